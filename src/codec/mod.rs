@@ -1,0 +1,73 @@
+//! Codecs: values to messages and back.
+//!
+//! This floor knows serde, MessagePack and [`Multipart`]. It refuses to know sockets, clocks and threads: a codec is a
+//! function of its input.
+
+mod intercept;
+mod msgpack;
+mod place;
+mod reveal;
+mod scan;
+pub mod serde_buffer;
+
+pub use msgpack::{MsgPack, from_multipart, from_multipart_ref, to_multipart};
+pub use place::{BufferInfo, Placement};
+
+use crate::error::Result;
+use crate::limits::Limits;
+use crate::multipart::Multipart;
+
+/// Turns values into messages.
+///
+/// # Examples
+///
+/// A codec of one's own for plain text:
+///
+/// ```
+/// use outband::{Encode, Multipart, Result};
+///
+/// struct Text;
+///
+/// impl Encode<str> for Text {
+///     fn encode(&self, value: &str) -> Result<Multipart> {
+///         Ok(Multipart::new(value.as_bytes().to_vec(), vec![]))
+///     }
+/// }
+///
+/// assert_eq!(&Text.encode("hi")?.metadata()[..], b"hi");
+/// # Ok::<(), outband::Error>(())
+/// ```
+pub trait Encode<T: ?Sized> {
+    /// Encodes one value.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Caller` when the value does not serialize; kind `Limits` when no receiver would accept it.
+    fn encode(&self, value: &T) -> Result<Multipart>;
+}
+
+/// Turns messages into values.
+pub trait Decode<T> {
+    /// Decodes one message.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Peer` when the message is not well-formed or not a `T`; kind `Limits`.
+    fn decode(&self, message: Multipart) -> Result<T>;
+
+    /// What a socket accepts before it hands a message to [`decode`](Self::decode).
+    fn limits(&self) -> Limits {
+        Limits::default()
+    }
+
+    /// Decodes a message that is one frame and no buffers, where it lies.
+    ///
+    /// Sockets call this for small messages. The default copies the frame and calls [`decode`](Self::decode).
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode).
+    fn decode_frame(&self, metadata: &[u8]) -> Result<T> {
+        self.decode(Multipart::new(metadata.to_vec(), Vec::new()))
+    }
+}

@@ -1,0 +1,375 @@
+//! `MsgPack`: the default codec.
+
+use std::cell::Cell;
+use std::fmt;
+use std::mem;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::{Deserialize, DeserializeOwned};
+
+use super::intercept::Intercept;
+use super::place::{BufferInfo, Placed, Placement};
+use super::reveal::Reveal;
+use super::scan::scan;
+use super::{Decode, Encode};
+use crate::buffer::Buffer;
+use crate::error::{Detail, Error, Result};
+use crate::handoff::{self, Owners};
+use crate::limits::Limits;
+use crate::multipart::Multipart;
+use crate::reference::{self, Reference};
+
+/// The default codec: any serde type, metadata in MessagePack, buffers out of band.
+///
+/// **On the wire** the metadata frame is exactly one MessagePack value that any MessagePack reader reads: structs are maps
+/// with field names, enum variants are a name or a map of one entry. An out-of-band buffer stands in it as an extension
+/// value of type 0x42; an in-band buffer is plain `bin`. The whole format is in
+/// [`docs::wire`](crate::docs::wire).
+///
+/// **Buffers are found at any depth**: in options, vectors, maps, enums, tuples, generics, and in flattened, untagged and
+/// internally tagged types. One buffer used n times is one frame. (One combination copies: a struct or tuple variant of a
+/// *flattened* enum, whose fields serde serializes into a store of its own first. The copy is
+/// [counted](crate::memory::copied_bytes).)
+///
+/// **What is checked before a value is built**: that the metadata is one well-formed value within the [`Limits`], that
+/// every reference names a frame of the announced length and content sample, and that every frame is referenced.
+///
+/// # Examples
+///
+/// ```
+/// use outband::{Buffer, Decode, Encode, MsgPack, Placement};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Scan { station: String, rows: Vec<Buffer> }
+///
+/// let scan = Scan { station: "north".into(), rows: vec![Buffer::from_vec(vec![1_f64; 5000]); 3] };
+///
+/// let message = MsgPack::new().encode(&scan)?;
+/// assert_eq!(message.buffers().len(), 1); // the same buffer three times: one frame
+///
+/// // every second buffer stays in band
+/// let alternate = MsgPack::new().placement(|buffer| match buffer.index() % 2 {
+///     0 => Placement::OutOfBand,
+///     _ => Placement::InBand,
+/// });
+/// let message = alternate.encode(&scan)?;
+/// assert!(message.metadata().len() > 40_000);
+///
+/// let back: Scan = alternate.decode(message)?;
+/// assert_eq!(back.rows, scan.rows);
+/// # Ok::<(), outband::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct MsgPack {
+    out_of_band_from: usize,
+    placement: Option<Arc<Decide>>,
+    limits: Limits,
+}
+
+type Decide = dyn Fn(&BufferInfo) -> Placement + Send + Sync;
+
+impl Default for MsgPack {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MsgPack {
+    /// From how many bytes on a buffer gets a frame of its own: longer than the longest frame that can lie in libzmq's
+    /// receive arena, so that an out-of-band buffer is never copied at either end, and about where copying into the
+    /// metadata begins to cost more than a frame (`cargo bench --bench threshold`).
+    pub const OUT_OF_BAND_FROM: usize = crate::frame::RECEIVE_ARENA + 1;
+
+    /// The codec with its defaults.
+    pub const fn new() -> Self {
+        Self { out_of_band_from: Self::OUT_OF_BAND_FROM, placement: None, limits: Limits::new() }
+    }
+
+    /// Sets from how many bytes on a buffer gets a frame of its own; 0 for all, `usize::MAX` for none.
+    pub fn out_of_band_from(mut self, len: usize) -> Self {
+        self.out_of_band_from = len;
+        self
+    }
+
+    /// Decides for each buffer where it goes. Called once per buffer, in order of serialization.
+    pub fn placement(mut self, decide: impl Fn(&BufferInfo) -> Placement + Send + Sync + 'static) -> Self {
+        self.placement = Some(Arc::new(decide));
+        self
+    }
+
+    /// Sets what a message may cost. Encoding keeps to them as well, so that nothing is sent that a receiver with the
+    /// same limits refuses.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Decodes **without copying**: `&'de [u8]` and `&'de str` fields point into the frames, `Cow` borrows where
+    /// `#[serde(borrow)]` says so, and [`Buffer`] fields share them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Decode::decode`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use outband::{Buffer, Encode, MsgPack};
+    ///
+    /// let message = MsgPack::new().encode(&("label", Buffer::from_vec(vec![9_u8; 50_000])))?;
+    /// let (label, pixels): (&str, &[u8]) = MsgPack::new().decode_ref(&message)?;
+    /// assert_eq!(label, "label");
+    /// assert_eq!(pixels.as_ptr(), message.buffers()[0].as_ptr());
+    /// # Ok::<(), outband::Error>(())
+    /// ```
+    pub fn decode_ref<'de, T: Deserialize<'de>>(&self, message: &'de Multipart) -> Result<T> {
+        self.verify(message.metadata(), message.buffers())?;
+        self.build_shared(message)
+    }
+
+    /// Decodes a part of the metadata and leaves the frames alone: to route or log a message that is then forwarded.
+    ///
+    /// `T` names the fields it wants; the others are skipped. Frames are not verified, which the receiver that decodes the
+    /// whole message will do.
+    ///
+    /// # Errors
+    ///
+    /// As [`Decode::decode`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use outband::{Buffer, MsgPack};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize)]
+    /// struct Job { queue: String, image: Buffer }
+    /// #[derive(Deserialize)]
+    /// struct Route<'a> { queue: &'a str }
+    ///
+    /// let message = outband::to_multipart(&Job { queue: "gpu".into(), image: vec![0; 1 << 20].into() })?;
+    /// assert_eq!(MsgPack::new().peek::<Route>(&message)?.queue, "gpu");
+    /// # Ok::<(), outband::Error>(())
+    /// ```
+    pub fn peek<'de, T: Deserialize<'de>>(&self, message: &'de Multipart) -> Result<T> {
+        self.limits.check_metadata(message.metadata().len() as u64)?;
+        scan(message.metadata(), self.limits.max_depth(), |_, _| Ok(()))?;
+        self.build_shared(message)
+    }
+
+    fn decide(&self, index: usize, len: usize) -> Placement {
+        let default = if len >= self.out_of_band_from { Placement::OutOfBand } else { Placement::InBand };
+        match &self.placement {
+            None => default,
+            Some(decide) => decide(&BufferInfo::new(index, len, default)),
+        }
+    }
+
+    /// Writes the metadata into `scratch` and returns the frames.
+    fn write<T: Serialize + ?Sized>(&self, value: &T, scratch: &mut Vec<u8>) -> Result<Vec<Buffer>> {
+        let placed = Placed::new(|index, len| self.decide(index, len));
+        let mut serializer = rmp_serde::Serializer::new(&mut *scratch).with_struct_map();
+        value
+            .serialize(Intercept::new(&mut serializer, &placed, self.limits.max_depth()))
+            .map_err(|error| Error::new(Detail::Unserializable { reason: error.to_string() }))?;
+        let frames = placed.into_frames();
+        let payload = frames.iter().fold(0_u64, |sum, frame| sum.saturating_add(frame.len() as u64));
+        self.limits.check_metadata(scratch.len() as u64)?;
+        self.limits.check_frames(frames.len() as u64)?;
+        self.limits.check_total(payload.saturating_add(scratch.len() as u64))?;
+        Ok(frames)
+    }
+
+    /// Checks a message against the limits, and its references against its frames.
+    fn verify(&self, metadata: &[u8], frames: &[Buffer]) -> Result<()> {
+        if metadata.is_empty() {
+            return Err(Detail::NoMetadata.into());
+        }
+        self.limits.check_metadata(metadata.len() as u64)?;
+        self.limits.check_frames(frames.len() as u64)?;
+        let total = frames.iter().fold(metadata.len() as u64, |sum, frame| sum.saturating_add(frame.len() as u64));
+        self.limits.check_total(total)?;
+        let mut used = Used::of(frames.len());
+        scan(metadata, self.limits.max_depth(), |at, payload| {
+            let reference = Reference::parse(payload).map_err(|reason| Detail::BadReference { at, reason })?;
+            verify_frame(&reference, frames)?;
+            used.mark(reference.frame as usize);
+            Ok(())
+        })?;
+        match used.first_unused(frames.len()) {
+            Some(frame) => Err(Detail::FrameUnused { frame, frames: frames.len() }.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Builds the value of a message, which shares the message's frames.
+    fn build_shared<'de, T: Deserialize<'de>>(&self, message: &'de Multipart) -> Result<T> {
+        let shared = Rc::new(message.clone().into_parts());
+        handoff::with_owners(Owners::of(shared), || self.build(message.metadata(), message.buffers()))
+    }
+
+    fn build<'de, T: Deserialize<'de>>(&self, metadata: &'de [u8], frames: &'de [Buffer]) -> Result<T> {
+        let mut deserializer = self.deserializer(metadata);
+        T::deserialize(Reveal::new(&mut deserializer, frames)).map_err(|_| self.mistyped::<T>(metadata, frames))
+    }
+
+    fn deserializer<'de>(
+        &self,
+        metadata: &'de [u8],
+    ) -> rmp_serde::Deserializer<rmp_serde::decode::ReadRefReader<'de, [u8]>> {
+        let mut deserializer = rmp_serde::Deserializer::from_read_ref(metadata);
+        // `scan` has enforced the limit; rmp-serde counts an extension value as a level and stops one early
+        deserializer.set_max_depth(self.limits.max_depth() + 3);
+        deserializer
+    }
+
+    /// Decodes once more, now noting the path, to say where the value does not fit.
+    #[cold]
+    fn mistyped<'de, T: Deserialize<'de>>(&self, metadata: &'de [u8], frames: &'de [Buffer]) -> Error {
+        let mut deserializer = self.deserializer(metadata);
+        let again: Result<T, _> = serde_path_to_error::deserialize(Reveal::new(&mut deserializer, frames));
+        let (path, reason) = match again {
+            Ok(_) => (String::new(), "it was refused once and accepted the next time".to_owned()),
+            Err(error) => (error.path().to_string(), error.inner().to_string()),
+        };
+        Detail::Mistyped { path, reason }.into()
+    }
+}
+
+impl<T: Serialize + ?Sized> Encode<T> for MsgPack {
+    fn encode(&self, value: &T) -> Result<Multipart> {
+        with_scratch(|scratch| {
+            let frames = self.write(value, scratch)?;
+            // a long metadata frame takes the scratch memory with it, a short one is copied out of it
+            let metadata = if scratch.len() > KEEP_SCRATCH {
+                Bytes::from(mem::take(scratch))
+            } else {
+                Bytes::copy_from_slice(scratch)
+            };
+            Ok(Multipart::new(metadata, frames))
+        })
+    }
+}
+
+impl<T: DeserializeOwned> Decode<T> for MsgPack {
+    fn decode(&self, message: Multipart) -> Result<T> {
+        self.verify(message.metadata(), message.buffers())?;
+        let shared = Rc::new(message.into_parts());
+        handoff::with_owners(Owners::of(shared.clone()), || self.build(&shared.0, &shared.1))
+    }
+
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    fn decode_frame(&self, metadata: &[u8]) -> Result<T> {
+        self.verify(metadata, &[])?;
+        handoff::with_owners(Owners::none(), || self.build(metadata, &[]))
+    }
+}
+
+impl fmt::Debug for MsgPack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MsgPack")
+            .field("out_of_band_from", &self.out_of_band_from)
+            .field("placement", &self.placement.as_ref().map(|_| "callback"))
+            .field("limits", &self.limits)
+            .finish()
+    }
+}
+
+/// Encodes a value with the default codec, [`MsgPack::new`].
+///
+/// # Errors
+///
+/// As [`Encode::encode`].
+pub fn to_multipart<T: Serialize + ?Sized>(value: &T) -> Result<Multipart> {
+    MsgPack::new().encode(value)
+}
+
+/// Decodes a message with the default codec, [`MsgPack::new`].
+///
+/// # Errors
+///
+/// As [`Decode::decode`].
+pub fn from_multipart<T: DeserializeOwned>(message: Multipart) -> Result<T> {
+    MsgPack::new().decode(message)
+}
+
+/// Decodes with the default codec **without copying**: see [`MsgPack::decode_ref`].
+///
+/// # Errors
+///
+/// As [`Decode::decode`].
+pub fn from_multipart_ref<'de, T: Deserialize<'de>>(message: &'de Multipart) -> Result<T> {
+    MsgPack::new().decode_ref(message)
+}
+
+fn verify_frame(reference: &Reference, frames: &[Buffer]) -> Result<()> {
+    let count = frames.len();
+    let index = usize::try_from(reference.frame).ok().filter(|&index| index < count);
+    let frame = index.ok_or(Detail::FrameMissing { frame: reference.frame, frames: count })?;
+    let arrived = frames[frame].len();
+    if reference.len != arrived as u64 {
+        return Err(Detail::FrameLength { frame, frames: count, announced: reference.len, arrived }.into());
+    }
+    match reference.check {
+        Some(check) if check != reference::check(&frames[frame]) => {
+            Err(Detail::FrameContent { frame, frames: count }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Which frames were referenced: one word for up to 64 of them.
+enum Used {
+    Few(u64),
+    Many(Vec<bool>),
+}
+
+impl Used {
+    fn of(frames: usize) -> Self {
+        if frames <= 64 { Self::Few(0) } else { Self::Many(vec![false; frames]) }
+    }
+
+    fn mark(&mut self, frame: usize) {
+        match self {
+            Self::Few(bits) => *bits |= 1 << frame,
+            Self::Many(flags) => flags[frame] = true,
+        }
+    }
+
+    fn first_unused(&self, frames: usize) -> Option<usize> {
+        match self {
+            Self::Few(bits) => Some(bits.trailing_ones() as usize).filter(|&first| first < frames),
+            Self::Many(flags) => flags.iter().position(|used| !used),
+        }
+    }
+}
+
+/// The most scratch memory that a thread keeps between messages.
+const KEEP_SCRATCH: usize = 64 << 10;
+
+thread_local! {
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Runs `write` with empty memory that is kept for the thread's next message, whatever way `write` ends. A nested call
+/// gets memory of its own.
+fn with_scratch<R>(write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    struct Scratch(Vec<u8>);
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            if self.0.capacity() <= KEEP_SCRATCH * 2 {
+                self.0.clear();
+                SCRATCH.set(mem::take(&mut self.0));
+            }
+        }
+    }
+    let mut scratch = Scratch(SCRATCH.take());
+    write(&mut scratch.0)
+}

@@ -1,0 +1,7 @@
+//! The long texts: the wire format, what is promised on delivery and on copies, and why things are as they are.
+
+#[doc = include_str!("../docs/wire.md")]
+pub mod wire {}
+
+#[doc = include_str!("../docs/delivery.md")]
+pub mod delivery {}

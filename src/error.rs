@@ -1,0 +1,277 @@
+//! One error for the whole crate: opaque, with a kind that says who is to blame.
+
+use std::any::Any;
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+/// What every fallible function of this crate returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why an object could not be encoded, sent, received or decoded.
+///
+/// [`kind`](Error::kind) says who is to blame; the text says what and where, with the numbers in it.
+/// An error from a failed [`send_message`](crate::SocketExt::send_message) carries the message:
+/// [`Error::into_message`] gives it back.
+///
+/// # Examples
+///
+/// ```
+/// use outband::{Buffer, ErrorKind, Multipart};
+///
+/// // 0xd4 0x42 0x00: a buffer reference whose payload is not one
+/// let error = outband::from_multipart::<Buffer>(Multipart::new(vec![0xd4, 0x42, 0x00], vec![])).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Peer);
+/// assert!(error.to_string().contains("buffer reference"));
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    detail: Detail,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+    /// What a failed send hands back; typed by the accessor beside the type (`Multipart`).
+    payload: Option<Box<dyn Any + Send + Sync>>,
+}
+
+/// Who is to blame for an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The calling program: a value that does not serialize, a socket used in a way it cannot work.
+    Caller,
+    /// The other side, or whoever forwarded its message: what arrived is not a well-formed message of this type.
+    Peer,
+    /// A limit of [`Limits`](crate::Limits) was met; the text names the limit and its value.
+    Limits,
+    /// libzmq or the operating system: the context is gone, the peer is not connected, the disk is full.
+    Transport,
+    /// Nothing happened in time, or (for the `try_` functions) nothing could happen at once.
+    Timeout,
+}
+
+impl Error {
+    /// Who is to blame.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.detail.kind()
+    }
+
+    /// Whether the time was up, or a `try_` function would have had to wait.
+    pub fn is_timeout(&self) -> bool {
+        self.kind() == ErrorKind::Timeout
+    }
+
+    /// Whether the bytes that arrived are at fault.
+    pub fn is_peer(&self) -> bool {
+        self.kind() == ErrorKind::Peer
+    }
+
+    /// Whether a limit of [`Limits`](crate::Limits) was met.
+    pub fn is_limit(&self) -> bool {
+        self.kind() == ErrorKind::Limits
+    }
+
+    /// Whether the socket's context was terminated: the socket will never work again.
+    pub fn is_terminated(&self) -> bool {
+        matches!(self.0.detail, Detail::Socket { error: zmq::Error::ETERM, .. })
+    }
+
+    /// Whether the addressed peer is not connected (`EHOSTUNREACH`, from a ROUTER).
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self.0.detail, Detail::Unreachable { .. })
+    }
+
+    /// Whether a byte stream ended where the next message would have begun.
+    pub fn is_end_of_stream(&self) -> bool {
+        matches!(self.0.detail, Detail::StreamEnded)
+    }
+
+    pub(crate) fn new(detail: Detail) -> Self {
+        Self(Box::new(Inner { detail, source: None, payload: None }))
+    }
+
+    pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn with_payload(mut self, payload: Box<dyn Any + Send + Sync>) -> Self {
+        self.0.payload = Some(payload);
+        self
+    }
+
+    pub(crate) fn payload(&self) -> Option<&(dyn Any + Send + Sync)> {
+        self.0.payload.as_deref()
+    }
+
+    pub(crate) fn into_payload(self) -> Option<Box<dyn Any + Send + Sync>> {
+        self.0.payload
+    }
+
+    pub(crate) fn io(operation: &'static str, error: std::io::Error) -> Self {
+        Self::new(Detail::Io { operation }).caused_by(error)
+    }
+}
+
+impl From<Detail> for Error {
+    fn from(detail: Detail) -> Self {
+        Self::new(detail)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.detail.fmt(f)?;
+        match (&self.0.detail, &self.0.source) {
+            (Detail::Io { .. }, Some(source)) => write!(f, ": {source}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error({:?}: {self})", self.kind())
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Every way in which this crate fails. Private: the public face is [`ErrorKind`] and the text.
+#[derive(Debug)]
+pub(crate) enum Detail {
+    // the caller
+    Unserializable { reason: String },
+    Conflated,
+    RawSocket,
+    NoSuchDirection { socket: zmq::SocketType, operation: &'static str, use_instead: &'static str },
+    OutOfTurn { socket: zmq::SocketType, operation: &'static str },
+    Forked { created: u32, current: u32 },
+    CastLength { bytes: usize, element: usize },
+    CastAlignment { address: usize, align: usize },
+    EmptyMetadata,
+    // the peer
+    NoMetadata,
+    NoEnvelope { missing: &'static str },
+    MetadataTruncated { at: usize, len: usize },
+    MetadataTrailing { extra: usize, at: usize },
+    MetadataReserved { at: usize },
+    BadReference { at: usize, reason: &'static str },
+    FrameMissing { frame: u64, frames: usize },
+    FrameUnused { frame: usize, frames: usize },
+    FrameLength { frame: usize, frames: usize, announced: u64, arrived: usize },
+    FrameContent { frame: usize, frames: usize },
+    Mistyped { path: String, reason: String },
+    StreamHeader { reason: &'static str },
+    StreamTruncated { frame: &'static str, missing: u64 },
+    StreamEnded,
+    // the limits
+    TooManyFrames { limit: usize },
+    MetadataTooLong { len: u64, limit: usize },
+    MessageTooLong { len: u64, limit: u64 },
+    TooDeep { at: usize, limit: usize },
+    // the transport
+    Socket { operation: &'static str, error: zmq::Error },
+    Unreachable { peer: String },
+    RequestTorn,
+    Io { operation: &'static str },
+    // the clock
+    TimedOut { operation: &'static str, after: Duration },
+    WouldBlock { operation: &'static str },
+}
+
+impl Detail {
+    fn kind(&self) -> ErrorKind {
+        use Detail::*;
+        match self {
+            Unserializable { .. } | Conflated | RawSocket | NoSuchDirection { .. } | OutOfTurn { .. } => {
+                ErrorKind::Caller
+            }
+            Forked { .. } | CastLength { .. } | CastAlignment { .. } | EmptyMetadata => ErrorKind::Caller,
+            NoMetadata | NoEnvelope { .. } | MetadataTruncated { .. } | MetadataTrailing { .. } => ErrorKind::Peer,
+            MetadataReserved { .. } | BadReference { .. } | FrameMissing { .. } | FrameUnused { .. } => ErrorKind::Peer,
+            FrameLength { .. } | FrameContent { .. } | Mistyped { .. } => ErrorKind::Peer,
+            StreamHeader { .. } | StreamTruncated { .. } | StreamEnded => ErrorKind::Peer,
+            TooManyFrames { .. } | MetadataTooLong { .. } | MessageTooLong { .. } | TooDeep { .. } => ErrorKind::Limits,
+            Socket { .. } | Unreachable { .. } | RequestTorn | Io { .. } => ErrorKind::Transport,
+            TimedOut { .. } | WouldBlock { .. } => ErrorKind::Timeout,
+        }
+    }
+}
+
+impl fmt::Display for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use Detail::*;
+        match self {
+            Unserializable { reason } => write!(f, "the value does not serialize: {reason}"),
+            Conflated => f.write_str("the socket has ZMQ_CONFLATE set, which keeps only the last frame of a message"),
+            RawSocket => f.write_str("a STREAM socket moves raw bytes, not messages"),
+            NoSuchDirection { socket, operation, use_instead } => {
+                write!(f, "a {socket:?} socket cannot {operation}: {use_instead}")
+            }
+            OutOfTurn { socket, operation } => {
+                write!(f, "a {socket:?} socket sends and receives in turn: it is not its turn to {operation}")
+            }
+            Forked { created, current } => write!(
+                f,
+                "the socket belongs to process {created}, and this is its child {current} after a fork: \
+                 create a context and its sockets after forking"
+            ),
+            CastLength { bytes, element } => {
+                write!(f, "{bytes} bytes are not a whole number of elements of {element} bytes")
+            }
+            CastAlignment { address, align } => write!(
+                f,
+                "the buffer lies at {address:#x}, which is not aligned to {align} bytes (to_aligned copies it)"
+            ),
+            EmptyMetadata => f.write_str("a message needs a metadata frame of at least one byte"),
+            NoMetadata => f.write_str("the message has no metadata frame"),
+            NoEnvelope { missing } => write!(f, "the message has no {missing} frame"),
+            MetadataTruncated { at, len } => {
+                write!(f, "the metadata ends within the value at byte {at} of {len}")
+            }
+            MetadataTrailing { extra, at } => write!(f, "{extra} bytes follow the metadata, which ends at byte {at}"),
+            MetadataReserved { at } => write!(f, "byte {at} of the metadata is 0xc1, which MessagePack never uses"),
+            BadReference { at, reason } => write!(f, "the buffer reference at byte {at} of the metadata {reason}"),
+            FrameMissing { frame, frames } => {
+                write!(f, "buffer frame {frame} is missing: the message has {frames}, counted from 0")
+            }
+            FrameUnused { frame, frames } => write!(f, "buffer frame {frame} of {frames} is not referenced"),
+            FrameLength { frame, frames, announced, arrived } => write!(
+                f,
+                "buffer frame {frame} of {frames} has {arrived} bytes and its reference says {announced}: \
+                 truncated, swapped or replaced"
+            ),
+            FrameContent { frame, frames } => write!(
+                f,
+                "buffer frame {frame} of {frames} does not hold what its reference describes: swapped or changed"
+            ),
+            Mistyped { path, reason } if path.is_empty() || path == "." => write!(f, "the metadata does not fit: {reason}"),
+            Mistyped { path, reason } => write!(f, "the metadata does not fit at {path}: {reason}"),
+            StreamHeader { reason } => write!(f, "the stream holds no message here: {reason}"),
+            StreamTruncated { frame, missing } => {
+                write!(f, "the stream ends {missing} bytes before the end of the {frame}")
+            }
+            StreamEnded => f.write_str("the stream holds no further message"),
+            TooManyFrames { limit } => write!(f, "the message has more buffer frames than the limit of {limit}"),
+            MetadataTooLong { len, limit } => {
+                write!(f, "the metadata of {len} bytes is longer than the limit of {limit}")
+            }
+            MessageTooLong { len, limit } => write!(f, "the message has {len} bytes or more, the limit is {limit}"),
+            TooDeep { at, limit } => {
+                write!(f, "the value at byte {at} of the metadata is nested deeper than the limit of {limit}")
+            }
+            Socket { operation, error } => write!(f, "could not {operation}: {error}"),
+            Unreachable { peer } => write!(f, "peer {peer} is not connected"),
+            RequestTorn => f.write_str(
+                "the peer of a REQ socket died within a request and no other took over in time: close the socket and make a new one",
+            ),
+            Io { operation } => write!(f, "could not {operation}"),
+            TimedOut { operation, after } => write!(f, "could not {operation} within {after:?}"),
+            WouldBlock { operation } => write!(f, "cannot {operation} right now"),
+        }
+    }
+}

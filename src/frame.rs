@@ -1,0 +1,116 @@
+//! Frames: any owner of bytes becomes a `zmq::Message`, and a received one becomes [`Bytes`].
+//!
+//! The only file that names `zmq_sys`. What it rests on:
+//!
+//! * `zmq::Message` has exactly one field, a `zmq_msg_t`. Equal size and alignment, asserted below at compile time,
+//!   put that field at offset 0.
+//! * libzmq calls the free function given to `zmq_msg_init_data` exactly once, on whatever thread lets go last. So the
+//!   owner is `Send`, and [`release`] neither unwinds nor locks.
+
+#![allow(unsafe_code, reason = "building a zmq::Message around memory of any owner needs zmq_msg_init_data")]
+
+use std::any::Any;
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::mem::{align_of, size_of};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use zmq_sys::zmq_msg_t;
+
+const _: () = assert!(size_of::<zmq::Message>() == size_of::<zmq_msg_t>());
+const _: () = assert!(align_of::<zmq::Message>() == align_of::<zmq_msg_t>());
+
+/// The size in bytes of libzmq's receive arena (`in_batch_size`, `config.hpp`).
+///
+/// A frame that arrives over a wire and fits in what is left of the arena is a slice of it, and pins it: 8 KiB of data
+/// and some 10 KiB of counters. Any longer frame has memory of its own.
+pub(crate) const RECEIVE_ARENA: usize = 8192;
+
+/// Up to here a frame that nobody else holds is copied into libzmq's own memory: cheaper than handing over an owner.
+const COPY_UP_TO: usize = 512;
+
+/// Dropped together with the frame's owner: when the last clone is gone, libzmq has let go of all frames that hold one.
+pub(crate) type Hold = Arc<dyn Any + Send + Sync>;
+
+/// Gives `bytes` to a new message without copying. libzmq drops the owner when it is done with the frame.
+pub(crate) fn lend(bytes: Bytes, hold: Option<Hold>) -> zmq::Message {
+    lend_held(Box::new(Held { bytes, hold }))
+}
+
+fn lend_held(held: Box<Held>) -> zmq::Message {
+    let data = held.bytes.as_ptr().cast_mut().cast::<c_void>();
+    let len = held.bytes.len();
+    let held = Box::into_raw(held).cast::<c_void>();
+    let mut message = zmq::Message::new();
+    let raw = (&raw mut message).cast::<zmq_msg_t>();
+    // SAFETY: `raw` points to the only field of `message` (asserted at the top of this file), which is initialised and
+    // empty, so overwriting it leaks nothing. `data` is valid for `len` bytes for as long as `held` lives, and `held` is
+    // freed only by `release`, which libzmq calls once. libzmq only reads from memory that it did not allocate.
+    let status = unsafe { zmq_sys::zmq_msg_init_data(raw, data, len, Some(release), held) };
+    // zmq_msg_init_data(3): the only failure is ENOMEM, for a control block of 40 bytes
+    assert_eq!(status, 0, "invariant: libzmq has memory for a message header");
+    message
+}
+
+/// Makes the message that carries a metadata or envelope frame: short ones are copied, long ones lent.
+pub(crate) fn carry(bytes: &Bytes) -> zmq::Message {
+    if bytes.len() <= COPY_UP_TO { zmq::Message::from(&bytes[..]) } else { lend(bytes.clone(), None) }
+}
+
+thread_local! {
+    /// The address of the owner that [`was_swallowed`] watches; null when none is, or when it was released.
+    static WATCHED: Cell<*const Held> = const { Cell::new(ptr::null()) };
+}
+
+/// Lends `bytes` and tells whether `send` let go of them **before it returned, on this thread**.
+///
+/// A libzmq socket that takes a frame keeps it until an I/O thread or the receiver is done with it. One that accepts a
+/// frame only to drop it, because the peer that had the frames before it is gone, frees it within the call.
+pub(crate) fn was_swallowed<R>(bytes: Bytes, hold: Option<Hold>, send: impl FnOnce(zmq::Message) -> R) -> (bool, R) {
+    let held = Box::new(Held { bytes, hold });
+    let address = &raw const *held;
+    let message = lend_held(held);
+    WATCHED.set(address);
+    let sent = send(message);
+    // another frame may be released during the call (a pipe that ends), and this one on another thread right after it
+    (WATCHED.replace(ptr::null()).is_null(), sent)
+}
+
+/// Takes a received message as bytes without copying, or, where it may sit in the receive arena, copies it out.
+pub(crate) fn detach(message: zmq::Message) -> Bytes {
+    if message.len() > RECEIVE_ARENA { adopt(message) } else { Bytes::copy_from_slice(&message) }
+}
+
+/// Takes a message as bytes without copying, wherever it lies.
+pub(crate) fn adopt(message: zmq::Message) -> Bytes {
+    Bytes::from_owner(Received(message))
+}
+
+/// What a lent frame keeps alive. Fields are dropped in order: the bytes are free before anyone hears of it.
+struct Held {
+    bytes: Bytes,
+    #[expect(dead_code, reason = "held for its Drop")]
+    hold: Option<Hold>,
+}
+
+/// The free function of every lent frame. Runs on any thread.
+unsafe extern "C" fn release(_data: *mut c_void, hint: *mut c_void) {
+    // SAFETY: `hint` is what `lend` made with `Box::into_raw`, and libzmq calls a free function once.
+    let held = unsafe { Box::from_raw(hint.cast::<Held>()) };
+    if WATCHED.try_with(|watched| ptr::eq(watched.get(), &raw const *held)) == Ok(true) {
+        WATCHED.set(ptr::null());
+    }
+    // an owner whose `Drop` panics must not unwind into C
+    let _ = catch_unwind(AssertUnwindSafe(move || drop(held)));
+}
+
+struct Received(zmq::Message);
+
+impl AsRef<[u8]> for Received {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}

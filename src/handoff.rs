@@ -1,0 +1,160 @@
+//! The hand-over of buffers beside serde.
+//!
+//! serde carries borrowed bytes and no ownership. So a [`Buffer`] reaches a codec, and a decoded value reaches its
+//! frames, through two thread-local places. Both are entered by a closure and restored when it is left, by return, by
+//! error or by panic: nothing is left behind for the next message, and codecs nest.
+//!
+//! **Leaving.** A buffer serializes as a newtype struct named [`BUFFER`]. A codec that meets the name opens a
+//! [`catch`] around the content, and the content [`offer`]s the buffer itself; any other serializer opens none and gets
+//! bytes.
+//!
+//! **Arriving.** A codec opens [`with_owners`] around the decoding and shows serde slices of the frames. A buffer that
+//! is shown such a slice finds its owner by address ([`owner_of`]), also behind serde's internal buffering of flattened,
+//! untagged and internally tagged types, which hands on the same slice.
+
+use std::cell::{Cell, RefCell};
+use std::mem;
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+use crate::buffer::Buffer;
+
+/// The newtype name that tells a codec that a buffer follows.
+pub(crate) const BUFFER: &str = "outband::Buffer";
+
+#[derive(Default)]
+enum Slot {
+    #[default]
+    Closed,
+    Open,
+    Filled(Buffer),
+}
+
+thread_local! {
+    static SLOT: Cell<Slot> = const { Cell::new(Slot::Closed) };
+    static OWNERS: RefCell<Option<Owners>> = const { RefCell::new(None) };
+}
+
+/// Runs `serialize` with the slot open.
+pub(crate) fn catch<R>(serialize: impl FnOnce() -> R) -> R {
+    struct Restore(Slot);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            SLOT.set(mem::take(&mut self.0));
+        }
+    }
+    let _restore = Restore(SLOT.replace(Slot::Open));
+    serialize()
+}
+
+/// Puts a buffer into the open slot; `false` where there is none.
+pub(crate) fn offer(buffer: &Buffer) -> bool {
+    match SLOT.take() {
+        Slot::Open => {
+            SLOT.set(Slot::Filled(buffer.clone()));
+            true
+        }
+        other => {
+            SLOT.set(other);
+            false
+        }
+    }
+}
+
+/// Takes the buffer that was offered, if one was.
+pub(crate) fn caught() -> Option<Buffer> {
+    match SLOT.take() {
+        Slot::Filled(buffer) => Some(buffer),
+        other => {
+            SLOT.set(other);
+            None
+        }
+    }
+}
+
+/// The frames of the message that is being decoded.
+pub(crate) struct Owners {
+    /// The metadata frame, which in-band buffers may share, and the buffers.
+    frames: Option<Rc<(Bytes, Vec<Buffer>)>>,
+    /// The buffer that was shown last: nearly always the one that is asked for.
+    last: usize,
+    /// Indexes of the buffers by address; made at the first miss of `last`.
+    by_address: Vec<usize>,
+}
+
+/// An in-band buffer shares the metadata frame only where that keeps at most this many times its length alive.
+const SHARE_FACTOR: usize = 4;
+
+impl Owners {
+    /// Those of a message of one frame that is borrowed.
+    pub(crate) fn none() -> Self {
+        Self { frames: None, last: 0, by_address: Vec::new() }
+    }
+
+    /// The metadata frame and the buffers.
+    pub(crate) fn of(frames: Rc<(Bytes, Vec<Buffer>)>) -> Self {
+        Self { frames: Some(frames), last: 0, by_address: Vec::new() }
+    }
+
+    fn find(&mut self, bytes: &[u8]) -> Option<Buffer> {
+        let (metadata, buffers) = &**self.frames.as_ref()?;
+        if let Some(last) = buffers.get(self.last).filter(|buffer| is_all_of(bytes, buffer)) {
+            return Some(last.clone());
+        }
+        if self.by_address.is_empty() {
+            self.by_address.extend(0..buffers.len());
+            self.by_address.sort_by_key(|&index| (buffers[index].as_ptr().addr(), buffers[index].len()));
+        }
+        let wanted = (bytes.as_ptr().addr(), bytes.len());
+        let found = self.by_address.binary_search_by_key(&wanted, |&index| {
+            let buffer = &buffers[index];
+            (buffer.as_ptr().addr(), buffer.len())
+        });
+        if let Ok(position) = found {
+            return Some(buffers[self.by_address[position]].clone());
+        }
+        if metadata.len() > bytes.len().saturating_mul(SHARE_FACTOR) {
+            return None;
+        }
+        let start = bytes.as_ptr().addr().checked_sub(metadata.as_ptr().addr())?;
+        let end = start.checked_add(bytes.len()).filter(|&end| end <= metadata.len())?;
+        Some(Buffer::from(metadata.slice(start..end)))
+    }
+}
+
+fn is_all_of(bytes: &[u8], buffer: &Buffer) -> bool {
+    bytes.as_ptr() == buffer.as_ptr() && bytes.len() == buffer.len()
+}
+
+/// Runs `decode` with the frames of a message at hand.
+pub(crate) fn with_owners<R>(owners: Owners, decode: impl FnOnce() -> R) -> R {
+    struct Restore(Option<Owners>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            let outer = self.0.take();
+            let ours = OWNERS.with(|place| mem::replace(&mut *place.borrow_mut(), outer));
+            // dropped after the borrow has ended: an owner's `Drop` may come back here
+            drop(ours);
+        }
+    }
+    let _restore = Restore(OWNERS.with(|place| place.borrow_mut().replace(owners)));
+    decode()
+}
+
+/// Notes which buffer is about to be shown.
+pub(crate) fn showing(index: usize) {
+    OWNERS.with(|place| {
+        if let Some(owners) = &mut *place.borrow_mut() {
+            owners.last = index;
+        }
+    });
+}
+
+/// The buffer that `bytes` is all of, or a part of the metadata frame that can be shared; else `None`.
+pub(crate) fn owner_of(bytes: &[u8]) -> Option<Buffer> {
+    if bytes.is_empty() {
+        return Some(Buffer::new());
+    }
+    OWNERS.with(|place| place.borrow_mut().as_mut()?.find(bytes))
+}

@@ -1,0 +1,35 @@
+#![doc = include_str!("../README.md")]
+
+// The floors, from the ground up; `tests/fence.rs` holds the walls.
+mod error;
+
+mod buffer;
+mod element;
+mod fork;
+mod frame;
+mod handoff;
+mod limits;
+pub mod memory;
+mod multipart;
+mod pool;
+mod reference;
+mod tracker;
+
+mod codec;
+
+mod socket;
+
+pub mod docs;
+
+// The public interface is:
+pub use buffer::Buffer;
+pub use codec::{
+    BufferInfo, Decode, Encode, MsgPack, Placement, from_multipart, from_multipart_ref, serde_buffer, to_multipart,
+};
+pub use element::Element;
+pub use error::{Error, ErrorKind, Result};
+pub use limits::Limits;
+pub use multipart::Multipart;
+pub use pool::{BufferMut, BufferPool};
+pub use socket::{Envelope, SocketExt};
+pub use tracker::Tracker;

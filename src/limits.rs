@@ -1,0 +1,101 @@
+//! `Limits`: what a message may cost before it is refused.
+
+use crate::error::{Detail, Result};
+
+/// What a message may cost before it is refused, checked before a value is built.
+///
+/// A message over a limit is taken off the socket frame by frame, each frame released at once, and reported as an error
+/// of kind [`Limits`](crate::ErrorKind::Limits); the next message is untouched. What these limits cannot do: libzmq
+/// buffers a whole message before it hands over the first frame. Bound that with `ZMQ_MAXMSGSIZE` (bytes per frame)
+/// and `ZMQ_RCVHWM` (messages) on sockets that strangers can reach.
+///
+/// | limit | default | |
+/// |---|---|---|
+/// | [`frames`](Self::frames) | 65 536 | buffer frames of one message |
+/// | [`metadata_bytes`](Self::metadata_bytes) | 64 MiB | length of the metadata frame |
+/// | [`total_bytes`](Self::total_bytes) | 16 GiB | all frames of one message together |
+/// | [`depth`](Self::depth) | 64 | nested arrays and maps in the metadata |
+///
+/// # Examples
+///
+/// ```
+/// use outband::{Buffer, Encode, Decode, Limits, MsgPack};
+///
+/// let strict = MsgPack::new().limits(Limits::new().total_bytes(1 << 20));
+/// let message = MsgPack::new().encode(&Buffer::from_vec(vec![0_u8; 2 << 20]))?;
+/// let error = Decode::<Buffer>::decode(&strict, message).unwrap_err();
+/// assert!(error.is_limit());
+/// # Ok::<(), outband::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    frames: usize,
+    metadata_bytes: usize,
+    total_bytes: u64,
+    depth: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Limits {
+    /// The deepest nesting that [`depth`](Self::depth) accepts: decoding recurses once per level.
+    pub const MAX_DEPTH: usize = 128;
+
+    /// The defaults.
+    pub const fn new() -> Self {
+        Self { frames: 1 << 16, metadata_bytes: 64 << 20, total_bytes: 16 << 30, depth: 64 }
+    }
+
+    /// The most buffer frames in one message.
+    pub const fn frames(mut self, frames: usize) -> Self {
+        self.frames = frames;
+        self
+    }
+
+    /// The longest metadata frame, in bytes.
+    pub const fn metadata_bytes(mut self, bytes: usize) -> Self {
+        self.metadata_bytes = bytes;
+        self
+    }
+
+    /// The most bytes in all frames of one message together.
+    pub const fn total_bytes(mut self, bytes: u64) -> Self {
+        self.total_bytes = bytes;
+        self
+    }
+
+    /// The deepest nesting of arrays and maps in the metadata, at most [`MAX_DEPTH`](Self::MAX_DEPTH).
+    pub const fn depth(mut self, depth: usize) -> Self {
+        self.depth = if depth > Self::MAX_DEPTH { Self::MAX_DEPTH } else { depth };
+        self
+    }
+
+    pub(crate) const fn max_depth(&self) -> usize {
+        self.depth
+    }
+
+    pub(crate) fn check_metadata(&self, len: u64) -> Result<()> {
+        if len > self.metadata_bytes as u64 {
+            return Err(Detail::MetadataTooLong { len, limit: self.metadata_bytes }.into());
+        }
+        self.check_total(len)
+    }
+
+    pub(crate) fn check_frames(&self, frames: u64) -> Result<()> {
+        if frames > self.frames as u64 {
+            return Err(Detail::TooManyFrames { limit: self.frames }.into());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_total(&self, len: u64) -> Result<()> {
+        if len > self.total_bytes {
+            return Err(Detail::MessageTooLong { len, limit: self.total_bytes }.into());
+        }
+        Ok(())
+    }
+}

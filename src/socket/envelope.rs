@@ -1,0 +1,128 @@
+//! `Envelope`: the frames before the metadata.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::receive::Incoming;
+use crate::error::{Detail, Result};
+use crate::frame;
+
+/// The frames that stand before a message on a ROUTER or DEALER: a routing id, an empty delimiter, both or neither.
+///
+/// ```text
+///   on a ROUTER, from a DEALER    [ routing id ] [ metadata ] [ buffers ... ]
+///   on a ROUTER, from a REQ       [ routing id ] [ empty ] [ metadata ] [ buffers ... ]
+///   on a DEALER, from a REP       [ empty ] [ metadata ] [ buffers ... ]
+/// ```
+///
+/// [`recv_obj_via`](crate::SocketExt::recv_obj_via) returns the one a request came in;
+/// [`send_obj_via`](crate::SocketExt::send_obj_via) with the same one answers it.
+///
+/// # Examples
+///
+/// A DEALER asks a REP, which expects the delimiter that a REQ would send:
+///
+/// ```
+/// use outband::{Envelope, SocketExt};
+///
+/// let context = zmq::Context::new();
+/// let (client, server) = (context.socket(zmq::DEALER)?, context.socket(zmq::REP)?);
+/// server.bind("inproc://length")?;
+/// client.connect("inproc://length")?;
+///
+/// client.send_obj_via(&Envelope::delimiter(), "four")?;
+/// let question: String = server.recv_obj()?;
+/// server.send_obj(&question.len())?;
+/// assert_eq!(client.recv_obj::<usize>()?, 4); // a DEALER skips the delimiter by itself
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Envelope {
+    peer: Option<Bytes>,
+    delimiter: bool,
+}
+
+impl Envelope {
+    /// To the peer of a ROUTER with this routing id, a DEALER.
+    pub fn to(peer: impl AsRef<[u8]>) -> Self {
+        Self { peer: Some(Bytes::copy_from_slice(peer.as_ref())), delimiter: false }
+    }
+
+    /// To the peer of a ROUTER with this routing id, a REQ.
+    pub fn to_req(peer: impl AsRef<[u8]>) -> Self {
+        Self { delimiter: true, ..Self::to(peer) }
+    }
+
+    /// From a DEALER to a REP.
+    pub const fn delimiter() -> Self {
+        Self { peer: None, delimiter: true }
+    }
+
+    /// The peer's routing id, if there is one.
+    pub fn peer(&self) -> Option<&Bytes> {
+        self.peer.as_ref()
+    }
+
+    /// Whether an empty delimiter stands between the routing id and the message.
+    pub fn has_delimiter(&self) -> bool {
+        self.delimiter
+    }
+
+    pub(super) fn has_peer(&self) -> bool {
+        self.peer.is_some()
+    }
+
+    pub(super) fn frames(&self) -> Vec<&[u8]> {
+        let delimiter = if self.delimiter { Some(&[][..]) } else { None };
+        self.peer.as_deref().into_iter().chain(delimiter).collect()
+    }
+
+    pub(super) fn into_peer(self) -> Bytes {
+        self.peer.unwrap_or_default()
+    }
+
+    /// Opens a message that begins with its metadata, or with a delimiter on the sockets that see those.
+    pub(super) fn none(incoming: &mut Incoming<'_>) -> Result<Self> {
+        let socket = incoming.socket_type();
+        if socket == zmq::ROUTER {
+            return Err(Detail::NoSuchDirection {
+                socket,
+                operation: "receive a message without its routing id",
+                use_instead: "use recv_obj_from, recv_obj_via or their message forms",
+            }
+            .into());
+        }
+        let delimiter = socket == zmq::DEALER && incoming.skip_delimiter()?;
+        Ok(Self { peer: None, delimiter })
+    }
+
+    /// Opens a message that begins with a topic.
+    pub(super) fn topic(incoming: &mut Incoming<'_>) -> Result<Self> {
+        let topic = incoming.take_before("metadata")?;
+        Ok(Self { peer: Some(frame::detach(topic)), delimiter: false })
+    }
+
+    /// Opens a message on a ROUTER or DEALER.
+    pub(super) fn routed(incoming: &mut Incoming<'_>) -> Result<Self> {
+        let peer = match incoming.socket_type() {
+            zmq::ROUTER => Some(frame::detach(incoming.take_before("metadata")?)),
+            zmq::DEALER => None,
+            socket => {
+                return Err(Detail::NoSuchDirection {
+                    socket,
+                    operation: "receive routing ids",
+                    use_instead: "use recv_obj",
+                }
+                .into());
+            }
+        };
+        Ok(Self { peer, delimiter: incoming.skip_delimiter()? })
+    }
+}
+
+impl fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Envelope").field("peer", &self.peer).field("delimiter", &self.delimiter).finish()
+    }
+}

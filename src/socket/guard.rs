@@ -1,0 +1,124 @@
+//! What a socket is asked before it is used, how long it may wait, and what its errors mean.
+
+use std::time::{Duration, Instant};
+
+use super::Wait;
+use crate::error::{Detail, Error, Result};
+use crate::fork;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    Send,
+    Receive,
+}
+
+impl Direction {
+    fn operation(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Receive => "receive",
+        }
+    }
+}
+
+/// Refuses sockets that cannot carry whole messages; the type of one that can.
+pub(super) fn check(socket: &zmq::Socket) -> Result<zmq::SocketType> {
+    if let Some(created) = fork::foreign_owner(socket) {
+        return Err(Detail::Forked { created, current: std::process::id() }.into());
+    }
+    if socket.is_conflate().map_err(|error| transport("read ZMQ_CONFLATE", error))? {
+        return Err(Detail::Conflated.into());
+    }
+    match socket_type(socket)? {
+        zmq::STREAM => Err(Detail::RawSocket.into()),
+        kind => Ok(kind),
+    }
+}
+
+pub(super) fn socket_type(socket: &zmq::Socket) -> Result<zmq::SocketType> {
+    socket.get_socket_type().map_err(|error| transport("read ZMQ_TYPE", error))
+}
+
+pub(super) fn transport(operation: &'static str, error: zmq::Error) -> Error {
+    Error::new(Detail::Socket { operation, error }).caused_by(error)
+}
+
+/// What an error of `zmq_msg_send` or `zmq_msg_recv` means here.
+#[cold]
+pub(super) fn failed(socket: &zmq::Socket, direction: Direction, wait: Wait, error: zmq::Error) -> Error {
+    let operation = direction.operation();
+    let socket_type = || socket.get_socket_type().unwrap_or(zmq::STREAM);
+    match error {
+        zmq::Error::EAGAIN if wait == Wait::Never => Detail::WouldBlock { operation }.into(),
+        zmq::Error::EAGAIN => {
+            let millis = timeout(socket, direction).unwrap_or(0).max(0);
+            Detail::TimedOut { operation, after: Duration::from_millis(millis as u64) }.into()
+        }
+        zmq::Error::EFSM => Detail::OutOfTurn { socket: socket_type(), operation }.into(),
+        zmq::Error::ENOTSUP => {
+            let use_instead = match direction {
+                Direction::Send => "its messages go the other way, receive on it",
+                Direction::Receive => "its messages go the other way, send on it",
+            };
+            Detail::NoSuchDirection { socket: socket_type(), operation, use_instead }.into()
+        }
+        error => transport(operation, error),
+    }
+}
+
+fn timeout(socket: &zmq::Socket, direction: Direction) -> Result<i32, zmq::Error> {
+    match direction {
+        Direction::Send => socket.get_sndtimeo(),
+        Direction::Receive => socket.get_rcvtimeo(),
+    }
+}
+
+/// The end of the socket's own timeout, across calls that signals cut short.
+///
+/// libzmq starts the whole timeout anew with every call. So a call that follows an interrupted one gets what is left of
+/// it as the socket's timeout, and the socket's own value is put back at the end.
+pub(super) struct Deadline<'s> {
+    socket: &'s zmq::Socket,
+    direction: Direction,
+    timeout: i32,
+    end: Option<Instant>,
+    changed: bool,
+}
+
+impl<'s> Deadline<'s> {
+    pub(super) fn start(socket: &'s zmq::Socket, direction: Direction) -> Result<Self> {
+        let timeout = timeout(socket, direction).map_err(|error| transport("read the socket's timeout", error))?;
+        let end = u64::try_from(timeout).ok().map(|millis| Instant::now() + Duration::from_millis(millis));
+        Ok(Self { socket, direction, timeout, end, changed: false })
+    }
+
+    /// Readies the socket for another call. When the time is up, that call will not wait.
+    pub(super) fn resume(&mut self) -> Result<()> {
+        if let Some(left) = self.left() {
+            self.changed = true;
+            self.set(left).map_err(|error| transport("set the socket's timeout", error))?;
+        }
+        Ok(())
+    }
+
+    /// Milliseconds until the end, rounded up; `None` for ever.
+    pub(super) fn left(&self) -> Option<i32> {
+        let left = self.end?.saturating_duration_since(Instant::now());
+        Some(i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX))
+    }
+
+    fn set(&self, millis: i32) -> Result<(), zmq::Error> {
+        match self.direction {
+            Direction::Send => self.socket.set_sndtimeo(millis),
+            Direction::Receive => self.socket.set_rcvtimeo(millis),
+        }
+    }
+}
+
+impl Drop for Deadline<'_> {
+    fn drop(&mut self) {
+        if self.changed {
+            let _ = self.set(self.timeout);
+        }
+    }
+}

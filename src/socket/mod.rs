@@ -1,0 +1,347 @@
+//! Sockets: whole messages over `zmq::Socket`.
+//!
+//! This floor knows libzmq's calls, errors and options. It refuses to know what a message means: that is the codec's.
+
+mod envelope;
+mod guard;
+mod receive;
+mod send;
+mod trace;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use envelope::Envelope;
+
+use crate::codec::{Decode, Encode, MsgPack};
+use crate::error::Result;
+use crate::limits::Limits;
+use crate::multipart::Multipart;
+use crate::tracker::Tracker;
+use receive::Incoming;
+use send::Outgoing;
+use trace::Watch;
+
+/// Sends and receives objects on a `zmq::Socket`.
+///
+/// | pattern | send | receive |
+/// |---|---|---|
+/// | PAIR, PUSH/PULL, REQ/REP, DEALER | [`send_obj`](Self::send_obj) | [`recv_obj`](Self::recv_obj) |
+/// | PUB/SUB, XPUB/XSUB | [`publish_obj`](Self::publish_obj) | [`recv_topic_obj`](Self::recv_topic_obj) |
+/// | ROUTER | [`send_obj_to`](Self::send_obj_to) | [`recv_obj_from`](Self::recv_obj_from) |
+/// | ROUTER or DEALER facing REQ or REP | [`send_obj_via`](Self::send_obj_via) | [`recv_obj_via`](Self::recv_obj_via) |
+/// | any, another codec | [`send_with`](Self::send_with) | [`recv_with`](Self::recv_with) |
+/// | any, undecoded | [`send_message`](Self::send_message) | [`recv_message`](Self::recv_message) |
+///
+/// **A send is all or nothing.** Either every frame of a message is with libzmq for one peer, or none is: when a peer dies
+/// between two frames, what was sent is abandoned and the message goes out whole to the next peer. A failed
+/// [`send_message`](Self::send_message) gives the message back. What no sender can see is a message that libzmq accepted
+/// whole and lost with the connection; only an answer from the other end rules that out.
+///
+/// **A failed receive loses nothing else.** A message that is malformed or over a limit is taken off the socket whole,
+/// and the next one is untouched.
+///
+/// **Waiting.** All functions but the `try_` ones wait as long as `ZMQ_SNDTIMEO` and `ZMQ_RCVTIMEO` say (libzmq's default
+/// is for ever), and signals do not cut that short. A `try_` function never waits.
+///
+/// **Errors** of every function here: kind `Transport` for libzmq's own; kind `Timeout`; kind `Caller` for a socket that
+/// cannot do this (its type, `ZMQ_CONFLATE`, a fork). Sending adds what [`Encode::encode`] returns, receiving what
+/// [`Decode::decode`] returns and kind `Limits`.
+///
+/// # Examples
+///
+/// ```
+/// use outband::{Buffer, SocketExt};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Frame { camera: u32, pixels: Buffer }
+///
+/// let context = zmq::Context::new();
+/// let (tx, rx) = (context.socket(zmq::PUSH)?, context.socket(zmq::PULL)?);
+/// rx.bind("inproc://frames")?;
+/// tx.connect("inproc://frames")?;
+///
+/// let pixels = Buffer::from_vec(vec![0_u8; 1920 * 1080]);
+/// tx.send_obj(&Frame { camera: 3, pixels: pixels.clone() })?;
+/// let frame: Frame = rx.recv_obj()?;
+/// assert_eq!(frame.pixels.as_ptr(), pixels.as_ptr()); // over inproc the very same memory
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait SocketExt {
+    /// The socket underneath: all that a wrapper of `zmq::Socket` has to say to get the rest.
+    fn as_zmq(&self) -> &zmq::Socket;
+
+    /// Sends a value with the default codec.
+    fn send_obj<T: Serialize + ?Sized>(&self, value: &T) -> Result<()> {
+        self.send_with(&MsgPack::new(), value)
+    }
+
+    /// Receives a value with the default codec.
+    fn recv_obj<T: DeserializeOwned>(&self) -> Result<T> {
+        self.recv_with(&MsgPack::new())
+    }
+
+    /// Sends a value with the default codec, or fails at once with kind `Timeout`.
+    fn try_send_obj<T: Serialize + ?Sized>(&self, value: &T) -> Result<()> {
+        self.try_send_with(&MsgPack::new(), value)
+    }
+
+    /// Receives a value with the default codec, or fails at once with kind `Timeout`.
+    fn try_recv_obj<T: DeserializeOwned>(&self) -> Result<T> {
+        self.try_recv_with(&MsgPack::new())
+    }
+
+    /// Sends a value with any codec.
+    fn send_with<T: ?Sized, C: Encode<T>>(&self, codec: &C, value: &T) -> Result<()> {
+        encode_and_send(self.as_zmq(), codec, value, &[], Wait::AsTheSocketSays)
+    }
+
+    /// Receives a value with any codec.
+    fn recv_with<T, C: Decode<T>>(&self, codec: &C) -> Result<T> {
+        receive_and_decode(self.as_zmq(), codec, Wait::AsTheSocketSays, Envelope::none).map(|(_, value)| value)
+    }
+
+    /// Sends a value with any codec, or fails at once with kind `Timeout`.
+    fn try_send_with<T: ?Sized, C: Encode<T>>(&self, codec: &C, value: &T) -> Result<()> {
+        encode_and_send(self.as_zmq(), codec, value, &[], Wait::Never)
+    }
+
+    /// Receives a value with any codec, or fails at once with kind `Timeout`.
+    fn try_recv_with<T, C: Decode<T>>(&self, codec: &C) -> Result<T> {
+        receive_and_decode(self.as_zmq(), codec, Wait::Never, Envelope::none).map(|(_, value)| value)
+    }
+
+    /// Sends a message. A failed send gives the message back: [`Error::into_message`](crate::Error::into_message).
+    fn send_message(&self, message: Multipart) -> Result<()> {
+        send_owned(self.as_zmq(), message, &[], Wait::AsTheSocketSays)
+    }
+
+    /// Receives a message without decoding it, within the default [`Limits`].
+    fn recv_message(&self) -> Result<Multipart> {
+        self.recv_message_within(&Limits::default())
+    }
+
+    /// Receives a message without decoding it, within limits of the caller's.
+    fn recv_message_within(&self, limits: &Limits) -> Result<Multipart> {
+        receive(self.as_zmq(), limits, Wait::AsTheSocketSays, Envelope::none).map(|(_, message)| message)
+    }
+
+    /// Sends a message, or fails at once with kind `Timeout` and gives it back.
+    fn try_send_message(&self, message: Multipart) -> Result<()> {
+        send_owned(self.as_zmq(), message, &[], Wait::Never)
+    }
+
+    /// Receives a message without decoding it, or fails at once with kind `Timeout`.
+    fn try_recv_message(&self) -> Result<Multipart> {
+        receive(self.as_zmq(), &Limits::default(), Wait::Never, Envelope::none).map(|(_, message)| message)
+    }
+
+    /// Sends a value and tells when libzmq has let go of every frame of it: see [`Tracker`].
+    fn send_obj_tracked<T: Serialize + ?Sized>(&self, value: &T) -> Result<Tracker> {
+        self.send_message_tracked(MsgPack::new().encode(value)?)
+    }
+
+    /// Sends a message and tells when libzmq has let go of every frame of it. A failed send gives the message back.
+    fn send_message_tracked(&self, message: Multipart) -> Result<Tracker> {
+        let watch = Watch::start();
+        let (tracker, hold) = Tracker::new();
+        let sent = send::send(self.as_zmq(), &Outgoing::tracked(&message, &hold), Wait::AsTheSocketSays, &watch);
+        match sent {
+            Ok(()) => Ok(tracker),
+            Err(error) => Err(error.with_payload(Box::new(message))),
+        }
+    }
+
+    /// Publishes a value under a topic: the topic is the first frame, which subscriptions match by prefix.
+    ///
+    /// A PUB socket drops messages for a subscriber at its high-water mark, and sends none to one that is still
+    /// connecting; nobody is told. An empty topic reaches subscribers of everything.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use outband::SocketExt;
+    ///
+    /// let context = zmq::Context::new();
+    /// let (tx, rx) = (context.socket(zmq::XPUB)?, context.socket(zmq::SUB)?);
+    /// tx.bind("inproc://weather")?;
+    /// rx.connect("inproc://weather")?;
+    /// rx.set_subscribe(b"weather.")?;
+    /// tx.recv_message()?; // an XPUB hears of subscriptions: the subscriber is there
+    ///
+    /// tx.publish_obj("weather.oslo", &-3.5)?;
+    /// let (topic, degrees): (_, f64) = rx.recv_topic_obj()?;
+    /// assert_eq!((&topic[..], degrees), (&b"weather.oslo"[..], -3.5));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn publish_obj<T: Serialize + ?Sized>(&self, topic: impl AsRef<[u8]>, value: &T) -> Result<()> {
+        encode_and_send(self.as_zmq(), &MsgPack::new(), value, &[topic.as_ref()], Wait::AsTheSocketSays)
+    }
+
+    /// Receives a topic and a value that [`publish_obj`](Self::publish_obj) sent.
+    fn recv_topic_obj<T: DeserializeOwned>(&self) -> Result<(Bytes, T)> {
+        let wait = Wait::AsTheSocketSays;
+        let (envelope, value) = receive_and_decode(self.as_zmq(), &MsgPack::new(), wait, Envelope::topic)?;
+        Ok((envelope.into_peer(), value))
+    }
+
+    /// Receives a topic and a value, or fails at once with kind `Timeout`.
+    fn try_recv_topic_obj<T: DeserializeOwned>(&self) -> Result<(Bytes, T)> {
+        let (envelope, value) = receive_and_decode(self.as_zmq(), &MsgPack::new(), Wait::Never, Envelope::topic)?;
+        Ok((envelope.into_peer(), value))
+    }
+
+    /// Publishes a message under a topic. A failed send gives the message back.
+    fn publish_message(&self, topic: impl AsRef<[u8]>, message: Multipart) -> Result<()> {
+        send_owned(self.as_zmq(), message, &[topic.as_ref()], Wait::AsTheSocketSays)
+    }
+
+    /// Receives a topic and a message without decoding it.
+    fn recv_topic_message(&self) -> Result<(Bytes, Multipart)> {
+        let received = receive(self.as_zmq(), &Limits::default(), Wait::AsTheSocketSays, Envelope::topic)?;
+        Ok((received.0.into_peer(), received.1))
+    }
+
+    /// Sends a value from a ROUTER to one peer, named by its routing id.
+    ///
+    /// Sets `ZMQ_ROUTER_MANDATORY`, so that a peer that is not connected is an error
+    /// ([`is_unreachable`](crate::Error::is_unreachable)) and one at its high-water mark is waited for; without it libzmq
+    /// drops the message and says nothing. For a peer that is a REQ socket see [`send_obj_via`](Self::send_obj_via).
+    fn send_obj_to<T: Serialize + ?Sized>(&self, peer: impl AsRef<[u8]>, value: &T) -> Result<()> {
+        send::make_mandatory(self.as_zmq())?;
+        encode_and_send(self.as_zmq(), &MsgPack::new(), value, &[peer.as_ref()], Wait::AsTheSocketSays)
+    }
+
+    /// Receives a peer's routing id and a value on a ROUTER, with or without an empty delimiter frame between them.
+    fn recv_obj_from<T: DeserializeOwned>(&self) -> Result<(Bytes, T)> {
+        let (envelope, value) = self.recv_obj_via()?;
+        Ok((envelope.into_peer(), value))
+    }
+
+    /// Sends a message from a ROUTER to one peer, as [`send_obj_to`](Self::send_obj_to). A failed send gives the message
+    /// back.
+    fn send_message_to(&self, peer: impl AsRef<[u8]>, message: Multipart) -> Result<()> {
+        match send::make_mandatory(self.as_zmq()) {
+            Ok(()) => send_owned(self.as_zmq(), message, &[peer.as_ref()], Wait::AsTheSocketSays),
+            Err(error) => Err(error.with_payload(Box::new(message))),
+        }
+    }
+
+    /// Receives a peer's routing id and a message on a ROUTER without decoding it.
+    fn recv_message_from(&self) -> Result<(Bytes, Multipart)> {
+        let (envelope, message) = self.recv_message_via()?;
+        Ok((envelope.into_peer(), message))
+    }
+
+    /// Sends a value in an [`Envelope`]: back the way a request came, or in one that was made by hand.
+    ///
+    /// # Examples
+    ///
+    /// A ROUTER answers a REQ:
+    ///
+    /// ```
+    /// use outband::SocketExt;
+    ///
+    /// let context = zmq::Context::new();
+    /// let (client, server) = (context.socket(zmq::REQ)?, context.socket(zmq::ROUTER)?);
+    /// server.bind("inproc://sums")?;
+    /// client.connect("inproc://sums")?;
+    ///
+    /// client.send_obj(&[1, 2, 3])?;
+    /// let (envelope, numbers): (_, Vec<i32>) = server.recv_obj_via()?;
+    /// server.send_obj_via(&envelope, &numbers.iter().sum::<i32>())?;
+    /// assert_eq!(client.recv_obj::<i32>()?, 6);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn send_obj_via<T: Serialize + ?Sized>(&self, envelope: &Envelope, value: &T) -> Result<()> {
+        if envelope.has_peer() {
+            send::make_mandatory(self.as_zmq())?;
+        }
+        encode_and_send(self.as_zmq(), &MsgPack::new(), value, &envelope.frames(), Wait::AsTheSocketSays)
+    }
+
+    /// Receives a value and the [`Envelope`] it came in, on a ROUTER or DEALER.
+    fn recv_obj_via<T: DeserializeOwned>(&self) -> Result<(Envelope, T)> {
+        receive_and_decode(self.as_zmq(), &MsgPack::new(), Wait::AsTheSocketSays, Envelope::routed)
+    }
+
+    /// Sends a message in an [`Envelope`]. A failed send gives the message back.
+    fn send_message_via(&self, envelope: &Envelope, message: Multipart) -> Result<()> {
+        let routable = if envelope.has_peer() { send::make_mandatory(self.as_zmq()) } else { Ok(()) };
+        match routable {
+            Ok(()) => send_owned(self.as_zmq(), message, &envelope.frames(), Wait::AsTheSocketSays),
+            Err(error) => Err(error.with_payload(Box::new(message))),
+        }
+    }
+
+    /// Receives a message and the [`Envelope`] it came in, on a ROUTER or DEALER, without decoding it.
+    fn recv_message_via(&self) -> Result<(Envelope, Multipart)> {
+        receive(self.as_zmq(), &Limits::default(), Wait::AsTheSocketSays, Envelope::routed)
+    }
+}
+
+impl SocketExt for zmq::Socket {
+    fn as_zmq(&self) -> &zmq::Socket {
+        self
+    }
+}
+
+/// How long a call may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    /// As long as `ZMQ_SNDTIMEO` or `ZMQ_RCVTIMEO` says.
+    AsTheSocketSays,
+    Never,
+}
+
+fn encode_and_send<T: ?Sized, C: Encode<T>>(
+    socket: &zmq::Socket,
+    codec: &C,
+    value: &T,
+    envelope: &[&[u8]],
+    wait: Wait,
+) -> Result<()> {
+    let watch = Watch::start();
+    let message = codec.encode(value)?;
+    send::send(socket, &Outgoing::new(envelope, &message), wait, &watch)
+}
+
+fn send_owned(socket: &zmq::Socket, message: Multipart, envelope: &[&[u8]], wait: Wait) -> Result<()> {
+    let watch = Watch::start();
+    send::send(socket, &Outgoing::new(envelope, &message), wait, &watch)
+        .map_err(|error| error.with_payload(Box::new(message)))
+}
+
+/// Takes the frames before the metadata off the front of a message.
+type Open = fn(&mut Incoming<'_>) -> Result<Envelope>;
+
+fn receive(socket: &zmq::Socket, limits: &Limits, wait: Wait, open: Open) -> Result<(Envelope, Multipart)> {
+    let watch = Watch::start();
+    let mut incoming = Incoming::first(socket, wait)?;
+    let envelope = open(&mut incoming)?;
+    let message = incoming.into_message(limits)?;
+    watch.received(socket, 1 + message.buffers().len(), message.total_len());
+    Ok((envelope, message))
+}
+
+fn receive_and_decode<T, C: Decode<T>>(
+    socket: &zmq::Socket,
+    codec: &C,
+    wait: Wait,
+    open: Open,
+) -> Result<(Envelope, T)> {
+    let watch = Watch::start();
+    let mut incoming = Incoming::first(socket, wait)?;
+    let envelope = open(&mut incoming)?;
+    let (frames, bytes, value) = match incoming.into_lone_frame() {
+        Ok(frame) => (1, frame.len(), codec.decode_frame(&frame)),
+        Err(incoming) => {
+            let message = incoming.into_message(&codec.limits())?;
+            (1 + message.buffers().len(), message.total_len(), codec.decode(message))
+        }
+    };
+    watch.received(socket, frames, bytes);
+    Ok((envelope, value?))
+}

@@ -1,0 +1,46 @@
+//! One `tracing` event per message, and nothing at all when nobody listens.
+
+use std::time::Instant;
+
+use tracing::Level;
+
+use crate::memory;
+
+/// What has to be noted before a message is encoded or waited for; empty when nobody listens.
+pub(super) struct Watch(Option<(Instant, u64)>);
+
+impl Watch {
+    pub(super) fn start() -> Self {
+        let listens = tracing::enabled!(target: "outband", Level::DEBUG);
+        Self(listens.then(|| (Instant::now(), memory::copied_bytes())))
+    }
+
+    pub(super) fn sent(&self, socket: &zmq::Socket, frames: usize, bytes: usize, restarts: u32) {
+        let Some((started, copied)) = self.0 else { return };
+        tracing::event!(
+            target: "outband",
+            Level::DEBUG,
+            socket = ?socket.get_socket_type().ok(),
+            frames,
+            bytes,
+            copied = memory::copied_bytes().wrapping_sub(copied),
+            restarts,
+            elapsed = ?started.elapsed(),
+            "sent"
+        );
+    }
+
+    pub(super) fn received(&self, socket: &zmq::Socket, frames: usize, bytes: usize) {
+        let Some((started, copied)) = self.0 else { return };
+        tracing::event!(
+            target: "outband",
+            Level::DEBUG,
+            socket = ?socket.get_socket_type().ok(),
+            frames,
+            bytes,
+            copied = memory::copied_bytes().wrapping_sub(copied),
+            elapsed = ?started.elapsed(),
+            "received"
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! Values survive the codec at any depth, and buffers are never copied.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+
+use outband::{Buffer, Decode, Encode, MsgPack, from_multipart, memory, to_multipart};
+use serde::{Deserialize, Serialize};
+
+fn big(byte: u8) -> Buffer {
+    Buffer::from_vec(vec![byte; 20_000])
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+enum Shape {
+    Unit,
+    New(Buffer),
+    Tuple(u8, Buffer),
+    Struct { name: String, buffer: Buffer },
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+#[serde(tag = "kind")]
+enum Internal {
+    Image { width: u32, pixels: Buffer },
+    Empty,
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+#[serde(tag = "kind", content = "data")]
+enum Adjacent {
+    Image(Buffer),
+    Two(Buffer, Buffer),
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+#[serde(untagged)]
+enum Untagged {
+    Image { pixels: Buffer },
+    Plain(Buffer),
+    Number(u64),
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+struct Inner {
+    a: Buffer,
+    b: Option<Buffer>,
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+struct Flat {
+    id: u32,
+    #[serde(flatten)]
+    inner: Inner,
+    #[serde(flatten)]
+    rest: BTreeMap<String, Buffer>,
+}
+
+fn comes_back<T: Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(value: T, frames: usize) {
+    let copied = memory::copied_bytes();
+    let message = to_multipart(&value).unwrap();
+    assert_eq!(message.buffers().len(), frames, "{value:?}");
+    let sent: Vec<_> = message.buffers().iter().map(|buffer| buffer.as_ptr()).collect();
+    let back: T = from_multipart(message).unwrap();
+    assert_eq!(back, value);
+    assert_eq!(memory::copied_bytes() - copied, 0, "{value:?}");
+    // the decoded value shares the frames: encoding it again sends the same memory
+    let again: Vec<_> = to_multipart(&back).unwrap().buffers().iter().map(|buffer| buffer.as_ptr()).collect();
+    assert_eq!(again, sent);
+}
+
+#[test]
+fn buffers_are_found_at_any_depth_without_copying() {
+    comes_back(big(1), 1);
+    comes_back(Some(big(1)), 1);
+    comes_back(vec![big(1), big(2), big(3)], 3);
+    comes_back((1_u8, big(1), "text".to_owned(), [big(2), big(3)]), 3);
+    comes_back(BTreeMap::from([("a".to_owned(), big(1)), ("b".to_owned(), big(2))]), 2);
+    comes_back(vec![Shape::Unit, Shape::New(big(1)), Shape::Tuple(7, big(2))], 2);
+    comes_back(Shape::Struct { name: "n".into(), buffer: big(1) }, 1);
+    comes_back(vec![Internal::Empty, Internal::Image { width: 3, pixels: big(1) }], 1);
+    comes_back(vec![Adjacent::Image(big(1)), Adjacent::Two(big(2), big(3))], 3);
+    comes_back(vec![Untagged::Number(3), Untagged::Image { pixels: big(1) }, Untagged::Plain(big(2))], 2);
+    let rest = BTreeMap::from([("x".to_owned(), big(3))]);
+    comes_back(Flat { id: 1, inner: Inner { a: big(1), b: Some(big(2)) }, rest }, 3);
+    comes_back(vec![Some(vec![(big(1), Some(big(2)))]), None], 2);
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+struct FlatEnum {
+    id: u32,
+    #[serde(flatten)]
+    shape: Shape,
+}
+
+#[test]
+fn a_flattened_enum_works_and_its_copy_is_counted() {
+    for shape in [Shape::New(big(1)), Shape::Tuple(1, big(2)), Shape::Struct { name: "n".into(), buffer: big(3) }] {
+        let value = FlatEnum { id: 1, shape };
+        let copied = memory::copied_bytes();
+        let message = to_multipart(&value).unwrap();
+        assert_eq!(message.buffers().len(), 1, "{value:?}");
+        assert!(memory::copied_bytes() - copied <= 20_000);
+        assert_eq!(from_multipart::<FlatEnum>(message).unwrap(), value);
+    }
+}
+
+#[test]
+fn small_buffers_travel_in_band() {
+    let value = (Buffer::from_vec(vec![1_u8; 100]), Buffer::new());
+    let message = to_multipart(&value).unwrap();
+    assert_eq!(message.buffers().len(), 0);
+    assert_eq!(from_multipart::<(Buffer, Buffer)>(message).unwrap(), value);
+    let all = MsgPack::new().out_of_band_from(0);
+    let message = all.encode(&value).unwrap();
+    assert_eq!(message.buffers().len(), 2);
+    assert_eq!(Decode::<(Buffer, Buffer)>::decode(&all, message).unwrap(), value);
+}
