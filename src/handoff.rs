@@ -76,7 +76,7 @@ pub(crate) fn caught() -> Option<Buffer> {
 /// The frames of the message that is being decoded.
 pub(crate) struct Owners {
     /// The metadata frame, which in-band buffers may share, and the buffers.
-    frames: Option<Rc<(Bytes, Vec<Buffer>)>>,
+    frames: Rc<(Bytes, Vec<Buffer>)>,
     /// The buffer that was shown last: nearly always the one that is asked for.
     last: usize,
     /// Indexes of the buffers by address; made at the first miss of `last`.
@@ -87,18 +87,13 @@ pub(crate) struct Owners {
 const SHARE_FACTOR: usize = 4;
 
 impl Owners {
-    /// Those of a message of one frame that is borrowed.
-    pub(crate) fn none() -> Self {
-        Self { frames: None, last: 0, by_address: Vec::new() }
-    }
-
     /// The metadata frame and the buffers.
     pub(crate) fn of(frames: Rc<(Bytes, Vec<Buffer>)>) -> Self {
-        Self { frames: Some(frames), last: 0, by_address: Vec::new() }
+        Self { frames, last: 0, by_address: Vec::new() }
     }
 
     fn find(&mut self, bytes: &[u8]) -> Option<Buffer> {
-        let (metadata, buffers) = &**self.frames.as_ref()?;
+        let (metadata, buffers) = &*self.frames;
         if let Some(last) = buffers.get(self.last).filter(|buffer| is_all_of(bytes, buffer)) {
             return Some(last.clone());
         }

@@ -6,7 +6,7 @@
 mod intercept;
 mod msgpack;
 mod place;
-mod reveal;
+mod read;
 mod scan;
 pub mod serde_buffer;
 

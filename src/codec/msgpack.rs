@@ -12,7 +12,7 @@ use serde::de::{Deserialize, DeserializeOwned};
 
 use super::intercept::Intercept;
 use super::place::{BufferInfo, Placed, Placement};
-use super::reveal::Reveal;
+use super::read::Reader;
 use super::scan::scan;
 use super::{Decode, Encode};
 use crate::buffer::Buffer;
@@ -209,35 +209,23 @@ impl MsgPack {
     /// Builds the value of a message, which shares the message's frames.
     fn build_shared<'de, T: Deserialize<'de>>(&self, message: &'de Multipart) -> Result<T> {
         let shared = Rc::new(message.clone().into_parts());
-        handoff::with_owners(Owners::of(shared), || self.build(message.metadata(), message.buffers()))
+        handoff::with_owners(Owners::of(shared), || build(message.metadata(), message.buffers()))
     }
+}
 
-    fn build<'de, T: Deserialize<'de>>(&self, metadata: &'de [u8], frames: &'de [Buffer]) -> Result<T> {
-        let mut deserializer = self.deserializer(metadata);
-        T::deserialize(Reveal::new(&mut deserializer, frames)).map_err(|_| self.mistyped::<T>(metadata, frames))
-    }
+fn build<'de, T: Deserialize<'de>>(metadata: &'de [u8], frames: &'de [Buffer]) -> Result<T> {
+    T::deserialize(&mut Reader::new(metadata, frames)).map_err(|_| mistyped::<T>(metadata, frames))
+}
 
-    fn deserializer<'de>(
-        &self,
-        metadata: &'de [u8],
-    ) -> rmp_serde::Deserializer<rmp_serde::decode::ReadRefReader<'de, [u8]>> {
-        let mut deserializer = rmp_serde::Deserializer::from_read_ref(metadata);
-        // `scan` has enforced the limit; rmp-serde counts an extension value as a level and stops one early
-        deserializer.set_max_depth(self.limits.max_depth() + 3);
-        deserializer
-    }
-
-    /// Decodes once more, now noting the path, to say where the value does not fit.
-    #[cold]
-    fn mistyped<'de, T: Deserialize<'de>>(&self, metadata: &'de [u8], frames: &'de [Buffer]) -> Error {
-        let mut deserializer = self.deserializer(metadata);
-        let again: Result<T, _> = serde_path_to_error::deserialize(Reveal::new(&mut deserializer, frames));
-        let (path, reason) = match again {
-            Ok(_) => (String::new(), "it was refused once and accepted the next time".to_owned()),
-            Err(error) => (error.path().to_string(), error.inner().to_string()),
-        };
-        Detail::Mistyped { path, reason }.into()
-    }
+/// Decodes once more, now noting the path, to say where the value does not fit.
+#[cold]
+fn mistyped<'de, T: Deserialize<'de>>(metadata: &'de [u8], frames: &'de [Buffer]) -> Error {
+    let again: Result<T, _> = serde_path_to_error::deserialize(&mut Reader::new(metadata, frames));
+    let (path, reason) = match again {
+        Ok(_) => (String::new(), "it was refused once and accepted the next time".to_owned()),
+        Err(error) => (error.path().to_string(), error.inner().to_string()),
+    };
+    Detail::Mistyped { path, reason }.into()
 }
 
 impl<T: Serialize + ?Sized> Encode<T> for MsgPack {
@@ -259,7 +247,7 @@ impl<T: DeserializeOwned> Decode<T> for MsgPack {
     fn decode(&self, message: Multipart) -> Result<T> {
         self.verify(message.metadata(), message.buffers())?;
         let shared = Rc::new(message.into_parts());
-        handoff::with_owners(Owners::of(shared.clone()), || self.build(&shared.0, &shared.1))
+        handoff::with_owners(Owners::of(shared.clone()), || build(&shared.0, &shared.1))
     }
 
     fn limits(&self) -> Limits {
@@ -268,7 +256,8 @@ impl<T: DeserializeOwned> Decode<T> for MsgPack {
 
     fn decode_frame(&self, metadata: &[u8]) -> Result<T> {
         self.verify(metadata, &[])?;
-        handoff::with_owners(Owners::none(), || self.build(metadata, &[]))
+        // there are no frames to share; in-band buffers are copied out
+        build(metadata, &[])
     }
 }
 

@@ -4,8 +4,6 @@
 //! neither recurses nor allocates, so depth and lengths from the wire are harmless here, and after it every declared
 //! length is known to be backed by bytes.
 
-use rmp::Marker;
-
 use crate::error::{Detail, Result};
 use crate::limits::Limits;
 use crate::reference::EXTENSION;
@@ -26,105 +24,107 @@ pub(crate) fn scan(
     let mut outer = [0_u64; Limits::MAX_DEPTH];
     let mut depth = 0;
     let mut left = 1_u64;
-    let mut cursor = Cursor { bytes: metadata, at: 0 };
+    let mut at = 0;
+    let truncated = |at| Detail::MetadataTruncated { at, len: metadata.len() };
     loop {
         while left == 0 {
             if depth == 0 {
-                return cursor.finish();
+                return match metadata.len() - at {
+                    0 => Ok(()),
+                    extra => Err(Detail::MetadataTrailing { extra, at }.into()),
+                };
             }
             depth -= 1;
             left = outer[depth];
         }
         left -= 1;
-        let start = cursor.at;
-        let shape = cursor.shape()?;
-        match shape {
-            Shape::Bytes(len) => drop(cursor.take(start, len)?),
-            Shape::Extension(len) => {
-                let extension = cursor.take(start, len.saturating_add(1))?;
-                if extension[0] == EXTENSION as u8 {
-                    reference(start, &extension[1..])?;
-                }
+        let start = at;
+        let marker = *metadata.get(at).ok_or_else(|| truncated(start))?;
+        at += 1;
+        let shape = SHAPES[usize::from(marker)];
+        let count = match shape.width {
+            0 => u64::from(shape.count),
+            width => {
+                let bytes = metadata.get(at..at + usize::from(width)).ok_or_else(|| truncated(start))?;
+                at += bytes.len();
+                bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
             }
-            Shape::Values(count) => {
-                // each value takes a byte at least
-                if count > (metadata.len() - cursor.at) as u64 {
-                    return Err(Detail::MetadataTruncated { at: start, len: metadata.len() }.into());
+        };
+        let backed = (metadata.len() - at) as u64;
+        match shape.what {
+            What::Bytes if count <= backed => at += count as usize,
+            What::Extension if count < backed => {
+                if metadata[at] == EXTENSION as u8 {
+                    reference(start, &metadata[at + 1..][..count as usize])?;
                 }
+                at += 1 + count as usize;
+            }
+            // each value takes a byte at least
+            What::Array | What::Map if count <= backed => {
                 if depth >= max_depth {
                     return Err(Detail::TooDeep { at: start, limit: max_depth }.into());
                 }
                 outer[depth] = left;
                 depth += 1;
-                left = count;
+                left = if shape.what == What::Map { 2 * count } else { count };
             }
+            What::Reserved => return Err(Detail::MetadataReserved { at: start }.into()),
+            _ => return Err(truncated(start).into()),
         }
     }
 }
 
-/// What follows a marker.
-enum Shape {
-    Bytes(u64),
+/// What follows a marker: a big-endian count of `width` bytes, or none and the count is known; then what is counted.
+#[derive(Clone, Copy)]
+struct Shape {
+    what: What,
+    width: u8,
+    count: u8,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    Bytes,
     /// The payload's length, without the type byte.
-    Extension(u64),
-    Values(u64),
+    Extension,
+    Array,
+    Map,
+    Reserved,
 }
 
-struct Cursor<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Cursor<'a> {
-    fn take(&mut self, start: usize, len: u64) -> Result<&'a [u8]> {
-        let rest = &self.bytes[self.at..];
-        if len > rest.len() as u64 {
-            return Err(Detail::MetadataTruncated { at: start, len: self.bytes.len() }.into());
-        }
-        self.at += len as usize;
-        Ok(&rest[..len as usize])
+/// The shape of each marker byte, as the specification's table of formats has it.
+static SHAPES: [Shape; 256] = {
+    let mut shapes = [Shape { what: What::Bytes, width: 0, count: 0 }; 256];
+    let mut marker = 0;
+    while marker < 256 {
+        let (what, width, count) = match marker as u8 {
+            0x00..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3 => (What::Bytes, 0, 0),
+            0x80..=0x8f => (What::Map, 0, marker as u8 & 0x0f),
+            0x90..=0x9f => (What::Array, 0, marker as u8 & 0x0f),
+            0xa0..=0xbf => (What::Bytes, 0, marker as u8 & 0x1f),
+            0xc1 => (What::Reserved, 0, 0),
+            0xc4 | 0xd9 => (What::Bytes, 1, 0),
+            0xc5 | 0xda => (What::Bytes, 2, 0),
+            0xc6 | 0xdb => (What::Bytes, 4, 0),
+            0xc7 => (What::Extension, 1, 0),
+            0xc8 => (What::Extension, 2, 0),
+            0xc9 => (What::Extension, 4, 0),
+            0xcc | 0xd0 => (What::Bytes, 0, 1),
+            0xcd | 0xd1 => (What::Bytes, 0, 2),
+            0xca | 0xce | 0xd2 => (What::Bytes, 0, 4),
+            0xcb | 0xcf | 0xd3 => (What::Bytes, 0, 8),
+            0xd4 => (What::Extension, 0, 1),
+            0xd5 => (What::Extension, 0, 2),
+            0xd6 => (What::Extension, 0, 4),
+            0xd7 => (What::Extension, 0, 8),
+            0xd8 => (What::Extension, 0, 16),
+            0xdc => (What::Array, 2, 0),
+            0xdd => (What::Array, 4, 0),
+            0xde => (What::Map, 2, 0),
+            0xdf => (What::Map, 4, 0),
+        };
+        shapes[marker] = Shape { what, width, count };
+        marker += 1;
     }
-
-    /// A big-endian number of `width` bytes.
-    fn number(&mut self, start: usize, width: u64) -> Result<u64> {
-        Ok(self.take(start, width)?.iter().fold(0, |number, &byte| number << 8 | u64::from(byte)))
-    }
-
-    fn shape(&mut self) -> Result<Shape> {
-        let start = self.at;
-        let marker = self.take(start, 1)?[0];
-        Ok(match Marker::from_u8(marker) {
-            Marker::FixPos(_) | Marker::FixNeg(_) | Marker::Null | Marker::True | Marker::False => Shape::Bytes(0),
-            Marker::U8 | Marker::I8 => Shape::Bytes(1),
-            Marker::U16 | Marker::I16 => Shape::Bytes(2),
-            Marker::U32 | Marker::I32 | Marker::F32 => Shape::Bytes(4),
-            Marker::U64 | Marker::I64 | Marker::F64 => Shape::Bytes(8),
-            Marker::FixStr(len) => Shape::Bytes(len.into()),
-            Marker::Str8 | Marker::Bin8 => Shape::Bytes(self.number(start, 1)?),
-            Marker::Str16 | Marker::Bin16 => Shape::Bytes(self.number(start, 2)?),
-            Marker::Str32 | Marker::Bin32 => Shape::Bytes(self.number(start, 4)?),
-            Marker::FixArray(count) => Shape::Values(count.into()),
-            Marker::Array16 => Shape::Values(self.number(start, 2)?),
-            Marker::Array32 => Shape::Values(self.number(start, 4)?),
-            Marker::FixMap(count) => Shape::Values(2 * u64::from(count)),
-            Marker::Map16 => Shape::Values(2 * self.number(start, 2)?),
-            Marker::Map32 => Shape::Values(2 * self.number(start, 4)?),
-            Marker::FixExt1 => Shape::Extension(1),
-            Marker::FixExt2 => Shape::Extension(2),
-            Marker::FixExt4 => Shape::Extension(4),
-            Marker::FixExt8 => Shape::Extension(8),
-            Marker::FixExt16 => Shape::Extension(16),
-            Marker::Ext8 => Shape::Extension(self.number(start, 1)?),
-            Marker::Ext16 => Shape::Extension(self.number(start, 2)?),
-            Marker::Ext32 => Shape::Extension(self.number(start, 4)?),
-            Marker::Reserved => return Err(Detail::MetadataReserved { at: start }.into()),
-        })
-    }
-
-    fn finish(self) -> Result<()> {
-        match self.bytes.len() - self.at {
-            0 => Ok(()),
-            extra => Err(Detail::MetadataTrailing { extra, at: self.at }.into()),
-        }
-    }
-}
+    shapes
+};

@@ -1,0 +1,334 @@
+//! The rig of the benches: one sender, one receiver, objects moved in turn by different means.
+//!
+//! A receiver answers a count of messages with one byte when it has them all; the sender's clock runs from its first frame
+//! to that byte, so encoding, the wire and decoding are all in the figure.
+
+#![allow(dead_code, reason = "each bench uses its part of the rig")]
+#![allow(unsafe_code, reason = "raw libzmq is called as C calls it")]
+#![allow(clippy::unwrap_used, reason = "a bench that fails stops")]
+
+use std::env;
+use std::process::{Child, Command};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use outband::{Buffer, Encode, MsgPack, SocketExt, memory};
+use serde::{Deserialize, Serialize};
+
+/// What is sent: a little metadata and the payload.
+#[derive(Serialize, Deserialize)]
+pub struct Object {
+    pub id: u64,
+    pub name: String,
+    pub payload: Vec<Buffer>,
+}
+
+/// The same object for the naive way: everything in band.
+#[derive(Serialize, Deserialize)]
+pub struct Naive {
+    id: u64,
+    name: String,
+    payload: Vec<serde_bytes::ByteBuf>,
+}
+
+/// How objects are moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Means {
+    /// libzmq itself, as C calls it at its best: the frames are encoded beforehand, constant memory is sent without a copy
+    /// (`zmq_msg_init_data` without a free function), small frames with `zmq_msg_init_size` and a copy. Nothing is
+    /// encoded or decoded.
+    Raw,
+    /// `send_obj` and `recv_obj`.
+    Outband,
+    /// As `Outband`, and the receiving process keeps freed pages.
+    OutbandKept,
+    /// rmp-serde with everything in band, `zmq::Message::from`, and `rmp_serde::from_slice`.
+    Naive,
+    /// `Outband` with a fixed placement, for the threshold.
+    InBand,
+    OutOfBand,
+}
+
+impl Means {
+    const ALL: [Self; 6] = [Self::Raw, Self::Outband, Self::OutbandKept, Self::Naive, Self::InBand, Self::OutOfBand];
+
+    fn codec(self) -> MsgPack {
+        match self {
+            Self::InBand => MsgPack::new().out_of_band_from(usize::MAX),
+            Self::OutOfBand => MsgPack::new().out_of_band_from(0),
+            _ => MsgPack::new(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sides {
+    Threads,
+    Processes,
+}
+
+/// `buffers` buffers of `bytes` bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    pub buffers: usize,
+    pub bytes: usize,
+}
+
+impl Size {
+    pub fn total(self) -> usize {
+        self.buffers * self.bytes
+    }
+
+    pub fn object(self) -> Object {
+        // written once, so that its pages are there
+        let payload = (0..self.buffers).map(|index| Buffer::from_vec(vec![index as u8 + 1; self.bytes])).collect();
+        Object { id: 123_456, name: "bench/object".to_owned(), payload }
+    }
+
+    /// Messages that may be queued: at most about 256 MiB.
+    fn high_water_mark(self) -> i32 {
+        ((256 << 20) / self.total().max(1)).clamp(2, 1000) as i32
+    }
+}
+
+/// A sender, and a receiver in another thread or process.
+pub struct Pair {
+    means: Means,
+    socket: zmq::Socket,
+    object: Object,
+    naive: Naive,
+    frames: Vec<Vec<u8>>,
+    receiver: Receiver,
+}
+
+enum Receiver {
+    Thread(Option<thread::JoinHandle<()>>),
+    Process(Child),
+}
+
+const CHILD: &str = "OUTBAND_BENCH_RECEIVER";
+
+impl Pair {
+    pub fn new(means: Means, sides: Sides, transport: &str, size: Size) -> Self {
+        let context = zmq::Context::new();
+        let socket = context.socket(zmq::PAIR).unwrap();
+        configure(&socket, size);
+        let directory = env::temp_dir().display().to_string();
+        let unique = format!("{}-{:?}-{}", std::process::id(), means, Instant::now().elapsed().as_nanos());
+        socket
+            .bind(&match transport {
+                "tcp" => "tcp://127.0.0.1:*".to_owned(),
+                "ipc" => format!("ipc://{directory}/outband-bench-{unique}"),
+                _ => format!("inproc://{unique}"),
+            })
+            .unwrap();
+        let endpoint = socket.get_last_endpoint().unwrap().unwrap();
+        let receiver = match sides {
+            Sides::Threads => Receiver::Thread(Some(thread::spawn({
+                let context = context.clone();
+                move || receive(&context, &endpoint, means, size)
+            }))),
+            Sides::Processes => {
+                let job = format!("{means:?} {} {} {endpoint}", size.buffers, size.bytes);
+                Receiver::Process(Command::new(env::current_exe().unwrap()).env(CHILD, job).spawn().unwrap())
+            }
+        };
+        let object = size.object();
+        let message = means.codec().encode(&object).unwrap();
+        let mut frames = vec![message.metadata().to_vec()];
+        frames.extend(message.buffers().iter().map(|buffer| buffer.to_vec()));
+        let payload = object.payload.iter().map(|buffer| serde_bytes::ByteBuf::from(buffer.to_vec())).collect();
+        let naive = Naive { id: object.id, name: object.name.clone(), payload };
+        Self { means, socket, object, naive, frames, receiver }
+    }
+
+    /// Moves `count` objects and returns the time it took.
+    pub fn run(&self, count: u64) -> Duration {
+        self.socket.send(&count.to_le_bytes()[..], 0).unwrap();
+        self.socket.recv_bytes(0).unwrap(); // the receiver is ready
+        let started = Instant::now();
+        match self.means {
+            Means::Raw => (0..count).for_each(|_| raw::send(&self.socket, &self.frames)),
+            Means::Naive => (0..count).for_each(|_| {
+                let bytes = rmp_serde::to_vec_named(&self.naive).unwrap();
+                self.socket.send(zmq::Message::from(bytes), 0).unwrap();
+            }),
+            Means::Outband | Means::OutbandKept => (0..count).for_each(|_| self.socket.send_obj(&self.object).unwrap()),
+            Means::InBand | Means::OutOfBand => {
+                let codec = self.means.codec();
+                (0..count).for_each(|_| self.socket.send_with(&codec, &self.object).unwrap());
+            }
+        }
+        self.socket.recv_bytes(0).unwrap(); // the receiver has them all
+        started.elapsed()
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        self.socket.send(&0_u64.to_le_bytes()[..], 0).unwrap();
+        match &mut self.receiver {
+            Receiver::Thread(handle) => handle.take().unwrap().join().unwrap(),
+            Receiver::Process(child) => assert!(child.wait().unwrap().success()),
+        }
+    }
+}
+
+/// Runs the receiver's side and exits, when this process was started for that.
+pub fn receive_if_child() {
+    let Ok(job) = env::var(CHILD) else { return };
+    let words: Vec<_> = job.split(' ').collect();
+    let means = Means::ALL.into_iter().find(|means| format!("{means:?}") == words[0]).unwrap();
+    let size = Size { buffers: words[1].parse().unwrap(), bytes: words[2].parse().unwrap() };
+    if means == Means::OutbandKept {
+        assert_eq!(memory::keep_freed_pages(), memory::Tuning::Applied);
+    }
+    receive(&zmq::Context::new(), words[3], means, size);
+    std::process::exit(0);
+}
+
+fn configure(socket: &zmq::Socket, size: Size) {
+    socket.set_sndhwm(size.high_water_mark()).unwrap();
+    socket.set_rcvhwm(size.high_water_mark()).unwrap();
+    socket.set_linger(0).unwrap();
+}
+
+fn receive(context: &zmq::Context, endpoint: &str, means: Means, size: Size) {
+    let socket = context.socket(zmq::PAIR).unwrap();
+    configure(&socket, size);
+    socket.connect(endpoint).unwrap();
+    loop {
+        let count = u64::from_le_bytes(socket.recv_bytes(0).unwrap()[..].try_into().unwrap());
+        if count == 0 {
+            return;
+        }
+        socket.send(&b"!"[..], 0).unwrap();
+        let expected = size.total();
+        match means {
+            Means::Raw => (0..count).for_each(|_| raw::receive(&socket)),
+            Means::Naive => (0..count).for_each(|_| {
+                let message = socket.recv_msg(0).unwrap();
+                let naive: Naive = rmp_serde::from_slice(&message).unwrap();
+                assert_eq!(naive.payload.iter().map(|bytes| bytes.len()).sum::<usize>(), expected);
+            }),
+            _ => (0..count).for_each(|_| {
+                let object: Object = socket.recv_obj().unwrap();
+                assert_eq!(object.payload.iter().map(Buffer::len).sum::<usize>(), expected);
+            }),
+        }
+        socket.send(&b"!"[..], 0).unwrap();
+    }
+}
+
+/// libzmq as C calls it.
+mod raw {
+    use std::ffi::c_void;
+
+    use zmq_sys::{ZMQ_SNDMORE, zmq_msg_t};
+
+    /// Frames up to here are copied into the message, as C programs do with small ones.
+    const COPY_UP_TO: usize = 512;
+
+    fn handle(socket: &zmq::Socket) -> *mut c_void {
+        // `zmq::Socket` gives its handle only to a `&mut`; its first field is the handle
+        // SAFETY: zmq 0.10's Socket begins with `sock: *mut c_void`; checked against a working call by every run
+        unsafe { *std::ptr::from_ref(socket).cast::<*mut c_void>() }
+    }
+
+    pub(super) fn send(socket: &zmq::Socket, frames: &[Vec<u8>]) {
+        let socket = handle(socket);
+        for (index, frame) in frames.iter().enumerate() {
+            let flags = if index + 1 < frames.len() { ZMQ_SNDMORE as i32 } else { 0 };
+            let mut message = zmq_msg_t::default();
+            if frame.len() <= COPY_UP_TO {
+                // SAFETY: `message` is uninitialised as zmq_msg_init_size expects
+                let made = unsafe { zmq_sys::zmq_msg_init_size(&mut message, frame.len()) };
+                assert_eq!(made, 0);
+                // SAFETY: the message was just made
+                let data = unsafe { zmq_sys::zmq_msg_data(&mut message) };
+                // SAFETY: the message has room for the whole frame
+                unsafe { data.cast::<u8>().copy_from_nonoverlapping(frame.as_ptr(), frame.len()) };
+            } else {
+                let data = frame.as_ptr().cast_mut().cast::<c_void>();
+                let none = std::ptr::null_mut();
+                // SAFETY: the frames live until the receiver has said that it has them all
+                let made = unsafe { zmq_sys::zmq_msg_init_data(&mut message, data, frame.len(), None, none) };
+                assert_eq!(made, 0);
+            }
+            // SAFETY: message and socket are valid
+            let sent = unsafe { zmq_sys::zmq_msg_send(&mut message, socket, flags) };
+            assert!(sent >= 0);
+        }
+    }
+
+    pub(super) fn receive(socket: &zmq::Socket) {
+        let socket = handle(socket);
+        loop {
+            let mut message = zmq_msg_t::default();
+            // SAFETY: `message` is uninitialised as zmq_msg_init expects
+            assert_eq!(unsafe { zmq_sys::zmq_msg_init(&mut message) }, 0);
+            // SAFETY: message and socket are valid
+            assert!(unsafe { zmq_sys::zmq_msg_recv(&mut message, socket, 0) } >= 0);
+            // SAFETY: the message is valid
+            let more = unsafe { zmq_sys::zmq_msg_more(&message) };
+            // SAFETY: the message is valid and not used again
+            assert_eq!(unsafe { zmq_sys::zmq_msg_close(&mut message) }, 0);
+            if more == 0 {
+                return;
+            }
+        }
+    }
+}
+
+/// Seconds per object of each pair: the pairs run in turn, round by round.
+pub struct Rounds(Vec<Vec<f64>>);
+
+impl Rounds {
+    /// Lets each pair run for about `time` per round.
+    pub fn run(pairs: &[Pair], rounds: usize, time: Duration) -> Self {
+        let counts: Vec<u64> = pairs.iter().map(|pair| calibrate(pair, time)).collect();
+        let mut seconds = vec![Vec::new(); pairs.len()];
+        for round in 0..rounds {
+            for turn in 0..pairs.len() {
+                // nobody always runs after the same neighbour
+                let index = if round % 2 == 0 { turn } else { pairs.len() - 1 - turn };
+                seconds[index].push(pairs[index].run(counts[index]).as_secs_f64() / counts[index] as f64);
+            }
+        }
+        Self(seconds)
+    }
+
+    /// The median of one pair's seconds per object.
+    pub fn median(&self, index: usize) -> f64 {
+        median(self.0[index].clone())
+    }
+
+    /// The median over the rounds of how many times as fast `index` was as `other`.
+    pub fn ratio(&self, index: usize, other: usize) -> f64 {
+        median(self.0[index].iter().zip(&self.0[other]).map(|(own, other)| other / own).collect())
+    }
+}
+
+fn calibrate(pair: &Pair, time: Duration) -> u64 {
+    let mut count = 4;
+    loop {
+        let took = pair.run(count);
+        if took * 5 > time {
+            return ((count as f64 * time.as_secs_f64() / took.as_secs_f64()) as u64).max(2);
+        }
+        count *= 4;
+    }
+}
+
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+pub fn human(bytes: usize) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..0x10_0000 => format!("{} KiB", bytes >> 10),
+        _ => format!("{} MiB", bytes >> 20),
+    }
+}

@@ -1,0 +1,459 @@
+//! The metadata reader: MessagePack from a slice, with the bytes of a frame where a buffer reference stands.
+//!
+//! Follows rmp-serde's conventions for serde types (structs as maps or arrays, enums as a name or a map of one entry,
+//! 128-bit integers as 16 big-endian bytes), and reads what it writes. Everything is borrowed for `'de`: strings and
+//! in-band bytes from the metadata, out-of-band bytes from the frames, so `&'de [u8]` and `&'de str` fields point into
+//! them, and a [`Buffer`] finds its owner by their address (see `handoff`), even when serde kept the slice in between.
+//!
+//! `scan` has been over the bytes: lengths are backed by bytes and nesting is within the limit, so recursion is bounded.
+
+use std::fmt::{self, Display};
+
+use rmp::Marker;
+use serde::de::value::{BorrowedBytesDeserializer, I8Deserializer, SeqAccessDeserializer, SeqDeserializer};
+use serde::de::{
+    self, DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
+    VariantAccess, Visitor,
+};
+use serde::forward_to_deserialize_any;
+
+use crate::buffer::Buffer;
+use crate::handoff;
+use crate::reference::{EXTENSION, Reference};
+
+/// Why the metadata does not fit the type.
+#[derive(Debug)]
+pub(crate) struct Mismatch(Box<str>);
+
+impl Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Mismatch {}
+
+impl de::Error for Mismatch {
+    #[cold]
+    fn custom<T: Display>(reason: T) -> Self {
+        Self(reason.to_string().into())
+    }
+}
+
+type Result<T> = std::result::Result<T, Mismatch>;
+
+pub(crate) struct Reader<'de> {
+    rest: &'de [u8],
+    frames: &'de [Buffer],
+}
+
+/// How a visitor wants bytes shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bytes {
+    Whole,
+    /// One by one: it asked for a sequence.
+    OneByOne,
+}
+
+impl<'de> Reader<'de> {
+    pub(crate) fn new(metadata: &'de [u8], frames: &'de [Buffer]) -> Self {
+        Self { rest: metadata, frames }
+    }
+
+    #[inline]
+    fn marker(&mut self) -> Result<Marker> {
+        let (&marker, rest) = self.rest.split_first().ok_or_else(ended)?;
+        self.rest = rest;
+        Ok(Marker::from_u8(marker))
+    }
+
+    #[inline]
+    fn take(&mut self, len: usize) -> Result<&'de [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(len).ok_or_else(ended)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    #[inline]
+    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let (taken, rest) = self.rest.split_first_chunk().ok_or_else(ended)?;
+        self.rest = rest;
+        Ok(*taken)
+    }
+
+    #[inline]
+    fn u8(&mut self) -> Result<usize> {
+        Ok(self.array::<1>()?[0].into())
+    }
+
+    #[inline]
+    fn u16(&mut self) -> Result<usize> {
+        Ok(u16::from_be_bytes(self.array()?).into())
+    }
+
+    #[inline]
+    fn u32(&mut self) -> Result<usize> {
+        Ok(u32::from_be_bytes(self.array()?) as usize)
+    }
+
+    fn value<V: Visitor<'de>>(&mut self, visitor: V, bytes: Bytes) -> Result<V::Value> {
+        let marker = self.marker()?;
+        match marker {
+            Marker::FixPos(value) => visitor.visit_u64(value.into()),
+            Marker::FixStr(len) => self.text(len.into(), visitor),
+            Marker::FixMap(len) => self.map(len.into(), visitor),
+            Marker::FixArray(len) => self.sequence(len.into(), visitor),
+            Marker::Null => visitor.visit_unit(),
+            Marker::True => visitor.visit_bool(true),
+            Marker::False => visitor.visit_bool(false),
+            Marker::FixNeg(value) => visitor.visit_i64(value.into()),
+            Marker::U8 => visitor.visit_u64(self.array::<1>()?[0].into()),
+            Marker::U16 => visitor.visit_u64(u16::from_be_bytes(self.array()?).into()),
+            Marker::U32 => visitor.visit_u64(u32::from_be_bytes(self.array()?).into()),
+            Marker::U64 => visitor.visit_u64(u64::from_be_bytes(self.array()?)),
+            Marker::I8 => visitor.visit_i64(i8::from_be_bytes(self.array()?).into()),
+            Marker::I16 => visitor.visit_i64(i16::from_be_bytes(self.array()?).into()),
+            Marker::I32 => visitor.visit_i64(i32::from_be_bytes(self.array()?).into()),
+            Marker::I64 => visitor.visit_i64(i64::from_be_bytes(self.array()?)),
+            Marker::F32 => visitor.visit_f32(f32::from_be_bytes(self.array()?)),
+            Marker::F64 => visitor.visit_f64(f64::from_be_bytes(self.array()?)),
+            Marker::Str8 => self.u8().and_then(|len| self.text(len, visitor)),
+            Marker::Str16 => self.u16().and_then(|len| self.text(len, visitor)),
+            Marker::Str32 => self.u32().and_then(|len| self.text(len, visitor)),
+            Marker::Bin8 => self.u8().and_then(|len| self.take(len)).and_then(|all| show(all, visitor, bytes)),
+            Marker::Bin16 => self.u16().and_then(|len| self.take(len)).and_then(|all| show(all, visitor, bytes)),
+            Marker::Bin32 => self.u32().and_then(|len| self.take(len)).and_then(|all| show(all, visitor, bytes)),
+            Marker::Array16 => self.u16().and_then(|len| self.sequence(len, visitor)),
+            Marker::Array32 => self.u32().and_then(|len| self.sequence(len, visitor)),
+            Marker::Map16 => self.u16().and_then(|len| self.map(len, visitor)),
+            Marker::Map32 => self.u32().and_then(|len| self.map(len, visitor)),
+            extension => {
+                let (kind, payload) = self.extension(extension)?;
+                if kind != EXTENSION {
+                    return visitor.visit_newtype_struct(SeqAccessDeserializer::new(Foreign::new(kind, payload)));
+                }
+                show(self.resolve(payload)?, visitor, bytes)
+            }
+        }
+    }
+
+    fn text<V: Visitor<'de>>(&mut self, len: usize, visitor: V) -> Result<V::Value> {
+        let bytes = self.take(len)?;
+        match std::str::from_utf8(bytes) {
+            Ok(text) => visitor.visit_borrowed_str(text),
+            // MessagePack's raw strings of old: bytes, for who accepts bytes
+            Err(_) => visitor.visit_borrowed_bytes(bytes),
+        }
+    }
+
+    fn sequence<V: Visitor<'de>>(&mut self, len: usize, visitor: V) -> Result<V::Value> {
+        let mut elements = Elements { reader: self, left: len };
+        let value = visitor.visit_seq(&mut elements)?;
+        elements.finish(len, value)
+    }
+
+    fn map<V: Visitor<'de>>(&mut self, len: usize, visitor: V) -> Result<V::Value> {
+        let mut entries = Elements { reader: self, left: len };
+        let value = visitor.visit_map(&mut entries)?;
+        entries.finish(len, value)
+    }
+
+    /// The type and payload of an extension value whose marker was read.
+    fn extension(&mut self, marker: Marker) -> Result<(i8, &'de [u8])> {
+        let len = match marker {
+            Marker::FixExt1 => 1,
+            Marker::FixExt2 => 2,
+            Marker::FixExt4 => 4,
+            Marker::FixExt8 => 8,
+            Marker::FixExt16 => 16,
+            Marker::Ext8 => self.u8()?,
+            Marker::Ext16 => self.u16()?,
+            Marker::Ext32 => self.u32()?,
+            other => return Err(Mismatch::custom(format_args!("expected an extension value and found {other:?}"))),
+        };
+        let kind = i8::from_be_bytes(self.array()?);
+        Ok((kind, self.take(len)?))
+    }
+
+    /// The frame that a buffer reference names.
+    fn resolve(&self, payload: &[u8]) -> Result<&'de [u8]> {
+        let reference = Reference::parse(payload)
+            .map_err(|reason| Mismatch::custom(format_args!("a buffer reference {reason}")))?;
+        let index = usize::try_from(reference.frame).unwrap_or(usize::MAX);
+        let frame = self.frames.get(index).filter(|frame| frame.len() as u64 == reference.len);
+        let frame = frame.ok_or_else(|| Mismatch::custom("a buffer reference without its frame"))?;
+        handoff::showing(index);
+        Ok(frame)
+    }
+
+    /// The 16 big-endian bytes of a 128-bit integer, when that is what comes next.
+    fn wide(&mut self) -> Option<[u8; 16]> {
+        let (&[0xc4, 16], rest) = self.rest.split_first_chunk()? else { return None };
+        let (&bytes, rest) = rest.split_first_chunk()?;
+        self.rest = rest;
+        Some(bytes)
+    }
+}
+
+#[cold]
+fn ended() -> Mismatch {
+    Mismatch::custom("the metadata ends within a value")
+}
+
+fn show<'de, V: Visitor<'de>>(all: &'de [u8], visitor: V, bytes: Bytes) -> Result<V::Value> {
+    match bytes {
+        Bytes::Whole => visitor.visit_borrowed_bytes(all),
+        Bytes::OneByOne => visitor.visit_seq(SeqDeserializer::new(all.iter().copied())),
+    }
+}
+
+impl<'de> Deserializer<'de> for &mut Reader<'de> {
+    type Error = Mismatch;
+
+    #[inline]
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.value(visitor, Bytes::Whole)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf unit map identifier ignored_any
+    }
+
+    fn deserialize_i128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.wide() {
+            Some(bytes) => visitor.visit_i128(i128::from_be_bytes(bytes)),
+            None => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_u128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.wide() {
+            Some(bytes) => visitor.visit_u128(u128::from_be_bytes(bytes)),
+            None => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.rest {
+            [0xc0, rest @ ..] => {
+                self.rest = rest;
+                visitor.visit_none()
+            }
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Result<V::Value> {
+        match self.rest {
+            // rmp-serde writes an empty array
+            [0xc0 | 0x90, rest @ ..] => {
+                self.rest = rest;
+                visitor.visit_unit()
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value> {
+        if name == rmp_serde::MSGPACK_EXT_STRUCT_NAME {
+            let marker = self.marker()?;
+            let (kind, payload) = self.extension(marker)?;
+            return visitor.visit_newtype_struct(SeqAccessDeserializer::new(Foreign::new(kind, payload)));
+        }
+        visitor.visit_newtype_struct(self)
+    }
+
+    #[inline]
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.value(visitor, Bytes::OneByOne)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value> {
+        self.value(visitor, Bytes::OneByOne)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _len: usize,
+        visitor: V,
+    ) -> Result<V::Value> {
+        self.value(visitor, Bytes::OneByOne)
+    }
+
+    #[inline]
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
+        self.value(visitor, Bytes::Whole)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
+        let entries = match *self.rest {
+            [marker @ 0x80..=0x8f, ..] => usize::from(marker & 0x0f),
+            [0xde, a, b, ..] => u16::from_be_bytes([a, b]).into(),
+            [0xdf, a, b, c, d, ..] => u32::from_be_bytes([a, b, c, d]) as usize,
+            _ => return visitor.visit_enum(UnitVariant(self)),
+        };
+        if entries != 1 {
+            return Err(Mismatch::invalid_length(entries, &"a map of one entry for an enum variant"));
+        }
+        match self.marker()? {
+            Marker::Map16 => self.u16()?,
+            Marker::Map32 => self.u32()?,
+            _ => 1,
+        };
+        visitor.visit_enum(Variant(self))
+    }
+
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+}
+
+/// The elements of an array, or the entries of a map, that are still to come.
+struct Elements<'r, 'de> {
+    reader: &'r mut Reader<'de>,
+    left: usize,
+}
+
+impl Elements<'_, '_> {
+    /// Gives the value back when all elements were asked for.
+    fn finish<T>(self, len: usize, value: T) -> Result<T> {
+        match self.left {
+            0 => Ok(value),
+            left => Err(Mismatch::invalid_length(len, &format_args!("{} elements", len - left).to_string().as_str())),
+        }
+    }
+}
+
+impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
+    type Error = Mismatch;
+
+    #[inline]
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        seed.deserialize(&mut *self.reader).map(Some)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.left)
+    }
+}
+
+impl<'de> MapAccess<'de> for Elements<'_, 'de> {
+    type Error = Mismatch;
+
+    #[inline]
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
+        self.next_element_seed(seed)
+    }
+
+    #[inline]
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value> {
+        seed.deserialize(&mut *self.reader)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.left)
+    }
+}
+
+/// An enum variant with content: the entry of a map.
+struct Variant<'r, 'de>(&'r mut Reader<'de>);
+
+impl<'de> EnumAccess<'de> for Variant<'_, 'de> {
+    type Error = Mismatch;
+    type Variant = Self;
+
+    fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self)> {
+        Ok((seed.deserialize(&mut *self.0)?, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
+    type Error = Mismatch;
+
+    fn unit_variant(self) -> Result<()> {
+        de::Deserialize::deserialize(self.0)
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value> {
+        seed.deserialize(self.0)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value> {
+        self.0.value(visitor, Bytes::OneByOne)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(self, _fields: &'static [&'static str], visitor: V) -> Result<V::Value> {
+        self.0.value(visitor, Bytes::Whole)
+    }
+}
+
+/// An enum variant without content: its name alone.
+struct UnitVariant<'r, 'de>(&'r mut Reader<'de>);
+
+impl<'de> EnumAccess<'de> for UnitVariant<'_, 'de> {
+    type Error = Mismatch;
+    type Variant = Self;
+
+    fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self)> {
+        Ok((seed.deserialize(&mut *self.0)?, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for UnitVariant<'_, 'de> {
+    type Error = Mismatch;
+
+    fn unit_variant(self) -> Result<()> {
+        Ok(())
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, _seed: T) -> Result<T::Value> {
+        Err(Mismatch::invalid_type(Unexpected::UnitVariant, &"newtype variant"))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, _visitor: V) -> Result<V::Value> {
+        Err(Mismatch::invalid_type(Unexpected::UnitVariant, &"tuple variant"))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(self, _fields: &'static [&'static str], _visitor: V) -> Result<V::Value> {
+        Err(Mismatch::invalid_type(Unexpected::UnitVariant, &"struct variant"))
+    }
+}
+
+/// An extension value of somebody else's: its type, then its payload.
+struct Foreign<'de> {
+    kind: Option<i8>,
+    payload: Option<&'de [u8]>,
+}
+
+impl<'de> Foreign<'de> {
+    fn new(kind: i8, payload: &'de [u8]) -> Self {
+        Self { kind: Some(kind), payload: Some(payload) }
+    }
+}
+
+impl<'de> SeqAccess<'de> for Foreign<'de> {
+    type Error = Mismatch;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
+        if let Some(kind) = self.kind.take() {
+            let kind: I8Deserializer<Mismatch> = kind.into_deserializer();
+            return seed.deserialize(kind).map(Some);
+        }
+        self.payload.take().map(|payload| seed.deserialize(BorrowedBytesDeserializer::new(payload))).transpose()
+    }
+}
