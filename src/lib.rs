@@ -13,6 +13,7 @@ pub mod memory;
 mod multipart;
 mod pool;
 mod reference;
+mod scratch;
 mod tracker;
 
 mod codec;

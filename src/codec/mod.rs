@@ -3,16 +3,14 @@
 //! This floor knows serde, MessagePack and [`Multipart`]. It refuses to know sockets, clocks and threads: a codec is a
 //! function of its input.
 
-mod intercept;
 mod msgpack;
 mod place;
-mod read;
-mod scan;
 pub mod serde_buffer;
 
 pub use msgpack::{MsgPack, from_multipart, from_multipart_ref, to_multipart};
 pub use place::{BufferInfo, Placement};
 
+use crate::buffer::Buffer;
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::multipart::Multipart;
@@ -44,6 +42,19 @@ pub trait Encode<T: ?Sized> {
     ///
     /// Kind `Caller` when the value does not serialize; kind `Limits` when no receiver would accept it.
     fn encode(&self, value: &T) -> Result<Multipart>;
+
+    /// Encodes one value with its metadata appended to memory that the caller reuses; returns the buffers.
+    ///
+    /// Sockets call this. The default calls [`encode`](Self::encode) and copies the metadata.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
+    fn encode_into(&self, value: &T, metadata: &mut Vec<u8>) -> Result<Vec<Buffer>> {
+        let (encoded, buffers) = self.encode(value)?.into_parts();
+        metadata.extend_from_slice(&encoded);
+        Ok(buffers)
+    }
 }
 
 /// Turns messages into values.

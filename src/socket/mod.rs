@@ -18,6 +18,7 @@ use crate::codec::{Decode, Encode, MsgPack};
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::multipart::Multipart;
+use crate::scratch;
 use crate::tracker::Tracker;
 use receive::Incoming;
 use send::Outgoing;
@@ -304,8 +305,14 @@ fn encode_and_send<T: ?Sized, C: Encode<T>>(
     wait: Wait,
 ) -> Result<()> {
     let watch = Watch::start();
-    let message = codec.encode(value)?;
-    send::send(socket, &Outgoing::new(envelope, &message), wait, &watch)
+    scratch::with(|metadata| {
+        let buffers = codec.encode_into(value, metadata)?;
+        if scratch::is_long(metadata) {
+            let message = Multipart::new(scratch::freeze(metadata), buffers);
+            return send::send(socket, &Outgoing::new(envelope, &message), wait, &watch);
+        }
+        send::send(socket, &Outgoing::from_scratch(envelope, metadata, &buffers), wait, &watch)
+    })
 }
 
 fn send_owned(socket: &zmq::Socket, message: Multipart, envelope: &[&[u8]], wait: Wait) -> Result<()> {

@@ -10,9 +10,12 @@
 //!   come of this message, up to a frame without `SNDMORE`; then the message starts over.
 //! * Success, and the last frame was freed within the call: swallowed unseen. The message starts over as well.
 
+use bytes::Bytes;
+
 use super::Wait;
 use super::guard::{self, Deadline, Direction};
 use super::trace::Watch;
+use crate::buffer::Buffer;
 use crate::error::{Detail, Error, Result};
 use crate::frame::{self, Hold};
 use crate::multipart::Multipart;
@@ -20,26 +23,47 @@ use crate::multipart::Multipart;
 /// The frames of a message on its way out.
 pub(super) struct Outgoing<'m> {
     envelope: &'m [&'m [u8]],
-    message: &'m Multipart,
+    metadata: Metadata<'m>,
+    buffers: &'m [Buffer],
     hold: Option<&'m Hold>,
+}
+
+#[derive(Clone, Copy)]
+enum Metadata<'m> {
+    /// In memory that is used again: copied into the frame.
+    Scratch(&'m [u8]),
+    Shared(&'m Bytes),
 }
 
 impl<'m> Outgoing<'m> {
     pub(super) fn new(envelope: &'m [&'m [u8]], message: &'m Multipart) -> Self {
-        Self { envelope, message, hold: None }
+        Self { envelope, metadata: Metadata::Shared(message.metadata()), buffers: message.buffers(), hold: None }
+    }
+
+    pub(super) fn from_scratch(envelope: &'m [&'m [u8]], metadata: &'m [u8], buffers: &'m [Buffer]) -> Self {
+        Self { envelope, metadata: Metadata::Scratch(metadata), buffers, hold: None }
     }
 
     /// A message whose frames all keep `hold` alive.
     pub(super) fn tracked(message: &'m Multipart, hold: &'m Hold) -> Self {
-        Self { envelope: &[], message, hold: Some(hold) }
+        Self { hold: Some(hold), ..Self::new(&[], message) }
     }
 
     fn len(&self) -> usize {
-        self.envelope.len() + 1 + self.message.buffers().len()
+        self.envelope.len() + 1 + self.buffers.len()
     }
 
     fn total_len(&self) -> usize {
-        self.envelope.iter().fold(self.message.total_len(), |sum, frame| sum + frame.len())
+        let envelope: usize = self.envelope.iter().map(|frame| frame.len()).sum();
+        let buffers: usize = self.buffers.iter().map(Buffer::len).sum();
+        envelope + self.metadata().len() + buffers
+    }
+
+    fn metadata(&self) -> &'m [u8] {
+        match self.metadata {
+            Metadata::Scratch(bytes) => bytes,
+            Metadata::Shared(bytes) => bytes,
+        }
     }
 
     /// Makes the message for one frame; anew for every attempt, because it is gone even when the attempt fails.
@@ -47,20 +71,19 @@ impl<'m> Outgoing<'m> {
         if let Some(envelope) = self.envelope.get(index) {
             return zmq::Message::from(*envelope);
         }
-        let bytes = self.bytes(index);
-        let is_metadata = index == self.envelope.len();
-        if is_metadata && self.hold.is_none() {
-            frame::carry(bytes)
-        } else {
-            frame::lend(bytes.clone(), self.hold.cloned())
+        match (index.checked_sub(self.envelope.len() + 1), self.metadata) {
+            (None, Metadata::Scratch(bytes)) => zmq::Message::from(bytes),
+            (None, Metadata::Shared(bytes)) if self.hold.is_none() => frame::carry(bytes),
+            _ => frame::lend(self.bytes(index), self.hold.cloned()),
         }
     }
 
-    /// The metadata or a buffer.
-    fn bytes(&self, index: usize) -> &bytes::Bytes {
-        match index.checked_sub(self.envelope.len() + 1) {
-            None => self.message.metadata(),
-            Some(buffer) => self.message.buffers()[buffer].as_bytes(),
+    /// The metadata or a buffer, to be lent.
+    fn bytes(&self, index: usize) -> Bytes {
+        match (index.checked_sub(self.envelope.len() + 1), self.metadata) {
+            (Some(buffer), _) => self.buffers[buffer].as_bytes().clone(),
+            (None, Metadata::Shared(bytes)) => bytes.clone(),
+            (None, Metadata::Scratch(bytes)) => Bytes::copy_from_slice(bytes),
         }
     }
 
@@ -71,9 +94,12 @@ impl<'m> Outgoing<'m> {
 
 /// Sends a message whole.
 pub(super) fn send(socket: &zmq::Socket, outgoing: &Outgoing<'_>, wait: Wait, watch: &Watch) -> Result<()> {
-    let kind = guard::check(socket)?;
-    if outgoing.message.metadata().is_empty() {
+    if outgoing.metadata().is_empty() {
         return Err(Detail::EmptyMetadata.into());
+    }
+    let kind = guard::check(socket)?;
+    if outgoing.len() > 1 {
+        guard::check_whole(socket)?;
     }
     let mut sending = Sending { socket, kind, outgoing, wait, deadline: None };
     let restarts = sending.send_whole(|_| {})?;
@@ -187,10 +213,16 @@ impl Sending<'_, '_> {
             return Ok(Pass::Sent);
         }
         before(last);
-        self.send_last(last)
+        match self.kind {
+            zmq::PUSH | zmq::DEALER | zmq::REQ | zmq::PAIR | zmq::ROUTER => self.send_last_watched(last),
+            // nobody to send to is no failure on PUB and XPUB, and a REP answers whoever is left
+            _ => self.send_now(last).map(|()| Pass::Sent).map_err(|error| self.failed(error)),
+        }
     }
 
-    fn send_last(&self, last: usize) -> Result<Pass> {
+    /// Sends the last of several frames to the one peer that has the others. A frame that is kept is not freed within the
+    /// call; one that is was swallowed, and the others with it.
+    fn send_last_watched(&self, last: usize) -> Result<Pass> {
         let send = |message: zmq::Message| self.socket.send(message, zmq::DONTWAIT);
         let bytes = self.outgoing.bytes(last);
         let (swallowed, sent) = loop {
@@ -199,14 +231,12 @@ impl Sending<'_, '_> {
                 break (swallowed, sent);
             }
         };
-        match (sent, self.kind) {
-            (Err(zmq::Error::EAGAIN), _) => Ok(Pass::RefusedLast),
-            (Err(error), _) => Err(self.failed(error)),
-            // these send to one peer at a time, and a frame that is kept is not freed within the call
-            (Ok(()), zmq::PUSH | zmq::DEALER | zmq::REQ | zmq::PAIR) if swallowed => Ok(Pass::Swallowed),
-            (Ok(()), zmq::ROUTER) if swallowed => Err(self.unreachable()),
-            // nobody to send to is no failure on PUB and XPUB, and a REP answers whoever is left
-            (Ok(()), _) => Ok(Pass::Sent),
+        match sent {
+            Err(zmq::Error::EAGAIN) => Ok(Pass::RefusedLast),
+            Err(error) => Err(self.failed(error)),
+            Ok(()) if !swallowed => Ok(Pass::Sent),
+            Ok(()) if self.kind == zmq::ROUTER => Err(self.unreachable()),
+            Ok(()) => Ok(Pass::Swallowed),
         }
     }
 

@@ -10,13 +10,11 @@
 use std::fmt::{self, Display};
 
 use rmp::Marker;
-use serde::de::value::{BorrowedBytesDeserializer, I8Deserializer, SeqAccessDeserializer, SeqDeserializer};
-use serde::de::{
-    self, DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
-    VariantAccess, Visitor,
-};
+use serde::de::value::{SeqAccessDeserializer, SeqDeserializer};
+use serde::de::{self, Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
+use super::access::{Elements, Foreign, UnitVariant, Variant};
 use crate::buffer::Buffer;
 use crate::handoff;
 use crate::reference::{EXTENSION, Reference};
@@ -40,7 +38,7 @@ impl de::Error for Mismatch {
     }
 }
 
-type Result<T> = std::result::Result<T, Mismatch>;
+pub(super) type Result<T> = std::result::Result<T, Mismatch>;
 
 pub(crate) struct Reader<'de> {
     rest: &'de [u8],
@@ -49,7 +47,7 @@ pub(crate) struct Reader<'de> {
 
 /// How a visitor wants bytes shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Bytes {
+pub(super) enum Bytes {
     Whole,
     /// One by one: it asked for a sequence.
     OneByOne,
@@ -96,7 +94,7 @@ impl<'de> Reader<'de> {
         Ok(u32::from_be_bytes(self.array()?) as usize)
     }
 
-    fn value<V: Visitor<'de>>(&mut self, visitor: V, bytes: Bytes) -> Result<V::Value> {
+    pub(super) fn value<V: Visitor<'de>>(&mut self, visitor: V, bytes: Bytes) -> Result<V::Value> {
         let marker = self.marker()?;
         match marker {
             Marker::FixPos(value) => visitor.visit_u64(value.into()),
@@ -316,144 +314,5 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 
     fn is_human_readable(&self) -> bool {
         false
-    }
-}
-
-/// The elements of an array, or the entries of a map, that are still to come.
-struct Elements<'r, 'de> {
-    reader: &'r mut Reader<'de>,
-    left: usize,
-}
-
-impl Elements<'_, '_> {
-    /// Gives the value back when all elements were asked for.
-    fn finish<T>(self, len: usize, value: T) -> Result<T> {
-        match self.left {
-            0 => Ok(value),
-            left => Err(Mismatch::invalid_length(len, &format_args!("{} elements", len - left).to_string().as_str())),
-        }
-    }
-}
-
-impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
-    type Error = Mismatch;
-
-    #[inline]
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
-        if self.left == 0 {
-            return Ok(None);
-        }
-        self.left -= 1;
-        seed.deserialize(&mut *self.reader).map(Some)
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.left)
-    }
-}
-
-impl<'de> MapAccess<'de> for Elements<'_, 'de> {
-    type Error = Mismatch;
-
-    #[inline]
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
-        self.next_element_seed(seed)
-    }
-
-    #[inline]
-    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value> {
-        seed.deserialize(&mut *self.reader)
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.left)
-    }
-}
-
-/// An enum variant with content: the entry of a map.
-struct Variant<'r, 'de>(&'r mut Reader<'de>);
-
-impl<'de> EnumAccess<'de> for Variant<'_, 'de> {
-    type Error = Mismatch;
-    type Variant = Self;
-
-    fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self)> {
-        Ok((seed.deserialize(&mut *self.0)?, self))
-    }
-}
-
-impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
-    type Error = Mismatch;
-
-    fn unit_variant(self) -> Result<()> {
-        de::Deserialize::deserialize(self.0)
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value> {
-        seed.deserialize(self.0)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value> {
-        self.0.value(visitor, Bytes::OneByOne)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(self, _fields: &'static [&'static str], visitor: V) -> Result<V::Value> {
-        self.0.value(visitor, Bytes::Whole)
-    }
-}
-
-/// An enum variant without content: its name alone.
-struct UnitVariant<'r, 'de>(&'r mut Reader<'de>);
-
-impl<'de> EnumAccess<'de> for UnitVariant<'_, 'de> {
-    type Error = Mismatch;
-    type Variant = Self;
-
-    fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self)> {
-        Ok((seed.deserialize(&mut *self.0)?, self))
-    }
-}
-
-impl<'de> VariantAccess<'de> for UnitVariant<'_, 'de> {
-    type Error = Mismatch;
-
-    fn unit_variant(self) -> Result<()> {
-        Ok(())
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, _seed: T) -> Result<T::Value> {
-        Err(Mismatch::invalid_type(Unexpected::UnitVariant, &"newtype variant"))
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, _visitor: V) -> Result<V::Value> {
-        Err(Mismatch::invalid_type(Unexpected::UnitVariant, &"tuple variant"))
-    }
-
-    fn struct_variant<V: Visitor<'de>>(self, _fields: &'static [&'static str], _visitor: V) -> Result<V::Value> {
-        Err(Mismatch::invalid_type(Unexpected::UnitVariant, &"struct variant"))
-    }
-}
-
-/// An extension value of somebody else's: its type, then its payload.
-struct Foreign<'de> {
-    kind: Option<i8>,
-    payload: Option<&'de [u8]>,
-}
-
-impl<'de> Foreign<'de> {
-    fn new(kind: i8, payload: &'de [u8]) -> Self {
-        Self { kind: Some(kind), payload: Some(payload) }
-    }
-}
-
-impl<'de> SeqAccess<'de> for Foreign<'de> {
-    type Error = Mismatch;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
-        if let Some(kind) = self.kind.take() {
-            let kind: I8Deserializer<Mismatch> = kind.into_deserializer();
-            return seed.deserialize(kind).map(Some);
-        }
-        self.payload.take().map(|payload| seed.deserialize(BorrowedBytesDeserializer::new(payload))).transpose()
     }
 }

@@ -1,19 +1,19 @@
 //! `MsgPack`: the default codec.
 
-use std::cell::Cell;
+mod access;
+mod read;
+mod scan;
+mod serialize;
+mod write;
+
 use std::fmt;
-use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned};
 
-use super::intercept::Intercept;
 use super::place::{BufferInfo, Placed, Placement};
-use super::read::Reader;
-use super::scan::scan;
 use super::{Decode, Encode};
 use crate::buffer::Buffer;
 use crate::error::{Detail, Error, Result};
@@ -21,6 +21,10 @@ use crate::handoff::{self, Owners};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
 use crate::reference::{self, Reference};
+use crate::scratch;
+use read::Reader;
+use scan::scan;
+use write::Writer;
 
 /// The default codec: any serde type, metadata in MessagePack, buffers out of band.
 ///
@@ -169,21 +173,6 @@ impl MsgPack {
         }
     }
 
-    /// Writes the metadata into `scratch` and returns the frames.
-    fn write<T: Serialize + ?Sized>(&self, value: &T, scratch: &mut Vec<u8>) -> Result<Vec<Buffer>> {
-        let placed = Placed::new(|index, len| self.decide(index, len));
-        let mut serializer = rmp_serde::Serializer::new(&mut *scratch).with_struct_map();
-        value
-            .serialize(Intercept::new(&mut serializer, &placed, self.limits.max_depth()))
-            .map_err(|error| Error::new(Detail::Unserializable { reason: error.to_string() }))?;
-        let frames = placed.into_frames();
-        let payload = frames.iter().fold(0_u64, |sum, frame| sum.saturating_add(frame.len() as u64));
-        self.limits.check_metadata(scratch.len() as u64)?;
-        self.limits.check_frames(frames.len() as u64)?;
-        self.limits.check_total(payload.saturating_add(scratch.len() as u64))?;
-        Ok(frames)
-    }
-
     /// Checks a message against the limits, and its references against its frames.
     fn verify(&self, metadata: &[u8], frames: &[Buffer]) -> Result<()> {
         if metadata.is_empty() {
@@ -230,16 +219,25 @@ fn mistyped<'de, T: Deserialize<'de>>(metadata: &'de [u8], frames: &'de [Buffer]
 
 impl<T: Serialize + ?Sized> Encode<T> for MsgPack {
     fn encode(&self, value: &T) -> Result<Multipart> {
-        with_scratch(|scratch| {
-            let frames = self.write(value, scratch)?;
-            // a long metadata frame takes the scratch memory with it, a short one is copied out of it
-            let metadata = if scratch.len() > KEEP_SCRATCH {
-                Bytes::from(mem::take(scratch))
-            } else {
-                Bytes::copy_from_slice(scratch)
-            };
-            Ok(Multipart::new(metadata, frames))
+        scratch::with(|metadata| {
+            let frames = self.encode_into(value, metadata)?;
+            Ok(Multipart::new(scratch::freeze(metadata), frames))
         })
+    }
+
+    fn encode_into(&self, value: &T, metadata: &mut Vec<u8>) -> Result<Vec<Buffer>> {
+        let start = metadata.len();
+        let mut placed = Placed::new(|index, len| self.decide(index, len));
+        value
+            .serialize(&mut Writer::new(metadata, &mut placed, self.limits.max_depth()))
+            .map_err(|error| Error::new(Detail::Unserializable { reason: error.to_string() }))?;
+        let frames = placed.into_frames();
+        let written = (metadata.len() - start) as u64;
+        let total = frames.iter().fold(written, |sum, frame| sum.saturating_add(frame.len() as u64));
+        self.limits.check_metadata(written)?;
+        self.limits.check_frames(frames.len() as u64)?;
+        self.limits.check_total(total)?;
+        Ok(frames)
     }
 }
 
@@ -338,27 +336,4 @@ impl Used {
             Self::Many(flags) => flags.iter().position(|used| !used),
         }
     }
-}
-
-/// The most scratch memory that a thread keeps between messages.
-const KEEP_SCRATCH: usize = 64 << 10;
-
-thread_local! {
-    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
-/// Runs `write` with empty memory that is kept for the thread's next message, whatever way `write` ends. A nested call
-/// gets memory of its own.
-fn with_scratch<R>(write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-    struct Scratch(Vec<u8>);
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            if self.0.capacity() <= KEEP_SCRATCH * 2 {
-                self.0.clear();
-                SCRATCH.set(mem::take(&mut self.0));
-            }
-        }
-    }
-    let mut scratch = Scratch(SCRATCH.take());
-    write(&mut scratch.0)
 }

@@ -1,0 +1,148 @@
+//! What the metadata reader hands to visitors: elements, entries, variants, extension values.
+
+use serde::de::value::{BorrowedBytesDeserializer, I8Deserializer};
+use serde::de::{
+    Deserialize, DeserializeSeed, EnumAccess, Error as _, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
+    VariantAccess, Visitor,
+};
+
+use super::read::{Bytes, Mismatch, Reader, Result};
+
+/// The elements of an array, or the entries of a map, that are still to come.
+pub(super) struct Elements<'r, 'de> {
+    pub(super) reader: &'r mut Reader<'de>,
+    pub(super) left: usize,
+}
+
+impl Elements<'_, '_> {
+    /// Gives the value back when all elements were asked for.
+    pub(super) fn finish<T>(self, len: usize, value: T) -> Result<T> {
+        match self.left {
+            0 => Ok(value),
+            left => Err(Mismatch::invalid_length(len, &format_args!("{} elements", len - left).to_string().as_str())),
+        }
+    }
+}
+
+impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
+    type Error = Mismatch;
+
+    #[inline]
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        seed.deserialize(&mut *self.reader).map(Some)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.left)
+    }
+}
+
+impl<'de> MapAccess<'de> for Elements<'_, 'de> {
+    type Error = Mismatch;
+
+    #[inline]
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
+        self.next_element_seed(seed)
+    }
+
+    #[inline]
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value> {
+        seed.deserialize(&mut *self.reader)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.left)
+    }
+}
+
+/// An enum variant with content: the entry of a map.
+pub(super) struct Variant<'r, 'de>(pub(super) &'r mut Reader<'de>);
+
+impl<'de> EnumAccess<'de> for Variant<'_, 'de> {
+    type Error = Mismatch;
+    type Variant = Self;
+
+    fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self)> {
+        Ok((seed.deserialize(&mut *self.0)?, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
+    type Error = Mismatch;
+
+    fn unit_variant(self) -> Result<()> {
+        Deserialize::deserialize(self.0)
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value> {
+        seed.deserialize(self.0)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value> {
+        self.0.value(visitor, Bytes::OneByOne)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(self, _fields: &'static [&'static str], visitor: V) -> Result<V::Value> {
+        self.0.value(visitor, Bytes::Whole)
+    }
+}
+
+/// An enum variant without content: its name alone.
+pub(super) struct UnitVariant<'r, 'de>(pub(super) &'r mut Reader<'de>);
+
+impl<'de> EnumAccess<'de> for UnitVariant<'_, 'de> {
+    type Error = Mismatch;
+    type Variant = Self;
+
+    fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self)> {
+        Ok((seed.deserialize(&mut *self.0)?, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for UnitVariant<'_, 'de> {
+    type Error = Mismatch;
+
+    fn unit_variant(self) -> Result<()> {
+        Ok(())
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, _seed: T) -> Result<T::Value> {
+        Err(Mismatch::invalid_type(Unexpected::UnitVariant, &"newtype variant"))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, _visitor: V) -> Result<V::Value> {
+        Err(Mismatch::invalid_type(Unexpected::UnitVariant, &"tuple variant"))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(self, _fields: &'static [&'static str], _visitor: V) -> Result<V::Value> {
+        Err(Mismatch::invalid_type(Unexpected::UnitVariant, &"struct variant"))
+    }
+}
+
+/// An extension value of somebody else's: its type, then its payload.
+pub(super) struct Foreign<'de> {
+    kind: Option<i8>,
+    payload: Option<&'de [u8]>,
+}
+
+impl<'de> Foreign<'de> {
+    pub(super) fn new(kind: i8, payload: &'de [u8]) -> Self {
+        Self { kind: Some(kind), payload: Some(payload) }
+    }
+}
+
+impl<'de> SeqAccess<'de> for Foreign<'de> {
+    type Error = Mismatch;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
+        if let Some(kind) = self.kind.take() {
+            let kind: I8Deserializer<Mismatch> = kind.into_deserializer();
+            return seed.deserialize(kind).map(Some);
+        }
+        self.payload.take().map(|payload| seed.deserialize(BorrowedBytesDeserializer::new(payload))).transpose()
+    }
+}

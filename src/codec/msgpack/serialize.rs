@@ -1,0 +1,269 @@
+//! serde's side of the metadata writer.
+//!
+//! Follows rmp-serde's conventions for serde types with structs as maps, so that `rmp_serde::from_slice` and any other
+//! MessagePack reader read what is written: an enum variant is its name, or a map of one entry from its name to its content;
+//! a unit struct is an empty array; a 128-bit integer is 16 big-endian bytes.
+
+use serde::ser::{
+    self, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
+    SerializeTupleStruct, SerializeTupleVariant, Serializer,
+};
+
+use super::write::{ARRAY, Compound, MAP, Result, Unserializable, Writer, too_deep};
+use crate::buffer::Buffer;
+use crate::codec::place::Placement;
+use crate::handoff;
+
+impl<'a, 'w, D: Fn(usize, usize) -> Placement> Serializer for &'a mut Writer<'w, D> {
+    type Ok = ();
+    type Error = Unserializable;
+    type SerializeSeq = Compound<'a, 'w, D>;
+    type SerializeTuple = Compound<'a, 'w, D>;
+    type SerializeTupleStruct = Compound<'a, 'w, D>;
+    type SerializeTupleVariant = Compound<'a, 'w, D>;
+    type SerializeMap = Compound<'a, 'w, D>;
+    type SerializeStruct = Compound<'a, 'w, D>;
+    type SerializeStructVariant = Compound<'a, 'w, D>;
+
+    fn serialize_bool(self, value: bool) -> Result<()> {
+        self.out.push(0xc2 | u8::from(value));
+        Ok(())
+    }
+
+    fn serialize_i8(self, value: i8) -> Result<()> {
+        self.serialize_i64(value.into())
+    }
+
+    fn serialize_i16(self, value: i16) -> Result<()> {
+        self.serialize_i64(value.into())
+    }
+
+    fn serialize_i32(self, value: i32) -> Result<()> {
+        self.serialize_i64(value.into())
+    }
+
+    fn serialize_i64(self, value: i64) -> Result<()> {
+        self.signed(value);
+        Ok(())
+    }
+
+    fn serialize_i128(self, value: i128) -> Result<()> {
+        self.binary(&value.to_be_bytes())
+    }
+
+    fn serialize_u8(self, value: u8) -> Result<()> {
+        self.serialize_u64(value.into())
+    }
+
+    fn serialize_u16(self, value: u16) -> Result<()> {
+        self.serialize_u64(value.into())
+    }
+
+    fn serialize_u32(self, value: u32) -> Result<()> {
+        self.serialize_u64(value.into())
+    }
+
+    fn serialize_u64(self, value: u64) -> Result<()> {
+        self.unsigned(value);
+        Ok(())
+    }
+
+    fn serialize_u128(self, value: u128) -> Result<()> {
+        self.binary(&value.to_be_bytes())
+    }
+
+    fn serialize_f32(self, value: f32) -> Result<()> {
+        self.tagged(0xca, &value.to_be_bytes());
+        Ok(())
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<()> {
+        self.tagged(0xcb, &value.to_be_bytes());
+        Ok(())
+    }
+
+    fn serialize_char(self, value: char) -> Result<()> {
+        self.text(value.encode_utf8(&mut [0; 4]))
+    }
+
+    fn serialize_str(self, value: &str) -> Result<()> {
+        self.text(value)
+    }
+
+    fn serialize_bytes(self, bytes: &[u8]) -> Result<()> {
+        if std::mem::take(&mut self.announced) {
+            // serde kept the bytes in a store of its own on the way here (a flattened enum): ownership is lost
+            return self.buffer(&Buffer::copy_from_slice(bytes));
+        }
+        self.binary(bytes)
+    }
+
+    fn serialize_none(self) -> Result<()> {
+        self.serialize_unit()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<()> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<()> {
+        if std::mem::take(&mut self.announced)
+            && let Some(buffer) = handoff::caught()
+        {
+            return self.buffer(&buffer);
+        }
+        self.out.push(0xc0);
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _name: &'static str) -> Result<()> {
+        self.head(&ARRAY, 0)
+    }
+
+    fn serialize_unit_variant(self, _name: &'static str, _index: u32, variant: &'static str) -> Result<()> {
+        self.text(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<()> {
+        if name == rmp_serde::MSGPACK_EXT_STRUCT_NAME {
+            // an extension value of the caller's own
+            let mut serializer = rmp_serde::Serializer::new(&mut *self.out);
+            return serializer.serialize_newtype_struct(name, value).map_err(ser::Error::custom);
+        }
+        if name == handoff::BUFFER {
+            return handoff::catch(|| {
+                self.announced = true;
+                value.serialize(&mut *self).inspect(|()| self.announced = false)
+            });
+        }
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<()> {
+        self.variant(variant)?;
+        self.depth = self.depth.checked_sub(1).ok_or_else(too_deep)?;
+        value.serialize(&mut *self)?;
+        self.depth += 1;
+        Ok(())
+    }
+
+    fn serialize_seq(self, len: Option<usize>) -> Result<Self::SerializeSeq> {
+        self.open(1, &ARRAY, len)
+    }
+
+    fn serialize_tuple(self, len: usize) -> Result<Self::SerializeTuple> {
+        self.open(1, &ARRAY, Some(len))
+    }
+
+    fn serialize_tuple_struct(self, _name: &'static str, len: usize) -> Result<Self::SerializeTupleStruct> {
+        self.open(1, &ARRAY, Some(len))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Self::SerializeTupleVariant> {
+        self.variant(variant)?;
+        self.open(2, &ARRAY, Some(len))
+    }
+
+    fn serialize_map(self, len: Option<usize>) -> Result<Self::SerializeMap> {
+        self.open(1, &MAP, len)
+    }
+
+    fn serialize_struct(self, _name: &'static str, len: usize) -> Result<Self::SerializeStruct> {
+        self.open(1, &MAP, Some(len))
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Self::SerializeStructVariant> {
+        self.variant(variant)?;
+        self.open(2, &MAP, Some(len))
+    }
+
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+}
+
+/// Implements a compound state whose elements have no names.
+macro_rules! unnamed {
+    ($($state:ident . $method:ident),* $(,)?) => { $(
+        impl<D: Fn(usize, usize) -> Placement> $state for Compound<'_, '_, D> {
+            type Ok = ();
+            type Error = Unserializable;
+
+            #[inline]
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+                self.element(value)
+            }
+
+            #[inline]
+            fn end(self) -> Result<()> {
+                self.close()
+            }
+        }
+    )* };
+}
+unnamed!(
+    SerializeSeq.serialize_element,
+    SerializeTuple.serialize_element,
+    SerializeTupleStruct.serialize_field,
+    SerializeTupleVariant.serialize_field,
+);
+
+/// Implements a compound state whose fields have names.
+macro_rules! named {
+    ($($state:ident),*) => { $(
+        impl<D: Fn(usize, usize) -> Placement> $state for Compound<'_, '_, D> {
+            type Ok = ();
+            type Error = Unserializable;
+
+            #[inline]
+            fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
+                self.writer.text(key)?;
+                value.serialize(&mut *self.writer)
+            }
+
+            #[inline]
+            fn end(self) -> Result<()> {
+                self.close()
+            }
+        }
+    )* };
+}
+named!(SerializeStruct, SerializeStructVariant);
+
+impl<D: Fn(usize, usize) -> Placement> SerializeMap for Compound<'_, '_, D> {
+    type Ok = ();
+    type Error = Unserializable;
+
+    #[inline]
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
+        self.element(key)
+    }
+
+    #[inline]
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        self.element(value)
+    }
+
+    #[inline]
+    fn end(self) -> Result<()> {
+        self.close()
+    }
+}

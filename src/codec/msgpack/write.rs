@@ -1,0 +1,225 @@
+//! The metadata writer: MessagePack into reused memory, with a buffer reference where a buffer goes out of band.
+//!
+//! Numbers and lengths take their shortest form. It counts nesting, so that a value too deep for any receiver fails here.
+
+use std::fmt::{self, Display};
+
+use serde::ser::{self, Serialize};
+
+use crate::buffer::Buffer;
+use crate::codec::place::{Placed, Placement};
+use crate::memory;
+use crate::reference::{EXTENSION, Reference};
+
+/// Why a value does not serialize.
+#[derive(Debug)]
+pub(crate) struct Unserializable(pub(crate) Box<str>);
+
+impl Display for Unserializable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unserializable {}
+
+impl ser::Error for Unserializable {
+    #[cold]
+    fn custom<T: Display>(reason: T) -> Self {
+        Self(reason.to_string().into())
+    }
+}
+
+pub(super) type Result<T> = std::result::Result<T, Unserializable>;
+
+pub(crate) struct Writer<'w, D> {
+    pub(super) out: &'w mut Vec<u8>,
+    placed: &'w mut Placed<D>,
+    /// How many more arrays and maps may be opened.
+    pub(super) depth: usize,
+    /// Whether a newtype struct has announced a buffer, and its content comes next.
+    pub(super) announced: bool,
+}
+
+/// The first byte of each kind of value that has a length: the shortest form and how long it may be, then the forms with
+/// a length of 1, 2 and 4 bytes (0 where there is none).
+pub(super) struct Head(u8, usize, u8, u8, u8);
+
+const TEXT: Head = Head(0xa0, 31, 0xd9, 0xda, 0xdb);
+const BINARY: Head = Head(0, 0, 0xc4, 0xc5, 0xc6);
+pub(super) const ARRAY: Head = Head(0x90, 15, 0, 0xdc, 0xdd);
+pub(super) const MAP: Head = Head(0x80, 15, 0, 0xde, 0xdf);
+
+impl<'w, D: Fn(usize, usize) -> Placement> Writer<'w, D> {
+    /// A writer that appends to `out`.
+    pub(crate) fn new(out: &'w mut Vec<u8>, placed: &'w mut Placed<D>, max_depth: usize) -> Self {
+        Self { out, placed, depth: max_depth, announced: false }
+    }
+
+    #[inline]
+    pub(super) fn head(&mut self, head: &Head, len: usize) -> Result<()> {
+        let mut bytes = [0; 5];
+        let bytes = form(head, len, &mut bytes).ok_or_else(|| too_long(len))?;
+        self.out.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn text(&mut self, text: &str) -> Result<()> {
+        self.head(&TEXT, text.len())?;
+        self.out.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+
+    pub(super) fn binary(&mut self, bytes: &[u8]) -> Result<()> {
+        // not the empty "shortest form" that text has
+        match u8::try_from(bytes.len()) {
+            Ok(len) => self.out.extend_from_slice(&[0xc4, len]),
+            Err(_) => self.head(&BINARY, bytes.len())?,
+        }
+        self.out.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn unsigned(&mut self, value: u64) {
+        let bytes = value.to_be_bytes();
+        match value {
+            0..=0x7f => self.out.push(value as u8),
+            0x80..=0xff => self.out.extend_from_slice(&[0xcc, value as u8]),
+            0x100..=0xffff => self.out.extend_from_slice(&[0xcd, bytes[6], bytes[7]]),
+            0x1_0000..=0xffff_ffff => self.tagged(0xce, &bytes[4..]),
+            _ => self.tagged(0xcf, &bytes),
+        }
+    }
+
+    #[inline]
+    pub(super) fn signed(&mut self, value: i64) {
+        let bytes = value.to_be_bytes();
+        match value {
+            0.. => self.unsigned(value as u64),
+            -32..=-1 => self.out.push(bytes[7]),
+            -0x80..=-33 => self.out.extend_from_slice(&[0xd0, bytes[7]]),
+            -0x8000..=-0x81 => self.tagged(0xd1, &bytes[6..]),
+            -0x8000_0000..=-0x8001 => self.tagged(0xd2, &bytes[4..]),
+            _ => self.tagged(0xd3, &bytes),
+        }
+    }
+
+    pub(super) fn tagged(&mut self, tag: u8, bytes: &[u8]) {
+        self.out.push(tag);
+        self.out.extend_from_slice(bytes);
+    }
+
+    /// Puts a buffer where its placement says.
+    pub(super) fn buffer(&mut self, buffer: &Buffer) -> Result<()> {
+        match self.placed.decide(buffer.len()) {
+            Placement::InBand => {
+                memory::count_copy(buffer.len());
+                self.binary(buffer)
+            }
+            Placement::OutOfBand => {
+                let frame = self.placed.frame_of(buffer);
+                let mut payload = [0; 32];
+                let payload = Reference::to(frame, buffer).write(&mut payload);
+                match payload.len() {
+                    4 | 8 | 16 => self.out.push(0xd4 + payload.len().ilog2() as u8),
+                    len => self.out.extend_from_slice(&[0xc7, len as u8]),
+                }
+                self.tagged(EXTENSION as u8, payload);
+                Ok(())
+            }
+        }
+    }
+
+    /// Opens an array or map within `levels - 1` others of one element.
+    pub(super) fn open(
+        &mut self,
+        levels: usize,
+        head: &'static Head,
+        len: Option<usize>,
+    ) -> Result<Compound<'_, 'w, D>> {
+        self.announced = false;
+        self.depth = self.depth.checked_sub(levels).ok_or_else(too_deep)?;
+        if let Some(len) = len {
+            self.head(head, len)?;
+        }
+        let unknown = if len.is_none() { Some((head, self.out.len(), 0)) } else { None };
+        Ok(Compound { writer: self, levels, unknown })
+    }
+
+    /// Opens the map of one entry that is an enum variant with content.
+    pub(super) fn variant(&mut self, variant: &'static str) -> Result<()> {
+        self.head(&MAP, 1)?;
+        self.text(variant)
+    }
+}
+
+/// The head of a value of this length; `None` where MessagePack has none.
+#[inline]
+fn form<'b>(head: &Head, len: usize, bytes: &'b mut [u8; 5]) -> Option<&'b [u8]> {
+    let [_, a, b, c, d] = &mut *bytes;
+    let (len8, [x, y, z, w]) = (len as u8, u32::try_from(len).ok()?.to_be_bytes());
+    if len <= head.1 && head.1 > 0 {
+        bytes[0] = head.0 | len8;
+        return Some(&bytes[..1]);
+    }
+    let used = match len {
+        0..=0xff if head.2 != 0 => {
+            *a = len8;
+            (head.2, 2)
+        }
+        0..=0xffff => {
+            (*a, *b) = (z, w);
+            (head.3, 3)
+        }
+        _ => {
+            (*a, *b, *c, *d) = (x, y, z, w);
+            (head.4, 5)
+        }
+    };
+    bytes[0] = used.0;
+    Some(&bytes[..used.1])
+}
+
+#[cold]
+fn too_long(len: usize) -> Unserializable {
+    ser::Error::custom(format_args!("a value of {len} bytes or elements is longer than MessagePack's 32 bits can say"))
+}
+
+#[cold]
+pub(super) fn too_deep() -> Unserializable {
+    ser::Error::custom("it is nested deeper than the limit allows")
+}
+
+/// An open array or map.
+pub(crate) struct Compound<'a, 'w, D> {
+    pub(super) writer: &'a mut Writer<'w, D>,
+    levels: usize,
+    /// Of one whose length was not known: its kind, where it begins, and how many elements it has so far.
+    unknown: Option<(&'static Head, usize, usize)>,
+}
+
+impl<D: Fn(usize, usize) -> Placement> Compound<'_, '_, D> {
+    #[inline]
+    pub(super) fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        if let Some((_, _, count)) = &mut self.unknown {
+            *count += 1;
+        }
+        value.serialize(&mut *self.writer)
+    }
+
+    #[inline]
+    pub(super) fn close(self) -> Result<()> {
+        self.writer.depth += self.levels;
+        let Some((head, start, elements)) = self.unknown else { return Ok(()) };
+        let len = if head.0 == MAP.0 { elements / 2 } else { elements };
+        let mut bytes = [0; 5];
+        let bytes = form(head, len, &mut bytes).ok_or_else(|| too_long(len))?;
+        let out = &mut *self.writer.out;
+        // the head goes before what was written meanwhile
+        out.extend_from_slice(bytes);
+        out[start..].rotate_right(bytes.len());
+        Ok(())
+    }
+}
