@@ -13,27 +13,26 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use outband::{Buffer, Encode, MsgPack, SocketExt, memory};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
-/// What is sent: a little metadata and the payload.
+/// What is sent: a little metadata and the payload, which is one buffer or many; for the naive way, byte strings.
 #[derive(Serialize, Deserialize)]
-pub struct Object {
-    pub id: u64,
-    pub name: String,
-    pub payload: Vec<Buffer>,
+pub(crate) struct Object<P> {
+    id: u64,
+    payload: P,
 }
 
-/// The same object for the naive way: everything in band.
-#[derive(Serialize, Deserialize)]
-pub struct Naive {
-    id: u64,
-    name: String,
-    payload: Vec<serde_bytes::ByteBuf>,
+/// One object in both forms.
+enum Sample {
+    One(Object<Buffer>, Object<ByteBuf>),
+    Many(Object<Vec<Buffer>>, Object<Vec<ByteBuf>>),
 }
 
 /// How objects are moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Means {
+pub(crate) enum Means {
     /// libzmq itself, as C calls it at its best: the frames are encoded beforehand, constant memory is sent without a copy
     /// (`zmq_msg_init_data` without a free function), small frames with `zmq_msg_init_size` and a copy. Nothing is
     /// encoded or decoded.
@@ -62,27 +61,34 @@ impl Means {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sides {
+pub(crate) enum Sides {
     Threads,
     Processes,
 }
 
 /// `buffers` buffers of `bytes` bytes.
 #[derive(Clone, Copy, Debug)]
-pub struct Size {
-    pub buffers: usize,
-    pub bytes: usize,
+pub(crate) struct Size {
+    pub(crate) buffers: usize,
+    pub(crate) bytes: usize,
 }
 
 impl Size {
-    pub fn total(self) -> usize {
+    pub(crate) fn total(self) -> usize {
         self.buffers * self.bytes
     }
 
-    pub fn object(self) -> Object {
+    fn sample(self) -> Sample {
         // written once, so that its pages are there
-        let payload = (0..self.buffers).map(|index| Buffer::from_vec(vec![index as u8 + 1; self.bytes])).collect();
-        Object { id: 123_456, name: "bench/object".to_owned(), payload }
+        let bytes = |index: usize| vec![index as u8 + 1; self.bytes];
+        let id = 123_456;
+        if self.buffers == 1 {
+            let payload = Buffer::from_vec(bytes(0));
+            return Sample::One(Object { id, payload }, Object { id, payload: ByteBuf::from(bytes(0)) });
+        }
+        let payload = (0..self.buffers).map(|index| Buffer::from_vec(bytes(index))).collect();
+        let naive = (0..self.buffers).map(|index| ByteBuf::from(bytes(index))).collect();
+        Sample::Many(Object { id, payload }, Object { id, payload: naive })
     }
 
     /// Messages that may be queued: at most about 256 MiB.
@@ -92,11 +98,10 @@ impl Size {
 }
 
 /// A sender, and a receiver in another thread or process.
-pub struct Pair {
+pub(crate) struct Pair {
     means: Means,
     socket: zmq::Socket,
-    object: Object,
-    naive: Naive,
+    sample: Sample,
     frames: Vec<Vec<u8>>,
     receiver: Receiver,
 }
@@ -109,7 +114,7 @@ enum Receiver {
 const CHILD: &str = "OUTBAND_BENCH_RECEIVER";
 
 impl Pair {
-    pub fn new(means: Means, sides: Sides, transport: &str, size: Size) -> Self {
+    pub(crate) fn new(means: Means, sides: Sides, transport: &str, size: Size) -> Self {
         let context = zmq::Context::new();
         let socket = context.socket(zmq::PAIR).unwrap();
         configure(&socket, size);
@@ -133,35 +138,54 @@ impl Pair {
                 Receiver::Process(Command::new(env::current_exe().unwrap()).env(CHILD, job).spawn().unwrap())
             }
         };
-        let object = size.object();
-        let message = means.codec().encode(&object).unwrap();
+        let sample = size.sample();
+        let message = match &sample {
+            Sample::One(object, _) => means.codec().encode(object),
+            Sample::Many(object, _) => means.codec().encode(object),
+        }
+        .unwrap();
         let mut frames = vec![message.metadata().to_vec()];
         frames.extend(message.buffers().iter().map(|buffer| buffer.to_vec()));
-        let payload = object.payload.iter().map(|buffer| serde_bytes::ByteBuf::from(buffer.to_vec())).collect();
-        let naive = Naive { id: object.id, name: object.name.clone(), payload };
-        Self { means, socket, object, naive, frames, receiver }
+        Self { means, socket, sample, frames, receiver }
     }
 
     /// Moves `count` objects and returns the time it took.
-    pub fn run(&self, count: u64) -> Duration {
+    pub(crate) fn run(&self, count: u64) -> Duration {
         self.socket.send(&count.to_le_bytes()[..], 0).unwrap();
         self.socket.recv_bytes(0).unwrap(); // the receiver is ready
         let started = Instant::now();
-        match self.means {
-            Means::Raw => (0..count).for_each(|_| raw::send(&self.socket, &self.frames)),
-            Means::Naive => (0..count).for_each(|_| {
-                let bytes = rmp_serde::to_vec_named(&self.naive).unwrap();
-                self.socket.send(zmq::Message::from(bytes), 0).unwrap();
-            }),
-            Means::Outband | Means::OutbandKept => (0..count).for_each(|_| self.socket.send_obj(&self.object).unwrap()),
-            Means::InBand | Means::OutOfBand => {
-                let codec = self.means.codec();
-                (0..count).for_each(|_| self.socket.send_with(&codec, &self.object).unwrap());
-            }
+        match (self.means, &self.sample) {
+            (Means::Raw, _) => (0..count).for_each(|_| raw::send(&self.socket, &self.frames)),
+            (Means::Naive, Sample::One(_, naive)) => (0..count).for_each(|_| send_naive(&self.socket, naive)),
+            (Means::Naive, Sample::Many(_, naive)) => (0..count).for_each(|_| send_naive(&self.socket, naive)),
+            (means, Sample::One(object, _)) => self.send_objects(means, object, count),
+            (means, Sample::Many(object, _)) => self.send_objects(means, object, count),
         }
         self.socket.recv_bytes(0).unwrap(); // the receiver has them all
         started.elapsed()
     }
+}
+
+impl Pair {
+    fn send_objects<T: Serialize>(&self, means: Means, object: &T, count: u64) {
+        let codec = means.codec();
+        for _ in 0..count {
+            match means {
+                Means::InBand | Means::OutOfBand => self.socket.send_with(&codec, object).unwrap(),
+                _ => self.socket.send_obj(object).unwrap(),
+            }
+        }
+    }
+}
+
+fn send_naive<T: Serialize>(socket: &zmq::Socket, object: &T) {
+    let bytes = rmp_serde::to_vec_named(object).unwrap();
+    socket.send(zmq::Message::from(bytes), 0).unwrap();
+}
+
+fn receive_naive<T: DeserializeOwned>(socket: &zmq::Socket) -> T {
+    let message = socket.recv_msg(0).unwrap();
+    rmp_serde::from_slice(&message).unwrap()
 }
 
 impl Drop for Pair {
@@ -175,7 +199,7 @@ impl Drop for Pair {
 }
 
 /// Runs the receiver's side and exits, when this process was started for that.
-pub fn receive_if_child() {
+pub(crate) fn receive_if_child() {
     let Ok(job) = env::var(CHILD) else { return };
     let words: Vec<_> = job.split(' ').collect();
     let means = Means::ALL.into_iter().find(|means| format!("{means:?}") == words[0]).unwrap();
@@ -203,18 +227,17 @@ fn receive(context: &zmq::Context, endpoint: &str, means: Means, size: Size) {
             return;
         }
         socket.send(&b"!"[..], 0).unwrap();
-        let expected = size.total();
-        match means {
-            Means::Raw => (0..count).for_each(|_| raw::receive(&socket)),
-            Means::Naive => (0..count).for_each(|_| {
-                let message = socket.recv_msg(0).unwrap();
-                let naive: Naive = rmp_serde::from_slice(&message).unwrap();
-                assert_eq!(naive.payload.iter().map(|bytes| bytes.len()).sum::<usize>(), expected);
-            }),
-            _ => (0..count).for_each(|_| {
-                let object: Object = socket.recv_obj().unwrap();
-                assert_eq!(object.payload.iter().map(Buffer::len).sum::<usize>(), expected);
-            }),
+        for _ in 0..count {
+            let received = match (means, size.buffers) {
+                (Means::Raw, _) => raw::receive(&socket),
+                (Means::Naive, 1) => receive_naive::<Object<ByteBuf>>(&socket).payload.len(),
+                (Means::Naive, _) => {
+                    receive_naive::<Object<Vec<ByteBuf>>>(&socket).payload.iter().map(|b| b.len()).sum()
+                }
+                (_, 1) => socket.recv_obj::<Object<Buffer>>().unwrap().payload.len(),
+                (_, _) => socket.recv_obj::<Object<Vec<Buffer>>>().unwrap().payload.iter().map(Buffer::len).sum(),
+            };
+            assert!(received == size.total() || means == Means::Raw && received > size.total());
         }
         socket.send(&b"!"[..], 0).unwrap();
     }
@@ -261,8 +284,10 @@ mod raw {
         }
     }
 
-    pub(super) fn receive(socket: &zmq::Socket) {
+    /// Receives a message; the length of all its frames.
+    pub(super) fn receive(socket: &zmq::Socket) -> usize {
         let socket = handle(socket);
+        let mut total = 0;
         loop {
             let mut message = zmq_msg_t::default();
             // SAFETY: `message` is uninitialised as zmq_msg_init expects
@@ -270,22 +295,24 @@ mod raw {
             // SAFETY: message and socket are valid
             assert!(unsafe { zmq_sys::zmq_msg_recv(&mut message, socket, 0) } >= 0);
             // SAFETY: the message is valid
+            total += unsafe { zmq_sys::zmq_msg_size(&message) };
+            // SAFETY: the message is valid
             let more = unsafe { zmq_sys::zmq_msg_more(&message) };
             // SAFETY: the message is valid and not used again
             assert_eq!(unsafe { zmq_sys::zmq_msg_close(&mut message) }, 0);
             if more == 0 {
-                return;
+                return total;
             }
         }
     }
 }
 
 /// Seconds per object of each pair: the pairs run in turn, round by round.
-pub struct Rounds(Vec<Vec<f64>>);
+pub(crate) struct Rounds(Vec<Vec<f64>>);
 
 impl Rounds {
     /// Lets each pair run for about `time` per round.
-    pub fn run(pairs: &[Pair], rounds: usize, time: Duration) -> Self {
+    pub(crate) fn run(pairs: &[Pair], rounds: usize, time: Duration) -> Self {
         let counts: Vec<u64> = pairs.iter().map(|pair| calibrate(pair, time)).collect();
         let mut seconds = vec![Vec::new(); pairs.len()];
         for round in 0..rounds {
@@ -299,12 +326,12 @@ impl Rounds {
     }
 
     /// The median of one pair's seconds per object.
-    pub fn median(&self, index: usize) -> f64 {
+    pub(crate) fn median(&self, index: usize) -> f64 {
         median(self.0[index].clone())
     }
 
     /// The median over the rounds of how many times as fast `index` was as `other`.
-    pub fn ratio(&self, index: usize, other: usize) -> f64 {
+    pub(crate) fn ratio(&self, index: usize, other: usize) -> f64 {
         median(self.0[index].iter().zip(&self.0[other]).map(|(own, other)| other / own).collect())
     }
 }
@@ -320,12 +347,12 @@ fn calibrate(pair: &Pair, time: Duration) -> u64 {
     }
 }
 
-pub fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
 
-pub fn human(bytes: usize) -> String {
+pub(crate) fn human(bytes: usize) -> String {
     match bytes {
         0..1024 => format!("{bytes} B"),
         1024..0x10_0000 => format!("{} KiB", bytes >> 10),
