@@ -161,8 +161,10 @@ impl Sending<'_, '_> {
 
     /// Sends the first frame, and waits for a peer that takes it.
     fn send_first(&mut self, again: bool) -> Result<()> {
-        if self.kind == zmq::REQ {
-            return self.send_first_request(again);
+        match self.kind {
+            zmq::REQ => return self.send_first_request(again),
+            zmq::PAIR => return self.send_first_to_pair(),
+            _ => {}
         }
         let mut sent = self.send_now(0);
         while sent == Err(zmq::Error::EAGAIN) && self.may_wait()? {
@@ -181,10 +183,7 @@ impl Sending<'_, '_> {
     fn send_first_request(&mut self, again: bool) -> Result<()> {
         loop {
             // libzmq hears of dead peers now, and not between its own frame and ours
-            match self.socket.get_events() {
-                Ok(_) | Err(zmq::Error::EINTR) => {}
-                Err(error) => return Err(self.failed(error)),
-            }
+            self.look()?;
             let mut sent = self.send_now(0);
             if again && sent == Err(zmq::Error::EFSM) {
                 // the request that was swallowed counts as sent: this is how a REQ is told to forget about its reply
@@ -196,6 +195,23 @@ impl Sending<'_, '_> {
                 Err(zmq::Error::EAGAIN) if self.may_wait()? => self.wait_for_peer()?,
                 sent => return sent.map_err(|error| self.failed(error)),
             }
+        }
+    }
+
+    /// A PAIR lets go of a dead peer, and lets in the next one, only when it is looked at: waiting inside libzmq would be
+    /// for ever.
+    fn send_first_to_pair(&mut self) -> Result<()> {
+        loop {
+            let sent = self.send_now(0);
+            if sent != Err(zmq::Error::EAGAIN) {
+                return sent.map_err(|error| self.failed(error));
+            }
+            let may_wait = self.may_wait()?;
+            self.look()?;
+            if !may_wait {
+                return Err(self.failed(zmq::Error::EAGAIN));
+            }
+            self.wait_for_peer()?;
         }
     }
 
@@ -293,6 +309,14 @@ impl Sending<'_, '_> {
         let left = self.deadline.as_ref().and_then(Deadline::left).map_or(-1, i64::from);
         match self.socket.poll(zmq::POLLOUT, left) {
             Ok(0) => Err(self.failed(zmq::Error::EAGAIN)),
+            Ok(_) | Err(zmq::Error::EINTR) => Ok(()),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// Lets libzmq act on what it has heard of its peers.
+    fn look(&self) -> Result<()> {
+        match self.socket.get_events() {
             Ok(_) | Err(zmq::Error::EINTR) => Ok(()),
             Err(error) => Err(self.failed(error)),
         }
