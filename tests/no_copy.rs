@@ -1,0 +1,794 @@
+//! Nothing is copied: by pointer identity, by counting what Rust allocates, and by the memory of whole processes.
+//!
+//! The binary has an allocator that counts. libzmq's own memory comes from C's `malloc` and is not counted: what shows here
+//! is what this crate does. The counts are the process's, so the tests take turns.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::fs::{self, File};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use outband::{
+    Buffer, BufferPool, Decode, Encode, Limits, MsgPack, Multipart, SocketExt, from_multipart, from_multipart_ref,
+    memory, to_multipart,
+};
+use serde::{Deserialize, Serialize};
+
+/// The system's allocator, counting.
+struct Counting;
+
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+static BYTES: AtomicUsize = AtomicUsize::new(0);
+static LARGEST: AtomicUsize = AtomicUsize::new(0);
+static LARGE: AtomicUsize = AtomicUsize::new(0);
+
+/// From here on an allocation counts as a large one.
+const LARGE_FROM: usize = 64 << 10;
+
+fn count(size: usize) {
+    CALLS.fetch_add(1, Ordering::Relaxed);
+    BYTES.fetch_add(size, Ordering::Relaxed);
+    LARGEST.fetch_max(size, Ordering::Relaxed);
+    if size >= LARGE_FROM {
+        LARGE.fetch_add(size, Ordering::Relaxed);
+    }
+}
+
+// SAFETY: every call is passed on to the system's allocator unchanged
+#[allow(unsafe_code, reason = "an allocator is an unsafe trait")]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size());
+        // SAFETY: the caller keeps alloc's contract
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size());
+        // SAFETY: the caller keeps alloc_zeroed's contract
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size);
+        // SAFETY: the caller keeps realloc's contract
+        unsafe { System.realloc(block, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps dealloc's contract
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What Rust code of this process allocated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Allocated {
+    calls: usize,
+    bytes: usize,
+    largest: usize,
+    /// The sum of those of at least [`LARGE_FROM`] bytes.
+    large: usize,
+}
+
+fn allocated_in<R>(run: impl FnOnce() -> R) -> (Allocated, R) {
+    let read = || [&CALLS, &BYTES, &LARGE].map(|counter| counter.load(Ordering::SeqCst));
+    LARGEST.store(0, Ordering::SeqCst);
+    let before = read();
+    let result = run();
+    let after = read();
+    let [calls, bytes, large] = std::array::from_fn(|index| after[index] - before[index]);
+    (Allocated { calls, bytes, largest: LARGEST.load(Ordering::SeqCst), large }, result)
+}
+
+/// One test at a time: the counts are the process's. One that failed does not keep the others from running.
+fn my_turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// How long anything here may take before the test fails instead of hanging.
+const PATIENCE: i32 = 120_000;
+
+fn pair(context: &zmq::Context, endpoint: &str) -> (zmq::Socket, zmq::Socket) {
+    let (tx, rx) = (context.socket(zmq::PAIR).unwrap(), context.socket(zmq::PAIR).unwrap());
+    for socket in [&tx, &rx] {
+        socket.set_sndtimeo(PATIENCE).unwrap();
+        socket.set_rcvtimeo(PATIENCE).unwrap();
+        socket.set_linger(PATIENCE).unwrap();
+    }
+    rx.bind(endpoint).unwrap();
+    tx.connect(&rx.get_last_endpoint().unwrap().unwrap()).unwrap();
+    (tx, rx)
+}
+
+/// An ipc endpoint that goes away with the folder.
+fn ipc() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let endpoint = format!("ipc://{}", folder.path().join("socket").display());
+    (folder, endpoint)
+}
+
+#[derive(Serialize, Deserialize)]
+struct Object {
+    name: String,
+    pixels: Buffer,
+}
+
+const MIB: usize = 1 << 20;
+const PAYLOAD: usize = 256 * MIB;
+
+fn object() -> Object {
+    Object { name: "large".into(), pixels: Buffer::from_vec(vec![7_u8; PAYLOAD]) }
+}
+
+#[test]
+fn over_inproc_the_receiver_holds_the_senders_memory() {
+    let _turn = my_turn();
+    let context = zmq::Context::new();
+    let (tx, rx) = pair(&context, "inproc://same");
+    let sent = object();
+    let copied = memory::copied_bytes();
+    let (allocated, received) = allocated_in(|| {
+        tx.send_obj(&sent).unwrap();
+        rx.recv_obj::<Object>().unwrap()
+    });
+    assert_eq!(received.pixels.as_ptr(), sent.pixels.as_ptr());
+    assert_eq!(received.pixels.len(), PAYLOAD);
+    assert_eq!(memory::copied_bytes() - copied, 0);
+    assert_eq!(allocated.large, 0, "{allocated:?}");
+    drop(sent);
+    assert_eq!((received.name.as_str(), received.pixels[PAYLOAD - 1]), ("large", 7));
+}
+
+/// Sends 256 MiB from one thread to another, and counts on both.
+fn moves_without_copying(endpoint: &str) {
+    let context = zmq::Context::new();
+    let (tx, rx) = pair(&context, endpoint);
+    let sent = object();
+    let (allocated, received) = allocated_in(|| {
+        thread::scope(|scope| {
+            let sender = scope.spawn(|| {
+                let tx = tx;
+                tx.send_obj(&sent).unwrap();
+                memory::copied_bytes()
+            });
+            let received: Object = rx.recv_obj().unwrap();
+            assert_eq!(sender.join().unwrap(), 0);
+            received
+        })
+    });
+    println!("256 MiB over {endpoint}: {allocated:?}");
+    assert_eq!(received.pixels.len(), PAYLOAD);
+    assert_eq!(received.pixels, sent.pixels);
+    assert!(allocated.largest < LARGE_FROM, "{allocated:?}");
+    assert_eq!(allocated.large, 0, "{allocated:?}");
+}
+
+#[test]
+fn over_tcp_neither_side_copies_or_allocates_the_payload() {
+    let _turn = my_turn();
+    let copied = memory::copied_bytes();
+    moves_without_copying("tcp://127.0.0.1:*");
+    assert_eq!(memory::copied_bytes() - copied, 0);
+}
+
+#[test]
+fn over_ipc_neither_side_copies_or_allocates_the_payload() {
+    let _turn = my_turn();
+    let copied = memory::copied_bytes();
+    let (_folder, endpoint) = ipc();
+    moves_without_copying(&endpoint);
+    assert_eq!(memory::copied_bytes() - copied, 0);
+}
+
+/// An owner of an `Arc<[T]>`, as a user would write one.
+struct Shared(Arc<[u64]>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        const { assert!(size_of::<u64>() == 8) };
+        let data = self.0.as_ptr().cast::<u8>();
+        // SAFETY: the bytes of a slice of integers, all initialised, borrowed as long as the slice
+        #[allow(unsafe_code, reason = "viewing integers as bytes is the owner's business")]
+        unsafe {
+            std::slice::from_raw_parts(data, size_of_val(&*self.0))
+        }
+    }
+}
+
+/// A vector with room to spare.
+fn spare<T: Clone>(element: T, len: usize) -> Vec<T> {
+    let mut elements = Vec::with_capacity(2 * len);
+    elements.resize(len, element);
+    assert!(elements.capacity() > len);
+    elements
+}
+
+/// What is behind an address.
+fn at(bytes: &[u8]) -> (usize, usize) {
+    (bytes.as_ptr().addr(), bytes.len())
+}
+
+const LEN: usize = 100_000;
+
+fn received_frame() -> zmq::Message {
+    let context = zmq::Context::new();
+    let (tx, rx) = pair(&context, "tcp://127.0.0.1:*");
+    tx.send(vec![1_u8; LEN], 0).unwrap();
+    rx.recv_msg(0).unwrap()
+}
+
+/// A conversion: what it is called, and where the bytes were before and after.
+type Row = (&'static str, fn() -> ((usize, usize), (usize, usize)));
+
+/// Every conversion that the documentation promises "without copying".
+const CONVERSIONS: &[Row] = &[
+    ("Buffer::from_vec(Vec<u8>) with spare capacity", || {
+        let elements = spare(1_u8, LEN);
+        (at(&elements), at(&Buffer::from_vec(elements)))
+    }),
+    ("Buffer::from_vec(Vec<f64>) with spare capacity", || {
+        let elements = spare(1_f64, LEN);
+        ((elements.as_ptr().addr(), 8 * LEN), at(&Buffer::from_vec(elements)))
+    }),
+    ("Buffer::from_vec(Vec<[f32; 3]>) with spare capacity", || {
+        let elements = spare([1_f32; 3], LEN);
+        ((elements.as_ptr().addr(), 12 * LEN), at(&Buffer::from_vec(elements)))
+    }),
+    ("Buffer::from(Vec<u8>) with spare capacity", || {
+        let elements = spare(1_u8, LEN);
+        (at(&elements), at(&Buffer::from(elements)))
+    }),
+    ("Buffer::from(Bytes)", || {
+        let bytes = Bytes::from(vec![1; LEN]);
+        (at(&bytes), at(&Buffer::from(bytes)))
+    }),
+    ("Buffer::from(slice of Bytes)", || {
+        let bytes = Bytes::from(vec![1; LEN]).slice(3..LEN - 1);
+        (at(&bytes), at(&Buffer::from(bytes)))
+    }),
+    ("Buffer::from_owner(slice of Bytes)", || {
+        let bytes = Bytes::from(vec![1; LEN]).slice(3..LEN - 1);
+        (at(&bytes), at(&Buffer::from_owner(bytes)))
+    }),
+    ("Buffer::from_owner(Arc<[u8]>)", || {
+        let shared: Arc<[u8]> = vec![1; LEN].into();
+        (at(&shared), at(&Buffer::from_owner(shared)))
+    }),
+    ("Buffer::from_owner(Arc<[T]> wrapped)", || {
+        let shared = Shared(vec![1; LEN].into());
+        (at(shared.as_ref()), at(&Buffer::from_owner(shared)))
+    }),
+    ("Buffer::from_owner(mmap)", || {
+        let mapped = mapped(LEN);
+        (at(&mapped), at(&Buffer::from_owner(mapped)))
+    }),
+    ("BufferMut::freeze", || {
+        let block = BufferPool::new().take(LEN);
+        (at(&block), at(&block.freeze()))
+    }),
+    ("Buffer::from(zmq::Message)", || {
+        let frame = received_frame();
+        (at(&frame), at(&Buffer::from(frame)))
+    }),
+    ("zmq::Message::from(Buffer)", || {
+        let buffer = Buffer::from_vec(vec![1_u8; LEN]);
+        (at(&buffer), at(&zmq::Message::from(buffer)))
+    }),
+    ("zmq::Message -> Buffer -> zmq::Message", || {
+        let frame = received_frame();
+        (at(&frame), at(&zmq::Message::from(Buffer::from(frame))))
+    }),
+    ("Buffer -> zmq::Message -> Buffer", || {
+        let buffer = Buffer::from_vec(vec![1_u8; LEN]);
+        (at(&buffer), at(&Buffer::from(zmq::Message::from(buffer))))
+    }),
+    ("Bytes::from(Buffer)", || {
+        let buffer = Buffer::from_vec(vec![1_f64; LEN]);
+        (at(&buffer), at(&Bytes::from(buffer)))
+    }),
+    ("Buffer::clone", || {
+        let buffer = Buffer::from_vec(vec![1_u8; LEN]);
+        (at(&buffer), at(&buffer.clone()))
+    }),
+    ("Buffer::slice", || {
+        let buffer = Buffer::from_vec(vec![1_u8; LEN]);
+        (at(&buffer[5..90]), at(&buffer.slice(5..90)))
+    }),
+    ("Buffer::as_slice", || {
+        let buffer = Buffer::from_vec(vec![1_u8; LEN]);
+        (at(&buffer), at(buffer.as_slice()))
+    }),
+    ("Buffer::try_cast", || {
+        let buffer = Buffer::from_vec(vec![1_f64; LEN]);
+        let elements = buffer.try_cast::<f64>().unwrap();
+        (at(&buffer), (elements.as_ptr().addr(), size_of_val(elements)))
+    }),
+    ("Buffer::to_aligned where it is aligned", || {
+        let buffer = Buffer::from_vec(vec![1_f64; LEN]);
+        (at(&buffer), at(&buffer.to_aligned(8)))
+    }),
+    ("Multipart::new and into_parts", || {
+        let (metadata, buffer) = (Bytes::from(vec![1; LEN]), Buffer::from_vec(vec![1_u8; LEN]));
+        let before = (metadata.as_ptr(), at(&buffer));
+        let (metadata, buffers) = Multipart::new(metadata, vec![buffer]).clone().into_parts();
+        assert_eq!(metadata.as_ptr(), before.0);
+        (before.1, at(&buffers[0]))
+    }),
+    ("Multipart::read_from_buffer", || {
+        let mut file = Vec::new();
+        Multipart::new("metadata", vec![Buffer::from_vec(vec![1_u8; LEN])]).write_to(&mut file).unwrap();
+        let mut stream = Buffer::from(file);
+        let start = stream.as_ptr().addr();
+        let message = Multipart::read_from_buffer(&mut stream, &Limits::default()).unwrap();
+        // header and metadata take 64 bytes each
+        ((start + 128, LEN), at(&message.buffers()[0]))
+    }),
+    ("to_multipart", || {
+        let buffer = Buffer::from_vec(vec![1_u8; LEN]);
+        (at(&buffer), at(&to_multipart(&("name", &buffer)).unwrap().buffers()[0]))
+    }),
+    ("from_multipart", || {
+        let message = to_multipart(&Some(Buffer::from_vec(vec![1_u8; LEN]))).unwrap();
+        (at(&message.buffers()[0]), at(&from_multipart::<Option<Buffer>>(message).unwrap().unwrap()))
+    }),
+    ("MsgPack::decode_ref to &[u8]", || {
+        let message = to_multipart(&("label", Buffer::from_vec(vec![1_u8; LEN]))).unwrap();
+        let (label, bytes): (&str, &[u8]) = MsgPack::new().decode_ref(&message).unwrap();
+        assert!(message.metadata().as_ptr_range().contains(&label.as_ptr()));
+        (at(&message.buffers()[0]), at(bytes))
+    }),
+    ("from_multipart_ref to Buffer", || {
+        let message = to_multipart(&Buffer::from_vec(vec![1_u8; LEN])).unwrap();
+        (at(&message.buffers()[0]), at(&from_multipart_ref::<Buffer>(&message).unwrap()))
+    }),
+    ("from_multipart_ref to &str", || {
+        let text = "x".repeat(LEN);
+        let message = to_multipart(&Buffer::from(text.into_bytes())).unwrap();
+        (at(&message.buffers()[0]), at(from_multipart_ref::<&str>(&message).unwrap().as_bytes()))
+    }),
+    ("serde_buffer Bytes, leaving", || {
+        let raw = Bytes::from(vec![1; LEN]);
+        (at(&raw), at(&to_multipart(&Plain { raw }).unwrap().buffers()[0]))
+    }),
+    ("serde_buffer Bytes, arriving", || {
+        let message = to_multipart(&Plain { raw: Bytes::from(vec![1; LEN]) }).unwrap();
+        (at(&message.buffers()[0]), at(&from_multipart::<Plain>(message).unwrap().raw))
+    }),
+    ("forwarding over inproc: in, out and in again", || {
+        let context = zmq::Context::new();
+        let (one, two) = (pair(&context, "inproc://one"), pair(&context, "inproc://two"));
+        let buffer = Buffer::from_vec(vec![1_u8; LEN]);
+        one.0.send_obj(&buffer).unwrap();
+        two.0.send_message(one.1.recv_message().unwrap()).unwrap();
+        (at(&buffer), at(&two.1.recv_obj::<Buffer>().unwrap()))
+    }),
+    ("forwarding what came over tcp", || {
+        let context = zmq::Context::new();
+        let (one, two) = (pair(&context, "tcp://127.0.0.1:*"), pair(&context, "inproc://two"));
+        one.0.send_obj(&Buffer::from_vec(vec![1_u8; LEN])).unwrap();
+        let message = one.1.recv_message().unwrap();
+        let before = at(&message.buffers()[0]);
+        two.0.send_message(message).unwrap();
+        (before, at(&two.1.recv_obj::<Buffer>().unwrap()))
+    }),
+    ("a failed send gives the very message back", || {
+        let alone = zmq::Context::new().socket(zmq::PUSH).unwrap();
+        let buffer = Buffer::from_vec(vec![1_u8; LEN]);
+        let error = alone.try_send_message(Multipart::new("m", vec![buffer.clone()])).unwrap_err();
+        (at(&buffer), at(&error.into_message().unwrap().buffers()[0]))
+    }),
+];
+
+#[derive(Serialize, Deserialize)]
+struct Plain {
+    #[serde(with = "outband::serde_buffer")]
+    raw: Bytes,
+}
+
+#[test]
+fn every_conversion_that_promises_it_keeps_the_memory() {
+    let _turn = my_turn();
+    for (name, convert) in CONVERSIONS {
+        let copied = memory::copied_bytes();
+        let (before, after) = convert();
+        assert_eq!(after, before, "{name}");
+        assert_eq!(memory::copied_bytes() - copied, 0, "{name}");
+    }
+}
+
+#[test]
+fn what_says_that_it_copies_is_counted() {
+    let _turn = my_turn();
+    let counted = |run: &dyn Fn()| {
+        let before = memory::copied_bytes();
+        run();
+        memory::copied_bytes() - before
+    };
+    let buffer = Buffer::from_vec(vec![0_u64; 100]);
+    assert_eq!(counted(&|| drop(Buffer::copy_from_slice(&buffer))), 800);
+    assert_eq!(counted(&|| drop(buffer.slice(1..).to_aligned(8))), 799);
+    assert_eq!(counted(&|| drop(to_multipart(&buffer).unwrap())), 800, "in band");
+}
+
+/// A file of `len` bytes, none of them zero, and mapped.
+fn mapped(len: usize) -> memmap2::Mmap {
+    let mut file = tempfile::tempfile().unwrap();
+    let chunk = vec![3; len.min(MIB)];
+    for start in (0..len).step_by(chunk.len()) {
+        std::io::Write::write_all(&mut file, &chunk[..chunk.len().min(len - start)]).unwrap();
+    }
+    map(&file)
+}
+
+fn map(file: &File) -> memmap2::Mmap {
+    // SAFETY: nobody else has the temporary file, so it does not change under the map
+    #[allow(unsafe_code, reason = "a file is mapped, which is sound as long as nobody changes it")]
+    unsafe {
+        memmap2::Mmap::map(file).unwrap()
+    }
+}
+
+/// Says on which thread it was dropped.
+struct Reports {
+    bytes: Vec<u8>,
+    dropped: mpsc::Sender<thread::ThreadId>,
+}
+
+impl AsRef<[u8]> for Reports {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Reports {
+    fn drop(&mut self) {
+        let _ = self.dropped.send(thread::current().id());
+    }
+}
+
+/// Runs `use_it` with a buffer of an owner that reports; where it was dropped, which has to be once.
+fn dropped_once(len: usize, use_it: impl FnOnce(Buffer)) -> thread::ThreadId {
+    let (dropped, drops) = mpsc::channel();
+    use_it(Buffer::from_owner(Reports { bytes: vec![1; len], dropped }));
+    let thread = drops.recv_timeout(Duration::from_millis(PATIENCE as u64)).expect("the owner was never dropped");
+    // the owner held the only sender, so a second drop would have to show up before the end of the channel
+    assert_eq!(drops.recv(), Err(mpsc::RecvError), "the owner was dropped twice");
+    thread
+}
+
+#[test]
+fn an_owner_is_dropped_once_by_whoever_lets_go_last() {
+    let _turn = my_turn();
+    let here = thread::current().id();
+    assert_eq!(dropped_once(LEN, drop), here);
+    assert_eq!(dropped_once(LEN, |buffer| drop(zmq::Message::from(buffer))), here, "a message that is never sent");
+    assert_eq!(dropped_once(LEN, |buffer| drop(to_multipart(&[buffer.clone(), buffer]).unwrap())), here);
+    for endpoint in ["inproc://drop", "tcp://127.0.0.1:*"] {
+        let context = zmq::Context::new();
+        let (tx, rx) = pair(&context, endpoint);
+        let thread = dropped_once(LEN, |buffer| {
+            tx.send_obj(&buffer).unwrap();
+            drop(buffer);
+            assert_eq!(rx.recv_obj::<Buffer>().unwrap().len(), LEN);
+        });
+        // inproc: the receiver drops the sender's memory; tcp: an I/O thread does
+        assert_eq!(thread == here, endpoint.starts_with("inproc"), "{endpoint}");
+    }
+}
+
+#[test]
+fn an_owner_that_is_never_sent_is_dropped_once() {
+    let _turn = my_turn();
+    dropped_once(LEN, |buffer| {
+        // no peer, so it is refused
+        let context = zmq::Context::new();
+        let socket = context.socket(zmq::PUSH).unwrap();
+        assert!(socket.try_send_obj(&buffer).unwrap_err().is_timeout());
+        assert!(socket.try_send_message(Multipart::new("m", vec![buffer])).unwrap_err().is_timeout());
+    });
+    dropped_once(LEN, |buffer| {
+        // accepted for a peer that is not there, and the socket is closed at once
+        let context = zmq::Context::new();
+        let socket = context.socket(zmq::PUSH).unwrap();
+        socket.set_linger(0).unwrap();
+        socket.connect("tcp://127.0.0.1:1").unwrap();
+        socket.send_obj(&buffer).unwrap();
+        socket.send_obj(&(&buffer, 2)).unwrap();
+    });
+    dropped_once(LEN, |buffer| {
+        // received by nobody
+        let context = zmq::Context::new();
+        let (tx, rx) = pair(&context, "inproc://unread");
+        tx.set_linger(0).unwrap();
+        rx.set_linger(0).unwrap();
+        tx.send_obj(&buffer).unwrap();
+    });
+    dropped_once(LEN, |buffer| {
+        // a PUB without subscribers drops it
+        let context = zmq::Context::new();
+        let socket = context.socket(zmq::PUB).unwrap();
+        socket.bind("inproc://void").unwrap();
+        socket.publish_obj("topic", &buffer).unwrap();
+    });
+}
+
+/// An owner whose `Drop` panics.
+struct Panics(Vec<u8>);
+
+impl AsRef<[u8]> for Panics {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Panics {
+    fn drop(&mut self) {
+        panic!("on purpose, in an owner's Drop");
+    }
+}
+
+#[test]
+fn an_owner_that_panics_does_not_take_libzmq_down() {
+    let _turn = my_turn();
+    let context = zmq::Context::new();
+    let (tx, rx) = pair(&context, "tcp://127.0.0.1:*");
+    let message = Multipart::new("m", vec![Buffer::from_owner(Panics(vec![1; LEN]))]);
+    tx.send_message(message).unwrap();
+    assert_eq!(rx.recv_message().unwrap().total_len(), LEN + 1);
+    tx.send_obj("next").unwrap();
+    assert_eq!(rx.recv_obj::<String>().unwrap(), "next");
+}
+
+#[test]
+fn received_frames_are_copied_up_to_the_arena_and_shared_beyond_it() {
+    let _turn = my_turn();
+    let context = zmq::Context::new();
+    let (tx, rx) = pair(&context, "tcp://127.0.0.1:*");
+    let all_out = MsgPack::new().out_of_band_from(0);
+    for len in (1..16).map(|kib| kib << 10).chain([1, 100, 8191, 8192, 8193, 16 << 10]) {
+        tx.send_with(&all_out, &Buffer::from_vec(vec![1_u8; len])).unwrap();
+        let before = memory::copied_bytes();
+        let (allocated, received) = allocated_in(|| rx.recv_with::<Buffer, _>(&all_out).unwrap());
+        let copied = (memory::copied_bytes() - before) as usize;
+        assert_eq!(received.len(), len);
+        assert_eq!(copied, if len <= 8192 { len } else { 0 }, "{len} bytes");
+        if len > 8192 {
+            assert!(allocated.largest < len, "{len} bytes: {allocated:?}");
+        }
+    }
+}
+
+/// A line of `/proc/self/status` in KiB.
+fn status(line: &str) -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let value = status.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(':')).unwrap();
+    value.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+const KEPT: usize = 20_000;
+
+/// In a process of its own: keeps many small received frames and prints by how much memory grew, in KiB.
+#[test]
+fn child_keeps_small_frames() {
+    let Ok(how) = std::env::var("OUTBAND_KEEP") else { return };
+    let context = zmq::Context::new();
+    let (tx, rx) = pair(&context, "tcp://127.0.0.1:*");
+    let all_out = MsgPack::new().out_of_band_from(0);
+    let object = Buffer::from_vec(vec![5_u8; 100]);
+    let receive = || match how.as_str() {
+        "ours" => rx.recv_with::<Buffer, _>(&all_out).unwrap(),
+        _ => {
+            drop(rx.recv_msg(0).unwrap());
+            Buffer::from(rx.recv_msg(0).unwrap())
+        }
+    };
+    let mut kept = Vec::with_capacity(KEPT);
+    // one at a time, as objects arrive from a sensor: each is the first thing in its arena
+    let mut exchange = |kept: &mut Vec<Buffer>| {
+        tx.send_with(&all_out, &object).unwrap();
+        kept.push(receive());
+    };
+    exchange(&mut kept);
+    let before = status("VmRSS");
+    for _ in 1..KEPT {
+        exchange(&mut kept);
+    }
+    println!("grown by {} KiB", status("VmRSS") - before);
+    assert!(kept.iter().all(|buffer| *buffer == object));
+}
+
+#[test]
+fn many_small_received_buffers_do_not_pin_arenas() {
+    let _turn = my_turn();
+    let grown = |how: &str| -> usize {
+        let child = this_test_again("child_keeps_small_frames").env("OUTBAND_KEEP", how).output().unwrap();
+        let output = String::from_utf8_lossy(&child.stdout).into_owned();
+        assert!(child.status.success(), "{output}");
+        let number = output.lines().find_map(|line| line.split("grown by ").nth(1)?.strip_suffix(" KiB"));
+        number.unwrap().parse().unwrap()
+    };
+    let (ours, adopted) = (grown("ours"), grown("adopted"));
+    println!("{KEPT} received buffers of 100 bytes: {ours} KiB kept by recv, {adopted} KiB when messages are adopted");
+    assert!(ours * 10 < adopted, "{ours} KiB against {adopted} KiB");
+    // 100 bytes, an allocation's and a Bytes' own needs
+    assert!(ours * 1024 < KEPT * 400, "{ours} KiB");
+}
+
+/// This binary with one test, in a new process.
+fn this_test_again(name: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", name, "--nocapture", "--test-threads", "1"]).stdin(Stdio::null());
+    command
+}
+
+/// Ends a child when the test does, however it does.
+struct Reaped(Child);
+
+impl Drop for Reaped {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+const HUGE: usize = 1 << 30;
+
+/// In a process of its own: receives a message, drops it, answers.
+#[test]
+fn child_receives_a_gigabyte() {
+    let Ok(endpoint) = std::env::var("OUTBAND_RECEIVE_AT") else { return };
+    let context = zmq::Context::new();
+    let socket = connected(&context, zmq::REP, &endpoint);
+    let object: Object = socket.recv_obj().unwrap();
+    socket.send_obj(&(object.pixels.len(), object.pixels[0], object.pixels[HUGE - 1])).unwrap();
+}
+
+/// In a process of its own: sends a mapped file of 1 GiB, and prints the most memory it had, in KiB.
+#[test]
+fn child_sends_a_gigabyte() {
+    let (Ok(endpoint), Ok(file)) = (std::env::var("OUTBAND_SEND_AT"), std::env::var("OUTBAND_FILE")) else { return };
+    let context = zmq::Context::new();
+    let socket = connected(&context, zmq::REQ, &endpoint);
+    let pixels = Buffer::from_owner(map(&File::open(file).unwrap()));
+    let (allocated, ()) = allocated_in(|| socket.send_obj(&Object { name: "huge".into(), pixels }).unwrap());
+    assert_eq!(socket.recv_obj::<(usize, u8, u8)>().unwrap(), (HUGE, 3, 3));
+    assert_eq!(memory::copied_bytes(), 0);
+    assert!(allocated.largest < LARGE_FROM, "{allocated:?}");
+    println!("peak {} KiB", status("VmHWM"));
+}
+
+fn connected(context: &zmq::Context, kind: zmq::SocketType, endpoint: &str) -> zmq::Socket {
+    let socket = context.socket(kind).unwrap();
+    socket.set_sndtimeo(PATIENCE).unwrap();
+    socket.set_rcvtimeo(PATIENCE).unwrap();
+    socket.set_linger(PATIENCE).unwrap();
+    if kind == zmq::REP {
+        socket.bind(endpoint).unwrap();
+    } else {
+        socket.connect(endpoint).unwrap();
+    }
+    socket
+}
+
+/// A port of the loopback that was free a moment ago.
+fn loopback() -> String {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    format!("tcp://127.0.0.1:{port}")
+}
+
+#[test]
+fn a_process_that_sends_a_mapped_gigabyte_needs_little_more_than_that() {
+    let _turn = my_turn();
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let chunk = vec![3; MIB];
+    for _ in 0..HUGE / MIB {
+        std::io::Write::write_all(&mut file, &chunk).unwrap();
+    }
+    let endpoint = loopback();
+    let mut receiver = this_test_again("child_receives_a_gigabyte");
+    let mut receiver = Reaped(receiver.env("OUTBAND_RECEIVE_AT", &endpoint).stdout(Stdio::null()).spawn().unwrap());
+    let mut sender = this_test_again("child_sends_a_gigabyte");
+    let sender = sender.env("OUTBAND_SEND_AT", &endpoint).env("OUTBAND_FILE", file.path()).output().unwrap();
+    let output = String::from_utf8_lossy(&sender.stdout).into_owned();
+    assert!(sender.status.success(), "{output}\n{}", String::from_utf8_lossy(&sender.stderr));
+    assert!(receiver.0.wait().unwrap().success());
+    let number = output.lines().find_map(|line| line.split("peak ").nth(1)?.strip_suffix(" KiB"));
+    let peak: usize = number.unwrap().parse().unwrap();
+    println!("sending a mapped GiB: the sender's peak is {} MiB", peak >> 10);
+    assert!(peak > HUGE >> 10, "the file was sent from the map, so its pages were touched");
+    assert!(peak <= (HUGE + 32 * MIB) >> 10, "{peak} KiB");
+}
+
+#[derive(Serialize, Deserialize)]
+struct Small {
+    id: u64,
+    name: String,
+    values: Vec<f32>,
+}
+
+/// What one call allocates once its thread is warm.
+fn per_call(run: impl Fn()) -> Allocated {
+    for _ in 0..10 {
+        run();
+    }
+    let (allocated, ()) = allocated_in(run);
+    allocated
+}
+
+/// In a process of its own, because the harness' other threads allocate when they please.
+#[test]
+fn child_counts_allocations() {
+    if std::env::var("OUTBAND_COUNT").is_err() {
+        return;
+    }
+    let small = Small { id: 7, name: "small".into(), values: vec![1.0; 20] };
+    let allocated = per_call(|| drop(to_multipart(&small).unwrap()));
+    println!("encoding a small object: {allocated:?}");
+    // the metadata frame, and nothing else
+    assert!(allocated.calls <= 2, "{allocated:?}");
+    assert!(allocated.bytes <= 512, "{allocated:?}");
+
+    let encode = |len: usize| {
+        let object = Object { name: "object".into(), pixels: Buffer::from_vec(vec![0_u8; len]) };
+        per_call(|| drop(to_multipart(&object).unwrap()))
+    };
+    let (short, long) = (encode(64 << 10), encode(64 << 20));
+    println!("encoding one buffer of 64 KiB: {short:?}");
+    println!("encoding one buffer of 64 MiB: {long:?}");
+    // the metadata frame and the list of buffers; the length is written in two more bytes
+    assert_eq!(short.calls, long.calls);
+    assert!(long.calls <= 4, "{long:?}");
+    assert!(long.bytes.abs_diff(short.bytes) <= 8, "{short:?} {long:?}");
+
+    let decode = |len: usize| {
+        let message = to_multipart(&Buffer::from_vec(vec![0_u8; len])).unwrap();
+        per_call(|| drop(from_multipart::<Buffer>(message.clone()).unwrap()))
+    };
+    let (short, long) = (decode(64 << 10), decode(64 << 20));
+    println!("decoding one buffer of 64 MiB: {long:?}");
+    assert_eq!(short, long);
+
+    let context = zmq::Context::new();
+    let (tx, rx) = pair(&context, "inproc://count");
+    let exchange = |len: usize| {
+        let object = Buffer::from_vec(vec![0_u8; len]);
+        per_call(|| {
+            tx.send_obj(&object).unwrap();
+            drop(rx.recv_obj::<Buffer>().unwrap());
+        })
+    };
+    let (short, long) = (exchange(64 << 10), exchange(64 << 20));
+    println!("encoding, sending, receiving, decoding 64 MiB: {long:?}");
+    assert_eq!(short.calls, long.calls);
+    assert!(long.bytes.abs_diff(short.bytes) <= 8, "{short:?} {long:?}");
+    assert!(long.largest < 1024, "{long:?}");
+
+    let codec = MsgPack::new();
+    let count = |rows: usize| {
+        let rows: Vec<_> = (0..rows).map(|_| Buffer::from_vec(vec![0_u8; 10_000])).collect();
+        per_call(|| drop(codec.encode(&rows).unwrap())).calls
+    };
+    assert!(count(64) < 64, "less than one allocation per buffer: {}", count(64));
+    assert!(Decode::<Buffer>::decode(&codec, codec.encode(&Buffer::new()).unwrap()).unwrap().is_empty());
+}
+
+#[test]
+fn encoding_allocates_nothing_that_grows_with_the_payload() {
+    let _turn = my_turn();
+    let child = this_test_again("child_counts_allocations").env("OUTBAND_COUNT", "1").output().unwrap();
+    let output = format!("{}{}", String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
+    println!("{output}");
+    assert!(child.status.success(), "{output}");
+    assert!(output.contains("1 passed"), "{output}");
+}
