@@ -164,7 +164,7 @@ impl File {
         } else {
             // SAFETY: a mapped file must not change, and nothing here can enforce that. One that is written to while it
             // is sent may arrive half old and half new, which the hashes tell; one that is cut short ends this
-            // process (SIGBUS), which the parent tells. A program that cannot live with that reads the file instead.
+            // process (libzmq aborts when it cannot read a frame), which the parent tells. A program that cannot live with that reads the file instead.
             #[allow(unsafe_code, reason = "mapping a file is unsafe, for the reason above")]
             Buffer::from_owner(unsafe { Mmap::map(&file)? })
         };
