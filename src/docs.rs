@@ -5,3 +5,7 @@ pub mod wire {}
 
 #[doc = include_str!("../docs/delivery.md")]
 pub mod delivery {}
+
+#[doc = "[the wire]: wire\n[delivery]: delivery\n\n"] // the first definition wins over the page's own
+#[doc = include_str!("../docs/design.md")]
+pub mod design {}
