@@ -254,7 +254,15 @@ fn parse_fixed(fixed: &[u8; FIXED], limits: &Limits) -> Result<(usize, usize)> {
     }
     limits.check_frames(number(fixed, 8))?;
     limits.check_metadata(number(fixed, 16))?;
-    Ok((number(fixed, 8) as usize, number(fixed, 16) as usize))
+    Ok((addressable(number(fixed, 8), 2 * ALIGN)?, addressable(number(fixed, 16), 1)?))
+}
+
+/// A number of things of `size` bytes that could be in memory: whatever the limits allow, sums and paddings of such numbers
+/// do not overflow.
+fn addressable(number: u64, size: usize) -> Result<usize> {
+    const MEMORY: usize = isize::MAX as usize / 4;
+    let number = usize::try_from(number).ok().filter(|&number| number <= MEMORY / size);
+    number.ok_or(Detail::StreamHeader { reason: "its header names more bytes than memory has" }.into())
 }
 
 fn parse_lengths(header: &[u8], count: usize, metadata: usize, limits: &Limits) -> Result<Vec<usize>> {
@@ -264,9 +272,8 @@ fn parse_lengths(header: &[u8], count: usize, metadata: usize, limits: &Limits) 
         let len = number(header, 8 * index);
         total = total.saturating_add(len);
         limits.check_total(total)?;
-        // the padded frames fit the address space
-        let fits = usize::try_from(len).ok().filter(|&len| len <= isize::MAX as usize / 2);
-        lengths.push(fits.ok_or(Detail::StreamHeader { reason: "a frame is longer than memory" })?);
+        addressable(total, 1)?;
+        lengths.push(len as usize);
     }
     Ok(lengths)
 }
