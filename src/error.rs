@@ -140,6 +140,30 @@ impl StdError for Error {
     }
 }
 
+/// A text that may hold what a peer sent, cut where it gets long: a megabyte of field name is no message.
+pub(crate) fn excerpt(text: impl fmt::Display) -> String {
+    const LONGEST: usize = 300;
+
+    struct Cut(String);
+    impl fmt::Write for Cut {
+        fn write_str(&mut self, part: &str) -> fmt::Result {
+            let room = LONGEST - self.0.len();
+            if part.len() <= room {
+                self.0.push_str(part);
+                return Ok(());
+            }
+            self.0.push_str(&part[..part.floor_char_boundary(room)]);
+            Err(fmt::Error)
+        }
+    }
+
+    let mut cut = Cut(String::new());
+    if fmt::write(&mut cut, format_args!("{text}")).is_err() {
+        cut.0.push('…');
+    }
+    cut.0
+}
+
 /// Every way in which this crate fails. Private: the public face is [`ErrorKind`] and the text.
 #[derive(Debug)]
 pub(crate) enum Detail {
@@ -173,6 +197,8 @@ pub(crate) enum Detail {
     MetadataTooLong { len: u64, limit: usize },
     MessageTooLong { len: u64, limit: u64 },
     TooDeep { at: usize, limit: usize },
+    ValueTooDeep { limit: usize },
+    RepeatedTooLong { limit: u64 },
     // the transport
     Socket { operation: &'static str, error: zmq::Error },
     Unreachable { peer: String },
@@ -196,6 +222,7 @@ impl Detail {
             FrameLength { .. } | FrameContent { .. } | Mistyped { .. } => ErrorKind::Peer,
             StreamHeader { .. } | StreamTruncated { .. } | StreamEnded => ErrorKind::Peer,
             TooManyFrames { .. } | MetadataTooLong { .. } | MessageTooLong { .. } | TooDeep { .. } => ErrorKind::Limits,
+            ValueTooDeep { .. } | RepeatedTooLong { .. } => ErrorKind::Limits,
             Socket { .. } | Unreachable { .. } | RequestTorn | Io { .. } => ErrorKind::Transport,
             TimedOut { .. } | WouldBlock { .. } => ErrorKind::Timeout,
         }
@@ -264,6 +291,11 @@ impl fmt::Display for Detail {
             TooDeep { at, limit } => {
                 write!(f, "the value at byte {at} of the metadata is nested deeper than the limit of {limit}")
             }
+            ValueTooDeep { limit } => write!(f, "the value is nested deeper than the limit of {limit}"),
+            RepeatedTooLong { limit } => write!(
+                f,
+                "frames that are referenced more than once would be copied out to more than the limit of {limit} bytes"
+            ),
             Socket { operation, error } => write!(f, "could not {operation}: {error}"),
             Unreachable { peer } => write!(f, "peer {peer} is not connected"),
             RequestTorn => f.write_str(

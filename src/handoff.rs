@@ -81,15 +81,34 @@ pub(crate) struct Owners {
     last: usize,
     /// Indexes of the buffers by address; made at the first miss of `last`.
     by_address: Vec<usize>,
+    /// Bytes of frames that were shown and not taken as a [`Buffer`]: they may have been copied.
+    lent: u64,
+    /// The most bytes to lend.
+    credit: u64,
 }
 
 /// An in-band buffer shares the metadata frame only where that keeps at most this many times its length alive.
 const SHARE_FACTOR: usize = 4;
 
 impl Owners {
-    /// The metadata frame and the buffers.
-    pub(crate) fn of(frames: Rc<(Bytes, Vec<Buffer>)>) -> Self {
-        Self { frames, last: 0, by_address: Vec::new() }
+    /// The metadata frame and the buffers, of which no more than `credit` bytes are shown to be copied: a short message
+    /// that names one long frame a thousand times is refused.
+    pub(crate) fn of(frames: Rc<(Bytes, Vec<Buffer>)>, credit: u64) -> Self {
+        Self { frames, last: 0, by_address: Vec::new(), lent: 0, credit }
+    }
+
+    fn lend(&mut self, index: usize) -> bool {
+        self.last = index;
+        let len = self.frames.1.get(index).map_or(0, Buffer::len);
+        self.lent = self.lent.saturating_add(len as u64);
+        self.lent <= self.credit
+    }
+
+    fn share(&mut self, bytes: &[u8]) -> Option<Buffer> {
+        let found = self.find(bytes)?;
+        // what is shared is not copied; a part of the metadata was never lent
+        self.lent = self.lent.saturating_sub(bytes.len() as u64);
+        Some(found)
     }
 
     fn find(&mut self, bytes: &[u8]) -> Option<Buffer> {
@@ -137,13 +156,14 @@ pub(crate) fn with_owners<R>(owners: Owners, decode: impl FnOnce() -> R) -> R {
     decode()
 }
 
-/// Notes which buffer is about to be shown.
-pub(crate) fn showing(index: usize) {
-    OWNERS.with(|place| {
-        if let Some(owners) = &mut *place.borrow_mut() {
-            owners.last = index;
-        }
-    });
+/// Notes which buffer is about to be shown; `false` where that is more than may be shown.
+pub(crate) fn showing(index: usize) -> bool {
+    OWNERS.with(|place| place.borrow_mut().as_mut().is_none_or(|owners| owners.lend(index)))
+}
+
+/// Whether [`showing`] has refused a buffer of this message.
+pub(crate) fn is_overdrawn() -> bool {
+    OWNERS.with(|place| place.borrow().as_ref().is_some_and(|owners| owners.lent > owners.credit))
 }
 
 /// The buffer that `bytes` is all of, or a part of the metadata frame that can be shared; else `None`.
@@ -151,5 +171,5 @@ pub(crate) fn owner_of(bytes: &[u8]) -> Option<Buffer> {
     if bytes.is_empty() {
         return Some(Buffer::new());
     }
-    OWNERS.with(|place| place.borrow_mut().as_mut()?.find(bytes))
+    OWNERS.with(|place| place.borrow_mut().as_mut()?.share(bytes))
 }

@@ -4,6 +4,9 @@ use crate::error::{Detail, Result};
 
 /// What a message may cost before it is refused, checked before a value is built.
 ///
+/// A frame that is referenced n times is shared n times by [`Buffer`](crate::Buffer) fields. Where other fields (`Vec<u8>`,
+/// `String`) copy it out n times, all of these together keep to `total_bytes` as well.
+///
 /// A message over a limit is taken off the socket frame by frame, each frame released at once, and reported as an error
 /// of kind [`Limits`](crate::ErrorKind::Limits); the next message is untouched. What these limits cannot do: libzmq
 /// buffers a whole message before it hands over the first frame. Bound that with `ZMQ_MAXMSGSIZE` (bytes per frame)
@@ -43,6 +46,8 @@ impl Default for Limits {
 
 impl Limits {
     /// The deepest nesting that [`depth`](Self::depth) accepts: decoding recurses once per level.
+    ///
+    /// The default of 64 levels fits a stack of 512 KiB even in a debug build; 128 levels take up to 1 MiB there.
     pub const MAX_DEPTH: usize = 128;
 
     /// The defaults.
@@ -76,6 +81,10 @@ impl Limits {
 
     pub(crate) const fn max_depth(&self) -> usize {
         self.depth
+    }
+
+    pub(crate) const fn max_total(&self) -> u64 {
+        self.total_bytes
     }
 
     pub(crate) fn check_metadata(&self, len: u64) -> Result<()> {

@@ -16,7 +16,7 @@ use serde::de::{Deserialize, DeserializeOwned};
 use super::place::{BufferInfo, Placed, Placement};
 use super::{Decode, Encode};
 use crate::buffer::Buffer;
-use crate::error::{Detail, Error, Result};
+use crate::error::{Detail, Error, Result, excerpt};
 use crate::handoff::{self, Owners};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
@@ -24,7 +24,7 @@ use crate::reference::{self, Reference};
 use crate::scratch;
 use read::Reader;
 use scan::scan;
-use write::Writer;
+use write::{Unserializable, Writer};
 
 /// The default codec: any serde type, metadata in MessagePack, buffers out of band.
 ///
@@ -198,24 +198,37 @@ impl MsgPack {
     /// Builds the value of a message, which shares the message's frames.
     fn build_shared<'de, T: Deserialize<'de>>(&self, message: &'de Multipart) -> Result<T> {
         let shared = Rc::new(message.clone().into_parts());
-        handoff::with_owners(Owners::of(shared), || build(message.metadata(), message.buffers()))
+        let owners = Owners::of(shared, self.limits.max_total());
+        handoff::with_owners(owners, || self.build(message.metadata(), message.buffers()))
     }
-}
 
-fn build<'de, T: Deserialize<'de>>(metadata: &'de [u8], frames: &'de [Buffer]) -> Result<T> {
-    T::deserialize(&mut Reader::new(metadata, frames)).map_err(|_| mistyped::<T>(metadata, frames))
+    fn build<'de, T: Deserialize<'de>>(&self, metadata: &'de [u8], frames: &'de [Buffer]) -> Result<T> {
+        T::deserialize(&mut Reader::new(metadata, frames)).map_err(|mismatch| {
+            if handoff::is_overdrawn() {
+                return Detail::RepeatedTooLong { limit: self.limits.max_total() }.into();
+            }
+            mistyped::<T>(metadata, frames, excerpt(mismatch))
+        })
+    }
 }
 
 /// Decodes once more, now noting the path, to say where the value does not fit.
 #[cold]
-fn mistyped<'de, T: Deserialize<'de>>(metadata: &'de [u8], frames: &'de [Buffer]) -> Error {
+fn mistyped<'de, T: Deserialize<'de>>(metadata: &'de [u8], frames: &'de [Buffer], reason: String) -> Error {
+    if scan(metadata, PATH_DEPTH, |_, _| Ok(())).is_err() {
+        return Detail::Mistyped { path: String::new(), reason }.into();
+    }
     let again: Result<T, _> = serde_path_to_error::deserialize(&mut Reader::new(metadata, frames));
     let (path, reason) = match again {
-        Ok(_) => (String::new(), "it was refused once and accepted the next time".to_owned()),
-        Err(error) => (error.path().to_string(), error.inner().to_string()),
+        // a `Deserialize` with a memory of its own
+        Ok(_) => (String::new(), reason),
+        Err(error) => (excerpt(error.path()), excerpt(error.inner())),
     };
     Detail::Mistyped { path, reason }.into()
 }
+
+/// The deepest metadata whose errors name a path: noting it takes as much stack again per level as decoding.
+const PATH_DEPTH: usize = 32;
 
 impl<T: Serialize + ?Sized> Encode<T> for MsgPack {
     fn encode(&self, value: &T) -> Result<Multipart> {
@@ -228,9 +241,12 @@ impl<T: Serialize + ?Sized> Encode<T> for MsgPack {
     fn encode_into(&self, value: &T, metadata: &mut Vec<u8>) -> Result<Vec<Buffer>> {
         let start = metadata.len();
         let mut placed = Placed::new(|index, len| self.decide(index, len));
-        value
-            .serialize(&mut Writer::new(metadata, &mut placed, self.limits.max_depth()))
-            .map_err(|error| Error::new(Detail::Unserializable { reason: error.to_string() }))?;
+        value.serialize(&mut Writer::new(metadata, &mut placed, self.limits.max_depth())).map_err(
+            |error| match error {
+                Unserializable::TooDeep => Error::new(Detail::ValueTooDeep { limit: self.limits.max_depth() }),
+                Unserializable::Because(reason) => Detail::Unserializable { reason: reason.into() }.into(),
+            },
+        )?;
         let frames = placed.into_frames();
         let written = (metadata.len() - start) as u64;
         let total = frames.iter().fold(written, |sum, frame| sum.saturating_add(frame.len() as u64));
@@ -245,7 +261,8 @@ impl<T: DeserializeOwned> Decode<T> for MsgPack {
     fn decode(&self, message: Multipart) -> Result<T> {
         self.verify(message.metadata(), message.buffers())?;
         let shared = Rc::new(message.into_parts());
-        handoff::with_owners(Owners::of(shared.clone()), || build(&shared.0, &shared.1))
+        let owners = Owners::of(shared.clone(), self.limits.max_total());
+        handoff::with_owners(owners, || self.build(&shared.0, &shared.1))
     }
 
     fn limits(&self) -> Limits {
@@ -255,7 +272,7 @@ impl<T: DeserializeOwned> Decode<T> for MsgPack {
     fn decode_frame(&self, metadata: &[u8]) -> Result<T> {
         self.verify(metadata, &[])?;
         // there are no frames to share; in-band buffers are copied out
-        build(metadata, &[])
+        self.build(metadata, &[])
     }
 }
 

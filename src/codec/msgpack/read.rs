@@ -51,6 +51,8 @@ pub(super) enum Bytes {
     Whole,
     /// One by one: it asked for a sequence.
     OneByOne,
+    /// Not at all: it ignores what comes, and a buffer's frame with it.
+    Skipped,
 }
 
 impl<'de> Reader<'de> {
@@ -130,6 +132,9 @@ impl<'de> Reader<'de> {
                 if kind != EXTENSION {
                     return visitor.visit_newtype_struct(SeqAccessDeserializer::new(Foreign::new(kind, payload)));
                 }
+                if bytes == Bytes::Skipped {
+                    return visitor.visit_unit();
+                }
                 show(self.resolve(payload)?, visitor, bytes)
             }
         }
@@ -180,7 +185,9 @@ impl<'de> Reader<'de> {
         let index = usize::try_from(reference.frame).unwrap_or(usize::MAX);
         let frame = self.frames.get(index).filter(|frame| frame.len() as u64 == reference.len);
         let frame = frame.ok_or_else(|| Mismatch::custom("a buffer reference without its frame"))?;
-        handoff::showing(index);
+        if !handoff::showing(index) {
+            return Err(Mismatch::custom("frames that are referenced more than once, over the limit"));
+        }
         Ok(frame)
     }
 
@@ -200,8 +207,12 @@ fn ended() -> Mismatch {
 
 fn show<'de, V: Visitor<'de>>(all: &'de [u8], visitor: V, bytes: Bytes) -> Result<V::Value> {
     match bytes {
-        Bytes::Whole => visitor.visit_borrowed_bytes(all),
-        Bytes::OneByOne => visitor.visit_seq(SeqDeserializer::new(all.iter().copied())),
+        Bytes::Whole | Bytes::Skipped => visitor.visit_borrowed_bytes(all),
+        Bytes::OneByOne => {
+            let mut elements = SeqDeserializer::new(all.iter().copied());
+            let value = visitor.visit_seq(&mut elements)?;
+            elements.end().map(|()| value)
+        }
     }
 }
 
@@ -214,7 +225,11 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf unit map identifier ignored_any
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf unit map identifier
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.value(visitor, Bytes::Skipped)
     }
 
     fn deserialize_i128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {

@@ -9,7 +9,7 @@ use serde::ser::{
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-use super::write::{ARRAY, Compound, MAP, Result, Unserializable, Writer, too_deep};
+use super::write::{ARRAY, Compound, MAP, Result, Unserializable, Writer};
 use crate::buffer::Buffer;
 use crate::codec::place::Placement;
 use crate::handoff;
@@ -117,6 +117,8 @@ impl<'a, 'w, D: Fn(usize, usize) -> Placement> Serializer for &'a mut Writer<'w,
     }
 
     fn serialize_unit_struct(self, _name: &'static str) -> Result<()> {
+        // an empty array is a level like any other
+        self.deeper(1)?;
         self.head(&ARRAY, 0)
     }
 
@@ -147,7 +149,7 @@ impl<'a, 'w, D: Fn(usize, usize) -> Placement> Serializer for &'a mut Writer<'w,
         value: &T,
     ) -> Result<()> {
         self.variant(variant)?;
-        self.depth = self.depth.checked_sub(1).ok_or_else(too_deep)?;
+        self.depth = self.deeper(1)?;
         value.serialize(&mut *self)?;
         self.depth += 1;
         Ok(())

@@ -13,11 +13,17 @@ use crate::reference::{EXTENSION, Reference};
 
 /// Why a value does not serialize.
 #[derive(Debug)]
-pub(crate) struct Unserializable(pub(crate) Box<str>);
+pub(crate) enum Unserializable {
+    TooDeep,
+    Because(Box<str>),
+}
 
 impl Display for Unserializable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match self {
+            Self::TooDeep => f.write_str("it is nested deeper than the limit allows"),
+            Self::Because(reason) => f.write_str(reason),
+        }
     }
 }
 
@@ -26,7 +32,7 @@ impl std::error::Error for Unserializable {}
 impl ser::Error for Unserializable {
     #[cold]
     fn custom<T: Display>(reason: T) -> Self {
-        Self(reason.to_string().into())
+        Self::Because(reason.to_string().into())
     }
 }
 
@@ -132,6 +138,10 @@ impl<'w, D: Fn(usize, usize) -> Placement> Writer<'w, D> {
         }
     }
 
+    pub(super) fn deeper(&self, levels: usize) -> Result<usize> {
+        self.depth.checked_sub(levels).ok_or(Unserializable::TooDeep)
+    }
+
     /// Opens an array or map within `levels - 1` others of one element.
     pub(super) fn open(
         &mut self,
@@ -140,7 +150,7 @@ impl<'w, D: Fn(usize, usize) -> Placement> Writer<'w, D> {
         len: Option<usize>,
     ) -> Result<Compound<'_, 'w, D>> {
         self.announced = false;
-        self.depth = self.depth.checked_sub(levels).ok_or_else(too_deep)?;
+        self.depth = self.deeper(levels)?;
         if let Some(len) = len {
             self.head(head, len)?;
         }
@@ -185,11 +195,6 @@ fn form<'b>(head: &Head, len: usize, bytes: &'b mut [u8; 5]) -> Option<&'b [u8]>
 #[cold]
 fn too_long(len: usize) -> Unserializable {
     ser::Error::custom(format_args!("a value of {len} bytes or elements is longer than MessagePack's 32 bits can say"))
-}
-
-#[cold]
-pub(super) fn too_deep() -> Unserializable {
-    ser::Error::custom("it is nested deeper than the limit allows")
 }
 
 /// An open array or map.
