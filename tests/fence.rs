@@ -40,6 +40,7 @@ const ROOMS: &[Room] = &[
     ("handoff", F1, &["buffer"]),
     ("buffer", F1, &["element", "frame", "handoff", "memory"]),
     ("reference", F1, &["buffer"]),
+    ("scratch", F1, &[]),
     ("multipart", F1, &["buffer", "limits"]),
     ("pool", F1, &["buffer"]),
     ("tracker", F1, &["frame"]),

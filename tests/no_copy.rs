@@ -595,7 +595,7 @@ fn child_keeps_small_frames() {
     };
     let mut kept = Vec::with_capacity(KEPT);
     // one at a time, as objects arrive from a sensor: each is the first thing in its arena
-    let mut exchange = |kept: &mut Vec<Buffer>| {
+    let exchange = |kept: &mut Vec<Buffer>| {
         tx.send_with(&all_out, &object).unwrap();
         kept.push(receive());
     };
