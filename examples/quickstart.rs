@@ -163,8 +163,8 @@ impl File {
             Buffer::new() // nothing cannot be mapped
         } else {
             // SAFETY: a mapped file must not change, and nothing here can enforce that. One that is written to while it
-            // is sent may arrive half old and half new, which the hashes tell; one that is cut short ends this
-            // process (libzmq aborts when it cannot read a frame), which the parent tells. A program that cannot live with that reads the file instead.
+            // is sent may arrive half old and half new, which the hashes tell. One that is cut short ends this process
+            // (libzmq aborts when it cannot read a frame), which the parent tells. Who cannot have that reads the file.
             #[allow(unsafe_code, reason = "mapping a file is unsafe, for the reason above")]
             Buffer::from_owner(unsafe { Mmap::map(&file)? })
         };
@@ -254,23 +254,25 @@ fn summarize(sent: &Report, received: &Report, on_the_wire: Duration) -> Result<
     assert_eq!(sent.in_band.copied, small.bytes);
     assert!(small.copied <= small.bytes);
 
-    let (files, bytes) = (small.files + large.files, small.bytes + large.bytes);
-    println!("files: {files}, size: {}, every SHA-256 the same at both ends", HumanBytes(bytes));
-    let copied = sent.out_of_band.copied + large.copied;
-    println!("  out of band: {} files, {}, bytes copied: {copied}", large.files, HumanBytes(large.bytes));
-    println!(
-        "  in band:     {} files, {}: under 8 KiB a copy costs less than a frame",
-        small.files,
-        HumanBytes(small.bytes)
-    );
-    println!("               (so outband copied {} there on purpose)", HumanBytes(sent.in_band.copied + small.copied));
+    let (files, bytes, copied) =
+        (small.files + large.files, small.bytes + large.bytes, sent.in_band.copied + small.copied);
     let rate = bytes as f64 / on_the_wire.as_secs_f64() / 1e9;
     println!(
-        "{rate:.2} GB/s: {bytes} bytes in {on_the_wire:.1?} at the receiver, from each batch's first message to its"
+        "files:       {files}, {}, every SHA-256 the same at both ends
+out of band: {}, {}, bytes copied: {}
+in band:     {}, {}; a copy costs less than a frame under 8 KiB, so {} were copied at both ends together
+wire:        {rate:.2} GB/s, {bytes} bytes in {on_the_wire:.1?} at the receiver, from the first message of a batch to its last,
+             with what it takes to read the mapped files and without hashing",
+        HumanBytes(bytes),
+        large.files,
+        HumanBytes(large.bytes),
+        sent.out_of_band.copied + large.copied,
+        small.files,
+        HumanBytes(small.bytes),
+        HumanBytes(copied),
     );
-    println!("  last; mapping and hashing the files are not part of it, reading them from the mapping is");
     if sent.unread > 0 {
-        return Err(format!("{} paths could not be read and were not sent", sent.unread).into());
+        return Err(format!("not everything was sent, paths that could not be read: {}", sent.unread).into());
     }
     Ok(())
 }
@@ -279,11 +281,9 @@ impl Report {
     fn count(&mut self, file: &File, copied: u64) {
         let is_in_band = file.content.len() < MsgPack::OUT_OF_BAND_FROM;
         let count = if is_in_band { &mut self.in_band } else { &mut self.out_of_band };
-        *count = Count {
-            files: count.files + 1,
-            bytes: count.bytes + file.content.len() as u64,
-            copied: count.copied + copied,
-        };
+        count.files += 1;
+        count.bytes += file.content.len() as u64;
+        count.copied += copied;
     }
 
     fn leave_out(&mut self, path: &Path, error: &io::Error) {
