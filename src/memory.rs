@@ -40,6 +40,7 @@ pub(crate) fn count_copy(bytes: usize) {
 /// What [`keep_freed_pages`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[must_use = "where malloc is not glibc's nothing was done"]
 pub enum Tuning {
     /// glibc's allocator keeps freed pages from now on.
     Applied,

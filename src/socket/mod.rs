@@ -7,6 +7,7 @@ mod guard;
 mod receive;
 mod send;
 mod trace;
+mod transfer;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -18,11 +19,10 @@ use crate::codec::{Decode, Encode, MsgPack};
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::multipart::Multipart;
-use crate::scratch;
 use crate::tracker::Tracker;
-use receive::Incoming;
 use send::Outgoing;
 use trace::Watch;
+use transfer::{encode_and_send, receive, receive_and_decode, send_owned};
 
 /// Sends and receives objects on a `zmq::Socket`.
 ///
@@ -32,7 +32,7 @@ use trace::Watch;
 /// | PUB/SUB, XPUB/XSUB | [`publish_obj`](Self::publish_obj) | [`recv_topic_obj`](Self::recv_topic_obj) |
 /// | ROUTER | [`send_obj_to`](Self::send_obj_to) | [`recv_obj_from`](Self::recv_obj_from) |
 /// | ROUTER or DEALER facing REQ or REP | [`send_obj_via`](Self::send_obj_via) | [`recv_obj_via`](Self::recv_obj_via) |
-/// | any, another codec | [`send_with`](Self::send_with) | [`recv_with`](Self::recv_with) |
+/// | any of these, another codec | [`send_with`](Self::send_with), `publish_with`, `send_with_to`, `send_with_via` | [`recv_with`](Self::recv_with), `recv_topic_with`, `recv_with_from`, `recv_with_via` |
 /// | any, undecoded | [`send_message`](Self::send_message) | [`recv_message`](Self::recv_message) |
 ///
 /// **A send is all or nothing.** Either every frame of a message is with libzmq for one peer, or none is: when a peer dies
@@ -178,13 +178,22 @@ pub trait SocketExt {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn publish_obj<T: Serialize + ?Sized>(&self, topic: impl AsRef<[u8]>, value: &T) -> Result<()> {
-        encode_and_send(self.as_zmq(), &MsgPack::new(), value, &[topic.as_ref()], Wait::AsTheSocketSays)
+        self.publish_with(&MsgPack::new(), topic, value)
+    }
+
+    /// Publishes a value under a topic with any codec.
+    fn publish_with<T: ?Sized, C: Encode<T>>(&self, codec: &C, topic: impl AsRef<[u8]>, value: &T) -> Result<()> {
+        encode_and_send(self.as_zmq(), codec, value, &[topic.as_ref()], Wait::AsTheSocketSays)
     }
 
     /// Receives a topic and a value that [`publish_obj`](Self::publish_obj) sent.
     fn recv_topic_obj<T: DeserializeOwned>(&self) -> Result<(Bytes, T)> {
-        let wait = Wait::AsTheSocketSays;
-        let (envelope, value) = receive_and_decode(self.as_zmq(), &MsgPack::new(), wait, Envelope::topic)?;
+        self.recv_topic_with(&MsgPack::new())
+    }
+
+    /// Receives a topic and a value with any codec.
+    fn recv_topic_with<T, C: Decode<T>>(&self, codec: &C) -> Result<(Bytes, T)> {
+        let (envelope, value) = receive_and_decode(self.as_zmq(), codec, Wait::AsTheSocketSays, Envelope::topic)?;
         Ok((envelope.into_peer(), value))
     }
 
@@ -211,13 +220,23 @@ pub trait SocketExt {
     /// ([`is_unreachable`](crate::Error::is_unreachable)) and one at its high-water mark is waited for; without it libzmq
     /// drops the message and says nothing. For a peer that is a REQ socket see [`send_obj_via`](Self::send_obj_via).
     fn send_obj_to<T: Serialize + ?Sized>(&self, peer: impl AsRef<[u8]>, value: &T) -> Result<()> {
+        self.send_with_to(&MsgPack::new(), peer, value)
+    }
+
+    /// Sends a value from a ROUTER to one peer with any codec.
+    fn send_with_to<T: ?Sized, C: Encode<T>>(&self, codec: &C, peer: impl AsRef<[u8]>, value: &T) -> Result<()> {
         send::make_mandatory(self.as_zmq())?;
-        encode_and_send(self.as_zmq(), &MsgPack::new(), value, &[peer.as_ref()], Wait::AsTheSocketSays)
+        encode_and_send(self.as_zmq(), codec, value, &[peer.as_ref()], Wait::AsTheSocketSays)
     }
 
     /// Receives a peer's routing id and a value on a ROUTER, with or without an empty delimiter frame between them.
     fn recv_obj_from<T: DeserializeOwned>(&self) -> Result<(Bytes, T)> {
-        let (envelope, value) = self.recv_obj_via()?;
+        self.recv_with_from(&MsgPack::new())
+    }
+
+    /// Receives a peer's routing id and a value on a ROUTER with any codec.
+    fn recv_with_from<T, C: Decode<T>>(&self, codec: &C) -> Result<(Bytes, T)> {
+        let (envelope, value) = self.recv_with_via(codec)?;
         Ok((envelope.into_peer(), value))
     }
 
@@ -257,15 +276,25 @@ pub trait SocketExt {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn send_obj_via<T: Serialize + ?Sized>(&self, envelope: &Envelope, value: &T) -> Result<()> {
+        self.send_with_via(&MsgPack::new(), envelope, value)
+    }
+
+    /// Sends a value in an [`Envelope`] with any codec.
+    fn send_with_via<T: ?Sized, C: Encode<T>>(&self, codec: &C, envelope: &Envelope, value: &T) -> Result<()> {
         if envelope.has_peer() {
             send::make_mandatory(self.as_zmq())?;
         }
-        encode_and_send(self.as_zmq(), &MsgPack::new(), value, &envelope.frames(), Wait::AsTheSocketSays)
+        encode_and_send(self.as_zmq(), codec, value, &envelope.frames(), Wait::AsTheSocketSays)
     }
 
     /// Receives a value and the [`Envelope`] it came in, on a ROUTER or DEALER.
     fn recv_obj_via<T: DeserializeOwned>(&self) -> Result<(Envelope, T)> {
-        receive_and_decode(self.as_zmq(), &MsgPack::new(), Wait::AsTheSocketSays, Envelope::routed)
+        self.recv_with_via(&MsgPack::new())
+    }
+
+    /// Receives a value and the [`Envelope`] it came in with any codec.
+    fn recv_with_via<T, C: Decode<T>>(&self, codec: &C) -> Result<(Envelope, T)> {
+        receive_and_decode(self.as_zmq(), codec, Wait::AsTheSocketSays, Envelope::routed)
     }
 
     /// Sends a message in an [`Envelope`]. A failed send gives the message back.
@@ -295,60 +324,4 @@ enum Wait {
     /// As long as `ZMQ_SNDTIMEO` or `ZMQ_RCVTIMEO` says.
     AsTheSocketSays,
     Never,
-}
-
-fn encode_and_send<T: ?Sized, C: Encode<T>>(
-    socket: &zmq::Socket,
-    codec: &C,
-    value: &T,
-    envelope: &[&[u8]],
-    wait: Wait,
-) -> Result<()> {
-    let watch = Watch::start();
-    scratch::with(|metadata| {
-        let buffers = codec.encode_into(value, metadata)?;
-        if scratch::is_long(metadata) {
-            let message = Multipart::new(scratch::freeze(metadata), buffers);
-            return send::send(socket, &Outgoing::new(envelope, &message), wait, &watch);
-        }
-        send::send(socket, &Outgoing::from_scratch(envelope, metadata, &buffers), wait, &watch)
-    })
-}
-
-fn send_owned(socket: &zmq::Socket, message: Multipart, envelope: &[&[u8]], wait: Wait) -> Result<()> {
-    let watch = Watch::start();
-    send::send(socket, &Outgoing::new(envelope, &message), wait, &watch)
-        .map_err(|error| error.with_payload(Box::new(message)))
-}
-
-/// Takes the frames before the metadata off the front of a message.
-type Open = fn(&mut Incoming<'_>) -> Result<Envelope>;
-
-fn receive(socket: &zmq::Socket, limits: &Limits, wait: Wait, open: Open) -> Result<(Envelope, Multipart)> {
-    let watch = Watch::start();
-    let mut incoming = Incoming::first(socket, wait)?;
-    let envelope = open(&mut incoming)?;
-    let message = incoming.into_message(limits)?;
-    watch.received(socket, 1 + message.buffers().len(), message.total_len());
-    Ok((envelope, message))
-}
-
-fn receive_and_decode<T, C: Decode<T>>(
-    socket: &zmq::Socket,
-    codec: &C,
-    wait: Wait,
-    open: Open,
-) -> Result<(Envelope, T)> {
-    let watch = Watch::start();
-    let mut incoming = Incoming::first(socket, wait)?;
-    let envelope = open(&mut incoming)?;
-    let (frames, bytes, value) = match incoming.into_lone_frame() {
-        Ok(frame) => (1, frame.len(), codec.decode_frame(&frame)),
-        Err(incoming) => {
-            let message = incoming.into_message(&codec.limits())?;
-            (1 + message.buffers().len(), message.total_len(), codec.decode(message))
-        }
-    };
-    watch.received(socket, frames, bytes);
-    Ok((envelope, value?))
 }
