@@ -113,6 +113,13 @@ impl<'s> Deadline<'s> {
         Some(i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX))
     }
 
+    /// Puts the socket's own value back.
+    pub(super) fn restore(&self) {
+        if self.changed {
+            let _ = self.set(self.timeout);
+        }
+    }
+
     fn set(&self, millis: i32) -> Result<(), zmq::Error> {
         match self.direction {
             Direction::Send => self.socket.set_sndtimeo(millis),
@@ -123,8 +130,6 @@ impl<'s> Deadline<'s> {
 
 impl Drop for Deadline<'_> {
     fn drop(&mut self) {
-        if self.changed {
-            let _ = self.set(self.timeout);
-        }
+        self.restore();
     }
 }

@@ -329,7 +329,11 @@ impl Sending<'_, '_> {
     fn failed(&self, error: zmq::Error) -> Error {
         match error {
             zmq::Error::EHOSTUNREACH => self.unreachable(),
-            error => guard::failed(self.socket, Direction::Send, self.wait, error),
+            error => {
+                // so that the text names the socket's own timeout, not what was left of it
+                self.deadline.iter().for_each(Deadline::restore);
+                guard::failed(self.socket, Direction::Send, self.wait, error)
+            }
         }
     }
 
