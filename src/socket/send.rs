@@ -342,3 +342,6 @@ impl Sending<'_, '_> {
         Error::new(Detail::Unreachable { peer: format!("\"{}\"", peer.escape_ascii()) })
     }
 }
+
+#[cfg(test)]
+mod dying_peers;
