@@ -1,0 +1,385 @@
+//! Every pattern carries objects over every transport, and what a socket cannot do is a clear error.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::fmt::Debug;
+use std::thread;
+
+use common::{Place, TRANSPORTS};
+use outband::{Buffer, Decode, Encode, Envelope, Error, ErrorKind, Limits, MsgPack, Multipart, SocketExt};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Object {
+    name: String,
+    buffers: Vec<Buffer>,
+}
+
+/// No, one and many buffers; empty, small and large ones.
+fn objects() -> Vec<Object> {
+    let object = |count: usize, len: usize| Object {
+        name: format!("{count} of {len}"),
+        buffers: (0..count).map(|index| Buffer::from_vec(vec![index as u8; len])).collect(),
+    };
+    vec![object(0, 0), object(1, 0), object(1, 100), object(1, 10_000), object(64, 9_000), object(3, 1 << 20)]
+}
+
+/// Runs `test` over every transport.
+fn everywhere(test: impl Fn(&Place)) {
+    TRANSPORTS.into_iter().for_each(|transport| test(&Place::new(transport)));
+}
+
+/// All forms of sending, facing all forms of receiving, one way.
+fn carries_objects(tx: &zmq::Socket, rx: &zmq::Socket) {
+    let in_frames = MsgPack::new().out_of_band_from(0);
+    for object in objects() {
+        tx.send_obj(&object).unwrap();
+        assert_eq!(rx.recv_obj::<Object>().unwrap(), object);
+        tx.try_send_obj(&object).unwrap();
+        assert_eq!(rx.recv_with::<Object, _>(&in_frames).unwrap(), object);
+        tx.send_with(&in_frames, &object).unwrap();
+        rx.poll(zmq::POLLIN, i64::from(common::LONG)).unwrap();
+        assert_eq!(rx.try_recv_obj::<Object>().unwrap(), object);
+        tx.try_send_with(&in_frames, &object).unwrap();
+        rx.poll(zmq::POLLIN, i64::from(common::LONG)).unwrap();
+        assert_eq!(rx.try_recv_with::<Object, _>(&in_frames).unwrap(), object);
+
+        let message = in_frames.encode(&object).unwrap();
+        tx.send_message(message.clone()).unwrap();
+        assert_eq!(rx.recv_message().unwrap(), message);
+        tx.try_send_message(message.clone()).unwrap();
+        assert_eq!(rx.recv_message_within(&Limits::new()).unwrap(), message);
+        let tracker = tx.send_message_tracked(message.clone()).unwrap();
+        rx.poll(zmq::POLLIN, i64::from(common::LONG)).unwrap();
+        assert_eq!(rx.try_recv_message().unwrap(), message);
+        assert!(tracker.wait(None));
+        let tracker = tx.send_obj_tracked(&object).unwrap();
+        assert_eq!(rx.recv_obj::<Object>().unwrap(), object);
+        assert!(tracker.wait(None));
+    }
+    assert!(rx.try_recv_obj::<Object>().unwrap_err().is_timeout());
+}
+
+#[track_caller]
+fn is_the_callers<T: Debug>(result: Result<T, Error>, word: &str) {
+    let error = result.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Caller, "{error}");
+    assert!(error.to_string().contains(word), "{error}");
+}
+
+#[test]
+fn pair() {
+    everywhere(|place| {
+        let (left, right) = place.connected(zmq::PAIR, zmq::PAIR);
+        carries_objects(&left, &right);
+        carries_objects(&right, &left);
+    });
+}
+
+#[test]
+fn push_pull() {
+    everywhere(|place| {
+        let (pull, push) = place.connected(zmq::PULL, zmq::PUSH);
+        carries_objects(&push, &pull);
+        is_the_callers(pull.send_obj(&1), "PULL");
+        is_the_callers(push.recv_obj::<u8>(), "PUSH");
+        is_the_callers(push.try_recv_obj::<u8>(), "PUSH");
+        carries_objects(&push, &pull);
+    });
+}
+
+#[test]
+fn dealer_dealer() {
+    everywhere(|place| {
+        let (left, right) = place.connected(zmq::DEALER, zmq::DEALER);
+        carries_objects(&left, &right);
+        carries_objects(&right, &left);
+        // a delimiter is skipped, and told where it is asked for
+        left.send_obj_via(&Envelope::delimiter(), "delimited").unwrap();
+        assert_eq!(right.recv_obj::<String>().unwrap(), "delimited");
+        left.send_obj_via(&Envelope::delimiter(), "delimited").unwrap();
+        assert_eq!(right.recv_obj_via::<String>().unwrap(), (Envelope::delimiter(), "delimited".to_owned()));
+    });
+}
+
+/// A publisher and a subscriber that it knows of.
+fn subscribed(place: &Place, topics: &[&str]) -> (zmq::Socket, zmq::Socket) {
+    let (publisher, subscriber) = place.connected(zmq::XPUB, zmq::SUB);
+    for topic in topics {
+        subscriber.set_subscribe(topic.as_bytes()).unwrap();
+        assert_eq!(publisher.recv_message().unwrap().metadata()[1..], *topic.as_bytes());
+    }
+    (publisher, subscriber)
+}
+
+#[test]
+fn publishers_and_subscribers() {
+    everywhere(|place| {
+        let (publisher, subscriber) = subscribed(place, &["weather.", "b"]);
+        for object in objects() {
+            publisher.publish_obj("weather.oslo", &object).unwrap();
+            publisher.publish_obj("weather", &"not long enough for the subscription").unwrap();
+            publisher.publish_obj("", &"nobody wants everything").unwrap();
+            publisher.publish_obj(b"b\x00\xff", &object).unwrap();
+            let (topic, got) = subscriber.recv_topic_obj::<Object>().unwrap();
+            assert_eq!((&topic[..], &got), (&b"weather.oslo"[..], &object));
+            subscriber.poll(zmq::POLLIN, i64::from(common::LONG)).unwrap();
+            let (topic, got) = subscriber.try_recv_topic_obj::<Object>().unwrap();
+            assert_eq!((&topic[..], &got), (&b"b\x00\xff"[..], &object));
+
+            let message = MsgPack::new().encode(&object).unwrap();
+            publisher.publish_message("b", message.clone()).unwrap();
+            let (topic, got) = subscriber.recv_topic_message().unwrap();
+            assert_eq!((&topic[..], got), (&b"b"[..], message));
+        }
+        is_the_callers(subscriber.send_obj(&1), "SUB");
+        is_the_callers(subscriber.publish_obj("b", &1), "SUB");
+        publisher.publish_obj("b", &1).unwrap();
+        assert_eq!(subscriber.recv_topic_obj::<u8>().unwrap().1, 1);
+        // a message with no topic frame before it
+        publisher.send("b", 0).unwrap();
+        publisher.publish_obj("b", &2).unwrap();
+        assert_eq!(subscriber.recv_topic_obj::<u8>().unwrap_err().kind(), ErrorKind::Peer);
+        assert_eq!(subscriber.recv_topic_obj::<u8>().unwrap().1, 2);
+    });
+}
+
+#[test]
+fn a_pub_reaches_everyone_who_wants_everything() {
+    everywhere(|place| {
+        let (publisher, subscriber) = place.connected(zmq::PUB, zmq::SUB);
+        subscriber.set_subscribe(b"").unwrap();
+        // a PUB does not hear of subscriptions: the first messages may be too early
+        let mut number = 0;
+        while subscriber.poll(zmq::POLLIN, 10).unwrap() == 0 {
+            publisher.publish_obj("", &number).unwrap();
+            number += 1;
+        }
+        let (topic, first) = subscriber.recv_topic_obj::<i32>().unwrap();
+        assert!(topic.is_empty());
+        for expected in first + 1..number {
+            assert_eq!(subscriber.recv_topic_obj::<i32>().unwrap().1, expected);
+        }
+        is_the_callers(publisher.recv_obj::<u8>(), "PUB");
+    });
+}
+
+#[test]
+fn xsub_and_a_proxy_between() {
+    everywhere(|place| {
+        let (frontend, publisher) = place.connected(zmq::XSUB, zmq::XPUB);
+        let (backend, subscriber) = place.connected(zmq::XPUB, zmq::XSUB);
+        frontend.set_rcvtimeo(-1).unwrap();
+        backend.set_rcvtimeo(-1).unwrap();
+        let steering = place.connected(zmq::PAIR, zmq::PAIR);
+        thread::scope(|scope| {
+            let (mut frontend, mut backend, (mut steered, steers)) = (frontend, backend, steering);
+            scope.spawn(move || zmq::proxy_steerable(&mut frontend, &mut backend, &mut steered).unwrap());
+            subscriber.send(b"\x01topic".as_slice(), 0).unwrap();
+            assert_eq!(publisher.recv_message().unwrap().metadata(), &b"\x01topic"[..]);
+            for object in objects() {
+                publisher.publish_obj("topic", &object).unwrap();
+                publisher.publish_obj("other", &object).unwrap();
+                let (topic, got) = subscriber.recv_topic_obj::<Object>().unwrap();
+                assert_eq!((&topic[..], got), (&b"topic"[..], object));
+            }
+            steers.send("TERMINATE", 0).unwrap();
+        });
+    });
+}
+
+#[test]
+fn req_rep() {
+    everywhere(|place| {
+        let (rep, req) = place.connected(zmq::REP, zmq::REQ);
+        is_the_callers(req.recv_obj::<u8>(), "turn");
+        is_the_callers(rep.send_obj(&1), "turn");
+        for object in objects() {
+            req.send_obj(&object).unwrap();
+            is_the_callers(req.send_obj(&object), "turn");
+            is_the_callers(req.try_send_obj(&object), "turn");
+            let got: Object = rep.recv_obj().unwrap();
+            is_the_callers(rep.recv_obj::<Object>(), "turn");
+            rep.send_obj(&got).unwrap();
+            assert_eq!(req.recv_obj::<Object>().unwrap(), object);
+        }
+        let request = MsgPack::new().encode(&objects()[4]).unwrap();
+        let tracker = req.send_message_tracked(request.clone()).unwrap();
+        assert_eq!(rep.recv_message().unwrap(), request);
+        assert!(tracker.wait(None));
+        rep.send_message(request.clone()).unwrap();
+        assert_eq!(req.recv_message().unwrap(), request);
+    });
+}
+
+#[test]
+fn dealer_router() {
+    everywhere(|place| {
+        let (router, dealer) = place.connected(zmq::ROUTER, zmq::DEALER);
+        for object in objects() {
+            dealer.send_obj(&object).unwrap();
+            let (peer, got) = router.recv_obj_from::<Object>().unwrap();
+            assert_eq!(got, object);
+            router.send_obj_to(&peer, &object).unwrap();
+            assert_eq!(dealer.recv_obj::<Object>().unwrap(), object);
+
+            dealer.send_obj_via(&Envelope::delimiter(), &object).unwrap();
+            let (envelope, got) = router.recv_obj_via::<Object>().unwrap();
+            assert_eq!((&envelope, got), (&Envelope::to_req(&peer), object.clone()));
+            router.send_obj_via(&envelope, &object).unwrap();
+            assert_eq!(dealer.recv_obj_via::<Object>().unwrap(), (Envelope::delimiter(), object.clone()));
+
+            let message = MsgPack::new().encode(&object).unwrap();
+            dealer.send_message_via(&Envelope::delimiter(), message.clone()).unwrap();
+            assert_eq!(router.recv_message_from().unwrap(), (peer.clone(), message.clone()));
+            router.send_message_to(&peer, message.clone()).unwrap();
+            assert_eq!(dealer.recv_message().unwrap(), message);
+            dealer.send_message(message.clone()).unwrap();
+            assert_eq!(router.recv_message_via().unwrap(), (Envelope::to(&peer), message.clone()));
+            router.send_message_via(&Envelope::to(&peer), message.clone()).unwrap();
+            assert_eq!(dealer.recv_message_via().unwrap().1, message);
+        }
+    });
+}
+
+#[test]
+fn router_facing_req_and_dealer_facing_rep() {
+    everywhere(|place| {
+        let (router, req) = place.connected(zmq::ROUTER, zmq::REQ);
+        let (rep, dealer) = place.connected(zmq::REP, zmq::DEALER);
+        for object in objects() {
+            req.send_obj(&object).unwrap();
+            let (envelope, got) = router.recv_obj_via::<Object>().unwrap();
+            assert!(envelope.has_delimiter() && envelope.peer().is_some());
+            router.send_obj_via(&envelope, &got).unwrap();
+            assert_eq!(req.recv_obj::<Object>().unwrap(), object);
+
+            dealer.send_obj_via(&Envelope::delimiter(), &object).unwrap();
+            let got: Object = rep.recv_obj().unwrap();
+            rep.send_obj(&got).unwrap();
+            assert_eq!(dealer.recv_obj::<Object>().unwrap(), object);
+        }
+    });
+}
+
+#[test]
+fn a_router_names_its_peers_and_says_who_is_not_there() {
+    everywhere(|place| {
+        let (router, dealer) = place.connected(zmq::ROUTER, zmq::DEALER);
+        dealer.send_obj("hello").unwrap();
+        let (peer, _) = router.recv_obj_from::<String>().unwrap();
+
+        let message = outband::to_multipart("lost?").unwrap();
+        let error = router.send_message_to("nobody", message.clone()).unwrap_err();
+        assert!(error.is_unreachable() && error.to_string().contains("nobody"), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Transport);
+        assert_eq!(error.into_message().unwrap(), message);
+
+        // a receive that leaves out the routing id is the caller's mistake; it costs that message and no other
+        dealer.send_obj(&objects()[4]).unwrap();
+        dealer.send_obj("next").unwrap();
+        is_the_callers(router.recv_obj::<Object>(), "ROUTER");
+        assert_eq!(router.recv_obj_from::<String>().unwrap(), (peer.clone(), "next".to_owned()));
+
+        for socket in [&dealer] {
+            is_the_callers(socket.send_obj_to(&peer, &1), "DEALER");
+            is_the_callers(socket.send_obj_via(&Envelope::to(&peer), &1), "DEALER");
+            let error = socket.send_message_to(&peer, message.clone()).unwrap_err();
+            assert_eq!(error.into_message().unwrap(), message);
+        }
+        router.send_obj_to(&peer, "works").unwrap();
+        assert_eq!(dealer.recv_obj::<String>().unwrap(), "works");
+    });
+}
+
+#[test]
+fn routing_ids_are_refused_where_there_are_none() {
+    let place = Place::new("inproc");
+    let (pull, push) = place.connected(zmq::PULL, zmq::PUSH);
+    push.send_obj(&objects()[4]).unwrap();
+    push.send_obj(&5).unwrap();
+    is_the_callers(pull.recv_obj_from::<Object>(), "PULL");
+    assert_eq!(pull.recv_obj::<u8>().unwrap(), 5);
+}
+
+#[test]
+fn a_conflating_socket_is_refused() {
+    let place = Place::new("inproc");
+    let (rx, tx) = (place.socket(zmq::PULL), place.socket(zmq::PUSH));
+    rx.set_conflate(true).unwrap();
+    tx.set_conflate(true).unwrap();
+    tx.connect(&place.bind(&rx)).unwrap();
+    is_the_callers(tx.send_obj(&1), "ZMQ_CONFLATE");
+    is_the_callers(rx.recv_obj::<u8>(), "ZMQ_CONFLATE");
+    let error = tx.send_message(Multipart::new("kept", vec![])).unwrap_err();
+    assert_eq!(error.into_message().unwrap(), Multipart::new("kept", vec![]));
+}
+
+#[test]
+fn a_stream_socket_is_refused() {
+    let stream = Place::new("tcp").socket(zmq::STREAM);
+    is_the_callers(stream.send_obj(&1), "STREAM");
+    is_the_callers(stream.recv_obj::<u8>(), "STREAM");
+    is_the_callers(stream.recv_obj_from::<u8>(), "STREAM");
+}
+
+#[test]
+fn an_empty_metadata_frame_is_refused() {
+    let place = Place::new("inproc");
+    let (rx, tx) = place.connected(zmq::PULL, zmq::PUSH);
+    let message = Multipart::new("", vec![Buffer::from_vec(vec![1_u8])]);
+    let error = tx.send_message(message.clone()).unwrap_err();
+    assert_eq!(error.message(), Some(&message));
+    is_the_callers(Err::<(), _>(error), "metadata");
+    tx.send_obj(&1).unwrap();
+    assert_eq!(rx.recv_obj::<u8>().unwrap(), 1);
+}
+
+#[test]
+fn a_message_over_a_limit_costs_no_other_message() {
+    everywhere(|place| {
+        let (pull, push) = place.connected(zmq::PULL, zmq::PUSH);
+        let strict = MsgPack::new().limits(Limits::new().frames(3).total_bytes(1 << 20));
+        for object in [&objects()[4], &objects()[5]] {
+            push.send_obj(object).unwrap();
+            push.send_obj("next").unwrap();
+            assert!(pull.recv_with::<Object, _>(&strict).unwrap_err().is_limit());
+            assert_eq!(pull.recv_obj::<String>().unwrap(), "next");
+        }
+    });
+}
+
+#[test]
+fn a_terminated_context_says_so() {
+    let mut place = Place::new("inproc");
+    let (rx, tx) = place.connected(zmq::PULL, zmq::PUSH);
+    thread::scope(|scope| {
+        let ends = scope.spawn(move || {
+            let error = rx.recv_obj::<u8>().unwrap_err();
+            assert!(error.is_terminated(), "{error}");
+            assert_eq!(error.kind(), ErrorKind::Transport);
+            let error = tx.send_message(Multipart::new("kept", vec![])).unwrap_err();
+            assert!(error.is_terminated(), "{error}");
+            assert_eq!(error.into_message().unwrap(), Multipart::new("kept", vec![]));
+        });
+        place.context.destroy().unwrap();
+        ends.join().unwrap();
+    });
+}
+
+#[test]
+fn a_value_that_does_not_serialize_leaves_the_socket_alone() {
+    struct Fails;
+    impl Serialize for Fails {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("on purpose"))
+        }
+    }
+    let place = Place::new("inproc");
+    let (rep, req) = place.connected(zmq::REP, zmq::REQ);
+    is_the_callers(req.send_obj(&(1, Fails)), "on purpose");
+    req.send_obj(&1).unwrap();
+    assert_eq!(Decode::<u8>::decode(&MsgPack::new(), rep.recv_message().unwrap()).unwrap(), 1);
+}
