@@ -62,6 +62,11 @@ pub(crate) fn offer(buffer: &Buffer) -> bool {
     }
 }
 
+/// Closes the slot before its time: no buffer is coming, and what runs next may serialize buffers of its own.
+pub(crate) fn close() {
+    SLOT.set(Slot::Closed);
+}
+
 /// Takes the buffer that was offered, if one was.
 pub(crate) fn caught() -> Option<Buffer> {
     match SLOT.take() {

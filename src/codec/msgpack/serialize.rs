@@ -93,6 +93,7 @@ impl<'a, 'w, D: Fn(usize, usize) -> Placement> Serializer for &'a mut Writer<'w,
     fn serialize_bytes(self, bytes: &[u8]) -> Result<()> {
         if std::mem::take(&mut self.announced) {
             // serde kept the bytes in a store of its own on the way here (a flattened enum): ownership is lost
+            handoff::close();
             return self.buffer(&Buffer::copy_from_slice(bytes));
         }
         self.binary(bytes)
