@@ -1,6 +1,7 @@
 //! An allocator that counts, per thread, so that tests beside each other do not disturb the figures.
 
 #![allow(unsafe_code, reason = "a global allocator is an unsafe trait")]
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
