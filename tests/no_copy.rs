@@ -7,6 +7,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs::{self, File};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
@@ -334,6 +335,18 @@ const CONVERSIONS: &[Row] = &[
         // header and metadata take 64 bytes each
         ((start + 128, LEN), at(&message.buffers()[0]))
     }),
+    ("Multipart::write_to", || {
+        let message = Multipart::new("metadata", vec![Buffer::from_vec(vec![1_u8; LEN])]);
+        let mut sink = Longest((0, 0));
+        message.write_to(&mut sink).unwrap();
+        (at(&message.buffers()[0]), sink.0)
+    }),
+    ("Buffer::write_to", || {
+        let buffer = Buffer::from_vec(vec![1_u8; LEN]);
+        let mut sink = Longest((0, 0));
+        buffer.write_to(&mut sink).unwrap();
+        (at(&buffer), sink.0)
+    }),
     ("to_multipart", || {
         let buffer = Buffer::from_vec(vec![1_u8; LEN]);
         (at(&buffer), at(&to_multipart(&("name", &buffer)).unwrap().buffers()[0]))
@@ -390,6 +403,22 @@ const CONVERSIONS: &[Row] = &[
     }),
 ];
 
+/// A writer that notes where the longest piece lay.
+struct Longest((usize, usize));
+
+impl std::io::Write for Longest {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if bytes.len() > self.0.1 {
+            self.0 = at(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Plain {
     #[serde(with = "outband::serde_buffer")]
@@ -405,6 +434,52 @@ fn every_conversion_that_promises_it_keeps_the_memory() {
         assert_eq!(after, before, "{name}");
         assert_eq!(memory::copied_bytes() - copied, 0, "{name}");
     }
+}
+
+#[test]
+fn every_promise_in_the_docs_has_its_row() {
+    let promised = |text: &str| {
+        let (mut items, mut promise) = (Vec::new(), false);
+        for line in text.lines().map(str::trim) {
+            if let Some(doc) = line.strip_prefix("///") {
+                promise |= doc.to_lowercase().contains("without copying");
+            } else if !line.starts_with("#[") {
+                items.extend(promise.then(|| item(line)).flatten());
+                promise = false;
+            }
+        }
+        items
+    };
+    let example = "/// **Without copying.**\n#[inline]\npub fn keep(self) -> X {\n/// Copies.\npub fn copy(&self) {\n\
+                   /// Without copying.\nimpl From<Vec<u8>> for X {\n/// Without copying.\npub(crate) fn hidden() {";
+    assert_eq!(promised(example), ["keep", "X::from(Vec<u8>)"]);
+
+    let mut found = 0;
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            for item in promised(&fs::read_to_string(&path).unwrap()) {
+                let has_row = CONVERSIONS.iter().any(|(name, _)| name.contains(&item));
+                assert!(has_row, "{}: {item} promises not to copy and has no row in CONVERSIONS", path.display());
+                found += 1;
+            }
+        }
+    }
+    assert!(found >= 10, "only {found} promises were found");
+}
+
+/// How [`CONVERSIONS`] calls the public function or conversion that a line of code begins.
+fn item(line: &str) -> Option<String> {
+    if let Some(conversion) = line.strip_prefix("impl From<") {
+        let (from, into) = conversion.split_once("> for ")?;
+        return Some(format!("{}::from({from})", into.trim_end_matches(" {")));
+    }
+    let name = line.strip_prefix("pub ")?.trim_start_matches("const ").strip_prefix("fn ")?;
+    name.split(['(', '<']).next().map(str::to_owned)
 }
 
 #[test]
@@ -543,9 +618,9 @@ fn an_owner_that_panics_does_not_take_libzmq_down() {
     let _turn = my_turn();
     let context = zmq::Context::new();
     let (tx, rx) = pair(&context, "tcp://127.0.0.1:*");
-    let message = Multipart::new("m", vec![Buffer::from_owner(Panics(vec![1; LEN]))]);
-    tx.send_message(message).unwrap();
-    assert_eq!(rx.recv_message().unwrap().total_len(), LEN + 1);
+    let tracker = tx.send_obj_tracked(&Buffer::from_owner(Panics(vec![1; LEN]))).unwrap();
+    assert_eq!(rx.recv_obj::<Buffer>().unwrap().len(), LEN);
+    assert!(tracker.wait(Some(Duration::from_millis(PATIENCE as u64))), "who waits for it hears of it all the same");
     tx.send_obj("next").unwrap();
     assert_eq!(rx.recv_obj::<String>().unwrap(), "next");
 }
