@@ -283,12 +283,10 @@ fn a_router_names_its_peers_and_says_who_is_not_there() {
         is_the_callers(router.recv_obj::<Object>(), "ROUTER");
         assert_eq!(router.recv_obj_from::<String>().unwrap(), (peer.clone(), "next".to_owned()));
 
-        for socket in [&dealer] {
-            is_the_callers(socket.send_obj_to(&peer, &1), "DEALER");
-            is_the_callers(socket.send_obj_via(&Envelope::to(&peer), &1), "DEALER");
-            let error = socket.send_message_to(&peer, message.clone()).unwrap_err();
-            assert_eq!(error.into_message().unwrap(), message);
-        }
+        is_the_callers(dealer.send_obj_to(&peer, &1), "DEALER");
+        is_the_callers(dealer.send_obj_via(&Envelope::to(&peer), &1), "DEALER");
+        let error = dealer.send_message_to(&peer, message.clone()).unwrap_err();
+        assert_eq!(error.into_message().unwrap(), message);
         router.send_obj_to(&peer, "works").unwrap();
         assert_eq!(dealer.recv_obj::<String>().unwrap(), "works");
     });
@@ -360,7 +358,12 @@ fn a_terminated_context_says_so() {
             let error = rx.recv_obj::<u8>().unwrap_err();
             assert!(error.is_terminated(), "{error}");
             assert_eq!(error.kind(), ErrorKind::Transport);
-            let error = tx.send_message(Multipart::new("kept", vec![])).unwrap_err();
+            // a socket that sends may hear of it a millisecond later than one that waits
+            let error = loop {
+                if let Err(error) = tx.send_message(Multipart::new("kept", vec![])) {
+                    break error;
+                }
+            };
             assert!(error.is_terminated(), "{error}");
             assert_eq!(error.into_message().unwrap(), Multipart::new("kept", vec![]));
         });

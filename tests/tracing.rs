@@ -1,0 +1,167 @@
+//! One event per message when someone listens, and nothing at all when nobody does.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(unsafe_code, reason = "a counting allocator is an unsafe trait")]
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use common::Place;
+use outband::{Buffer, SocketExt};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+/// Counts the allocations of each thread.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: everything is System's; counting neither allocates nor unwinds.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller keeps alloc's contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: `block` came from `alloc` above with this layout.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn allocations(act: impl FnOnce()) -> usize {
+    let before = ALLOCATIONS.get();
+    act();
+    ALLOCATIONS.get() - before
+}
+
+/// Keeps the fields of every event of the crate as text.
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<Vec<BTreeMap<&'static str, String>>>>);
+
+impl<S: Subscriber> Layer<S> for Notes {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        struct Fields(BTreeMap<&'static str, String>);
+        impl Visit for Fields {
+            fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+                self.0.insert(field.name(), format!("{value:?}"));
+            }
+        }
+        assert_eq!(event.metadata().target(), "outband");
+        let mut fields = Fields(BTreeMap::new());
+        event.record(&mut fields);
+        self.0.lock().unwrap().push(fields.0);
+    }
+}
+
+/// One test at a time: tracing decides once for all threads whether anyone may listen to an event, and two subscribers
+/// that come and go at the same moment confuse it.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Notes {
+    fn take(&self) -> Vec<BTreeMap<&'static str, String>> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+#[test]
+fn there_is_one_event_per_message_with_what_it_cost() {
+    let _alone = alone();
+    let notes = Notes::default();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(notes.clone()), || {
+        let place = Place::new("inproc");
+        let (rx, tx) = place.connected(zmq::PULL, zmq::PUSH);
+        let value = ("x", Buffer::from_vec(vec![1_u8; 20_000]), Buffer::from_vec(vec![2_u8; 30_000]));
+        tx.send_obj(&value).unwrap();
+        let sent = notes.take();
+        assert_eq!(rx.recv_obj::<(String, Buffer, Buffer)>().unwrap(), ("x".into(), value.1, value.2));
+        let received = notes.take();
+        for (events, message, socket) in [(sent, "sent", "PUSH"), (received, "received", "PULL")] {
+            assert_eq!(events.len(), 1, "{events:?}");
+            let event = &events[0];
+            assert_eq!(event["message"], message);
+            assert!(event["socket"].contains(socket), "{event:?}");
+            assert_eq!(event["frames"], "3");
+            assert!((50_001..50_100).contains(&event["bytes"].parse::<usize>().unwrap()), "{event:?}");
+            assert_eq!(event["copied"], "0");
+            assert!(event["elapsed"].ends_with('s'), "{event:?}");
+        }
+
+        // what is copied is told
+        tx.send("\u{1}", 0).unwrap();
+        rx.recv_message().unwrap();
+        assert_eq!(notes.take().len(), 1);
+        tx.send_message_tracked(outband::to_multipart(&1).unwrap()).unwrap();
+        assert_eq!(rx.recv_obj::<u8>().unwrap(), 1);
+        let events = notes.take();
+        assert_eq!(events.iter().map(|event| &event["message"][..]).collect::<Vec<_>>(), ["sent", "received"]);
+
+        // nothing arrived, nothing was sent: no event
+        rx.try_recv_obj::<u8>().unwrap_err();
+        place.socket(zmq::PUSH).try_send_obj(&1).unwrap_err();
+        assert!(notes.take().is_empty());
+    });
+}
+
+#[test]
+fn every_way_to_send_and_receive_is_noted_once() {
+    let _alone = alone();
+    let notes = Notes::default();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(notes.clone()), || {
+        let place = Place::new("inproc");
+        let (router, dealer) = place.connected(zmq::ROUTER, zmq::DEALER);
+        dealer.send_obj(&1).unwrap();
+        let (peer, _) = router.recv_obj_from::<u8>().unwrap();
+        router.send_obj_to(&peer, &2).unwrap();
+        dealer.recv_obj::<u8>().unwrap();
+        dealer.send_message(outband::to_multipart(&3).unwrap()).unwrap();
+        let (envelope, message) = router.recv_message_via().unwrap();
+        router.send_message_via(&envelope, message).unwrap();
+        dealer.recv_message().unwrap();
+        let events = notes.take();
+        let kinds: Vec<_> = events.iter().map(|event| &event["message"][..]).collect();
+        assert_eq!(kinds, ["sent", "received"].repeat(4));
+        // the frames before the metadata are sent as well
+        assert_eq!(events[2]["frames"], "2");
+    });
+}
+
+#[test]
+fn nothing_is_allocated_for_tracing_when_nobody_listens() {
+    let _alone = alone();
+    let place = Place::new("inproc");
+    let (rx, tx) = place.connected(zmq::PULL, zmq::PUSH);
+    let exchange = |count: usize| {
+        allocations(|| {
+            for _ in 0..count {
+                tx.send_obj(&(1_u32, 2.5_f64, true)).unwrap();
+                let _: (u32, f64, bool) = rx.recv_obj().unwrap();
+            }
+        })
+    };
+    exchange(100); // what is set up once
+    let silent = exchange(1000);
+    let noted =
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(Notes::default()), || exchange(1000));
+    let again = exchange(1000);
+    println!("per message: {silent} / 1000 silent, {noted} / 1000 noted");
+    assert_eq!(silent, again, "the same work allocates the same");
+    assert!(noted >= silent + 2000, "listening costs, silence does not: {silent} and {noted}");
+    // the metadata's memory
+    assert!(silent <= 1000, "{silent} allocations in 1000 small messages");
+}
