@@ -63,6 +63,11 @@ const FRAME: &str = "src/frame.rs";
 /// The most lines that a file has before its tests.
 const MAX_LINES: usize = 400;
 
+/// Whether tests begin here: a module of them, or a file that is nothing else.
+fn begins_tests(line: &str) -> bool {
+    ["#[cfg(test)]", "#![cfg(test)]"].iter().any(|start| line.trim_start().starts_with(start))
+}
+
 #[test]
 fn the_walls_hold() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -117,7 +122,7 @@ fn check_source(path: &str, text: &str) -> Vec<Breach> {
     found.extend(check_floors(ROOMS, path, &tokens));
     found.extend(check_doors(path, &tokens));
     found.extend(check_globs(path, &tokens));
-    let lines = text.lines().take_while(|line| !line.trim_start().starts_with("#[cfg(test)]")).count();
+    let lines = text.lines().take_while(|line| !begins_tests(line)).count();
     if lines > MAX_LINES {
         found.push((MAX_LINES + 1, format!("{lines} lines before the tests, {MAX_LINES} is the most: two ideas?")));
     }
@@ -254,7 +259,7 @@ fn check_honesty(path: &str, text: &str) -> Vec<Breach> {
         }
     }
     let is_test = |line: usize| {
-        let tests = text.lines().position(|line| line.trim_start().starts_with("#[cfg(test)]"));
+        let tests = text.lines().position(begins_tests);
         path.starts_with("tests/") || tests.is_some_and(|tests| line > tests)
     };
     for Named { line, path: named } in paths(&tokens) {

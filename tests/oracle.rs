@@ -293,7 +293,8 @@ enum Chain {
 fn what_the_sender_lets_through_no_receiver_finds_too_deep() {
     let innermost: [fn() -> Chain; 3] =
         [|| Chain::Unit(Unit), || Chain::Empty(vec![]), || Chain::Buffer(Buffer::from(vec![1; 10]))];
-    let wraps: [(fn(Chain) -> Chain, usize); 3] = [
+    type Wrap = fn(Chain) -> Chain;
+    let wraps: [(Wrap, usize); 3] = [
         (|chain| Chain::Next(chain.into()), 1),
         (|chain| Chain::Pair(1, chain.into()), 2),
         (|chain| Chain::Named { next: chain.into() }, 2),

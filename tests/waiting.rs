@@ -6,7 +6,7 @@
 mod common;
 
 use std::sync::Once;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,26 +27,18 @@ fn under_signals<R>(act: impl FnOnce() -> R) -> R {
     });
     // SAFETY: pthread_self has no preconditions.
     let target = unsafe { libc::pthread_self() };
-    let stop = AtomicBool::new(false);
+    let (stop, stopped) = mpsc::channel::<()>();
     thread::scope(|scope| {
-        scope.spawn(|| {
-            while !stop.load(Ordering::Relaxed) {
+        scope.spawn(move || {
+            // until the sender is dropped
+            while stopped.recv_timeout(Duration::from_micros(500)) == Err(RecvTimeoutError::Timeout) {
                 // SAFETY: the scope keeps the target thread alive until this one has ended.
                 unsafe { libc::pthread_kill(target, libc::SIGUSR1) };
-                thread::sleep(Duration::from_micros(500)); // a rate, nothing waits for it
             }
         });
-        let _stop = Stop(&stop);
+        let _stop = stop;
         act()
     })
-}
-
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// The CPU time of this thread.

@@ -27,7 +27,6 @@ impl<'s> Incoming<'s> {
     /// Waits for a message and receives its first frame.
     pub(super) fn first(socket: &'s zmq::Socket, wait: Wait) -> Result<Self> {
         let kind = guard::check(socket)?;
-        guard::check_whole(socket)?;
         let mut frame = zmq::Message::new();
         let received = match socket.recv(&mut frame, zmq::DONTWAIT) {
             Err(zmq::Error::EAGAIN | zmq::Error::EINTR) if wait == Wait::AsTheSocketSays => {

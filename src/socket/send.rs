@@ -98,9 +98,6 @@ pub(super) fn send(socket: &zmq::Socket, outgoing: &Outgoing<'_>, wait: Wait, wa
         return Err(Detail::EmptyMetadata.into());
     }
     let kind = guard::check(socket)?;
-    if outgoing.len() > 1 {
-        guard::check_whole(socket)?;
-    }
     let mut sending = Sending { socket, kind, outgoing, wait, deadline: None };
     let restarts = sending.send_whole(|_| {})?;
     watch.sent(socket, outgoing.len(), outgoing.total_len(), restarts);

@@ -4,6 +4,8 @@
 //! and looking at the descriptor, unlike looking at the socket, changes nothing. After a peer's death that command is the
 //! end of its pipe.
 
+#![cfg(test)]
+
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -11,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::*;
-use crate::{Buffer, SocketExt};
+use crate::socket::SocketExt;
 
 const TRANSPORTS: [&str; 3] = ["inproc", "ipc", "tcp"];
 const LONG: i32 = 10_000;
