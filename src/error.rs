@@ -189,6 +189,7 @@ pub(crate) enum Detail {
     FrameLength { frame: usize, frames: usize, announced: u64, arrived: usize },
     FrameContent { frame: usize, frames: usize },
     Mistyped { path: String, reason: String },
+    BufferMissing,
     StreamHeader { reason: &'static str },
     StreamTruncated { frame: &'static str, missing: u64 },
     StreamEnded,
@@ -219,7 +220,7 @@ impl Detail {
             Forked { .. } | CastLength { .. } | CastAlignment { .. } | EmptyMetadata => ErrorKind::Caller,
             NoMetadata | NoEnvelope { .. } | MetadataTruncated { .. } | MetadataTrailing { .. } => ErrorKind::Peer,
             MetadataReserved { .. } | BadReference { .. } | FrameMissing { .. } | FrameUnused { .. } => ErrorKind::Peer,
-            FrameLength { .. } | FrameContent { .. } | Mistyped { .. } => ErrorKind::Peer,
+            FrameLength { .. } | FrameContent { .. } | Mistyped { .. } | BufferMissing => ErrorKind::Peer,
             StreamHeader { .. } | StreamTruncated { .. } | StreamEnded => ErrorKind::Peer,
             TooManyFrames { .. } | MetadataTooLong { .. } | MessageTooLong { .. } | TooDeep { .. } => ErrorKind::Limits,
             ValueTooDeep { .. } | RepeatedTooLong { .. } => ErrorKind::Limits,
@@ -278,6 +279,7 @@ impl fmt::Display for Detail {
             ),
             Mistyped { path, reason } if path.is_empty() || path == "." => write!(f, "the metadata does not fit: {reason}"),
             Mistyped { path, reason } => write!(f, "the metadata does not fit at {path}: {reason}"),
+            BufferMissing => f.write_str("a buffer is missing"),
             StreamHeader { reason } => write!(f, "the stream holds no message here: {reason}"),
             StreamTruncated { frame, missing } => {
                 write!(f, "the stream ends {missing} bytes before the end of the {frame}")

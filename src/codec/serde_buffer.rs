@@ -77,7 +77,7 @@ pub fn deserialize<'de, F: Field, D: Deserializer<'de>>(deserializer: D) -> Resu
 }
 
 fn needed(buffer: Option<Buffer>) -> Result<Buffer, Error> {
-    buffer.ok_or_else(|| Detail::Mistyped { path: String::new(), reason: "a buffer is missing".to_owned() }.into())
+    buffer.ok_or_else(|| Detail::BufferMissing.into())
 }
 
 impl Field for Bytes {

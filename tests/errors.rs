@@ -1,0 +1,164 @@
+//! What does not fit is refused by kind, and named by path where serde lets it be known.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use outband::{Buffer, Encode, ErrorKind, MsgPack, from_multipart, from_multipart_ref, to_multipart};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+struct Image {
+    width: u32,
+    pixels: Buffer,
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+struct Album {
+    images: Vec<BTreeMap<String, Image>>,
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+struct Flat {
+    id: u32,
+    #[serde(flatten)]
+    image: Image,
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+#[serde(tag = "kind")]
+enum Internal {
+    Image { width: u32, pixels: Buffer },
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+#[serde(tag = "kind", content = "data")]
+enum Adjacent {
+    Image(Image),
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+#[serde(untagged)]
+enum Untagged {
+    Image { width: u32, pixels: Buffer },
+    Number(u64),
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+enum External {
+    Image(Image),
+    Nothing,
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+struct Holder<T> {
+    inner: Vec<T>,
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+struct Field {
+    #[serde(with = "outband::serde_buffer")]
+    volts: Vec<f64>,
+}
+
+fn refusal<T: DeserializeOwned + Debug>(value: &impl Serialize) -> String {
+    let error = from_multipart::<T>(to_multipart(value).unwrap()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Peer, "{error}");
+    assert!(error.is_peer() && !error.is_limit() && !error.is_timeout() && error.message().is_none());
+    error.to_string()
+}
+
+fn holds<T: DeserializeOwned + Debug>(value: Value, parts: &[&str]) {
+    let text = refusal::<T>(&value);
+    for part in parts {
+        assert!(text.contains(part), "{text:?} does not say {part:?}");
+    }
+}
+
+#[test]
+fn a_nested_field_that_does_not_fit_is_named_by_its_path() {
+    holds::<Album>(
+        json!({"images": [{}, {"a": {"width": "wide", "pixels": [1]}}]}),
+        &["the metadata does not fit at images[1].a.width: invalid type: string \"wide\", expected u32"],
+    );
+    holds::<Album>(json!({"images": [{"a": {"width": 1, "pixels": 5}}]}), &["at images[0].a.pixels: ", "a buffer"]);
+    holds::<Album>(
+        json!({"images": [{"a": {"width": 1, "pixels": [1, 256]}}]}),
+        &["at images[0].a.pixels[1]: ", "256"],
+    );
+    holds::<Album>(json!({"images": [{"a": {"width": 1}}]}), &["at images[0].a", "missing field `pixels`"]);
+    holds::<Album>(json!({"images": 1}), &["at images: ", "a sequence"]);
+    holds::<Album>(json!(1), &["the metadata does not fit: ", "struct Album"]);
+    holds::<External>(json!({"Image": {"width": -1, "pixels": [1]}}), &["at Image.width: ", "`-1`", "u32"]);
+    holds::<External>(json!("Something"), &["unknown variant `Something`", "`Image`"]);
+    holds::<Holder<External>>(json!({"inner": ["Nothing", {"Image": {}}]}), &["at inner[1].Image", "missing field"]);
+}
+
+#[test]
+fn a_field_that_serde_keeps_aside_is_named_as_far_as_serde_knows() {
+    let wrong = json!({"width": "wide", "pixels": [1]});
+    let with = |name: &str, value: Value| {
+        let mut object = wrong.clone();
+        object[name] = value;
+        json!({"inner": [object]})
+    };
+    // serde keeps these values aside and forgets where they stood: the element is named, and the reason
+    holds::<Holder<Flat>>(with("id", json!(1)), &["at inner[0]", "string \"wide\", expected u32"]);
+    holds::<Holder<Internal>>(with("kind", json!("Image")), &["at inner[0]", "string \"wide\", expected u32"]);
+    holds::<Holder<Untagged>>(json!({"inner": [wrong.clone()]}), &["at inner[0]: ", "did not match any variant"]);
+    holds::<Holder<Adjacent>>(
+        json!({"inner": [{"kind": "Image", "data": wrong.clone()}]}),
+        &["at inner[0]", "string \"wide\", expected u32"],
+    );
+    holds::<Holder<Flat>>(json!({"inner": [{"id": 1, "width": 1}]}), &["at inner[0]", "missing field `pixels`"]);
+    holds::<Holder<Internal>>(json!({"inner": [{"kind": "Movie"}]}), &["at inner[0]", "unknown variant `Movie`"]);
+}
+
+#[test]
+fn a_buffer_where_something_else_is_wanted_is_named() {
+    let big = || Buffer::from_vec(vec![0xff_u8; 20_000]);
+    for (text, parts) in [
+        (refusal::<Holder<u32>>(&Holder { inner: vec![big()] }), ["at inner[0]: ", "u32"]),
+        (refusal::<Holder<String>>(&Holder { inner: vec![big()] }), ["at inner[0]: ", "string"]),
+        (refusal::<Holder<Image>>(&Holder { inner: vec![big()] }), ["at inner[0]: ", "struct Image"]),
+        (refusal::<Holder<External>>(&Holder { inner: vec![big()] }), ["at inner[0]", "unknown variant"]),
+        (refusal::<Holder<(u8, u8)>>(&Holder { inner: vec![big()] }), ["at inner[0]: ", "19998 elements more"]),
+        (refusal::<Value>(&big()), ["the metadata does not fit: ", "byte array"]),
+    ] {
+        assert!(parts.iter().all(|part| text.contains(part)), "{text:?} does not say {parts:?}");
+        assert!(text.len() < 400, "{text}");
+    }
+    let text = refusal::<Field>(&BTreeMap::from([("volts", Buffer::from(vec![1; 20_001]))]));
+    assert_eq!(text, "the metadata does not fit at volts: 20001 bytes are not a whole number of elements of 8 bytes");
+    let text = refusal::<Field>(&json!({"volts": null}));
+    assert_eq!(text, "the metadata does not fit at volts: a buffer is missing");
+}
+
+#[test]
+fn a_borrow_of_what_cannot_be_borrowed_is_an_error() {
+    let message = to_multipart(&vec![1_u8, 2, 3]).unwrap();
+    let error = from_multipart_ref::<&[u8]>(&message).unwrap_err();
+    assert!(error.is_peer() && error.to_string().contains("a borrowed byte array"), "{error}");
+}
+
+#[test]
+fn a_value_that_no_receiver_accepts_is_refused_at_the_sender() {
+    let limits = outband::Limits::new().frames(1).metadata_bytes(100).total_bytes(30_000);
+    let codec = MsgPack::new().limits(limits);
+    let big = || Buffer::from_vec(vec![1_u8; 20_000]);
+    for (error, text) in [
+        (
+            codec.encode(&[big(), Buffer::from_vec(vec![2_u8; 9_000])]).unwrap_err(),
+            "more buffer frames than the limit of 1",
+        ),
+        (codec.encode(&"x".repeat(200)).unwrap_err(), "the metadata of 202 bytes is longer than the limit of 100"),
+        (codec.encode(&Buffer::from_vec(vec![1_u8; 40_000])).unwrap_err(), "the limit is 30000"),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Limits);
+        assert!(error.to_string().contains(text), "{error}");
+    }
+    assert_eq!(codec.encode(&[big()]).unwrap().buffers().len(), 1);
+}
