@@ -102,9 +102,13 @@ impl Owners {
         Self { frames, last: 0, by_address: Vec::new(), lent: 0, credit }
     }
 
-    fn lend(&mut self, index: usize) -> bool {
+    fn show(&mut self, index: usize) -> bool {
         self.last = index;
         let len = self.frames.1.get(index).map_or(0, Buffer::len);
+        self.lend(len)
+    }
+
+    fn lend(&mut self, len: usize) -> bool {
         self.lent = self.lent.saturating_add(len as u64);
         self.lent <= self.credit
     }
@@ -163,10 +167,19 @@ pub(crate) fn with_owners<R>(owners: Owners, decode: impl FnOnce() -> R) -> R {
 
 /// Notes which buffer is about to be shown; `false` where that is more than may be shown.
 pub(crate) fn showing(index: usize) -> bool {
-    OWNERS.with(|place| place.borrow_mut().as_mut().is_none_or(|owners| owners.lend(index)))
+    OWNERS.with(|place| place.borrow_mut().as_mut().is_none_or(|owners| owners.show(index)))
 }
 
-/// Whether [`showing`] has refused a buffer of this message.
+/// Notes that a buffer which was shared is copied after all; `Err` with the limit where that is more than may be.
+pub(crate) fn copying(len: usize) -> Result<(), u64> {
+    OWNERS.with(|place| {
+        let mut place = place.borrow_mut();
+        let Some(owners) = place.as_mut() else { return Ok(()) };
+        if owners.lend(len) { Ok(()) } else { Err(owners.credit) }
+    })
+}
+
+/// Whether [`showing`] or [`copying`] has refused a buffer of this message.
 pub(crate) fn is_overdrawn() -> bool {
     OWNERS.with(|place| place.borrow().as_ref().is_some_and(|owners| owners.lent > owners.credit))
 }

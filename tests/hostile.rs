@@ -499,7 +499,8 @@ fn a_reference_repeated_into_copies_stays_within_the_limits() {
         // shared: nothing to refuse
         assert_eq!(attack.decode::<Vec<Buffer>>(&message).unwrap().len(), 1000);
         attack.stayed_small("shared frames");
-        let targets: [Target; 3] = [owned::<Vec<Vec<u8>>>, owned::<Vec<ByteBuf>>, owned::<Vec<Box<[u8]>>>];
+        let targets: [Target; 4] =
+            [owned::<Vec<Vec<u8>>>, owned::<Vec<ByteBuf>>, owned::<Vec<Box<[u8]>>>, owned::<Vec<Volts>>];
         for target in targets {
             let (result, usage) = measure(|| target(&message));
             let error = result.unwrap_err();
@@ -509,6 +510,10 @@ fn a_reference_repeated_into_copies_stays_within_the_limits() {
         }
     });
 }
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "only decoded")]
+struct Volts(#[serde(with = "outband::serde_buffer")] Vec<f64>);
 
 /// `count` openings of one value each, then the innermost value.
 fn nested(opening: &[u8], count: usize, innermost: &[u8]) -> Multipart {

@@ -39,6 +39,7 @@ use serde::ser::{Serialize, Serializer};
 use crate::buffer::Buffer;
 use crate::element::{self, Element};
 use crate::error::{Detail, Error};
+use crate::handoff;
 
 /// A field that can travel as a buffer. Sealed by what it promises: implemented for the types that the
 /// [module](self) lists.
@@ -96,7 +97,9 @@ impl<T: Element> Field for Vec<T> {
     }
 
     fn from_buffer(buffer: Option<Buffer>) -> Result<Self, Error> {
-        element::to_vec(&needed(buffer)?)
+        let buffer = needed(buffer)?;
+        handoff::copying(buffer.len()).map_err(|limit| Detail::RepeatedTooLong { limit })?;
+        element::to_vec(&buffer)
     }
 }
 
