@@ -615,3 +615,19 @@ fn the_message_of_a_killed_process_arrives_whole_at_another() {
         }
     }
 }
+
+#[test]
+fn a_req_that_stays_torn_says_what_to_do() {
+    let bench = Bench::new(Case { transport: "tcp", frames: 2, ..case(zmq::REQ, zmq::REP, Notice::Late, Heir::Later) });
+    let mut first = Some(bench.peers.connect());
+    bench.warm_up(&[first.as_ref().unwrap()]);
+    bench.sender.set_sndtimeo(50).unwrap();
+    let kill = || {
+        drop(first.take());
+        bench.learn();
+    };
+    let error = bench.send("a", once(1, kill)).unwrap_err();
+    assert_eq!(error.kind(), crate::ErrorKind::Transport);
+    assert!(error.to_string().contains("make a new one"), "{error}");
+    assert_eq!(bench.sender.get_sndtimeo().unwrap(), 50);
+}
