@@ -78,6 +78,12 @@ impl Envelope {
         self.peer.as_deref().into_iter().chain(delimiter).collect()
     }
 
+    /// How many frames it is, and their length.
+    pub(super) fn size(&self) -> (usize, usize) {
+        let peer = self.peer.as_ref().map_or((0, 0), |peer| (1, peer.len()));
+        (peer.0 + usize::from(self.delimiter), peer.1)
+    }
+
     pub(super) fn into_peer(self) -> Bytes {
         self.peer.unwrap_or_default()
     }

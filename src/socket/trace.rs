@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use tracing::Level;
 
+use super::Envelope;
 use crate::memory;
 
 /// What has to be noted before a message is encoded or waited for; empty when nobody listens.
@@ -30,8 +31,10 @@ impl Watch {
         );
     }
 
-    pub(super) fn received(&self, socket: &zmq::Socket, frames: usize, bytes: usize) {
+    /// `frames` and `bytes` are those of the message, without its envelope.
+    pub(super) fn received(&self, socket: &zmq::Socket, envelope: &Envelope, frames: usize, bytes: usize) {
         let Some((started, copied)) = self.0 else { return };
+        let (frames, bytes) = (envelope.size().0 + frames, envelope.size().1 + bytes);
         tracing::event!(
             target: "outband",
             Level::DEBUG,

@@ -42,7 +42,7 @@ pub(super) fn receive(socket: &zmq::Socket, limits: &Limits, wait: Wait, open: O
     let mut incoming = Incoming::first(socket, wait)?;
     let envelope = open(&mut incoming)?;
     let message = incoming.into_message(limits)?;
-    watch.received(socket, 1 + message.buffers().len(), message.total_len());
+    watch.received(socket, &envelope, 1 + message.buffers().len(), message.total_len());
     Ok((envelope, message))
 }
 
@@ -62,6 +62,6 @@ pub(super) fn receive_and_decode<T, C: Decode<T>>(
             (1 + message.buffers().len(), message.total_len(), codec.decode(message))
         }
     };
-    watch.received(socket, frames, bytes);
+    watch.received(socket, &envelope, frames, bytes);
     Ok((envelope, value?))
 }
