@@ -1,6 +1,6 @@
 //! Objects per second beside raw libzmq moving the same frames and beside the naive way, in one run.
 //!
-//! `cargo bench --bench throughput`; `-- quick` for a short look. Ratios are medians over rounds in which the means take
+//! `cargo bench --bench throughput`; with `-- quick`, `-- small`, `-- processes tcp` and the like for a part. Ratios are medians over rounds in which the means take
 //! turns, because the machine's speed drifts.
 
 #![allow(clippy::unwrap_used, reason = "a bench that fails stops")]
@@ -40,10 +40,13 @@ fn main() {
             if !wants(name, transport) || (transport == "inproc" && sides == Sides::Processes) {
                 continue;
             }
-            for size in sizes {
+            for size in sizes.into_iter().filter(|size| !only("small") || size.total() <= 1 << 10) {
                 row(name, sides, transport, size, rounds, time);
             }
         }
+    }
+    if only("small") {
+        return;
     }
     if wants("processes", "tcp") {
         kept_pages(rounds, time);

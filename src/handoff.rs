@@ -4,9 +4,9 @@
 //! frames, through two thread-local places. Both are entered by a closure and restored when it is left, by return, by
 //! error or by panic: nothing is left behind for the next message, and codecs nest.
 //!
-//! **Leaving.** A buffer serializes as a newtype struct named [`BUFFER`]. A codec that meets the name opens a
-//! [`catch`] around the content, and the content [`offer`]s the buffer itself; any other serializer opens none and gets
-//! bytes.
+//! **Leaving.** A buffer serializes as a newtype struct named [`BUFFER`]. A codec that meets the name [`ask`]s for the
+//! buffer itself if it is long enough to have a frame of its own, and the content [`offer`]s it; any other serializer does
+//! not ask, and gets bytes.
 //!
 //! **Arriving.** A codec opens [`with_owners`] around the decoding and shows serde slices of the frames. A buffer that
 //! is shown such a slice finds its owner by address ([`owner_of`]), also behind serde's internal buffering of flattened,
@@ -23,59 +23,42 @@ use crate::buffer::Buffer;
 /// The newtype name that tells a codec that a buffer follows.
 pub(crate) const BUFFER: &str = "outband::Buffer";
 
-#[derive(Default)]
-enum Slot {
-    #[default]
-    Closed,
-    Open,
-    Filled(Buffer),
-}
-
 thread_local! {
-    static SLOT: Cell<Slot> = const { Cell::new(Slot::Closed) };
+    /// From how many bytes on a buffer is asked for, by the codec that comes next; `None` where nobody asks.
+    static ASKED: Cell<Option<usize>> = const { Cell::new(None) };
+    static GIVEN: Cell<Option<Buffer>> = const { Cell::new(None) };
     static OWNERS: RefCell<Option<Owners>> = const { RefCell::new(None) };
 }
 
-/// Runs `serialize` with the slot open.
-pub(crate) fn catch<R>(serialize: impl FnOnce() -> R) -> R {
-    struct Restore(Slot);
+/// Runs `serialize` and asks the buffer in it for itself, if it has `from` bytes or more.
+pub(crate) fn ask<R>(from: usize, serialize: impl FnOnce() -> R) -> R {
+    struct Restore(Option<usize>);
     impl Drop for Restore {
         fn drop(&mut self) {
-            SLOT.set(mem::take(&mut self.0));
+            ASKED.set(self.0);
         }
     }
-    let _restore = Restore(SLOT.replace(Slot::Open));
+    let _restore = Restore(ASKED.replace(Some(from)));
     serialize()
 }
 
-/// Puts a buffer into the open slot; `false` where there is none.
+/// Gives a buffer to who asked; `false` where nobody did, or not for one so short. Either way nobody asks any more.
 pub(crate) fn offer(buffer: &Buffer) -> bool {
-    match SLOT.take() {
-        Slot::Open => {
-            SLOT.set(Slot::Filled(buffer.clone()));
-            true
-        }
-        other => {
-            SLOT.set(other);
-            false
-        }
+    let wanted = ASKED.take().is_some_and(|from| buffer.len() >= from);
+    if wanted {
+        GIVEN.set(Some(buffer.clone()));
     }
+    wanted
 }
 
-/// Closes the slot before its time: no buffer is coming, and what runs next may serialize buffers of its own.
-pub(crate) fn close() {
-    SLOT.set(Slot::Closed);
+/// Stops asking: what came is not a buffer, and what runs next may serialize buffers of its own.
+pub(crate) fn stop_asking() {
+    ASKED.set(None);
 }
 
-/// Takes the buffer that was offered, if one was.
-pub(crate) fn caught() -> Option<Buffer> {
-    match SLOT.take() {
-        Slot::Filled(buffer) => Some(buffer),
-        other => {
-            SLOT.set(other);
-            None
-        }
-    }
+/// Takes the buffer that was given, if one was.
+pub(crate) fn given() -> Option<Buffer> {
+    GIVEN.take()
 }
 
 /// The frames of the message that is being decoded.

@@ -1,6 +1,7 @@
 //! Where buffers go: in band or out of band, one frame for a buffer used many times.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::buffer::Buffer;
 
@@ -47,29 +48,53 @@ impl BufferInfo {
     }
 }
 
-/// The buffers of one value while it is serialized: where each goes, and the frames of those that go out of band.
-pub(crate) struct Placed<D> {
-    decide: D,
-    seen: usize,
-    frames: Vec<Buffer>,
-    /// The frame of each buffer by address and length; kept from the second frame on.
-    known: HashMap<(usize, usize), usize>,
+/// Where the buffers of a codec go.
+#[derive(Clone)]
+pub(crate) struct Policy {
+    pub(crate) out_of_band_from: usize,
+    pub(crate) callback: Option<Arc<Decide>>,
 }
 
-impl<D: Fn(usize, usize) -> Placement> Placed<D> {
-    /// `decide` is called with the index and length of each buffer.
-    pub(crate) fn new(decide: D) -> Self {
-        Self { decide, seen: 0, frames: Vec::new(), known: HashMap::new() }
+pub(crate) type Decide = dyn Fn(&BufferInfo) -> Placement + Send + Sync;
+
+impl Policy {
+    fn decide(&self, index: usize, len: usize) -> Placement {
+        let default = if len >= self.out_of_band_from { Placement::OutOfBand } else { Placement::InBand };
+        match &self.callback {
+            None => default,
+            Some(decide) => decide(&BufferInfo::new(index, len, default)),
+        }
+    }
+}
+
+/// The buffers of one value while it is serialized: where each goes, and the frames of those that go out of band.
+pub(crate) struct Placed<'p> {
+    policy: &'p Policy,
+    seen: usize,
+    frames: Vec<Buffer>,
+    /// The frame of each buffer by address and length; made with the second frame.
+    known: Option<HashMap<(usize, usize), usize>>,
+}
+
+impl<'p> Placed<'p> {
+    pub(crate) fn new(policy: &'p Policy) -> Self {
+        Self { policy, seen: 0, frames: Vec::new(), known: None }
     }
 
     pub(crate) fn into_frames(self) -> Vec<Buffer> {
         self.frames
     }
 
+    /// From how many bytes on a buffer may go out of band.
+    pub(crate) fn out_of_band_from(&self) -> usize {
+        if self.policy.callback.is_some() { 0 } else { self.policy.out_of_band_from }
+    }
+
+    /// Where the next buffer goes.
     pub(crate) fn decide(&mut self, len: usize) -> Placement {
         let index = self.seen;
         self.seen += 1;
-        (self.decide)(index, len)
+        self.policy.decide(index, len)
     }
 
     /// The frame that holds this buffer: one that is there already, or a new one.
@@ -80,10 +105,8 @@ impl<D: Fn(usize, usize) -> Placement> Placed<D> {
             [] => 0,
             [only] if key(only) == key(buffer) => 0,
             [first, ..] => {
-                if next == 1 {
-                    self.known.insert(key(first), 0);
-                }
-                *self.known.entry(key(buffer)).or_insert(next)
+                let known = self.known.get_or_insert_with(|| HashMap::from([(key(first), 0)]));
+                *known.entry(key(buffer)).or_insert(next)
             }
         };
         if frame == next {

@@ -90,17 +90,21 @@ impl Envelope {
 
     /// Opens a message that begins with its metadata, or with a delimiter on the sockets that see those.
     pub(super) fn none(incoming: &mut Incoming<'_>) -> Result<Self> {
-        let socket = incoming.socket_type();
-        if socket == zmq::ROUTER {
-            return Err(Detail::NoSuchDirection {
-                socket,
+        let none = Self { peer: None, delimiter: false };
+        if !incoming.has_more() {
+            // a routing id never comes alone
+            return Ok(none);
+        }
+        match incoming.socket_type()? {
+            zmq::ROUTER => Err(Detail::NoSuchDirection {
+                socket: zmq::ROUTER,
                 operation: "receive a message without its routing id",
                 use_instead: "use recv_obj_from, recv_obj_via or their message forms",
             }
-            .into());
+            .into()),
+            zmq::DEALER => Ok(Self { delimiter: incoming.skip_delimiter()?, ..none }),
+            _ => Ok(none),
         }
-        let delimiter = socket == zmq::DEALER && incoming.skip_delimiter()?;
-        Ok(Self { peer: None, delimiter })
     }
 
     /// Opens a message that begins with a topic.
@@ -111,7 +115,7 @@ impl Envelope {
 
     /// Opens a message on a ROUTER or DEALER.
     pub(super) fn routed(incoming: &mut Incoming<'_>) -> Result<Self> {
-        let peer = match incoming.socket_type() {
+        let peer = match incoming.socket_type()? {
             zmq::ROUTER => Some(frame::detach(incoming.take_before("metadata")?)),
             zmq::DEALER => None,
             socket => {

@@ -21,22 +21,30 @@ impl Direction {
     }
 }
 
-/// Refuses sockets that cannot carry whole messages; the type of one that can.
-pub(super) fn check(socket: &zmq::Socket) -> Result<zmq::SocketType> {
-    if let Some(created) = fork::foreign_owner(socket) {
-        return Err(Detail::Forked { created, current: std::process::id() }.into());
-    }
-    if socket.is_conflate().map_err(|error| transport("read ZMQ_CONFLATE", error))? {
-        return Err(Detail::Conflated.into());
-    }
-    match socket_type(socket)? {
-        zmq::STREAM => Err(Detail::RawSocket.into()),
-        kind => Ok(kind),
+/// Refuses sockets that came through a fork.
+pub(super) fn check_process(socket: &zmq::Socket) -> Result<()> {
+    match fork::foreign_owner(socket) {
+        None => Ok(()),
+        Some(created) => Err(Detail::Forked { created, current: std::process::id() }.into()),
     }
 }
 
+/// Refuses sockets that keep only the last frame of a message.
+pub(super) fn check_whole(socket: &zmq::Socket) -> Result<()> {
+    match socket.is_conflate() {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(Detail::Conflated.into()),
+        Err(error) => Err(transport("read ZMQ_CONFLATE", error)),
+    }
+}
+
+/// The type of a socket that carries messages.
 pub(super) fn socket_type(socket: &zmq::Socket) -> Result<zmq::SocketType> {
-    socket.get_socket_type().map_err(|error| transport("read ZMQ_TYPE", error))
+    match socket.get_socket_type() {
+        Ok(zmq::STREAM) => Err(Detail::RawSocket.into()),
+        Ok(kind) => Ok(kind),
+        Err(error) => Err(transport("read ZMQ_TYPE", error)),
+    }
 }
 
 pub(super) fn transport(operation: &'static str, error: zmq::Error) -> Error {

@@ -13,11 +13,10 @@ use crate::multipart::Multipart;
 
 /// A message that is being received: one frame in hand, and perhaps more on the socket.
 ///
-/// libzmq hands over the first frame only when all of them are there, so nothing here waits after that. Dropping it
-/// takes what is left off the socket, so that the next receive begins with the next message.
+/// libzmq hands over the first frame only when all of them are there, so nothing here waits after that. Whoever stops
+/// early calls [`finish`](Self::finish).
 pub(super) struct Incoming<'s> {
     socket: &'s zmq::Socket,
-    kind: zmq::SocketType,
     frame: zmq::Message,
     /// Whether frames of this message are still on the socket.
     more: bool,
@@ -26,33 +25,39 @@ pub(super) struct Incoming<'s> {
 impl<'s> Incoming<'s> {
     /// Waits for a message and receives its first frame.
     pub(super) fn first(socket: &'s zmq::Socket, wait: Wait) -> Result<Self> {
-        let kind = guard::check(socket)?;
+        guard::check_process(socket)?;
         let mut frame = zmq::Message::new();
-        let received = match socket.recv(&mut frame, zmq::DONTWAIT) {
-            Err(zmq::Error::EAGAIN | zmq::Error::EINTR) if wait == Wait::AsTheSocketSays => {
-                let mut deadline = Deadline::start(socket, Direction::Receive)?;
-                loop {
-                    match socket.recv(&mut frame, 0) {
-                        Err(zmq::Error::EINTR) => deadline.resume()?,
-                        other => break other,
-                    }
-                }
-            }
-            other => other,
-        };
+        let mut received = socket.recv(&mut frame, zmq::DONTWAIT);
+        if let Err(zmq::Error::EAGAIN | zmq::Error::EINTR) = received {
+            // nothing is there, so there is time to look at the socket
+            guard::socket_type(socket)?;
+            guard::check_whole(socket)?;
+            received = receive_patiently(socket, &mut frame, wait)?;
+        } else if received.is_ok() && !frame.get_more() {
+            // one that keeps only the last frame never has more
+            guard::check_whole(socket)?;
+        }
         match received {
-            Ok(()) => Ok(Self { socket, kind, more: frame.get_more(), frame }),
+            Ok(()) => {
+                let more = frame.get_more();
+                Ok(Self { socket, frame, more })
+            }
             Err(error) => Err(guard::failed(socket, Direction::Receive, wait, error)),
         }
     }
 
-    pub(super) fn socket_type(&self) -> zmq::SocketType {
-        self.kind
+    /// Whether the message is more than this frame.
+    pub(super) fn has_more(&self) -> bool {
+        self.more
     }
 
-    /// The message as a single frame; itself when there are more frames, or when the frame is long enough to be shared.
-    pub(super) fn into_lone_frame(mut self) -> Result<zmq::Message, Self> {
-        if self.more || self.frame.len() > RECEIVE_ARENA { Err(self) } else { Ok(self.take()) }
+    pub(super) fn socket_type(&self) -> Result<zmq::SocketType> {
+        guard::socket_type(self.socket)
+    }
+
+    /// The message as a single frame; `None` when there are more frames, or when the frame is long enough to be shared.
+    pub(super) fn lone_frame(&self) -> Option<&[u8]> {
+        if self.more { None } else { Some(&self.frame[..]).filter(|frame| frame.len() <= RECEIVE_ARENA) }
     }
 
     /// Takes a frame that has to be followed by others.
@@ -75,7 +80,7 @@ impl<'s> Incoming<'s> {
     }
 
     /// The metadata and all buffers.
-    pub(super) fn into_message(mut self, limits: &Limits) -> Result<Multipart> {
+    pub(super) fn message(&mut self, limits: &Limits) -> Result<Multipart> {
         let mut total = self.frame.len() as u64;
         limits.check_metadata(total)?;
         let metadata = frame::detach(self.take());
@@ -88,6 +93,11 @@ impl<'s> Incoming<'s> {
             buffers.push(buffer(self.take()));
         }
         Ok(Multipart::new(metadata, buffers))
+    }
+
+    /// Takes what is left of the message off the socket, so that the next receive begins with the next message.
+    pub(super) fn finish(&mut self) {
+        while self.more && self.advance().is_ok() {}
     }
 
     fn take(&mut self) -> zmq::Message {
@@ -112,9 +122,19 @@ impl<'s> Incoming<'s> {
     }
 }
 
-impl Drop for Incoming<'_> {
-    fn drop(&mut self) {
-        while self.more && self.advance().is_ok() {}
+/// Receives a frame, across interruptions, within the socket's own timeout.
+fn receive_patiently(
+    socket: &zmq::Socket,
+    frame: &mut zmq::Message,
+    wait: Wait,
+) -> Result<std::result::Result<(), zmq::Error>> {
+    let mut deadline = Deadline::start(socket, Direction::Receive)?;
+    let flags = if wait == Wait::Never { zmq::DONTWAIT } else { 0 };
+    loop {
+        match socket.recv(frame, flags) {
+            Err(zmq::Error::EINTR) => deadline.resume()?,
+            received => return Ok(received),
+        }
     }
 }
 

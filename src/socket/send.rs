@@ -49,11 +49,11 @@ impl<'m> Outgoing<'m> {
         Self { hold: Some(hold), ..Self::new(&[], message) }
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.envelope.len() + 1 + self.buffers.len()
     }
 
-    fn total_len(&self) -> usize {
+    pub(super) fn total_len(&self) -> usize {
         let envelope: usize = self.envelope.iter().map(|frame| frame.len()).sum();
         let buffers: usize = self.buffers.iter().map(Buffer::len).sum();
         envelope + self.metadata().len() + buffers
@@ -97,11 +97,22 @@ pub(super) fn send(socket: &zmq::Socket, outgoing: &Outgoing<'_>, wait: Wait, wa
     if outgoing.metadata().is_empty() {
         return Err(Detail::EmptyMetadata.into());
     }
-    let kind = guard::check(socket)?;
-    let mut sending = Sending { socket, kind, outgoing, wait, deadline: None };
-    let restarts = sending.send_whole(|_| {})?;
-    watch.sent(socket, outgoing.len(), outgoing.total_len(), restarts);
+    guard::check_process(socket)?;
+    let kind = guard::socket_type(socket)?;
+    if let zmq::PUSH | zmq::PUB | zmq::DEALER = kind {
+        // on other types the option has no effect (zmq_setsockopt(3))
+        guard::check_whole(socket)?;
+    }
+    // one frame, and a peer that takes it: by far the most of all small messages
+    let is_sent = outgoing.len() == 1 && kind != zmq::REQ && socket.send(outgoing.frame(0), zmq::DONTWAIT).is_ok();
+    let restarts = if is_sent { 0 } else { send_whole(socket, kind, outgoing, wait)? };
+    watch.sent(socket, outgoing, restarts);
     Ok(())
+}
+
+#[inline(never)]
+fn send_whole(socket: &zmq::Socket, kind: zmq::SocketType, outgoing: &Outgoing<'_>, wait: Wait) -> Result<u32> {
+    Sending { socket, kind, outgoing, wait, deadline: None }.send_whole(|_| {})
 }
 
 /// Makes a ROUTER say when a peer is not there, instead of dropping what is for it.

@@ -5,6 +5,7 @@ use std::time::Instant;
 use tracing::Level;
 
 use super::Envelope;
+use super::send::Outgoing;
 use crate::memory;
 
 /// What has to be noted before a message is encoded or waited for; empty when nobody listens.
@@ -16,8 +17,9 @@ impl Watch {
         Self(listens.then(|| (Instant::now(), memory::copied_bytes())))
     }
 
-    pub(super) fn sent(&self, socket: &zmq::Socket, frames: usize, bytes: usize, restarts: u32) {
+    pub(super) fn sent(&self, socket: &zmq::Socket, outgoing: &Outgoing<'_>, restarts: u32) {
         let Some((started, copied)) = self.0 else { return };
+        let (frames, bytes) = (outgoing.len(), outgoing.total_len());
         tracing::event!(
             target: "outband",
             Level::DEBUG,

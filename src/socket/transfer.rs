@@ -40,8 +40,9 @@ pub(super) type Open = fn(&mut Incoming<'_>) -> Result<Envelope>;
 pub(super) fn receive(socket: &zmq::Socket, limits: &Limits, wait: Wait, open: Open) -> Result<(Envelope, Multipart)> {
     let watch = Watch::start();
     let mut incoming = Incoming::first(socket, wait)?;
-    let envelope = open(&mut incoming)?;
-    let message = incoming.into_message(limits)?;
+    let received = open(&mut incoming).and_then(|envelope| Ok((envelope, incoming.message(limits)?)));
+    incoming.finish();
+    let (envelope, message) = received?;
     watch.received(socket, &envelope, 1 + message.buffers().len(), message.total_len());
     Ok((envelope, message))
 }
@@ -54,14 +55,17 @@ pub(super) fn receive_and_decode<T, C: Decode<T>>(
 ) -> Result<(Envelope, T)> {
     let watch = Watch::start();
     let mut incoming = Incoming::first(socket, wait)?;
-    let envelope = open(&mut incoming)?;
-    let (frames, bytes, value) = match incoming.into_lone_frame() {
-        Ok(frame) => (1, frame.len(), codec.decode_frame(&frame)),
-        Err(incoming) => {
-            let message = incoming.into_message(&codec.limits())?;
-            (1 + message.buffers().len(), message.total_len(), codec.decode(message))
-        }
-    };
+    let opened = open(&mut incoming);
+    if let (Ok(envelope), Some(frame)) = (&opened, incoming.lone_frame()) {
+        let value = codec.decode_frame(frame);
+        watch.received(socket, envelope, 1, frame.len());
+        return Ok((opened?, value?));
+    }
+    let received = opened.and_then(|envelope| Ok((envelope, incoming.message(&codec.limits())?)));
+    incoming.finish();
+    let (envelope, message) = received?;
+    let (frames, bytes) = (1 + message.buffers().len(), message.total_len());
+    let value = codec.decode(message);
     watch.received(socket, &envelope, frames, bytes);
     Ok((envelope, value?))
 }

@@ -12,6 +12,8 @@ use super::read::{Bytes, Mismatch, Reader, Result};
 pub(super) struct Elements<'r, 'de> {
     pub(super) reader: &'r mut Reader<'de>,
     pub(super) left: usize,
+    /// Whether the entries are the fields of a struct.
+    pub(super) fields: bool,
 }
 
 impl Elements<'_, '_> {
@@ -46,11 +48,13 @@ impl<'de> MapAccess<'de> for Elements<'_, 'de> {
 
     #[inline]
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
+        self.reader.field = self.fields;
         self.next_element_seed(seed)
     }
 
     #[inline]
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value> {
+        self.reader.field = false;
         seed.deserialize(&mut *self.reader)
     }
 
@@ -87,7 +91,7 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
     }
 
     fn struct_variant<V: Visitor<'de>>(self, _fields: &'static [&'static str], visitor: V) -> Result<V::Value> {
-        self.0.value(visitor, Bytes::Whole)
+        self.0.value(visitor, Bytes::InStruct)
     }
 }
 

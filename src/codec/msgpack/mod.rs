@@ -13,7 +13,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned};
 
-use super::place::{BufferInfo, Placed, Placement};
+use super::place::{BufferInfo, Placement, Policy};
 use super::{Decode, Encode};
 use crate::buffer::Buffer;
 use crate::error::{Detail, Error, Result, excerpt};
@@ -69,12 +69,9 @@ use write::{Unserializable, Writer};
 /// ```
 #[derive(Clone)]
 pub struct MsgPack {
-    out_of_band_from: usize,
-    placement: Option<Arc<Decide>>,
+    policy: Policy,
     limits: Limits,
 }
-
-type Decide = dyn Fn(&BufferInfo) -> Placement + Send + Sync;
 
 impl Default for MsgPack {
     fn default() -> Self {
@@ -90,18 +87,18 @@ impl MsgPack {
 
     /// The codec with its defaults.
     pub const fn new() -> Self {
-        Self { out_of_band_from: Self::OUT_OF_BAND_FROM, placement: None, limits: Limits::new() }
+        Self { policy: Policy { out_of_band_from: Self::OUT_OF_BAND_FROM, callback: None }, limits: Limits::new() }
     }
 
     /// Sets from how many bytes on a buffer gets a frame of its own; 0 for all, `usize::MAX` for none.
     pub fn out_of_band_from(mut self, len: usize) -> Self {
-        self.out_of_band_from = len;
+        self.policy.out_of_band_from = len;
         self
     }
 
     /// Decides for each buffer where it goes. Called once per buffer, in order of serialization.
     pub fn placement(mut self, decide: impl Fn(&BufferInfo) -> Placement + Send + Sync + 'static) -> Self {
-        self.placement = Some(Arc::new(decide));
+        self.policy.callback = Some(Arc::new(decide));
         self
     }
 
@@ -165,14 +162,6 @@ impl MsgPack {
         self.build_shared(message)
     }
 
-    fn decide(&self, index: usize, len: usize) -> Placement {
-        let default = if len >= self.out_of_band_from { Placement::OutOfBand } else { Placement::InBand };
-        match &self.placement {
-            None => default,
-            Some(decide) => decide(&BufferInfo::new(index, len, default)),
-        }
-    }
-
     /// Checks a message against the limits, and its references against its frames.
     fn verify(&self, metadata: &[u8], frames: &[Buffer]) -> Result<()> {
         if metadata.is_empty() {
@@ -218,7 +207,7 @@ fn mistyped<'de, T: Deserialize<'de>>(metadata: &'de [u8], frames: &'de [Buffer]
     if scan(metadata, PATH_DEPTH, |_, _| Ok(())).is_err() {
         return Detail::Mistyped { path: String::new(), reason }.into();
     }
-    let again: Result<T, _> = serde_path_to_error::deserialize(&mut Reader::new(metadata, frames));
+    let again: Result<T, _> = serde_path_to_error::deserialize(&mut Reader::naming(metadata, frames));
     let (path, reason) = match again {
         // a `Deserialize` with a memory of its own
         Ok(_) => (String::new(), reason),
@@ -240,14 +229,12 @@ impl<T: Serialize + ?Sized> Encode<T> for MsgPack {
 
     fn encode_into(&self, value: &T, metadata: &mut Vec<u8>) -> Result<Vec<Buffer>> {
         let start = metadata.len();
-        let mut placed = Placed::new(|index, len| self.decide(index, len));
-        value.serialize(&mut Writer::new(metadata, &mut placed, self.limits.max_depth())).map_err(
-            |error| match error {
-                Unserializable::TooDeep => Error::new(Detail::ValueTooDeep { limit: self.limits.max_depth() }),
-                Unserializable::Because(reason) => Detail::Unserializable { reason: reason.into() }.into(),
-            },
-        )?;
-        let frames = placed.into_frames();
+        let mut writer = Writer::new(metadata, &self.policy, self.limits.max_depth());
+        value.serialize(&mut writer).map_err(|error| match error {
+            Unserializable::TooDeep => Error::new(Detail::ValueTooDeep { limit: self.limits.max_depth() }),
+            Unserializable::Because(reason) => Detail::Unserializable { reason: reason.into() }.into(),
+        })?;
+        let frames = writer.into_frames();
         let written = (metadata.len() - start) as u64;
         let total = frames.iter().fold(written, |sum, frame| sum.saturating_add(frame.len() as u64));
         self.limits.check_metadata(written)?;
@@ -279,8 +266,8 @@ impl<T: DeserializeOwned> Decode<T> for MsgPack {
 impl fmt::Debug for MsgPack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MsgPack")
-            .field("out_of_band_from", &self.out_of_band_from)
-            .field("placement", &self.placement.as_ref().map(|_| "callback"))
+            .field("out_of_band_from", &self.policy.out_of_band_from)
+            .field("placement", &self.policy.callback.as_ref().map(|_| "callback"))
             .field("limits", &self.limits)
             .finish()
     }

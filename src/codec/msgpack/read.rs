@@ -43,6 +43,10 @@ pub(super) type Result<T> = std::result::Result<T, Mismatch>;
 pub(crate) struct Reader<'de> {
     rest: &'de [u8],
     frames: &'de [Buffer],
+    /// Whether the text that comes next is the name of a struct's field: such names are compared as bytes.
+    pub(super) field: bool,
+    /// Whether even those are shown as text, for who wants to note them.
+    names_as_text: bool,
 }
 
 /// How a visitor wants bytes shown.
@@ -51,13 +55,20 @@ pub(super) enum Bytes {
     Whole,
     /// One by one: it asked for a sequence.
     OneByOne,
+    /// Whole; it asked for a struct, whose fields it knows by name.
+    InStruct,
     /// Not at all: it ignores what comes, and a buffer's frame with it.
     Skipped,
 }
 
 impl<'de> Reader<'de> {
     pub(crate) fn new(metadata: &'de [u8], frames: &'de [Buffer]) -> Self {
-        Self { rest: metadata, frames }
+        Self { rest: metadata, frames, field: false, names_as_text: false }
+    }
+
+    /// A reader that shows every field's name as text.
+    pub(crate) fn naming(metadata: &'de [u8], frames: &'de [Buffer]) -> Self {
+        Self { names_as_text: true, ..Self::new(metadata, frames) }
     }
 
     #[inline]
@@ -101,7 +112,7 @@ impl<'de> Reader<'de> {
         match marker {
             Marker::FixPos(value) => visitor.visit_u64(value.into()),
             Marker::FixStr(len) => self.text(len.into(), visitor),
-            Marker::FixMap(len) => self.map(len.into(), visitor),
+            Marker::FixMap(len) => self.map(len.into(), visitor, bytes),
             Marker::FixArray(len) => self.sequence(len.into(), visitor),
             Marker::Null => visitor.visit_unit(),
             Marker::True => visitor.visit_bool(true),
@@ -125,8 +136,8 @@ impl<'de> Reader<'de> {
             Marker::Bin32 => self.u32().and_then(|len| self.take(len)).and_then(|all| show(all, visitor, bytes)),
             Marker::Array16 => self.u16().and_then(|len| self.sequence(len, visitor)),
             Marker::Array32 => self.u32().and_then(|len| self.sequence(len, visitor)),
-            Marker::Map16 => self.u16().and_then(|len| self.map(len, visitor)),
-            Marker::Map32 => self.u32().and_then(|len| self.map(len, visitor)),
+            Marker::Map16 => self.u16().and_then(|len| self.map(len, visitor, bytes)),
+            Marker::Map32 => self.u32().and_then(|len| self.map(len, visitor, bytes)),
             extension => {
                 let (kind, payload) = self.extension(extension)?;
                 if kind != EXTENSION {
@@ -150,13 +161,14 @@ impl<'de> Reader<'de> {
     }
 
     fn sequence<V: Visitor<'de>>(&mut self, len: usize, visitor: V) -> Result<V::Value> {
-        let mut elements = Elements { reader: self, left: len };
+        let mut elements = Elements { reader: self, left: len, fields: false };
         let value = visitor.visit_seq(&mut elements)?;
         elements.finish(len, value)
     }
 
-    fn map<V: Visitor<'de>>(&mut self, len: usize, visitor: V) -> Result<V::Value> {
-        let mut entries = Elements { reader: self, left: len };
+    fn map<V: Visitor<'de>>(&mut self, len: usize, visitor: V, bytes: Bytes) -> Result<V::Value> {
+        let fields = bytes == Bytes::InStruct && !self.names_as_text;
+        let mut entries = Elements { reader: self, left: len, fields };
         let value = visitor.visit_map(&mut entries)?;
         entries.finish(len, value)
     }
@@ -207,7 +219,7 @@ fn ended() -> Mismatch {
 
 fn show<'de, V: Visitor<'de>>(all: &'de [u8], visitor: V, bytes: Bytes) -> Result<V::Value> {
     match bytes {
-        Bytes::Whole | Bytes::Skipped => visitor.visit_borrowed_bytes(all),
+        Bytes::Whole | Bytes::InStruct | Bytes::Skipped => visitor.visit_borrowed_bytes(all),
         Bytes::OneByOne => {
             let mut elements = SeqDeserializer::new(all.iter().copied());
             let value = visitor.visit_seq(&mut elements)?;
@@ -225,7 +237,19 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf unit map identifier
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf unit map
+    }
+
+    #[inline]
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.rest {
+            // a short name, which is most of them
+            [marker @ 0xa0..=0xbf, rest @ ..] if std::mem::take(&mut self.field) => {
+                self.rest = rest;
+                visitor.visit_borrowed_bytes(self.take(usize::from(marker & 0x1f))?)
+            }
+            _ => self.deserialize_any(visitor),
+        }
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
@@ -301,7 +325,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         _fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        self.value(visitor, Bytes::Whole)
+        self.value(visitor, Bytes::InStruct)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(

@@ -20,10 +20,27 @@ pub(crate) fn scan(
     max_depth: usize,
     mut reference: impl FnMut(usize, &[u8]) -> Result<()>,
 ) -> Result<()> {
+    // nearly all metadata is shallow, and room for many levels takes longer to clear than a short text to read
+    match walk::<SHALLOW>(metadata, max_depth.min(SHALLOW), &mut reference) {
+        Err(error) if max_depth > SHALLOW && error.is_limit() => {
+            walk::<{ Limits::MAX_DEPTH }>(metadata, max_depth, &mut reference)
+        }
+        walked => walked,
+    }
+}
+
+const SHALLOW: usize = 8;
+
+/// `scan` with room for `DEPTH` levels, which is `max_depth` or more.
+fn walk<const DEPTH: usize>(
+    metadata: &[u8],
+    max_depth: usize,
+    reference: &mut impl FnMut(usize, &[u8]) -> Result<()>,
+) -> Result<()> {
     // values still to come in each open array or map; the innermost one's count is `left`
-    let mut outer = [0_u64; Limits::MAX_DEPTH];
+    let mut outer = [0_usize; DEPTH];
     let mut depth = 0;
-    let mut left = 1_u64;
+    let mut left = 1_usize;
     let mut at = 0;
     let truncated = |at| Detail::MetadataTruncated { at, len: metadata.len() };
     loop {
@@ -39,28 +56,26 @@ pub(crate) fn scan(
         }
         left -= 1;
         let start = at;
-        let marker = *metadata.get(at).ok_or_else(|| truncated(start))?;
-        at += 1;
+        let Some((&marker, rest)) = metadata[at..].split_first() else { return Err(truncated(start).into()) };
         let shape = SHAPES[usize::from(marker)];
-        let count = match shape.width {
-            0 => u64::from(shape.count),
-            width => {
-                let bytes = metadata.get(at..at + usize::from(width)).ok_or_else(|| truncated(start))?;
-                at += bytes.len();
-                bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
-            }
+        let (count, rest) = match (shape.width, rest) {
+            (0, rest) => (usize::from(shape.count), rest),
+            (1, [a, rest @ ..]) => (usize::from(*a), rest),
+            (2, [a, b, rest @ ..]) => (usize::from(u16::from_be_bytes([*a, *b])), rest),
+            (4, [a, b, c, d, rest @ ..]) => (u32::from_be_bytes([*a, *b, *c, *d]) as usize, rest),
+            _ => return Err(truncated(start).into()),
         };
-        let backed = (metadata.len() - at) as u64;
+        at = metadata.len() - rest.len();
         match shape.what {
-            What::Bytes if count <= backed => at += count as usize,
-            What::Extension if count < backed => {
-                if metadata[at] == EXTENSION as u8 {
-                    reference(start, &metadata[at + 1..][..count as usize])?;
+            What::Bytes if count <= rest.len() => at += count,
+            What::Extension if count < rest.len() => {
+                if rest[0] == EXTENSION as u8 {
+                    reference(start, &rest[1..=count])?;
                 }
-                at += 1 + count as usize;
+                at += 1 + count;
             }
             // each value takes a byte at least
-            What::Array | What::Map if count <= backed => {
+            What::Array | What::Map if count <= rest.len() => {
                 if depth >= max_depth {
                     return Err(Detail::TooDeep { at: start, limit: max_depth }.into());
                 }

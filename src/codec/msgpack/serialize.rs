@@ -10,20 +10,18 @@ use serde::ser::{
 };
 
 use super::write::{ARRAY, Compound, MAP, Result, Unserializable, Writer};
-use crate::buffer::Buffer;
-use crate::codec::place::Placement;
 use crate::handoff;
 
-impl<'a, 'w, D: Fn(usize, usize) -> Placement> Serializer for &'a mut Writer<'w, D> {
+impl<'a, 'w> Serializer for &'a mut Writer<'w> {
     type Ok = ();
     type Error = Unserializable;
-    type SerializeSeq = Compound<'a, 'w, D>;
-    type SerializeTuple = Compound<'a, 'w, D>;
-    type SerializeTupleStruct = Compound<'a, 'w, D>;
-    type SerializeTupleVariant = Compound<'a, 'w, D>;
-    type SerializeMap = Compound<'a, 'w, D>;
-    type SerializeStruct = Compound<'a, 'w, D>;
-    type SerializeStructVariant = Compound<'a, 'w, D>;
+    type SerializeSeq = Compound<'a, 'w>;
+    type SerializeTuple = Compound<'a, 'w>;
+    type SerializeTupleStruct = Compound<'a, 'w>;
+    type SerializeTupleVariant = Compound<'a, 'w>;
+    type SerializeMap = Compound<'a, 'w>;
+    type SerializeStruct = Compound<'a, 'w>;
+    type SerializeStructVariant = Compound<'a, 'w>;
 
     fn serialize_bool(self, value: bool) -> Result<()> {
         self.out.push(0xc2 | u8::from(value));
@@ -92,9 +90,7 @@ impl<'a, 'w, D: Fn(usize, usize) -> Placement> Serializer for &'a mut Writer<'w,
 
     fn serialize_bytes(self, bytes: &[u8]) -> Result<()> {
         if std::mem::take(&mut self.announced) {
-            // serde kept the bytes in a store of its own on the way here (a flattened enum): ownership is lost
-            handoff::close();
-            return self.buffer(&Buffer::copy_from_slice(bytes));
+            return self.announced_bytes(bytes);
         }
         self.binary(bytes)
     }
@@ -109,7 +105,7 @@ impl<'a, 'w, D: Fn(usize, usize) -> Placement> Serializer for &'a mut Writer<'w,
 
     fn serialize_unit(self) -> Result<()> {
         if std::mem::take(&mut self.announced)
-            && let Some(buffer) = handoff::caught()
+            && let Some(buffer) = handoff::given()
         {
             return self.buffer(&buffer);
         }
@@ -134,7 +130,7 @@ impl<'a, 'w, D: Fn(usize, usize) -> Placement> Serializer for &'a mut Writer<'w,
             return serializer.serialize_newtype_struct(name, value).map_err(ser::Error::custom);
         }
         if name == handoff::BUFFER {
-            return handoff::catch(|| {
+            return handoff::ask(self.placed.out_of_band_from(), || {
                 self.announced = true;
                 value.serialize(&mut *self).inspect(|()| self.announced = false)
             });
@@ -206,7 +202,7 @@ impl<'a, 'w, D: Fn(usize, usize) -> Placement> Serializer for &'a mut Writer<'w,
 /// Implements a compound state whose elements have no names.
 macro_rules! unnamed {
     ($($state:ident . $method:ident),* $(,)?) => { $(
-        impl<D: Fn(usize, usize) -> Placement> $state for Compound<'_, '_, D> {
+        impl $state for Compound<'_, '_> {
             type Ok = ();
             type Error = Unserializable;
 
@@ -232,7 +228,7 @@ unnamed!(
 /// Implements a compound state whose fields have names.
 macro_rules! named {
     ($($state:ident),*) => { $(
-        impl<D: Fn(usize, usize) -> Placement> $state for Compound<'_, '_, D> {
+        impl $state for Compound<'_, '_> {
             type Ok = ();
             type Error = Unserializable;
 
@@ -251,7 +247,7 @@ macro_rules! named {
 }
 named!(SerializeStruct, SerializeStructVariant);
 
-impl<D: Fn(usize, usize) -> Placement> SerializeMap for Compound<'_, '_, D> {
+impl SerializeMap for Compound<'_, '_> {
     type Ok = ();
     type Error = Unserializable;
 

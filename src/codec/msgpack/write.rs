@@ -7,9 +7,9 @@ use std::fmt::{self, Display};
 use serde::ser::{self, Serialize};
 
 use crate::buffer::Buffer;
-use crate::codec::place::{Placed, Placement};
-use crate::memory;
+use crate::codec::place::{Placed, Placement, Policy};
 use crate::reference::{EXTENSION, Reference};
+use crate::{handoff, memory};
 
 /// Why a value does not serialize.
 #[derive(Debug)]
@@ -38,9 +38,9 @@ impl ser::Error for Unserializable {
 
 pub(super) type Result<T> = std::result::Result<T, Unserializable>;
 
-pub(crate) struct Writer<'w, D> {
+pub(crate) struct Writer<'w> {
     pub(super) out: &'w mut Vec<u8>,
-    placed: &'w mut Placed<D>,
+    pub(super) placed: Placed<'w>,
     /// How many more arrays and maps may be opened.
     pub(super) depth: usize,
     /// Whether a newtype struct has announced a buffer, and its content comes next.
@@ -56,10 +56,15 @@ const BINARY: Head = Head(0, 0, 0xc4, 0xc5, 0xc6);
 pub(super) const ARRAY: Head = Head(0x90, 15, 0, 0xdc, 0xdd);
 pub(super) const MAP: Head = Head(0x80, 15, 0, 0xde, 0xdf);
 
-impl<'w, D: Fn(usize, usize) -> Placement> Writer<'w, D> {
+impl<'w> Writer<'w> {
     /// A writer that appends to `out`.
-    pub(crate) fn new(out: &'w mut Vec<u8>, placed: &'w mut Placed<D>, max_depth: usize) -> Self {
-        Self { out, placed, depth: max_depth, announced: false }
+    pub(crate) fn new(out: &'w mut Vec<u8>, policy: &'w Policy, max_depth: usize) -> Self {
+        Self { out, placed: Placed::new(policy), depth: max_depth, announced: false }
+    }
+
+    /// The frames of the buffers that went out of band.
+    pub(crate) fn into_frames(self) -> Vec<Buffer> {
+        self.placed.into_frames()
     }
 
     #[inline]
@@ -117,6 +122,18 @@ impl<'w, D: Fn(usize, usize) -> Placement> Writer<'w, D> {
         self.out.extend_from_slice(bytes);
     }
 
+    /// The bytes of a buffer that was not given away: too short for a frame of its own, or kept by serde on the way here
+    /// (a flattened enum), which loses the ownership.
+    pub(super) fn announced_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        handoff::stop_asking();
+        if bytes.len() >= self.placed.out_of_band_from() {
+            return self.buffer(&Buffer::copy_from_slice(bytes));
+        }
+        self.placed.decide(bytes.len());
+        memory::count_copy(bytes.len());
+        self.binary(bytes)
+    }
+
     /// Puts a buffer where its placement says.
     pub(super) fn buffer(&mut self, buffer: &Buffer) -> Result<()> {
         match self.placed.decide(buffer.len()) {
@@ -143,12 +160,7 @@ impl<'w, D: Fn(usize, usize) -> Placement> Writer<'w, D> {
     }
 
     /// Opens an array or map within `levels - 1` others of one element.
-    pub(super) fn open(
-        &mut self,
-        levels: usize,
-        head: &'static Head,
-        len: Option<usize>,
-    ) -> Result<Compound<'_, 'w, D>> {
+    pub(super) fn open(&mut self, levels: usize, head: &'static Head, len: Option<usize>) -> Result<Compound<'_, 'w>> {
         self.announced = false;
         self.depth = self.deeper(levels)?;
         if let Some(len) = len {
@@ -198,14 +210,14 @@ fn too_long(len: usize) -> Unserializable {
 }
 
 /// An open array or map.
-pub(crate) struct Compound<'a, 'w, D> {
-    pub(super) writer: &'a mut Writer<'w, D>,
+pub(crate) struct Compound<'a, 'w> {
+    pub(super) writer: &'a mut Writer<'w>,
     levels: usize,
     /// Of one whose length was not known: its kind, where it begins, and how many elements it has so far.
     unknown: Option<(&'static Head, usize, usize)>,
 }
 
-impl<D: Fn(usize, usize) -> Placement> Compound<'_, '_, D> {
+impl Compound<'_, '_> {
     #[inline]
     pub(super) fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
         if let Some((_, _, count)) = &mut self.unknown {

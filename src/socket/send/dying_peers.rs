@@ -201,7 +201,7 @@ fn send_hooked(
     message: &Multipart,
     before: impl FnMut(usize),
 ) -> Result<u32> {
-    let kind = guard::check(socket).unwrap();
+    let kind = guard::socket_type(socket).unwrap();
     let outgoing = Outgoing::new(envelope, message);
     Sending { socket, kind, outgoing: &outgoing, wait: Wait::AsTheSocketSays, deadline: None }.send_whole(before)
 }
