@@ -16,7 +16,7 @@ fn main() {
     receive_if_child();
     let words: Vec<String> = env::args().skip(1).collect();
     let quick = words.iter().any(|word| word == "quick");
-    let (rounds, time) = if quick { (3, Duration::from_millis(60)) } else { (9, Duration::from_millis(250)) };
+    let (rounds, time) = if quick { (3, Duration::from_millis(60)) } else { (31, Duration::from_millis(80)) };
     let only = |name: &str| words.iter().any(|word| word == name);
     let wants = |sides: &str, transport: &str| {
         let sides_named = ["threads", "processes"].iter().any(|name| only(name));
@@ -91,7 +91,7 @@ fn kept_pages(rounds: usize, time: Duration) {
         let size = Size { buffers: 1, bytes };
         let means = [Means::Raw, Means::Outband, Means::OutbandKept];
         let pairs = means.map(|means| Pair::new(means, Sides::Processes, "tcp", size));
-        let result = Rounds::run(&pairs, rounds, time.max(Duration::from_millis(400)));
+        let result = Rounds::run(&pairs, rounds, time.max(Duration::from_millis(200)));
         let [raw, ours, kept] = [0, 1, 2].map(|index| speed(result.median(index), size));
         println!("| {} | {raw} | {ours} | {kept} | {:.2} |", human(bytes), result.ratio(2, 0));
     }

@@ -6,6 +6,9 @@ pub mod wire {}
 #[doc = include_str!("../docs/delivery.md")]
 pub mod delivery {}
 
-#[doc = "[the wire]: wire\n[delivery]: delivery\n\n"] // the first definition wins over the page's own
+#[doc = "[the wire]: wire\n[delivery]: delivery\n[benchmarks]: benchmarks\n\n"] // the first definition wins over the page's own
 #[doc = include_str!("../docs/design.md")]
 pub mod design {}
+
+#[doc = include_str!("../docs/benchmarks.md")]
+pub mod benchmarks {}

@@ -91,8 +91,11 @@ impl Size {
         Sample::Many(Object { id, payload }, Object { id, payload: naive })
     }
 
-    /// Messages that may be queued: at most about 256 MiB.
-    fn high_water_mark(self) -> i32 {
+    /// Messages that may be queued: libzmq's default where they are the sender's own memory, else at most about 256 MiB.
+    fn high_water_mark(self, means: Means, is_inproc: bool) -> i32 {
+        if is_inproc && means != Means::Naive {
+            return 1000;
+        }
         ((256 << 20) / self.total().max(1)).clamp(2, 1000) as i32
     }
 }
@@ -117,7 +120,7 @@ impl Pair {
     pub(crate) fn new(means: Means, sides: Sides, transport: &str, size: Size) -> Self {
         let context = zmq::Context::new();
         let socket = context.socket(zmq::PAIR).unwrap();
-        configure(&socket, size);
+        configure(&socket, size.high_water_mark(means, transport == "inproc"));
         let directory = env::temp_dir().display().to_string();
         let unique = format!("{}-{:?}-{}", std::process::id(), means, Instant::now().elapsed().as_nanos());
         socket
@@ -211,15 +214,15 @@ pub(crate) fn receive_if_child() {
     std::process::exit(0);
 }
 
-fn configure(socket: &zmq::Socket, size: Size) {
-    socket.set_sndhwm(size.high_water_mark()).unwrap();
-    socket.set_rcvhwm(size.high_water_mark()).unwrap();
+fn configure(socket: &zmq::Socket, high_water_mark: i32) {
+    socket.set_sndhwm(high_water_mark).unwrap();
+    socket.set_rcvhwm(high_water_mark).unwrap();
     socket.set_linger(0).unwrap();
 }
 
 fn receive(context: &zmq::Context, endpoint: &str, means: Means, size: Size) {
     let socket = context.socket(zmq::PAIR).unwrap();
-    configure(&socket, size);
+    configure(&socket, size.high_water_mark(means, endpoint.starts_with("inproc")));
     socket.connect(endpoint).unwrap();
     loop {
         let count = u64::from_le_bytes(socket.recv_bytes(0).unwrap()[..].try_into().unwrap());
