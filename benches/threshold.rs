@@ -10,7 +10,7 @@ use rig::{Means, Pair, Rounds, Sides, Size, human, receive_if_child};
 
 fn main() {
     receive_if_child();
-    println!("| sides | transport | buffer | in band | out of band | out of band ÷ in band |");
+    println!("| sides | transport | buffer | in band | out of band | out of band, times as fast |");
     println!("|---|---|---|---:|---:|---:|");
     for (sides, transport) in
         [(Sides::Threads, "inproc"), (Sides::Threads, "tcp"), (Sides::Processes, "ipc"), (Sides::Processes, "tcp")]

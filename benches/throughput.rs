@@ -64,6 +64,8 @@ fn row(name: &str, sides: Sides, transport: &str, size: Size, rounds: usize, tim
         1 => human(size.bytes),
         buffers => format!("{buffers} × {}", human(size.bytes)),
     };
+    // where nothing is moved, bytes per second say nothing
+    let speed = if transport == "inproc" && size.total() >= 64 << 10 { |seconds, _| time_of(seconds) } else { speed };
     println!(
         "| {name} | {transport} | {object} | {} | {} | {} | {:.2} | {:.1} |",
         speed(result.median(0), size),
@@ -81,6 +83,11 @@ fn speed(seconds: f64, size: Size) -> String {
     } else {
         format!("{:.2} GB/s", size.total() as f64 / seconds * 1e-9)
     }
+}
+
+/// The time per object.
+fn time_of(seconds: f64) -> String {
+    if seconds < 1e-3 { format!("{:.2} µs", seconds * 1e6) } else { format!("{:.1} ms", seconds * 1e3) }
 }
 
 fn kept_pages(rounds: usize, time: Duration) {
