@@ -57,7 +57,22 @@ fn lend_held(held: Box<Held>) -> zmq::Message {
 
 /// Makes the message that carries a metadata or envelope frame: short ones are copied, long ones lent.
 pub(crate) fn carry(bytes: &Bytes) -> zmq::Message {
-    if bytes.len() <= COPY_UP_TO { zmq::Message::from(&bytes[..]) } else { lend(bytes.clone(), None) }
+    if bytes.len() <= COPY_UP_TO { copied(bytes) } else { lend(bytes.clone(), None) }
+}
+
+/// Copies `bytes` into memory of libzmq's, as `zmq::Message::from` does, with half its calls into libzmq.
+pub(crate) fn copied(bytes: &[u8]) -> zmq::Message {
+    let mut message = zmq::Message::new();
+    let raw = (&raw mut message).cast::<zmq_msg_t>();
+    // SAFETY: `raw` points to the only field of `message` (asserted at the top of this file), which is initialised and
+    // empty, so overwriting it leaks nothing.
+    let status = unsafe { zmq_sys::zmq_msg_init_size(raw, bytes.len()) };
+    assert_eq!(status, 0, "libzmq has no memory for a message of {} bytes", bytes.len());
+    // SAFETY: the message was just initialised.
+    let data = unsafe { zmq_sys::zmq_msg_data(raw) };
+    // SAFETY: the message has room for exactly `bytes.len()` bytes, in memory that nothing else refers to.
+    unsafe { data.cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+    message
 }
 
 thread_local! {

@@ -56,17 +56,29 @@ fn walk<const DEPTH: usize>(
         }
         left -= 1;
         let start = at;
-        let Some((&marker, rest)) = metadata[at..].split_first() else { return Err(truncated(start).into()) };
-        let shape = SHAPES[usize::from(marker)];
-        let (count, rest) = match (shape.width, rest) {
-            (0, rest) => (usize::from(shape.count), rest),
-            (1, [a, rest @ ..]) => (usize::from(*a), rest),
-            (2, [a, b, rest @ ..]) => (usize::from(u16::from_be_bytes([*a, *b])), rest),
-            (4, [a, b, c, d, rest @ ..]) => (u32::from_be_bytes([*a, *b, *c, *d]) as usize, rest),
-            _ => return Err(truncated(start).into()),
+        let Some(&marker) = metadata.get(at) else { return Err(truncated(start).into()) };
+        at += 1;
+        let (what, count) = match marker {
+            // what small metadata is made of: short numbers, text and containers
+            0x00..=0x7f | 0xe0..=0xff => continue,
+            0xa0..=0xbf => (What::Bytes, usize::from(marker & 0x1f)),
+            0x80..=0x8f => (What::Map, usize::from(marker & 0x0f)),
+            0x90..=0x9f => (What::Array, usize::from(marker & 0x0f)),
+            _ => {
+                let shape = SHAPES[usize::from(marker)];
+                let count = match (shape.width, &metadata[at..]) {
+                    (0, _) => usize::from(shape.count),
+                    (1, [a, ..]) => usize::from(*a),
+                    (2, [a, b, ..]) => usize::from(u16::from_be_bytes([*a, *b])),
+                    (4, [a, b, c, d, ..]) => u32::from_be_bytes([*a, *b, *c, *d]) as usize,
+                    _ => return Err(truncated(start).into()),
+                };
+                at += usize::from(shape.width);
+                (shape.what, count)
+            }
         };
-        at = metadata.len() - rest.len();
-        match shape.what {
+        let rest = &metadata[at..];
+        match what {
             What::Bytes if count <= rest.len() => at += count,
             What::Extension if count < rest.len() => {
                 if rest[0] == EXTENSION as u8 {
@@ -81,7 +93,7 @@ fn walk<const DEPTH: usize>(
                 }
                 outer[depth] = left;
                 depth += 1;
-                left = if shape.what == What::Map { 2 * count } else { count };
+                left = if what == What::Map { 2 * count } else { count };
             }
             What::Reserved => return Err(Detail::MetadataReserved { at: start }.into()),
             _ => return Err(truncated(start).into()),

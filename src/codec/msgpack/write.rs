@@ -69,6 +69,10 @@ impl<'w> Writer<'w> {
 
     #[inline]
     pub(super) fn head(&mut self, head: &Head, len: usize) -> Result<()> {
+        if len <= head.1 && head.1 > 0 {
+            self.out.push(head.0 | len as u8);
+            return Ok(());
+        }
         let mut bytes = [0; 5];
         let bytes = form(head, len, &mut bytes).ok_or_else(|| too_long(len))?;
         self.out.extend_from_slice(bytes);
