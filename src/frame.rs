@@ -25,8 +25,8 @@ const _: () = assert!(align_of::<zmq::Message>() == align_of::<zmq_msg_t>());
 
 /// The size in bytes of libzmq's receive arena (`in_batch_size`, `config.hpp`).
 ///
-/// A frame that arrives over a wire and fits in what is left of the arena is a slice of it, and pins it: 8 KiB of data
-/// and some 10 KiB of counters. Any longer frame has memory of its own.
+/// A frame that arrives over a wire and fits in what is left of the arena is a slice of it, and pins it: 8 KiB of data,
+/// and counters that are set aside and hardly touched. Any longer frame has memory of its own.
 pub(crate) const RECEIVE_ARENA: usize = 8192;
 
 /// Up to here a frame that nobody else holds is copied into libzmq's own memory: cheaper than handing over an owner.
