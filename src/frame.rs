@@ -60,8 +60,40 @@ pub(crate) fn carry(bytes: &Bytes) -> zmq::Message {
     if bytes.len() <= COPY_UP_TO { copied(bytes) } else { lend(bytes.clone(), None) }
 }
 
-/// Copies `bytes` into memory of libzmq's, as `zmq::Message::from` does, with half its calls into libzmq.
+/// The lengths of frames that are copied into a block of their own, for glibc's sake. It keeps freed blocks of up to 120
+/// bytes in lists that need no lock. libzmq puts a header of 40 bytes before what it copies, and from 81 bytes on that
+/// block is too long for those lists: the thread that frees it and the one that makes the next meet at the arena's lock.
+const OWN_BLOCK: std::ops::RangeInclusive<usize> = 81..=120;
+
+/// Copies `bytes` into a new message.
 pub(crate) fn copied(bytes: &[u8]) -> zmq::Message {
+    if OWN_BLOCK.contains(&bytes.len()) { in_own_block(bytes) } else { in_libzmqs(bytes) }
+}
+
+/// Copies `bytes` into a block that the message owns.
+fn in_own_block(bytes: &[u8]) -> zmq::Message {
+    let len = bytes.len();
+    let data = Box::into_raw(Box::<[u8]>::from(bytes)).cast::<c_void>();
+    let mut message = zmq::Message::new();
+    let raw = (&raw mut message).cast::<zmq_msg_t>();
+    let hint = ptr::without_provenance_mut(len);
+    // SAFETY: as in `lend_held`: `raw` is initialised and empty, and `data` is valid for `len` bytes until `release_block`,
+    // which libzmq calls once, frees it.
+    let status = unsafe { zmq_sys::zmq_msg_init_data(raw, data, len, Some(release_block), hint) };
+    assert_eq!(status, 0, "invariant: libzmq has memory for a message header");
+    message
+}
+
+/// The free function of a block of `hint` bytes. Runs on any thread.
+unsafe extern "C" fn release_block(data: *mut c_void, hint: *mut c_void) {
+    let block = ptr::slice_from_raw_parts_mut(data.cast::<u8>(), hint.addr());
+    // SAFETY: `in_own_block` made `data` with `Box::into_raw` of as many bytes as `hint` says, and libzmq calls a free
+    // function once.
+    drop(unsafe { Box::from_raw(block) });
+}
+
+/// Copies `bytes` into memory of libzmq's, as `zmq::Message::from` does, with half its calls into libzmq.
+fn in_libzmqs(bytes: &[u8]) -> zmq::Message {
     let mut message = zmq::Message::new();
     let raw = (&raw mut message).cast::<zmq_msg_t>();
     // SAFETY: `raw` points to the only field of `message` (asserted at the top of this file), which is initialised and
