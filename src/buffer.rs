@@ -7,7 +7,7 @@ use std::ops::{Deref, RangeBounds};
 
 use bytes::Bytes;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
-use serde::ser::{Serialize, Serializer};
+use serde::ser::{self, Serialize, Serializer};
 
 use crate::element::{self, Element};
 use crate::error::Result;
@@ -247,7 +247,11 @@ struct Payload<'a>(&'a Buffer);
 
 impl Serialize for Payload<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if handoff::offer(self.0) { serializer.serialize_unit() } else { serializer.serialize_bytes(self.0) }
+        match handoff::offer(self.0) {
+            Ok(true) => serializer.serialize_unit(),
+            Ok(false) => serializer.serialize_bytes(self.0),
+            Err(why) => Err(ser::Error::custom(why)),
+        }
     }
 }
 

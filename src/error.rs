@@ -177,6 +177,10 @@ pub(crate) enum Detail {
     CastLength { bytes: usize, element: usize },
     CastAlignment { address: usize, align: usize },
     EmptyMetadata,
+    NotCompiledIn { frame: usize, encoding: &'static str, feature: &'static str },
+    NothingToBorrow { frame: usize, encoding: &'static str },
+    ArrayMisfit { reason: String },
+    TableMisfit { reason: String },
     // the peer
     NoMetadata,
     NoEnvelope { missing: &'static str },
@@ -190,6 +194,11 @@ pub(crate) enum Detail {
     FrameContent { frame: usize, frames: usize },
     Mistyped { path: String, reason: String },
     BufferMissing,
+    NotJson { reason: String },
+    NotProtobuf { reason: String },
+    NotZipped { reason: String },
+    BadArrayHeader { reason: String },
+    Corrupt { frame: usize, encoding: &'static str, reason: String },
     StreamHeader { reason: &'static str },
     StreamTruncated { frame: &'static str, missing: u64 },
     StreamEnded,
@@ -200,6 +209,7 @@ pub(crate) enum Detail {
     TooDeep { at: usize, limit: usize },
     ValueTooDeep { limit: usize },
     RepeatedTooLong { limit: u64 },
+    DecompressedTooLong { len: u64, limit: u64 },
     // the transport
     Socket { operation: &'static str, error: zmq::Error },
     Unreachable { peer: String },
@@ -218,12 +228,16 @@ impl Detail {
                 ErrorKind::Caller
             }
             Forked { .. } | CastLength { .. } | CastAlignment { .. } | EmptyMetadata => ErrorKind::Caller,
+            NotCompiledIn { .. } | NothingToBorrow { .. } | ArrayMisfit { .. } | TableMisfit { .. } => {
+                ErrorKind::Caller
+            }
             NoMetadata | NoEnvelope { .. } | MetadataTruncated { .. } | MetadataTrailing { .. } => ErrorKind::Peer,
             MetadataReserved { .. } | BadReference { .. } | FrameMissing { .. } | FrameUnused { .. } => ErrorKind::Peer,
             FrameLength { .. } | FrameContent { .. } | Mistyped { .. } | BufferMissing => ErrorKind::Peer,
-            StreamHeader { .. } | StreamTruncated { .. } | StreamEnded => ErrorKind::Peer,
+            NotJson { .. } | NotProtobuf { .. } | NotZipped { .. } | BadArrayHeader { .. } => ErrorKind::Peer,
+            Corrupt { .. } | StreamHeader { .. } | StreamTruncated { .. } | StreamEnded => ErrorKind::Peer,
             TooManyFrames { .. } | MetadataTooLong { .. } | MessageTooLong { .. } | TooDeep { .. } => ErrorKind::Limits,
-            ValueTooDeep { .. } | RepeatedTooLong { .. } => ErrorKind::Limits,
+            ValueTooDeep { .. } | RepeatedTooLong { .. } | DecompressedTooLong { .. } => ErrorKind::Limits,
             Socket { .. } | Unreachable { .. } | RequestTorn | Io { .. } => ErrorKind::Transport,
             TimedOut { .. } | WouldBlock { .. } => ErrorKind::Timeout,
         }
@@ -255,7 +269,18 @@ impl fmt::Display for Detail {
                 f,
                 "the buffer lies at {address:#x}, which is not aligned to {align} bytes (to_aligned copies it)"
             ),
-            EmptyMetadata => f.write_str("a message needs a metadata frame of at least one byte"),
+            EmptyMetadata => f.write_str("a message with buffers needs a metadata frame of at least one byte"),
+            NotCompiledIn { frame, encoding, feature } => write!(
+                f,
+                "buffer frame {frame} is compressed with {encoding}, which this program was built without: \
+                 the feature is outband/{feature}"
+            ),
+            NothingToBorrow { frame, encoding } => write!(
+                f,
+                "buffer frame {frame} is compressed with {encoding}, so nothing can be borrowed from it: decode the message by value"
+            ),
+            ArrayMisfit { reason } => write!(f, "this is no array: {reason}"),
+            TableMisfit { reason } => write!(f, "this is no table: {reason}"),
             NoMetadata => f.write_str("the message has no metadata frame"),
             NoEnvelope { missing } => write!(f, "the message has no {missing} frame"),
             MetadataTruncated { at, len } => {
@@ -280,6 +305,13 @@ impl fmt::Display for Detail {
             Mistyped { path, reason } if path.is_empty() || path == "." => write!(f, "the metadata does not fit: {reason}"),
             Mistyped { path, reason } => write!(f, "the metadata does not fit at {path}: {reason}"),
             BufferMissing => f.write_str("a buffer is missing"),
+            NotJson { reason } => write!(f, "the message is not the JSON that was expected: {reason}"),
+            NotProtobuf { reason } => write!(f, "the message is not the protocol buffer that was expected: {reason}"),
+            NotZipped { reason } => write!(f, "the message is not a zlib stream: {reason}"),
+            BadArrayHeader { reason } => write!(f, "the message is no array with a header before it: {reason}"),
+            Corrupt { frame, encoding, reason } => {
+                write!(f, "buffer frame {frame} does not decompress as {encoding}: {reason}")
+            }
             StreamHeader { reason } => write!(f, "the stream holds no message here: {reason}"),
             StreamTruncated { frame, missing } => {
                 write!(f, "the stream ends {missing} bytes before the end of the {frame}")
@@ -298,6 +330,9 @@ impl fmt::Display for Detail {
                 f,
                 "frames that are referenced more than once would be copied out to more than the limit of {limit} bytes"
             ),
+            DecompressedTooLong { len, limit } => {
+                write!(f, "the compressed buffers would have {len} bytes decompressed, the limit is {limit}")
+            }
             Socket { operation, error } => write!(f, "could not {operation}: {error}"),
             Unreachable { peer } => write!(f, "peer {peer} is not connected"),
             RequestTorn => f.write_str(

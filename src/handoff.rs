@@ -24,36 +24,90 @@ use crate::buffer::Buffer;
 pub(crate) const BUFFER: &str = "outband::Buffer";
 
 thread_local! {
-    /// From how many bytes on a buffer is asked for, by the codec that comes next; `None` where nobody asks.
-    static ASKED: Cell<Option<usize>> = const { Cell::new(None) };
+    static ASKED: Cell<Asked> = const { Cell::new(Asked::Nobody) };
     static GIVEN: Cell<Option<Buffer>> = const { Cell::new(None) };
+    /// The length in bytes of the elements of the buffer that comes next.
+    static ITEM: Cell<usize> = const { Cell::new(1) };
     static OWNERS: RefCell<Option<Owners>> = const { RefCell::new(None) };
 }
 
-/// Runs `serialize` and asks the buffer in it for itself, if it has `from` bytes or more.
-pub(crate) fn ask<R>(from: usize, serialize: impl FnOnce() -> R) -> R {
-    struct Restore(Option<usize>);
+/// What the serializer at work says to buffers.
+#[derive(Clone, Copy, Default)]
+enum Asked {
+    /// Nothing: it gets bytes.
+    #[default]
+    Nobody,
+    /// The next buffer is asked for, if it has as many bytes or more.
+    From(usize),
+    /// It takes none; the text says why and what to do.
+    Refused(&'static str),
+}
+
+fn asked<R>(asked: Asked, serialize: impl FnOnce() -> R) -> R {
+    struct Restore(Asked);
     impl Drop for Restore {
         fn drop(&mut self) {
             ASKED.set(self.0);
         }
     }
-    let _restore = Restore(ASKED.replace(Some(from)));
+    let _restore = Restore(ASKED.replace(asked));
     serialize()
 }
 
-/// Gives a buffer to who asked; `false` where nobody did, or not for one so short. Either way nobody asks any more.
-pub(crate) fn offer(buffer: &Buffer) -> bool {
-    let wanted = ASKED.take().is_some_and(|from| buffer.len() >= from);
+/// Runs `serialize` and asks the buffer in it for itself, if it has `from` bytes or more.
+pub(crate) fn ask<R>(from: usize, serialize: impl FnOnce() -> R) -> R {
+    asked(Asked::From(from), serialize)
+}
+
+/// Runs `serialize`, in which every buffer fails with `why`.
+pub(crate) fn refuse<R>(why: &'static str, serialize: impl FnOnce() -> R) -> R {
+    asked(Asked::Refused(why), serialize)
+}
+
+/// Runs `serialize`, in which nobody asks and nobody refuses.
+pub(crate) fn take_bytes<R>(serialize: impl FnOnce() -> R) -> R {
+    asked(Asked::Nobody, serialize)
+}
+
+/// Gives a buffer to who asked; `Ok(false)` where nobody did, or not for one so short. Either way nobody asks any more.
+///
+/// # Errors
+///
+/// Why the serializer takes no buffers.
+pub(crate) fn offer(buffer: &Buffer) -> Result<bool, &'static str> {
+    let from = match ASKED.get() {
+        Asked::Refused(why) => return Err(why),
+        Asked::Nobody => return Ok(false),
+        Asked::From(from) => from,
+    };
+    ASKED.set(Asked::Nobody);
+    let wanted = buffer.len() >= from;
     if wanted {
         GIVEN.set(Some(buffer.clone()));
     }
-    wanted
+    Ok(wanted)
 }
 
 /// Stops asking: what came is not a buffer, and what runs next may serialize buffers of its own.
 pub(crate) fn stop_asking() {
-    ASKED.set(None);
+    ASKED.set(Asked::Nobody);
+}
+
+/// Runs `serialize`, in which buffers hold elements of `item` bytes each: compression with a byte shuffle wants to know.
+pub(crate) fn of_items<R>(item: usize, serialize: impl FnOnce() -> R) -> R {
+    struct Restore(usize);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            ITEM.set(self.0);
+        }
+    }
+    let _restore = Restore(ITEM.replace(item.max(1)));
+    serialize()
+}
+
+/// The length in bytes of the elements of the buffer that is being serialized; 1 where nobody said.
+pub(crate) fn item() -> usize {
+    ITEM.get()
 }
 
 /// Takes the buffer that was given, if one was.
@@ -103,8 +157,8 @@ impl Owners {
         Some(found)
     }
 
-    fn find(&mut self, bytes: &[u8]) -> Option<Buffer> {
-        let (metadata, buffers) = &*self.frames;
+    fn find_frame(&mut self, bytes: &[u8]) -> Option<Buffer> {
+        let buffers = &self.frames.1;
         if let Some(last) = buffers.get(self.last).filter(|buffer| is_all_of(bytes, buffer)) {
             return Some(last.clone());
         }
@@ -117,9 +171,14 @@ impl Owners {
             let buffer = &buffers[index];
             (buffer.as_ptr().addr(), buffer.len())
         });
-        if let Ok(position) = found {
-            return Some(buffers[self.by_address[position]].clone());
+        found.ok().map(|position| buffers[self.by_address[position]].clone())
+    }
+
+    fn find(&mut self, bytes: &[u8]) -> Option<Buffer> {
+        if let Some(frame) = self.find_frame(bytes) {
+            return Some(frame);
         }
+        let metadata = &self.frames.0;
         if metadata.len() > bytes.len().saturating_mul(SHARE_FACTOR) {
             return None;
         }
@@ -165,6 +224,17 @@ pub(crate) fn copying(len: usize) -> Result<(), u64> {
 /// Whether [`showing`] or [`copying`] has refused a buffer of this message.
 pub(crate) fn is_overdrawn() -> bool {
     OWNERS.with(|place| place.borrow().as_ref().is_some_and(|owners| owners.lent > owners.credit))
+}
+
+/// The out-of-band buffer that `bytes` is all of; `None` for bytes of any other origin.
+pub(crate) fn frame_of(bytes: &[u8]) -> Option<Buffer> {
+    OWNERS.with(|place| {
+        let mut place = place.borrow_mut();
+        let owners = place.as_mut()?;
+        let found = owners.find_frame(bytes)?;
+        owners.lent = owners.lent.saturating_sub(bytes.len() as u64);
+        Some(found)
+    })
 }
 
 /// The buffer that `bytes` is all of, or a part of the metadata frame that can be shared; else `None`.

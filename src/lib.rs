@@ -18,7 +18,12 @@ mod reference;
 mod scratch;
 mod tracker;
 
+mod array;
 mod codec;
+mod compress;
+#[cfg(feature = "arrow")]
+mod table;
+mod value;
 
 mod socket;
 
@@ -29,6 +34,7 @@ pub use buffer::Buffer;
 pub use codec::{
     BufferInfo, Decode, Encode, MsgPack, Placement, from_multipart, from_multipart_ref, serde_buffer, to_multipart,
 };
+pub use compress::Compression;
 pub use element::Element;
 pub use error::{Error, ErrorKind, Result};
 pub use limits::Limits;

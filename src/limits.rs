@@ -18,6 +18,7 @@ use crate::error::{Detail, Result};
 /// | [`metadata_bytes`](Self::metadata_bytes) | 64 MiB | length of the metadata frame |
 /// | [`total_bytes`](Self::total_bytes) | 16 GiB | all frames of one message together |
 /// | [`depth`](Self::depth) | 64 | nested arrays and maps in the metadata |
+/// | [`decompressed_bytes`](Self::decompressed_bytes) | 4 GiB | all compressed buffers of one message, decompressed |
 ///
 /// # Examples
 ///
@@ -36,6 +37,7 @@ pub struct Limits {
     metadata_bytes: usize,
     total_bytes: u64,
     depth: usize,
+    decompressed_bytes: u64,
 }
 
 impl Default for Limits {
@@ -52,7 +54,13 @@ impl Limits {
 
     /// The defaults.
     pub const fn new() -> Self {
-        Self { frames: 1 << 16, metadata_bytes: 64 << 20, total_bytes: 16 << 30, depth: 64 }
+        Self {
+            frames: 1 << 16,
+            metadata_bytes: 64 << 20,
+            total_bytes: 16 << 30,
+            depth: 64,
+            decompressed_bytes: 4 << 30,
+        }
     }
 
     /// The most buffer frames in one message.
@@ -79,6 +87,12 @@ impl Limits {
         self
     }
 
+    /// The most bytes that the compressed buffers of one message may have together when they are decompressed.
+    pub const fn decompressed_bytes(mut self, bytes: u64) -> Self {
+        self.decompressed_bytes = bytes;
+        self
+    }
+
     pub(crate) const fn max_depth(&self) -> usize {
         self.depth
     }
@@ -97,6 +111,13 @@ impl Limits {
     pub(crate) fn check_frames(&self, frames: u64) -> Result<()> {
         if frames > self.frames as u64 {
             return Err(Detail::TooManyFrames { limit: self.frames }.into());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_decompressed(&self, len: u64) -> Result<()> {
+        if len > self.decompressed_bytes {
+            return Err(Detail::DecompressedTooLong { len, limit: self.decompressed_bytes }.into());
         }
         Ok(())
     }

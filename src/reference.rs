@@ -3,16 +3,19 @@
 //! ```text
 //!   extension type 0x42 ('B'), payload: one MessagePack array
 //!   [ frame, length, check ]
-//!     frame   index among the buffer frames, from 0
-//!     length  of the buffer in bytes
-//!     check   CRC-32 of a sample of the buffer; may be left out
+//!   [ frame, length, check, encoding, raw length ]
+//!     frame       index among the buffer frames, from 0
+//!     length      of the frame in bytes
+//!     check       CRC-32 of a sample of the frame; may be left out, or nil where more follows
+//!     encoding    how the buffer was compressed into the frame: "zlib", "lz4", "zstd" or "blosc2"
+//!     raw length  of the buffer in bytes, decompressed
 //! ```
 //!
 //! The check finds frames of equal length that a forwarder swapped. It reads at most [`SAMPLES`] short spots, so it
 //! costs the same for any length; it is no protection against damage or malice.
 
-use rmp::decode::{read_array_len, read_int};
-use rmp::encode::{write_array_len, write_uint};
+use rmp::decode::{read_array_len, read_int, read_str_from_slice};
+use rmp::encode::{write_array_len, write_nil, write_str, write_uint};
 
 use crate::buffer::Buffer;
 
@@ -29,27 +32,82 @@ pub(crate) struct Reference {
     pub(crate) frame: u64,
     pub(crate) len: u64,
     pub(crate) check: Option<u32>,
+    /// Of a frame that holds a compressed buffer.
+    pub(crate) packed: Option<Packed>,
 }
 
-/// The longest payload: an array header, two 64-bit numbers and a 32-bit one.
-const MAX_PAYLOAD: usize = 1 + 9 + 9 + 5;
+/// How a buffer was compressed into its frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Packed {
+    pub(crate) encoding: Encoding,
+    /// The length of the buffer in bytes, decompressed.
+    pub(crate) raw_len: u64,
+}
+
+/// The formats of compressed frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Encoding {
+    /// A zlib stream (RFC 1950).
+    Zlib,
+    /// LZ4 frames.
+    Lz4,
+    /// Zstandard frames (RFC 8878).
+    Zstd,
+    /// A Blosc2 contiguous frame.
+    Blosc2,
+}
+
+impl Encoding {
+    const ALL: [Self; 4] = [Self::Zlib, Self::Lz4, Self::Zstd, Self::Blosc2];
+
+    /// Its name on the wire.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Zlib => "zlib",
+            Self::Lz4 => "lz4",
+            Self::Zstd => "zstd",
+            Self::Blosc2 => "blosc2",
+        }
+    }
+}
+
+/// More than the longest payload: an array header, three 64-bit numbers, a 32-bit one and a short name.
+pub(crate) const MAX_PAYLOAD: usize = 48;
 
 impl Reference {
-    pub(crate) fn to(frame: usize, buffer: &Buffer) -> Self {
-        Self { frame: frame as u64, len: buffer.len() as u64, check: Some(check(buffer)) }
+    /// The reference to a frame: the buffer itself, or one that it was compressed into.
+    pub(crate) fn to(frame: usize, stored: &Buffer, packed: Option<Packed>) -> Self {
+        Self { frame: frame as u64, len: stored.len() as u64, check: Some(check(stored)), packed }
+    }
+
+    /// The length of the buffer that this stands for, in bytes.
+    pub(crate) fn raw_len(&self) -> u64 {
+        self.packed.map_or(self.len, |packed| packed.raw_len)
     }
 
     /// Writes the payload of the extension value.
-    pub(crate) fn write<'p>(&self, payload: &'p mut [u8; 32]) -> &'p [u8] {
-        const { assert!(MAX_PAYLOAD <= 32) };
+    pub(crate) fn write<'p>(&self, payload: &'p mut [u8; MAX_PAYLOAD]) -> &'p [u8] {
         let mut rest = &mut payload[..];
-        let written = write_array_len(&mut rest, 2 + u32::from(self.check.is_some()))
-            .and_then(|_| write_uint(&mut rest, self.frame))
-            .and_then(|_| write_uint(&mut rest, self.len))
-            .and_then(|marker| self.check.map_or(Ok(marker), |check| write_uint(&mut rest, check.into())));
-        written.expect("invariant: the longest payload fits in 32 bytes");
+        self.try_write(&mut rest).expect("invariant: MAX_PAYLOAD has room for the longest payload");
         let left = rest.len();
-        &payload[..32 - left]
+        &payload[..MAX_PAYLOAD - left]
+    }
+
+    fn try_write(&self, rest: &mut &mut [u8]) -> Result<(), rmp::encode::ValueWriteError> {
+        let numbers = if self.packed.is_some() { 5 } else { 2 + u32::from(self.check.is_some()) };
+        write_array_len(rest, numbers)?;
+        write_uint(rest, self.frame)?;
+        write_uint(rest, self.len)?;
+        match (self.check, self.packed) {
+            (Some(check), _) => _ = write_uint(rest, check.into())?,
+            (None, Some(_)) => write_nil(rest).map_err(rmp::encode::ValueWriteError::InvalidMarkerWrite)?,
+            (None, None) => {}
+        }
+        if let Some(packed) = self.packed {
+            write_str(rest, packed.encoding.name())?;
+            write_uint(rest, packed.raw_len)?;
+        }
+        Ok(())
     }
 
     /// Reads the payload of the extension value; the error says what is wrong with it.
@@ -59,13 +117,31 @@ impl Reference {
         if numbers < 2 {
             return Err("names no frame and length");
         }
-        if numbers > 3 {
-            return Err("describes an encoding that this version does not know");
+        if !matches!(numbers, 2 | 3 | 5) {
+            return Err("has a form that this version does not know");
         }
         let frame = read_int(&mut payload).map_err(|_| NUMBERS)?;
         let len = read_int(&mut payload).map_err(|_| NUMBERS)?;
-        let check = if numbers == 3 { Some(read_int(&mut payload).map_err(|_| NUMBERS)?) } else { None };
-        if payload.is_empty() { Ok(Self { frame, len, check }) } else { Err("has bytes after its end") }
+        let check = match (numbers, payload) {
+            (2, _) => None,
+            (5, [0xc0, rest @ ..]) => {
+                payload = rest;
+                None
+            }
+            _ => Some(read_int(&mut payload).map_err(|_| NUMBERS)?),
+        };
+        let packed = match numbers {
+            5 => {
+                let (name, mut rest) = read_str_from_slice(payload).map_err(|_| "names no encoding")?;
+                let encoding = Encoding::ALL.into_iter().find(|encoding| encoding.name() == name);
+                let encoding = encoding.ok_or("names an encoding that this version does not know")?;
+                let raw_len = read_int(&mut rest).map_err(|_| NUMBERS)?;
+                payload = rest;
+                Some(Packed { encoding, raw_len })
+            }
+            _ => None,
+        };
+        if payload.is_empty() { Ok(Self { frame, len, check, packed }) } else { Err("has bytes after its end") }
     }
 }
 
@@ -92,9 +168,12 @@ mod tests {
     fn payloads_round_trip() {
         for check in [None, Some(0), Some(127), Some(u32::MAX)] {
             for number in [0, 1, 127, 128, 65_535, 65_536, u64::from(u32::MAX), u64::MAX] {
-                let reference = Reference { frame: number, len: number, check };
-                let mut payload = [0; 32];
-                assert_eq!(Reference::parse(reference.write(&mut payload)), Ok(reference));
+                let packings = Encoding::ALL.map(|encoding| Some(Packed { encoding, raw_len: number }));
+                for packed in packings.into_iter().chain([None]) {
+                    let reference = Reference { frame: number, len: number, check, packed };
+                    let mut payload = [0; MAX_PAYLOAD];
+                    assert_eq!(Reference::parse(reference.write(&mut payload)), Ok(reference));
+                }
             }
         }
     }

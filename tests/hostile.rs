@@ -385,8 +385,10 @@ fn forged_references_are_refused_and_the_error_says_why() {
         let numbers = "the buffer reference at byte 0 of the metadata holds something other than unsigned numbers";
         let short = "the buffer reference at byte 0 of the metadata names no frame and length";
         let array = "the buffer reference at byte 0 of the metadata is not an array";
-        let unknown =
-            "the buffer reference at byte 0 of the metadata describes an encoding that this version does not know";
+        let unknown = "the buffer reference at byte 0 of the metadata has a form that this version does not know";
+        let encoding =
+            "the buffer reference at byte 0 of the metadata names an encoding that this version does not know";
+        let unnamed = "the buffer reference at byte 0 of the metadata names no encoding";
         let trailing = "the buffer reference at byte 0 of the metadata has bytes after its end";
         let content = "buffer frame 0 of 1 does not hold what its reference describes: swapped or changed";
         let length = |announced: u64| {
@@ -421,7 +423,10 @@ fn forged_references_are_refused_and_the_error_says_why() {
             (payload([0; 0]), short.to_owned()),
             (payload([0]), short.to_owned()),
             (payload((0, 64, right, 0)), unknown.to_owned()),
-            (payload((0, 64, right, "zstd", 128)), unknown.to_owned()),
+            (payload((0, 64, right, "brotli", 128)), encoding.to_owned()),
+            (payload((0, 64, right, 0, 128)), unnamed.to_owned()),
+            (payload((0, 64, right, "zstd", -1)), numbers.to_owned()),
+            (payload((0, 64, right, "zstd", 128, 0)), unknown.to_owned()),
             (vec![0xdd, 0xff, 0xff, 0xff, 0xff], unknown.to_owned()),
             (vec![0xdc, 0xff], array.to_owned()),
             (vec![0x93, 0x00, 0x40], numbers.to_owned()),

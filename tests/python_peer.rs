@@ -2,79 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-
 use outband::{Buffer, ErrorKind, SocketExt, memory};
 use serde::{Deserialize, Serialize};
 
-/// Python with the packages of `tests/python/requirements.txt`, in a virtual environment that is made at first use.
-fn python() -> PathBuf {
-    // the folder that cargo keeps for this package's integration tests, under target/
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let (venv, wanted) = (folder.join("python"), requirements());
-    let (interpreter, installed) = (venv.join("bin/python"), venv.join("installed.txt"));
-    // several test binaries may come here at once
-    let lock = File::create(folder.join("python.lock")).unwrap();
-    lock.lock().unwrap();
-    if fs::read_to_string(&installed).ok().as_deref() != Some(&wanted) {
-        let _ = fs::remove_dir_all(&venv);
-        run(Command::new("python3").args(["-m", "venv"]).arg(&venv));
-        let install =
-            ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "-r"];
-        run(Command::new(&interpreter).args(install).arg(scripts().join("requirements.txt")));
-        fs::write(&installed, &wanted).unwrap();
-    }
-    interpreter
-}
-
-fn requirements() -> String {
-    fs::read_to_string(scripts().join("requirements.txt")).unwrap()
-}
-
-fn scripts() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python")
-}
-
-fn run(command: &mut Command) {
-    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| {
-        panic!("this test needs python3 with venv (apt-get install python3-venv): {command:?}: {error}")
-    });
-    let printed = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    assert!(output.status.success(), "{command:?} failed:\n{}", printed.concat());
-}
-
-/// A Python process that ends with the test.
-struct Script(Child);
-
-impl Script {
-    fn start(name: &str, arguments: &[&str]) -> Self {
-        let mut command = Command::new(python());
-        command.arg("-B").arg(scripts().join(name)).args(arguments);
-        Self(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap())
-    }
-
-    /// The next line it prints.
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        BufReader::new(self.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        line.trim().to_owned()
-    }
-
-    /// Waits for its end, which has to be a good one.
-    fn finish(mut self) {
-        assert!(self.0.wait().unwrap().success(), "the script failed, see its output above");
-    }
-}
-
-impl Drop for Script {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+#[path = "support/python.rs"]
+mod python;
+use python::Script;
 
 fn socket(context: &zmq::Context, kind: zmq::SocketType) -> zmq::Socket {
     let socket = context.socket(kind).unwrap();

@@ -3,9 +3,15 @@
 //! This floor knows serde, MessagePack and [`Multipart`]. It refuses to know sockets, clocks and threads: a codec is a
 //! function of its input.
 
+mod headed;
+mod json;
 mod msgpack;
 mod place;
+#[cfg(feature = "protobuf")]
+mod protobuf;
 pub mod serde_buffer;
+#[cfg(feature = "zlib")]
+mod zipped;
 
 pub use msgpack::{MsgPack, from_multipart, from_multipart_ref, to_multipart};
 pub use place::{BufferInfo, Placement};

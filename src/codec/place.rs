@@ -4,6 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::buffer::Buffer;
+use crate::compress::Compression;
+use crate::handoff;
+use crate::reference::Packed;
 
 /// Where a buffer goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,6 +15,8 @@ pub enum Placement {
     InBand,
     /// Into a frame of its own, without copying.
     OutOfBand,
+    /// Compressed into a frame of its own, or as it is where that would not pay.
+    Compressed(Compression),
 }
 
 /// What a [`placement`](crate::MsgPack::placement) callback is told of a buffer.
@@ -19,12 +24,13 @@ pub enum Placement {
 pub struct BufferInfo {
     index: usize,
     len: usize,
+    item: usize,
     default: Placement,
 }
 
 impl BufferInfo {
     pub(crate) fn new(index: usize, len: usize, default: Placement) -> Self {
-        Self { index, len, default }
+        Self { index, len, item: handoff::item(), default }
     }
 
     /// Which buffer of the value this is, in order of serialization, from 0; a buffer used twice is counted twice.
@@ -42,6 +48,11 @@ impl BufferInfo {
         self.len == 0
     }
 
+    /// The length in bytes of its elements, where an array or a table says so; else 1.
+    pub fn item_len(&self) -> usize {
+        self.item
+    }
+
     /// Where it would go without a callback.
     pub fn default_placement(&self) -> Placement {
         self.default
@@ -52,6 +63,7 @@ impl BufferInfo {
 #[derive(Clone)]
 pub(crate) struct Policy {
     pub(crate) out_of_band_from: usize,
+    pub(crate) compression: Option<Compression>,
     pub(crate) callback: Option<Arc<Decide>>,
 }
 
@@ -59,7 +71,11 @@ pub(crate) type Decide = dyn Fn(&BufferInfo) -> Placement + Send + Sync;
 
 impl Policy {
     fn decide(&self, index: usize, len: usize) -> Placement {
-        let default = if len >= self.out_of_band_from { Placement::OutOfBand } else { Placement::InBand };
+        let default = match self.compression {
+            _ if len < self.out_of_band_from => Placement::InBand,
+            None => Placement::OutOfBand,
+            Some(compression) => Placement::Compressed(compression),
+        };
         match &self.callback {
             None => default,
             Some(decide) => decide(&BufferInfo::new(index, len, default)),
@@ -72,13 +88,23 @@ pub(crate) struct Placed<'p> {
     policy: &'p Policy,
     seen: usize,
     frames: Vec<Buffer>,
-    /// The frame of each buffer by address and length; made with the second frame.
+    /// The frame of each buffer by address and length; made where there is more than one frame.
     known: Option<HashMap<(usize, usize), usize>>,
+    /// The buffers that were to be compressed; made with the first.
+    compressed: Option<HashMap<(usize, usize, Compression), Compressed>>,
+}
+
+/// A buffer that was compressed, or found not to be worth it. It is held, so that no other can take its address.
+struct Compressed {
+    #[expect(dead_code, reason = "held for its address")]
+    original: Buffer,
+    /// Its frame and how it lies there; `None` where it travels as it is.
+    stored: Option<(usize, Packed)>,
 }
 
 impl<'p> Placed<'p> {
     pub(crate) fn new(policy: &'p Policy) -> Self {
-        Self { policy, seen: 0, frames: Vec::new(), known: None }
+        Self { policy, seen: 0, frames: Vec::new(), known: None, compressed: None }
     }
 
     pub(crate) fn into_frames(self) -> Vec<Buffer> {
@@ -104,14 +130,42 @@ impl<'p> Placed<'p> {
         let frame = match &self.frames[..] {
             [] => 0,
             [only] if key(only) == key(buffer) => 0,
-            [first, ..] => {
-                let known = self.known.get_or_insert_with(|| HashMap::from([(key(first), 0)]));
-                *known.entry(key(buffer)).or_insert(next)
+            frames => {
+                // compressed frames are in it as well, which nobody else's buffer can be
+                let known = || frames.iter().map(key).zip(0..).collect();
+                *self.known.get_or_insert_with(known).entry(key(buffer)).or_insert(next)
             }
         };
         if frame == next {
             self.frames.push(buffer.clone());
         }
         frame
+    }
+
+    /// The frame that holds this buffer compressed, and how; `None` where compressing would not pay.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong in the compressor.
+    pub(crate) fn compressed_frame_of(
+        &mut self,
+        buffer: &Buffer,
+        by: Compression,
+    ) -> Result<Option<(usize, Packed)>, String> {
+        let key = (buffer.as_ptr().addr(), buffer.len(), by);
+        if let Some(known) = self.compressed.as_ref().and_then(|known| known.get(&key)) {
+            return Ok(known.stored);
+        }
+        let stored = by.pack(buffer, handoff::item())?.map(|(stored, packed)| {
+            self.frames.push(Buffer::from(stored));
+            (self.frames.len() - 1, packed)
+        });
+        self.compressed.get_or_insert_default().insert(key, Compressed { original: buffer.clone(), stored });
+        Ok(stored)
+    }
+
+    /// A frame of this message.
+    pub(crate) fn frame(&self, index: usize) -> &Buffer {
+        &self.frames[index]
     }
 }

@@ -94,7 +94,7 @@ impl<'m> Outgoing<'m> {
 
 /// Sends a message whole.
 pub(super) fn send(socket: &zmq::Socket, outgoing: &Outgoing<'_>, wait: Wait, watch: &Watch) -> Result<()> {
-    if outgoing.metadata().is_empty() {
+    if outgoing.metadata().is_empty() && !outgoing.buffers.is_empty() {
         return Err(Detail::EmptyMetadata.into());
     }
     guard::check_process(socket)?;

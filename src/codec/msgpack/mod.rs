@@ -4,6 +4,7 @@ mod access;
 mod read;
 mod scan;
 mod serialize;
+mod verify;
 mod write;
 
 use std::fmt;
@@ -16,14 +17,15 @@ use serde::de::{Deserialize, DeserializeOwned};
 use super::place::{BufferInfo, Placement, Policy};
 use super::{Decode, Encode};
 use crate::buffer::Buffer;
+use crate::compress::Compression;
 use crate::error::{Detail, Error, Result, excerpt};
 use crate::handoff::{self, Owners};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
-use crate::reference::{self, Reference};
 use crate::scratch;
 use read::Reader;
 use scan::scan;
+use verify::verify;
 use write::{Unserializable, Writer};
 
 /// The default codec: any serde type, metadata in MessagePack, buffers out of band.
@@ -87,12 +89,19 @@ impl MsgPack {
 
     /// The codec with its defaults.
     pub const fn new() -> Self {
-        Self { policy: Policy { out_of_band_from: Self::OUT_OF_BAND_FROM, callback: None }, limits: Limits::new() }
+        let policy = Policy { out_of_band_from: Self::OUT_OF_BAND_FROM, compression: None, callback: None };
+        Self { policy, limits: Limits::new() }
     }
 
     /// Sets from how many bytes on a buffer gets a frame of its own; 0 for all, `usize::MAX` for none.
     pub fn out_of_band_from(mut self, len: usize) -> Self {
         self.policy.out_of_band_from = len;
+        self
+    }
+
+    /// Compresses the buffers that get a frame of their own, each where it pays.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.policy.compression = Some(compression);
         self
     }
 
@@ -128,7 +137,9 @@ impl MsgPack {
     /// # Ok::<(), outband::Error>(())
     /// ```
     pub fn decode_ref<'de, T: Deserialize<'de>>(&self, message: &'de Multipart) -> Result<T> {
-        self.verify(message.metadata(), message.buffers())?;
+        if let Some((frame, packed)) = verify(message.metadata(), message.buffers(), &self.limits)?.first() {
+            return Err(Detail::NothingToBorrow { frame, encoding: packed.encoding.name() }.into());
+        }
         self.build_shared(message)
     }
 
@@ -160,28 +171,6 @@ impl MsgPack {
         self.limits.check_metadata(message.metadata().len() as u64)?;
         scan(message.metadata(), self.limits.max_depth(), |_, _| Ok(()))?;
         self.build_shared(message)
-    }
-
-    /// Checks a message against the limits, and its references against its frames.
-    fn verify(&self, metadata: &[u8], frames: &[Buffer]) -> Result<()> {
-        if metadata.is_empty() {
-            return Err(Detail::NoMetadata.into());
-        }
-        self.limits.check_metadata(metadata.len() as u64)?;
-        self.limits.check_frames(frames.len() as u64)?;
-        let total = frames.iter().fold(metadata.len() as u64, |sum, frame| sum.saturating_add(frame.len() as u64));
-        self.limits.check_total(total)?;
-        let mut used = Used::of(frames.len());
-        scan(metadata, self.limits.max_depth(), |at, payload| {
-            let reference = Reference::parse(payload).map_err(|reason| Detail::BadReference { at, reason })?;
-            verify_frame(&reference, frames)?;
-            used.mark(reference.frame as usize);
-            Ok(())
-        })?;
-        match used.first_unused(frames.len()) {
-            Some(frame) => Err(Detail::FrameUnused { frame, frames: frames.len() }.into()),
-            None => Ok(()),
-        }
     }
 
     /// Builds the value of a message, which shares the message's frames.
@@ -246,8 +235,10 @@ impl<T: Serialize + ?Sized> Encode<T> for MsgPack {
 
 impl<T: DeserializeOwned> Decode<T> for MsgPack {
     fn decode(&self, message: Multipart) -> Result<T> {
-        self.verify(message.metadata(), message.buffers())?;
-        let shared = Rc::new(message.into_parts());
+        let packing = verify(message.metadata(), message.buffers(), &self.limits)?;
+        let (metadata, mut frames) = message.into_parts();
+        packing.unpack(&mut frames)?;
+        let shared = Rc::new((metadata, frames));
         let owners = Owners::of(shared.clone(), self.limits.max_total());
         handoff::with_owners(owners, || self.build(&shared.0, &shared.1))
     }
@@ -257,7 +248,7 @@ impl<T: DeserializeOwned> Decode<T> for MsgPack {
     }
 
     fn decode_frame(&self, metadata: &[u8]) -> Result<T> {
-        self.verify(metadata, &[])?;
+        verify(metadata, &[], &self.limits)?;
         // there are no frames to share; in-band buffers are copied out
         self.build(metadata, &[])
     }
@@ -267,6 +258,7 @@ impl fmt::Debug for MsgPack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MsgPack")
             .field("out_of_band_from", &self.policy.out_of_band_from)
+            .field("compression", &self.policy.compression)
             .field("placement", &self.policy.callback.as_ref().map(|_| "callback"))
             .field("limits", &self.limits)
             .finish()
@@ -298,46 +290,4 @@ pub fn from_multipart<T: DeserializeOwned>(message: Multipart) -> Result<T> {
 /// As [`Decode::decode`].
 pub fn from_multipart_ref<'de, T: Deserialize<'de>>(message: &'de Multipart) -> Result<T> {
     MsgPack::new().decode_ref(message)
-}
-
-fn verify_frame(reference: &Reference, frames: &[Buffer]) -> Result<()> {
-    let count = frames.len();
-    let index = usize::try_from(reference.frame).ok().filter(|&index| index < count);
-    let frame = index.ok_or(Detail::FrameMissing { frame: reference.frame, frames: count })?;
-    let arrived = frames[frame].len();
-    if reference.len != arrived as u64 {
-        return Err(Detail::FrameLength { frame, frames: count, announced: reference.len, arrived }.into());
-    }
-    match reference.check {
-        Some(check) if check != reference::check(&frames[frame]) => {
-            Err(Detail::FrameContent { frame, frames: count }.into())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Which frames were referenced: one word for up to 64 of them.
-enum Used {
-    Few(u64),
-    Many(Vec<bool>),
-}
-
-impl Used {
-    fn of(frames: usize) -> Self {
-        if frames <= 64 { Self::Few(0) } else { Self::Many(vec![false; frames]) }
-    }
-
-    fn mark(&mut self, frame: usize) {
-        match self {
-            Self::Few(bits) => *bits |= 1 << frame,
-            Self::Many(flags) => flags[frame] = true,
-        }
-    }
-
-    fn first_unused(&self, frames: usize) -> Option<usize> {
-        match self {
-            Self::Few(bits) => Some(bits.trailing_ones() as usize).filter(|&first| first < frames),
-            Self::Many(flags) => flags.iter().position(|used| !used),
-        }
-    }
 }

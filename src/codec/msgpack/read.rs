@@ -195,8 +195,13 @@ impl<'de> Reader<'de> {
         let reference = Reference::parse(payload)
             .map_err(|reason| Mismatch::custom(format_args!("a buffer reference {reason}")))?;
         let index = usize::try_from(reference.frame).unwrap_or(usize::MAX);
-        let frame = self.frames.get(index).filter(|frame| frame.len() as u64 == reference.len);
-        let frame = frame.ok_or_else(|| Mismatch::custom("a buffer reference without its frame"))?;
+        let frame = self.frames.get(index).filter(|frame| frame.len() as u64 == reference.raw_len());
+        let frame = frame.ok_or_else(|| {
+            Mismatch::custom(match reference.packed {
+                None => "a buffer reference without its frame",
+                Some(_) => "a compressed buffer, where nothing is decompressed",
+            })
+        })?;
         if !handoff::showing(index) {
             return Err(Mismatch::custom("frames that are referenced more than once, over the limit"));
         }

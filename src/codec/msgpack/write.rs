@@ -4,11 +4,11 @@
 
 use std::fmt::{self, Display};
 
-use serde::ser::{self, Serialize};
+use serde::ser::{self, Error as _, Serialize};
 
 use crate::buffer::Buffer;
 use crate::codec::place::{Placed, Placement, Policy};
-use crate::reference::{EXTENSION, Reference};
+use crate::reference::{EXTENSION, MAX_PAYLOAD, Packed, Reference};
 use crate::{handoff, memory};
 
 /// Why a value does not serialize.
@@ -147,16 +147,33 @@ impl<'w> Writer<'w> {
             }
             Placement::OutOfBand => {
                 let frame = self.placed.frame_of(buffer);
-                let mut payload = [0; 32];
-                let payload = Reference::to(frame, buffer).write(&mut payload);
-                match payload.len() {
-                    4 | 8 | 16 => self.out.push(0xd4 + payload.len().ilog2() as u8),
-                    len => self.out.extend_from_slice(&[0xc7, len as u8]),
+                self.reference(frame, None);
+                Ok(())
+            }
+            Placement::Compressed(by) => {
+                let stored = self.placed.compressed_frame_of(buffer, by).map_err(|reason| {
+                    Unserializable::custom(format_args!("a buffer of {} bytes: {reason}", buffer.len()))
+                })?;
+                match stored {
+                    Some((frame, packed)) => self.reference(frame, Some(packed)),
+                    None => {
+                        let frame = self.placed.frame_of(buffer);
+                        self.reference(frame, None);
+                    }
                 }
-                self.tagged(EXTENSION as u8, payload);
                 Ok(())
             }
         }
+    }
+
+    fn reference(&mut self, frame: usize, packed: Option<Packed>) {
+        let mut payload = [0; MAX_PAYLOAD];
+        let payload = Reference::to(frame, self.placed.frame(frame), packed).write(&mut payload);
+        match payload.len() {
+            4 | 8 | 16 => self.out.push(0xd4 + payload.len().ilog2() as u8),
+            len => self.out.extend_from_slice(&[0xc7, len as u8]),
+        }
+        self.tagged(EXTENSION as u8, payload);
     }
 
     pub(super) fn deeper(&self, levels: usize) -> Result<usize> {

@@ -1,0 +1,1 @@
+//! `Json`: what pyzmq's `send_json` and `recv_json` speak.

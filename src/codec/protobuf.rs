@@ -1,0 +1,1 @@
+//! `Protobuf`: any `prost::Message`.

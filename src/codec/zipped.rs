@@ -1,0 +1,1 @@
+//! `Zipped`: a whole message compressed into one frame.

@@ -1,0 +1,79 @@
+//! Real Python processes, with the packages of `tests/python/requirements.txt`.
+
+#![allow(dead_code, reason = "each test uses a part")]
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+/// Python with the packages of `tests/python/requirements.txt`, in a virtual environment that is made at first use.
+pub(crate) fn python() -> PathBuf {
+    // the folder that cargo keeps for this package's integration tests, under target/
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (venv, wanted) = (folder.join("python"), requirements());
+    let (interpreter, installed) = (venv.join("bin/python"), venv.join("installed.txt"));
+    // several test binaries may come here at once
+    let lock = File::create(folder.join("python.lock")).unwrap();
+    lock.lock().unwrap();
+    if fs::read_to_string(&installed).ok().as_deref() != Some(&wanted) {
+        let _ = fs::remove_dir_all(&venv);
+        run(Command::new("python3").args(["-m", "venv"]).arg(&venv));
+        let install =
+            ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "-r"];
+        run(Command::new(&interpreter).args(install).arg(scripts().join("requirements.txt")));
+        fs::write(&installed, &wanted).unwrap();
+    }
+    interpreter
+}
+
+fn requirements() -> String {
+    fs::read_to_string(scripts().join("requirements.txt")).unwrap()
+}
+
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python")
+}
+
+fn run(command: &mut Command) {
+    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| {
+        panic!("this test needs python3 with venv (apt-get install python3-venv): {command:?}: {error}")
+    });
+    let printed = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert!(output.status.success(), "{command:?} failed:\n{}", printed.concat());
+}
+
+/// A Python process that ends with the test.
+pub(crate) struct Script {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Script {
+    pub(crate) fn start(name: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(python());
+        command.arg("-B").arg(scripts().join(name)).args(arguments);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self { child, output }
+    }
+
+    /// The next line it prints.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+
+    /// Waits for its end, which has to be a good one.
+    pub(crate) fn finish(mut self) {
+        assert!(self.child.wait().unwrap().success(), "the script failed, see its output above");
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
