@@ -42,11 +42,19 @@ pub unsafe trait Element: Copy + Send + Sync + 'static {}
 macro_rules! elements {
     ($($name:ty),*) => { $(
         // SAFETY: integers and IEEE 754 floats have no padding and every bit pattern is a value (Rust reference,
-        // "Type layout" and "Numeric types")
+        // "Type layout" and "Numeric types"); those of the crate half are `#[repr(transparent)]` around a u16
         unsafe impl Element for $name {}
     )* };
 }
 elements!(u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64);
+
+#[cfg(feature = "half")]
+elements!(half::f16, half::bf16);
+
+// SAFETY: `#[repr(C)]` with two fields of one type, which leaves no padding (num-complex, "Representation and Foreign
+// Function Interface Compatibility")
+#[cfg(feature = "complex")]
+unsafe impl<T: Element> Element for num_complex::Complex<T> {}
 
 // SAFETY: an array has no padding between or after its elements (Rust reference, "Array layout")
 unsafe impl<T: Element, const N: usize> Element for [T; N] {}

@@ -279,7 +279,7 @@ impl fmt::Display for Detail {
                 f,
                 "buffer frame {frame} is compressed with {encoding}, so nothing can be borrowed from it: decode the message by value"
             ),
-            ArrayMisfit { reason } => write!(f, "this is no array: {reason}"),
+            ArrayMisfit { reason } => write!(f, "the array does not fit: {reason}"),
             TableMisfit { reason } => write!(f, "this is no table: {reason}"),
             NoMetadata => f.write_str("the message has no metadata frame"),
             NoEnvelope { missing } => write!(f, "the message has no {missing} frame"),

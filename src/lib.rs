@@ -18,7 +18,7 @@ mod reference;
 mod scratch;
 mod tracker;
 
-mod array;
+pub mod array;
 mod codec;
 mod compress;
 #[cfg(feature = "arrow")]
@@ -30,6 +30,7 @@ mod socket;
 pub mod docs;
 
 // The public interface is:
+pub use array::{Array, DType, Order, Scalar};
 pub use buffer::Buffer;
 pub use codec::{
     BufferInfo, Decode, Encode, MsgPack, Placement, from_multipart, from_multipart_ref, serde_buffer, to_multipart,

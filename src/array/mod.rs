@@ -1,3 +1,270 @@
 //! Arrays: an element type, a shape, an order, and the buffer that holds the elements.
 //!
-//! This room knows NumPy's names for all of these. It refuses to know codecs and sockets.
+//! This room knows NumPy's names for all of these. It refuses to know codecs and sockets. [`Array`] is what objects hold;
+//! [`DType`] says what an element is, and the names here are its parts.
+
+mod cast;
+mod descr;
+mod dtype;
+mod layout;
+mod literal;
+mod record;
+mod scalar;
+mod show;
+mod text;
+mod time;
+mod wire;
+
+use crate::buffer::Buffer;
+use crate::error::{Result, excerpt};
+use dtype::misfit;
+use layout::Tuple;
+
+pub use dtype::{ByteOrder, DType, Kind};
+pub use layout::Order;
+pub use record::{Field, Record};
+pub use scalar::Scalar;
+pub use time::{TimeStep, TimeUnit};
+
+/// An n-dimensional array: dtype, shape, order, and one [`Buffer`] with the elements.
+///
+/// It describes itself on the wire, so that a reader without a schema rebuilds it, as `numpy.frombuffer` and `reshape` do:
+/// see [`docs::wire`](crate::docs::wire). Its elements travel as one buffer, without copying. Cloning never copies.
+///
+/// Elements lie without gaps in C order (the last axis is the fastest) or Fortran order, in either byte order. A **broadcast** array
+/// repeats what it holds along some axes: its data has the shape [`base_shape`](Self::base_shape), where those axes are 1.
+///
+/// Two arrays are equal when dtype, shape, layout and bytes are; equal numbers in another byte order are another array.
+///
+/// # Examples
+///
+/// ```
+/// use outband::{Array, Order};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Frame { camera: u32, depth: Array }
+///
+/// let frame = Frame { camera: 3, depth: Array::from_shape_vec([480, 640], vec![1.5_f32; 480 * 640])? };
+/// assert_eq!(frame.depth.to_string(), "array(f4, (480, 640), C) [1.5, 1.5, 1.5, ..., 1.5, 1.5, 1.5]");
+///
+/// let message = outband::to_multipart(&frame)?;
+/// assert_eq!(message.buffers()[0].as_ptr(), frame.depth.data().as_ptr()); // not copied
+/// let back: Frame = outband::from_multipart(message)?;
+/// assert_eq!((back.depth.shape(), back.depth.order()), (&[480, 640][..], Order::C));
+/// assert_eq!(back.depth.as_slice::<f32>()?[0], 1.5);
+/// # Ok::<(), outband::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Array {
+    dtype: DType,
+    shape: Vec<usize>,
+    /// The shape of the data where it is broadcast to `shape`: as many axes, each equal or 1; never equal to `shape`.
+    base: Option<Vec<usize>>,
+    /// `C` where there are fewer than two axes.
+    order: Order,
+    /// Exactly the elements of `base` or `shape`.
+    data: Buffer,
+}
+
+impl Array {
+    /// An array of elements that lie in this order in a buffer, **without copying**.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Caller` when the buffer has not exactly the bytes of that many elements, when there are more than 64 axes,
+    /// or when the number of bytes overflows.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use outband::{Array, Buffer, DType, Order};
+    ///
+    /// let mapped = Buffer::from_vec(vec![0_u8; 24]); // a mapped file, a frame of a camera ...
+    /// let array = Array::new(">i2".parse()?, [3, 4], Order::F, mapped.clone())?;
+    /// assert_eq!(array.data().as_ptr(), mapped.as_ptr());
+    /// assert_eq!(array.strides(), [2, 6]);
+    ///
+    /// let error = Array::new(DType::F64, [2, 2], Order::C, mapped).unwrap_err();
+    /// assert_eq!(error.to_string(), "the array does not fit: shape (2, 2) of <f8 takes 32 bytes, and there are 24");
+    /// # Ok::<(), outband::Error>(())
+    /// ```
+    pub fn new(dtype: DType, shape: impl Into<Vec<usize>>, order: Order, data: Buffer) -> Result<Self> {
+        Self::checked(dtype, shape.into(), None, order, data)
+    }
+
+    /// An array that repeats the elements of a smaller one, **without copying**: NumPy's `broadcast_to`.
+    ///
+    /// The buffer holds an array of shape `base`, which has as many axes as `shape`, each of them equal or 1.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), and when `base` does not broadcast to `shape`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use outband::{Array, Buffer, DType, Order};
+    ///
+    /// let row = Buffer::from_vec(vec![1_u8, 2, 3]);
+    /// let array = Array::broadcast(DType::U8, [1, 3], [1000, 3], Order::C, row)?;
+    /// assert_eq!((array.len(), array.data().len()), (3000, 3));
+    /// assert_eq!(array.strides(), [0, 1]);
+    /// # Ok::<(), outband::Error>(())
+    /// ```
+    pub fn broadcast(
+        dtype: DType,
+        base: impl Into<Vec<usize>>,
+        shape: impl Into<Vec<usize>>,
+        order: Order,
+        data: Buffer,
+    ) -> Result<Self> {
+        Self::checked(dtype, shape.into(), Some(base.into()), order, data)
+    }
+
+    fn checked(dtype: DType, shape: Vec<usize>, base: Option<Vec<usize>>, order: Order, data: Buffer) -> Result<Self> {
+        let item = dtype.item_len();
+        layout::byte_len(&shape, item)?;
+        if let Some(base) = &base {
+            let fits = |(&held, &axis): (&usize, &usize)| held == axis || held == 1;
+            if base.len() != shape.len() || !base.iter().zip(&shape).all(fits) {
+                return Err(misfit(format!("shape {} does not broadcast to {}", Tuple(base), Tuple(&shape))));
+            }
+        }
+        let base = base.filter(|base| *base != shape);
+        let held = base.as_deref().unwrap_or(&shape);
+        let needed = layout::byte_len(held, item)?;
+        if needed != data.len() {
+            let dtype = excerpt(&dtype);
+            let (held, there) = (Tuple(held), data.len());
+            return Err(misfit(format!("shape {held} of {dtype} takes {needed} bytes, and there are {there}")));
+        }
+        let order = if shape.len() < 2 { Order::C } else { order };
+        Ok(Self { dtype, shape, base, order, data })
+    }
+
+    /// A vector as an array of one axis, **without copying**, whatever its spare capacity.
+    ///
+    /// # Panics
+    ///
+    /// When `T::dtype()` is not as long as `T`, which is a mistake in that implementation of [`Scalar`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let array = outband::Array::from_vec(vec![0.5_f64, 1.0, 1.5]);
+    /// assert_eq!(array.to_string(), "array(f8, (3,), C) [0.5, 1.0, 1.5]");
+    /// ```
+    pub fn from_vec<T: Scalar>(elements: Vec<T>) -> Self {
+        let shape = vec![elements.len()];
+        Self { dtype: scalar::dtype_of::<T>(), shape, base: None, order: Order::C, data: Buffer::from_vec(elements) }
+    }
+
+    /// A vector in C order as an array of this shape, **without copying**; `[]` is the shape of a single number.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Caller` when the shape has another number of elements.
+    ///
+    /// # Panics
+    ///
+    /// As [`from_vec`](Self::from_vec).
+    pub fn from_shape_vec<T: Scalar>(shape: impl Into<Vec<usize>>, elements: Vec<T>) -> Result<Self> {
+        Self::new(scalar::dtype_of::<T>(), shape, Order::C, Buffer::from_vec(elements))
+    }
+
+    /// The same bytes as elements of another dtype of the same length, **without copying**: integers as points in time,
+    /// bytes as truth values, NumPy's `view`.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Caller` when the elements have another length.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use outband::{Array, DType};
+    ///
+    /// let times = Array::from_vec(vec![0_i64, 86_400_000]).with_dtype("<M8[ms]".parse()?)?;
+    /// assert_eq!(times.to_string(), "array(M8[ms], (2,), C) [1970-01-01T00:00:00.000, 1970-01-02T00:00:00.000]");
+    /// assert_eq!(times.with_dtype(DType::I64)?.as_slice::<i64>()?, [0, 86_400_000]);
+    /// # Ok::<(), outband::Error>(())
+    /// ```
+    pub fn with_dtype(self, dtype: DType) -> Result<Self> {
+        let (own, other) = (self.dtype.item_len(), dtype.item_len());
+        if own != other {
+            return Err(misfit(format!(
+                "elements of {own} bytes are not of dtype {}, which has {other}",
+                excerpt(&dtype)
+            )));
+        }
+        Ok(Self { dtype, ..self })
+    }
+
+    /// What the elements are.
+    pub fn dtype(&self) -> &DType {
+        &self.dtype
+    }
+
+    /// The lengths of the axes; none for a single number.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The number of axes.
+    pub fn ndim(&self) -> usize {
+        self.shape.len()
+    }
+
+    /// In which order the elements lie; C where there are fewer than two axes.
+    pub fn order(&self) -> Order {
+        self.order
+    }
+
+    /// The number of elements, repeated ones included.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.shape.contains(&0)
+    }
+
+    /// The number of bytes of all elements, repeated ones included; what is sent is `data().len()`.
+    pub fn byte_len(&self) -> usize {
+        self.len() * self.dtype.item_len()
+    }
+
+    /// The bytes of the elements, without repetitions.
+    pub fn data(&self) -> &Buffer {
+        &self.data
+    }
+
+    /// The bytes of the elements **without copying**; what they are is forgotten.
+    pub fn into_data(self) -> Buffer {
+        self.data
+    }
+
+    /// The shape of what [`data`](Self::data) holds: for a broadcast array with 1 where elements are repeated, else the
+    /// [`shape`](Self::shape).
+    pub fn base_shape(&self) -> &[usize] {
+        self.base.as_deref().unwrap_or(&self.shape)
+    }
+
+    /// Whether elements are repeated along an axis.
+    pub fn is_broadcast(&self) -> bool {
+        self.base.is_some()
+    }
+
+    /// How many bytes lie between neighbours along each axis; 0 where elements are repeated.
+    pub fn strides(&self) -> Vec<isize> {
+        let mut strides = layout::strides(self.base_shape(), self.order, self.dtype.item_len());
+        for (stride, (held, axis)) in strides.iter_mut().zip(self.base_shape().iter().zip(&self.shape)) {
+            if held != axis {
+                *stride = 0;
+            }
+        }
+        strides
+    }
+}

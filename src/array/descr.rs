@@ -1,0 +1,113 @@
+//! Records as NumPy describes them: `dtype.descr`, a list of `(name, dtype)` or `(name, dtype, shape)`, and the dictionary
+//! that NumPy prints where there are gaps.
+
+use super::dtype::{DType, Kind, misfit};
+use super::literal::Literal;
+use super::record::Field;
+use super::text::{self, Dialect};
+use crate::error::{Error, Result, excerpt};
+
+/// The dtype that a literal describes.
+pub(super) fn read(literal: &Literal, dialect: Dialect) -> Result<DType> {
+    match literal {
+        Literal::Text(text) => text::parse(text, dialect),
+        Literal::List(entries) => {
+            let fields = entries.iter().map(|entry| field(entry, dialect)).collect::<Result<Vec<_>>>()?;
+            DType::record(fields)
+        }
+        Literal::Dictionary(items) if dialect == Dialect::NumPy => dictionary(items),
+        _ => Err(misfit("a dtype is neither a text nor a list of fields".to_owned())),
+    }
+}
+
+fn field(entry: &Literal, dialect: Dialect) -> Result<Field> {
+    let Literal::List(parts) = entry else {
+        return Err(misfit("a field is not a list of name and dtype".to_owned()));
+    };
+    let (name, dtype, shape) = match &parts[..] {
+        [name, dtype] => (name, dtype, None),
+        [name, dtype, shape] => (name, dtype, Some(shape)),
+        _ => return Err(misfit(format!("a field has {} parts, not 2 or 3", parts.len()))),
+    };
+    let (title, name) = match name {
+        Literal::Text(name) => (None, name),
+        Literal::List(both) => match &both[..] {
+            [Literal::Text(title), Literal::Text(name)] => (Some(title), name),
+            _ => return Err(misfit("a field's name is not a title and a name".to_owned())),
+        },
+        _ => return Err(misfit("a field's name is not a text".to_owned())),
+    };
+    let dtype = read(dtype, dialect)?;
+    if name.is_empty() && !matches!(dtype.kind(), Kind::Opaque(_)) {
+        return Err(misfit(format!("a field of dtype {} has no name", excerpt(&dtype))));
+    }
+    let mut field = Field::new(name, dtype);
+    if let Some(shape) = shape {
+        field = field.with_shape(axes(shape)?);
+    }
+    if let Some(title) = title {
+        field = field.with_title(title);
+    }
+    if field.is_padding() { Ok(Field::padding(field.len()?)) } else { Ok(field) }
+}
+
+fn axes(shape: &Literal) -> Result<Vec<usize>> {
+    let axis = |literal: &Literal| match literal {
+        Literal::Number(axis) => Ok(*axis),
+        _ => Err(misfit("the shape of a field holds something other than unsigned numbers".to_owned())),
+    };
+    match shape {
+        Literal::List(axes) => axes.iter().map(axis).collect(),
+        only => Ok(vec![axis(only)?]),
+    }
+}
+
+/// `{'names': [...], 'formats': [...], 'offsets': [...], 'titles': [...], 'itemsize': n}`.
+fn dictionary(items: &[(String, Literal)]) -> Result<DType> {
+    let missing = |what: &str| -> Error { misfit(format!("the description of a record has no {what}")) };
+    let value = |key: &str| items.iter().find(|(name, _)| name == key).map(|(_, value)| value);
+    let list = |key: &'static str| match value(key) {
+        Some(Literal::List(list)) => Ok(&list[..]),
+        _ => Err(missing(key)),
+    };
+    let (names, formats, offsets) = (list("names")?, list("formats")?, list("offsets")?);
+    let titles = list("titles").unwrap_or_default();
+    if names.len() != formats.len() || names.len() != offsets.len() {
+        let (names, formats, offsets) = (names.len(), formats.len(), offsets.len());
+        return Err(misfit(format!("a record has {names} names, {formats} formats and {offsets} offsets")));
+    }
+    let mut fields = Vec::with_capacity(2 * names.len() + 1);
+    let mut at = 0_usize;
+    for (index, ((name, format), offset)) in names.iter().zip(formats).zip(offsets).enumerate() {
+        let (Literal::Text(name), Literal::Number(offset)) = (name, offset) else {
+            return Err(missing("texts as names and numbers as offsets"));
+        };
+        let (dtype, shape) = match format {
+            Literal::List(parts) => match &parts[..] {
+                [dtype @ (Literal::Text(_) | Literal::List(_)), shape @ Literal::List(_)] if !is_field(dtype) => {
+                    (dtype, axes(shape)?)
+                }
+                _ => (format, Vec::new()),
+            },
+            _ => (format, Vec::new()),
+        };
+        let mut field = Field::new(name, read(dtype, Dialect::NumPy)?).with_shape(shape);
+        if let Some(Literal::Text(title)) = titles.get(index) {
+            field = field.with_title(title);
+        }
+        let gap = offset.checked_sub(at);
+        let gap = gap.ok_or_else(|| misfit(format!("field {index} at {offset} overlaps the one before it")))?;
+        fields.push(Field::padding(gap));
+        at = offset.checked_add(field.len()?).ok_or_else(|| missing("offsets within memory"))?;
+        fields.push(field);
+    }
+    let Some(Literal::Number(item)) = value("itemsize") else { return Err(missing("itemsize")) };
+    let tail = item.checked_sub(at).ok_or_else(|| misfit(format!("fields of {at} bytes are in {item}")))?;
+    fields.push(Field::padding(tail));
+    DType::record(fields)
+}
+
+/// Whether this is a field, and so the list around it a record and no dtype with a shape.
+fn is_field(literal: &Literal) -> bool {
+    matches!(literal, Literal::List(parts) if matches!(parts.first(), Some(Literal::Text(_))))
+}

@@ -1,0 +1,88 @@
+//! Shapes, orders and strides.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::dtype::misfit;
+use crate::error::Result;
+
+/// The most axes that an array may have: NumPy's limit.
+pub(super) const MAX_DIMS: usize = 64;
+
+/// In which order the elements of an array lie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Order {
+    /// The last axis is the fastest: C, NumPy's default, row-major.
+    #[default]
+    C,
+    /// The first axis is the fastest: Fortran, column-major.
+    F,
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::C => "C",
+            Self::F => "F",
+        })
+    }
+}
+
+/// A shape as Python writes it: `()`, `(5,)`, `(480, 640)`.
+pub(super) struct Tuple<'s>(pub(super) &'s [usize]);
+
+impl fmt::Display for Tuple<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(")?;
+        for (at, axis) in self.0.iter().enumerate() {
+            write!(f, "{}{axis}", if at > 0 { ", " } else { "" })?;
+        }
+        f.write_str(if self.0.len() == 1 { ",)" } else { ")" })
+    }
+}
+
+/// The number of elements; `None` when the product of the axes that are not 0 overflows.
+pub(super) fn count(shape: &[usize]) -> Option<usize> {
+    let product = shape.iter().filter(|&&axis| axis != 0).try_fold(1_usize, |sum, &axis| sum.checked_mul(axis))?;
+    Some(if shape.contains(&0) { 0 } else { product })
+}
+
+/// The number of bytes of an array, checked as NumPy and ndarray do: also an empty one may not have axes whose product
+/// is no size.
+pub(super) fn byte_len(shape: &[usize], item: usize) -> Result<usize> {
+    if shape.len() > MAX_DIMS {
+        return Err(misfit(format!("it has {} axes, the limit is {MAX_DIMS}", shape.len())));
+    }
+    let full = shape.iter().filter(|&&axis| axis != 0).try_fold(item.max(1), |sum, &axis| sum.checked_mul(axis));
+    match (full, count(shape)) {
+        (Some(full), Some(count)) if isize::try_from(full).is_ok() => Ok(count * item),
+        _ => Err(misfit(format!("shape {} of {item} bytes each overflows", Tuple(shape)))),
+    }
+}
+
+/// The strides in bytes of contiguous elements.
+pub(super) fn strides(shape: &[usize], order: Order, item: usize) -> Vec<isize> {
+    let mut strides = vec![0; shape.len()];
+    let mut step = item as isize;
+    let mut set = |axis: usize| {
+        strides[axis] = step;
+        step = step.saturating_mul(shape[axis].max(1) as isize);
+    };
+    match order {
+        Order::C => (0..shape.len()).rev().for_each(&mut set),
+        Order::F => (0..shape.len()).for_each(&mut set),
+    }
+    strides
+}
+
+/// Where the element with this index in C order lies, in bytes from the first.
+pub(super) fn offset(shape: &[usize], strides: &[isize], index: usize) -> usize {
+    let mut left = index;
+    let mut offset = 0;
+    for (&axis, &stride) in shape.iter().zip(strides).rev() {
+        offset += (left % axis) * stride as usize;
+        left /= axis;
+    }
+    offset
+}

@@ -1,0 +1,169 @@
+//! Records: elements with named fields, NumPy's structured dtypes.
+
+use std::collections::HashSet;
+
+use super::dtype::{DType, check_item, misfit};
+use super::layout::{self, MAX_DIMS};
+use crate::error::{Result, excerpt};
+
+/// How deep records may nest.
+pub(super) const MAX_DEPTH: usize = 32;
+
+/// The fields of a record, and its length with the gaps between them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Record {
+    /// The named ones, in order of their offsets.
+    fields: Vec<Field>,
+    item_len: usize,
+    depth: usize,
+}
+
+/// One field of a record.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Field {
+    /// Empty for padding.
+    name: String,
+    title: Option<String>,
+    dtype: DType,
+    shape: Vec<usize>,
+    offset: usize,
+}
+
+impl Record {
+    /// Lays out fields one after the other.
+    pub(super) fn new(fields: impl IntoIterator<Item = Field>) -> Result<Self> {
+        let mut record = Self { fields: Vec::new(), item_len: 0, depth: 1 };
+        let mut names = HashSet::new();
+        for mut field in fields {
+            let len = field.len()?;
+            field.offset = record.item_len;
+            record.item_len = check_item(record.item_len.checked_add(len))?;
+            record.depth = record.depth.max(1 + field.dtype.depth());
+            if record.depth > MAX_DEPTH {
+                return Err(misfit(format!("records nest deeper than the limit of {MAX_DEPTH}")));
+            }
+            if field.name.is_empty() {
+                continue; // padding
+            }
+            if !names.insert(field.name.clone()) {
+                return Err(misfit(format!("two fields have the name {:?}", excerpt(&field.name))));
+            }
+            record.fields.push(field);
+        }
+        Ok(record)
+    }
+
+    /// The named fields, in order of their offsets.
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    /// The length of one record in bytes, gaps included.
+    pub fn item_len(&self) -> usize {
+        self.item_len
+    }
+
+    pub(super) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// The fields with a padding in every gap.
+    pub(super) fn padded(&self) -> impl Iterator<Item = Field> {
+        let mut at = 0;
+        let mut fields = self.fields.iter();
+        let mut next = fields.next();
+        std::iter::from_fn(move || {
+            let until = next.map_or(self.item_len, |field| field.offset);
+            if until > at {
+                let gap = Field::padding(until - at);
+                at = until;
+                return Some(gap);
+            }
+            let field = next?;
+            next = fields.next();
+            at += field.len().ok()?;
+            Some(field.clone())
+        })
+    }
+
+    pub(super) fn to_native(&self) -> Self {
+        let native = |field: &Field| Field { dtype: field.dtype.to_native(), ..field.clone() };
+        Self { fields: self.fields.iter().map(native).collect(), ..*self }
+    }
+}
+
+impl Field {
+    /// A field with a name; an empty one makes it padding.
+    pub fn new(name: impl Into<String>, dtype: DType) -> Self {
+        Self { name: name.into(), title: None, dtype, shape: Vec::new(), offset: 0 }
+    }
+
+    /// So many bytes that belong to no field.
+    pub fn padding(len: usize) -> Self {
+        // as an array of bytes, so that any length can be said; its length is checked with the record's
+        Self { shape: vec![len], ..Self::new("", DType::U8) }
+    }
+
+    /// The same as an array of elements in each record.
+    pub fn with_shape(mut self, shape: impl Into<Vec<usize>>) -> Self {
+        self.shape = shape.into();
+        self
+    }
+
+    /// The same with a title, NumPy's second name of a field.
+    pub fn with_title(mut self, title: impl Into<String>) -> Self {
+        self.title = Some(title.into());
+        self
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its second name, if it has one.
+    pub fn title(&self) -> Option<&str> {
+        self.title.as_deref()
+    }
+
+    /// What it, or each of its elements, is.
+    pub fn dtype(&self) -> &DType {
+        &self.dtype
+    }
+
+    /// Its shape in every record; `[]` for a single element.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Where it begins in the record, in bytes.
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// Whether it is a gap between fields.
+    pub(super) fn is_padding(&self) -> bool {
+        self.name.is_empty()
+    }
+
+    /// Its length in bytes.
+    pub(super) fn len(&self) -> Result<usize> {
+        if self.shape.len() > MAX_DIMS {
+            return Err(misfit(format!("a field has {} axes, the limit is {MAX_DIMS}", self.shape.len())));
+        }
+        let count = layout::count(&self.shape);
+        check_item(count.and_then(|count| count.checked_mul(self.dtype.item_len())))
+    }
+}
+
+impl<N: Into<String>> From<(N, DType)> for Field {
+    fn from((name, dtype): (N, DType)) -> Self {
+        Self::new(name, dtype)
+    }
+}
+
+impl<N: Into<String>, S: Into<Vec<usize>>> From<(N, DType, S)> for Field {
+    fn from((name, dtype, shape): (N, DType, S)) -> Self {
+        Self::new(name, dtype).with_shape(shape)
+    }
+}

@@ -1,0 +1,261 @@
+//! NumPy's texts for dtypes: the type strings of the array interface, and the names that `str(dtype)` gives.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::descr;
+use super::dtype::{ByteOrder, DType, Kind, misfit};
+use super::literal::Literal;
+use super::record::Field;
+use super::time::TimeStep;
+use crate::error::{Error, Result, excerpt};
+
+/// The longest text of a dtype that is no record: `datetime64[2147483647generic]` is far shorter.
+const LONGEST: usize = 64;
+
+/// How strict to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// Type strings as the wire has them: with the byte order where there is one.
+    Wire,
+    /// All that NumPy writes for the supported dtypes and most of what it reads: names, `=`, no byte order for this
+    /// machine's.
+    NumPy,
+}
+
+/// Reads type strings (`<f8`, `|S5`, `>M8[ns]`), NumPy's names (`float64`, `datetime64[ns]`) and records as the text of
+/// a Python list (`[('x', '<f8'), ('y', '<f8', (3,))]`) or of the dictionary that NumPy prints for gaps.
+impl FromStr for DType {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if text.trim_start().starts_with(['[', '{']) {
+            let literal = Literal::parse(text).map_err(|reason| unknown(text, &reason))?;
+            return descr::read(&literal, Dialect::NumPy);
+        }
+        parse(text, Dialect::NumPy)
+    }
+}
+
+/// Reads a dtype that is no record.
+pub(super) fn parse(text: &str, dialect: Dialect) -> Result<DType> {
+    if text.len() > LONGEST {
+        return Err(unknown(text, "it is too long"));
+    }
+    match (text, dialect) {
+        ("bfloat16", _) => return Ok(DType::BF16),
+        (_, Dialect::NumPy) => {
+            if let Some(dtype) = named(text) {
+                return Ok(dtype);
+            }
+        }
+        (_, Dialect::Wire) => {}
+    }
+    let mark = text.chars().next().filter(|first| "<>|=".contains(*first));
+    let code = &text[mark.map_or(0, char::len_utf8)..];
+    if code.starts_with('O') {
+        return Err(unknown(text, "Python objects have no bytes that another process could read"));
+    }
+    let kind = kind(code).ok_or_else(|| unknown(text, "no such type"))?;
+    let dtype = DType::new(kind)?;
+    match (mark, dialect) {
+        (Some('>'), _) => dtype.with_byte_order(ByteOrder::Big),
+        (Some('<'), _) => Ok(dtype),
+        (Some('|'), _) if dtype.byte_order().is_none() => Ok(dtype),
+        (Some('=') | None, Dialect::NumPy) => Ok(dtype),
+        _ => Err(unknown(text, "it does not begin with its byte order, < or > or | for none")),
+    }
+}
+
+fn unknown(text: &str, why: &str) -> Error {
+    misfit(format!("{:?} is no dtype that can be sent: {}", excerpt(text), excerpt(why)))
+}
+
+/// A letter and a number, as in `f8`.
+fn kind(code: &str) -> Option<Kind> {
+    let letter = code.chars().next()?;
+    let rest = &code[letter.len_utf8()..];
+    match letter {
+        '?' if rest.is_empty() => return Some(Kind::Bool),
+        'M' => return Some(Kind::DateTime(TimeStep::parse(rest.strip_prefix('8')?)?)),
+        'm' => return Some(Kind::TimeDelta(TimeStep::parse(rest.strip_prefix('8')?)?)),
+        _ => {}
+    }
+    if !rest.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let len: usize = rest.parse().ok()?;
+    Some(match (letter, len) {
+        ('b', 1) => Kind::Bool,
+        ('i', 1) => Kind::I8,
+        ('i', 2) => Kind::I16,
+        ('i', 4) => Kind::I32,
+        ('i', 8) => Kind::I64,
+        ('u', 1) => Kind::U8,
+        ('u', 2) => Kind::U16,
+        ('u', 4) => Kind::U32,
+        ('u', 8) => Kind::U64,
+        ('f', 2) => Kind::F16,
+        ('f', 4) => Kind::F32,
+        ('f', 8) => Kind::F64,
+        ('c', 8) => Kind::Complex64,
+        ('c', 16) => Kind::Complex128,
+        ('S', len) => Kind::Bytes(len),
+        ('U', len) => Kind::Text(len),
+        ('V', len) => Kind::Opaque(len),
+        _ => return None,
+    })
+}
+
+/// NumPy's names of the plain dtypes.
+const NAMES: [(&str, DType); 15] = [
+    ("bool", DType::BOOL),
+    ("int8", DType::I8),
+    ("int16", DType::I16),
+    ("int32", DType::I32),
+    ("int64", DType::I64),
+    ("uint8", DType::U8),
+    ("uint16", DType::U16),
+    ("uint32", DType::U32),
+    ("uint64", DType::U64),
+    ("float16", DType::F16),
+    ("float32", DType::F32),
+    ("float64", DType::F64),
+    ("complex64", DType::COMPLEX64),
+    ("complex128", DType::COMPLEX128),
+    ("bfloat16", DType::BF16),
+];
+
+fn named(text: &str) -> Option<DType> {
+    if let Some((_, dtype)) = NAMES.iter().find(|(name, _)| *name == text) {
+        return Some(dtype.clone());
+    }
+    let step = |name: &str| TimeStep::parse(text.strip_prefix(name)?);
+    let kind = step("datetime64").map(Kind::DateTime).or_else(|| step("timedelta64").map(Kind::TimeDelta))?;
+    DType::new(kind).ok()
+}
+
+impl DType {
+    /// NumPy's `str(dtype)`: `float64`, `datetime64[ns]`, and the type string where NumPy has no name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use outband::DType;
+    ///
+    /// assert_eq!(DType::F64.numpy_name(), "float64");
+    /// assert_eq!(">f8".parse::<DType>()?.numpy_name(), ">f8");
+    /// assert_eq!("<M8[ns]".parse::<DType>()?.numpy_name(), "datetime64[ns]");
+    /// # Ok::<(), outband::Error>(())
+    /// ```
+    pub fn numpy_name(&self) -> String {
+        if let Some((name, _)) = NAMES.iter().find(|(_, dtype)| dtype == self) {
+            return (*name).to_owned();
+        }
+        match self.kind() {
+            Kind::DateTime(step) if self.is_native() => format!("datetime64{step}"),
+            Kind::TimeDelta(step) if self.is_native() => format!("timedelta64{step}"),
+            _ => self.to_string(),
+        }
+    }
+
+    /// The letter and the number of a type string.
+    fn code(&self) -> (char, usize) {
+        let letter = match self.kind() {
+            Kind::Bool => 'b',
+            Kind::I8 | Kind::I16 | Kind::I32 | Kind::I64 => 'i',
+            Kind::U8 | Kind::U16 | Kind::U32 | Kind::U64 => 'u',
+            Kind::F16 | Kind::BF16 | Kind::F32 | Kind::F64 => 'f',
+            Kind::Complex64 | Kind::Complex128 => 'c',
+            Kind::DateTime(_) => 'M',
+            Kind::TimeDelta(_) => 'm',
+            Kind::Bytes(_) => 'S',
+            Kind::Text(chars) => return ('U', *chars),
+            Kind::Opaque(_) | Kind::Record(_) => 'V',
+        };
+        (letter, self.item_len())
+    }
+}
+
+/// The type string, or for a record the text of a Python list of its fields.
+impl fmt::Display for DType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Kind::Record(record) = self.kind() {
+            f.write_str("[")?;
+            for (at, field) in record.padded().enumerate() {
+                write!(f, "{}{}", if at > 0 { ", " } else { "" }, Entry(&field))?;
+            }
+            return f.write_str("]");
+        }
+        if *self.kind() == Kind::BF16 {
+            return f.write_str("bfloat16");
+        }
+        let mark = match (self.kind(), self.byte_order()) {
+            // NumPy says < also for a text of no characters
+            (Kind::Text(0), _) => '<',
+            (_, None) => '|',
+            (_, Some(ByteOrder::Little)) => '<',
+            (_, Some(ByteOrder::Big)) => '>',
+        };
+        let (letter, number) = self.code();
+        write!(f, "{mark}{letter}{number}")?;
+        match self.kind() {
+            Kind::DateTime(step) | Kind::TimeDelta(step) => write!(f, "{step}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for DType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DType({})", excerpt(self))
+    }
+}
+
+/// One field as a Python tuple.
+struct Entry<'f>(&'f Field);
+
+impl fmt::Display for Entry<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let field = self.0;
+        if field.is_padding() {
+            return write!(f, "('', '|V{}')", field.len().map_err(|_| fmt::Error)?);
+        }
+        f.write_str("(")?;
+        match field.title() {
+            Some(title) => write!(f, "({}, {})", Quoted(title), Quoted(field.name()))?,
+            None => write!(f, "{}", Quoted(field.name()))?,
+        }
+        match field.dtype().kind() {
+            Kind::Record(_) => write!(f, ", {}", field.dtype())?,
+            _ => write!(f, ", '{}'", field.dtype())?,
+        }
+        if !field.shape().is_empty() {
+            write!(f, ", {}", super::layout::Tuple(field.shape()))?;
+        }
+        f.write_str(")")
+    }
+}
+
+/// A text as a Python literal.
+pub(super) struct Quoted<'t>(pub(super) &'t str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // as Python chooses: the other quotes where that needs no escapes
+        let quote = if self.0.contains('\'') && !self.0.contains('"') { '"' } else { '\'' };
+        write!(f, "{quote}")?;
+        for c in self.0.chars() {
+            match c {
+                '\\' => f.write_str("\\\\")?,
+                '\n' => f.write_str("\\n")?,
+                '\r' => f.write_str("\\r")?,
+                '\t' => f.write_str("\\t")?,
+                c if c == quote => write!(f, "\\{c}")?,
+                c if c.is_control() && (c as u32) < 0x100 => write!(f, "\\x{:02x}", c as u32)?,
+                c => write!(f, "{c}")?,
+            }
+        }
+        write!(f, "{quote}")
+    }
+}

@@ -1,0 +1,157 @@
+//! Arrays and dtypes through serde: the form on the wire, in every serializer.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use serde::ser::{Serialize, SerializeSeq, SerializeStruct, SerializeTuple, Serializer};
+
+use super::dtype::{DType, Kind};
+use super::layout::{MAX_DIMS, Order};
+use super::record::Field;
+use super::text::{self, Dialect};
+use super::{Array, descr, literal};
+use crate::buffer::Buffer;
+use crate::handoff;
+
+impl Serialize for Array {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let fields = 4 + usize::from(self.base.is_some());
+        let mut array = serializer.serialize_struct("Array", fields)?;
+        array.serialize_field("$array", &self.dtype)?;
+        array.serialize_field("shape", &self.shape)?;
+        array.serialize_field("order", &self.order)?;
+        match &self.base {
+            Some(base) => array.serialize_field("base", base)?,
+            None => array.skip_field("base")?,
+        }
+        array.serialize_field("data", &Data { buffer: &self.data, item: self.dtype.item_len() })?;
+        array.end()
+    }
+}
+
+/// The elements, whose length compression wants to know.
+struct Data<'a> {
+    buffer: &'a Buffer,
+    item: usize,
+}
+
+impl Serialize for Data<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        handoff::of_items(self.item, || self.buffer.serialize(serializer))
+    }
+}
+
+/// What arrives, before it is known to be an array.
+#[derive(serde::Deserialize)]
+#[serde(rename = "Array")]
+struct Claimed {
+    #[serde(rename = "$array")]
+    dtype: DType,
+    shape: Axes,
+    order: Order,
+    #[serde(default)]
+    base: Option<Axes>,
+    data: Buffer,
+}
+
+impl<'de> Deserialize<'de> for Array {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Claimed { dtype, shape, order, base, data } = Claimed::deserialize(deserializer)?;
+        let array = match base {
+            None => Self::new(dtype, shape.0, order, data),
+            Some(base) => Self::broadcast(dtype, base.0, shape.0, order, data),
+        };
+        array.map_err(D::Error::custom)
+    }
+}
+
+/// A shape from the wire: no more axes than there may be.
+struct Axes(Vec<usize>);
+
+impl<'de> Deserialize<'de> for Axes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AxesVisitor;
+
+        impl<'de> Visitor<'de> for AxesVisitor {
+            type Value = Axes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a shape: a list of up to {MAX_DIMS} unsigned numbers")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Axes, A::Error> {
+                let mut axes = Vec::new();
+                while let Some(axis) = sequence.next_element()? {
+                    if axes.len() == MAX_DIMS {
+                        return Err(A::Error::custom(format_args!("an array has more than {MAX_DIMS} axes")));
+                    }
+                    axes.push(axis);
+                }
+                Ok(Axes(axes))
+            }
+        }
+
+        deserializer.deserialize_seq(AxesVisitor)
+    }
+}
+
+/// The type string, or for a record the list of its fields.
+impl Serialize for DType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Kind::Record(record) = self.kind() else {
+            return serializer.collect_str(self);
+        };
+        let mut fields = serializer.serialize_seq(Some(record.padded().count()))?;
+        for field in record.padded() {
+            fields.serialize_element(&Entry(&field))?;
+        }
+        fields.end()
+    }
+}
+
+/// `[name, dtype]` or `[name, dtype, shape]`.
+struct Entry<'f>(&'f Field);
+
+impl Serialize for Entry<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let field = self.0;
+        if field.is_padding() {
+            let len = field.len().map_err(serde::ser::Error::custom)?;
+            return ("", format_args!("|V{len}")).serialize(serializer);
+        }
+        let mut entry = serializer.serialize_tuple(if field.shape().is_empty() { 2 } else { 3 })?;
+        match field.title() {
+            Some(title) => entry.serialize_element(&(title, field.name()))?,
+            None => entry.serialize_element(field.name())?,
+        }
+        entry.serialize_element(field.dtype())?;
+        if !field.shape().is_empty() {
+            entry.serialize_element(field.shape())?;
+        }
+        entry.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for DType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct DTypeVisitor;
+
+        impl<'de> Visitor<'de> for DTypeVisitor {
+            type Value = DType;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a dtype: a type string or a list of fields")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<DType, E> {
+                text::parse(text, Dialect::Wire).map_err(E::custom)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, sequence: A) -> Result<DType, A::Error> {
+                descr::read(&literal::from_seq(sequence)?, Dialect::Wire).map_err(A::Error::custom)
+            }
+        }
+
+        deserializer.deserialize_any(DTypeVisitor)
+    }
+}
