@@ -12,3 +12,7 @@ pub mod design {}
 
 #[doc = include_str!("../docs/benchmarks.md")]
 pub mod benchmarks {}
+
+#[cfg(feature = "arrow")]
+#[doc = include_str!("../docs/tables.md")]
+pub mod tables {}

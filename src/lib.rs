@@ -42,4 +42,6 @@ pub use limits::Limits;
 pub use multipart::Multipart;
 pub use pool::{BufferMut, BufferPool};
 pub use socket::{Envelope, SocketExt};
+#[cfg(feature = "arrow")]
+pub use table::{Table, serde_table};
 pub use tracker::Tracker;

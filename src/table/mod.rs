@@ -1,3 +1,243 @@
 //! Tables: Arrow record batches whose buffers travel as frames.
 //!
 //! This room knows Arrow's layouts. It refuses to know codecs and sockets.
+
+mod arrive;
+mod column;
+mod leave;
+mod schema;
+pub mod serde_table;
+mod show;
+
+use std::fmt;
+
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::SchemaRef;
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::ser::{self, Serialize, SerializeStruct, Serializer};
+
+use crate::error::{Detail, Result};
+use column::{Columns, SchemaBytes};
+
+/// An Arrow record batch that travels: its schema in the metadata, **every one of its buffers without copying**.
+///
+/// A table serializes with serde like any other value, at any depth of an object, in options, vectors, maps, and flattened
+/// or untagged types. Each Arrow buffer is a [`Buffer`](crate::Buffer) of its own: out of band when it is long enough, and
+/// what arrives uses the received frames in place. `Vec<Table>` holds several batches of one table; buffers that they
+/// share (dictionaries, for instance) are one frame.
+///
+/// | | |
+/// |---|---|
+/// | leaves | without copying, a slice too: only its rows go out. Bitmaps of a slice that begins within a byte, and offsets that do not begin at 0, are one small counted copy |
+/// | arrives | without copying where the frame is aligned for its elements; 16-byte elements (decimals of 128 and 256 bits, views) lie in the middle of a 16-byte word in most frames and are one counted copy |
+///
+/// All types of Arrow's columnar format, with the metadata of fields and schema, which is where extension types are. **What
+/// arrives is validated in full** before there is a batch: lengths, offsets, UTF-8, null counts, dictionary keys, views,
+/// union types and run ends. How it looks on the wire is in [`docs::wire`](crate::docs::wire), more in
+/// [`docs::tables`](crate::docs::tables).
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use arrow_array::{Float64Array, RecordBatch, StringArray};
+/// use outband::Table;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Report { station: String, readings: Table }
+///
+/// let batch = RecordBatch::try_from_iter([
+///     ("volts", Arc::new(Float64Array::from(vec![0.5; 5000])) as _),
+///     ("unit", Arc::new(StringArray::from(vec!["V"; 5000])) as _),
+/// ])?;
+/// let report = Report { station: "north".into(), readings: Table::from(batch.clone()) };
+///
+/// let message = outband::to_multipart(&report)?;
+/// // 5000 floats, 5001 offsets; the 5000 bytes of text are short enough for the metadata
+/// assert_eq!(message.buffers().iter().map(|frame| frame.len()).collect::<Vec<_>>(), [40_000, 20_004]);
+///
+/// let back: Report = outband::from_multipart(message)?;
+/// assert_eq!(back.readings.batch(), &batch);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq)]
+pub struct Table(RecordBatch);
+
+impl Table {
+    /// A table of columns of equal length **without copying**.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Caller` when the columns do not fit the schema: their number, types, lengths, or nulls where none may be.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use arrow_array::Int64Array;
+    /// use arrow_schema::{DataType, Field, Schema};
+    /// use outband::Table;
+    ///
+    /// let schema = Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, false)]));
+    /// let table = Table::new(schema.clone(), vec![Arc::new(Int64Array::from(vec![1, 2, 3]))])?;
+    /// assert_eq!((table.rows(), table.batch().num_columns()), (3, 1));
+    ///
+    /// let error = Table::new(schema, vec![]).unwrap_err();
+    /// assert_eq!(error.kind(), outband::ErrorKind::Caller);
+    /// # Ok::<(), outband::Error>(())
+    /// ```
+    pub fn new(schema: SchemaRef, columns: Vec<ArrayRef>) -> Result<Self> {
+        let rows = columns.first().map_or(0, |column| column.len());
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch = RecordBatch::try_new_with_options(schema, columns, &options);
+        batch.map(Self).map_err(|error| Detail::TableMisfit { reason: error.to_string() }.into())
+    }
+
+    /// The record batch, without copying.
+    pub fn batch(&self) -> &RecordBatch {
+        &self.0
+    }
+
+    /// The record batch, without copying.
+    pub fn into_batch(self) -> RecordBatch {
+        self.0
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.0.num_rows()
+    }
+
+    /// Some of the rows **without copying**; sent, it is only these.
+    ///
+    /// # Panics
+    ///
+    /// When there are fewer than `from + rows` rows.
+    pub fn slice(&self, from: usize, rows: usize) -> Self {
+        Self(self.0.slice(from, rows))
+    }
+}
+
+/// Without copying.
+impl From<RecordBatch> for Table {
+    fn from(batch: RecordBatch) -> Self {
+        Self(batch)
+    }
+}
+
+/// Without copying.
+impl From<Table> for RecordBatch {
+    fn from(table: Table) -> Self {
+        table.0
+    }
+}
+
+impl AsRef<RecordBatch> for Table {
+    fn as_ref(&self) -> &RecordBatch {
+        &self.0
+    }
+}
+
+/// Prints the number of rows, and names and types of the columns; in a few hundred bytes.
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show::outline(&self.0, f)
+    }
+}
+
+/// Prints the first rows of the first columns; a few kilobytes at most.
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show::head(&self.0, f)
+    }
+}
+
+/// The keys of the map that a table is on the wire, in order.
+const KEYS: [&str; 3] = ["$table", "rows", "columns"];
+
+impl Serialize for Table {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize(&self.0, serializer)
+    }
+}
+
+fn serialize<S: Serializer>(batch: &RecordBatch, serializer: S) -> Result<S::Ok, S::Error> {
+    let schema = schema::to_bytes(&batch.schema()).map_err(ser::Error::custom)?;
+    let columns = leave::columns(batch).map_err(ser::Error::custom)?;
+    let mut map = serializer.serialize_struct("Table", KEYS.len())?;
+    map.serialize_field(KEYS[0], &SchemaBytes(schema))?;
+    map.serialize_field(KEYS[1], &batch.num_rows())?;
+    map.serialize_field(KEYS[2], &columns)?;
+    map.end()
+}
+
+impl<'de> Deserialize<'de> for Table {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_struct("Table", &KEYS, TableVisitor)
+    }
+}
+
+struct TableVisitor;
+
+impl<'de> Visitor<'de> for TableVisitor {
+    type Value = Table;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Table, A::Error> {
+        let (mut schema, mut rows, mut columns) = (None, None, None);
+        while let Some(key) = map.next_key::<Key>()? {
+            let again = match key {
+                Key::Schema => schema.replace(map.next_value::<SchemaBytes>()?).is_some(),
+                Key::Rows => rows.replace(map.next_value::<u64>()?).is_some(),
+                Key::Columns => columns.replace(map.next_value::<Columns>()?).is_some(),
+                Key::Other => map.next_value::<IgnoredAny>().map(|_| false)?,
+            };
+            if again {
+                return Err(de::Error::custom("a key of the table stands there twice"));
+            }
+        }
+        let schema = schema.ok_or_else(|| de::Error::missing_field(KEYS[0]))?;
+        let rows = rows.ok_or_else(|| de::Error::missing_field(KEYS[1]))?;
+        let columns = columns.ok_or_else(|| de::Error::missing_field(KEYS[2]))?;
+        let schema = schema::from_bytes(&schema.0).map_err(de::Error::custom)?;
+        arrive::batch(schema, rows, columns).map(Table).map_err(de::Error::custom)
+    }
+}
+
+enum Key {
+    Schema,
+    Rows,
+    Columns,
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+
+        impl Visitor<'_> for KeyVisitor {
+            type Value = Key;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key of a table")
+            }
+
+            fn visit_str<E: de::Error>(self, key: &str) -> Result<Key, E> {
+                self.visit_bytes(key.as_bytes())
+            }
+
+            fn visit_bytes<E: de::Error>(self, key: &[u8]) -> Result<Key, E> {
+                let keys = KEYS.into_iter().zip([Key::Schema, Key::Rows, Key::Columns]);
+                Ok(keys.into_iter().find(|(name, _)| name.as_bytes() == key).map_or(Key::Other, |(_, key)| key))
+            }
+        }
+
+        deserializer.deserialize_identifier(KeyVisitor)
+    }
+}

@@ -1,0 +1,212 @@
+//! Columns into Arrow arrays: the received buffers in place, and everything validated before there is an array.
+//!
+//! Arrow's own validation (`ArrayDataBuilder::build`) does most of it. It panics, or allocates on the word of a length,
+//! for a few inputs that no builder makes; these are refused here before.
+
+use std::fmt;
+
+use arrow_array::{RecordBatch, RecordBatchOptions, make_array};
+use arrow_buffer::{BooleanBuffer, Buffer as ArrowBuffer, MutableBuffer, NullBuffer};
+use arrow_data::{ArrayData, ArrayDataBuilder, BufferSpec, layout};
+use arrow_schema::{DataType, Field, SchemaRef};
+use bytes::Bytes;
+
+use super::column::{Column, Columns, Slot};
+use super::schema::said;
+use crate::buffer::Buffer;
+use crate::error::excerpt;
+use crate::handoff;
+
+/// The most rows of a column: more than memory has bytes, and few enough that no length in bits overflows.
+///
+/// A column without buffers (nulls, structs without fields, runs) may be that long.
+const MAX_ROWS: u64 = 1 << 48;
+
+/// Up to this many bits a null bitmap may be expanded over the values of fixed-size lists that have no bytes of their own.
+const FREE_BITS: usize = 1 << 20;
+
+/// The batch of a schema and columns.
+///
+/// # Errors
+///
+/// A text that says what does not fit, and names the column.
+pub(super) fn batch(schema: SchemaRef, rows: u64, columns: Columns) -> Result<RecordBatch, String> {
+    let (fields, columns) = (schema.fields(), columns.0);
+    if fields.len() != columns.len() {
+        return Err(format!("the schema has {} fields and the table {} columns", fields.len(), columns.len()));
+    }
+    let rows = checked_rows(rows)?;
+    let column = |(column, field): (Column, &Field)| {
+        let path = Path { parent: None, name: field.name() };
+        if column.len != rows as u64 {
+            return Err(path.says(format_args!("{} rows, and the table has {rows}", column.len)));
+        }
+        array(column, field.data_type(), &path).map(|(data, _)| make_array(data))
+    };
+    let columns = columns.into_iter().zip(fields.iter().map(AsRef::as_ref)).map(column).collect::<Result<_, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(schema, columns, &options).map_err(said)
+}
+
+fn checked_rows(rows: u64) -> Result<usize, String> {
+    let within = usize::try_from(rows).ok().filter(|_| rows <= MAX_ROWS);
+    within.ok_or_else(|| format!("{rows} rows are more than the limit of {MAX_ROWS}"))
+}
+
+/// Where a column is, from the top.
+struct Path<'p> {
+    parent: Option<&'p Path<'p>>,
+    name: &'p str,
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(parent) = self.parent {
+            write!(f, "{parent}.")?;
+        }
+        f.write_str(self.name)
+    }
+}
+
+impl Path<'_> {
+    fn says(&self, what: impl fmt::Display) -> String {
+        excerpt(format_args!("column {:.100}: {what}", excerpt(self)))
+    }
+}
+
+/// The array of one column, and how many bytes its buffers have.
+fn array(column: Column, data_type: &DataType, path: &Path<'_>) -> Result<(ArrayData, usize), String> {
+    let len = checked_rows(column.len).map_err(|why| path.says(why))?;
+    let (nulls, mut bytes) = validity(&column, len, data_type, path)?;
+    let mut slots = column.buffers.into_iter().skip(1);
+    let layout = layout(data_type);
+    let mut buffers = Vec::with_capacity(slots.len());
+    for (index, spec) in layout.buffers.iter().enumerate() {
+        let slot = slots.next().ok_or_else(|| {
+            path.says(format_args!("{} buffers, and {data_type} has {}", index + 1, layout.buffers.len() + 1))
+        })?;
+        let align = if let BufferSpec::FixedWidth { alignment, .. } = spec { *alignment } else { 1 };
+        bytes += slot.buffer.as_ref().map_or(0, Buffer::len);
+        buffers.push(aligned(slot, align).map_err(|why| path.says(why))?);
+    }
+    let rest = slots.len();
+    if rest > 0 && !layout.variadic {
+        return Err(path.says(format_args!("{rest} buffers more than {data_type} has")));
+    }
+    for slot in slots {
+        bytes += slot.buffer.as_ref().map_or(0, Buffer::len);
+        buffers.push(aligned(slot, 1).map_err(|why| path.says(why))?);
+    }
+    let (children, below) = children(column.children, column.dictionary, data_type, path)?;
+    bytes += below;
+    check_lists(data_type, len, nulls.is_some(), below).map_err(|why| path.says(why))?;
+    let data = ArrayDataBuilder::new(data_type.clone())
+        .len(len)
+        .nulls(nulls)
+        .buffers(buffers)
+        .child_data(children)
+        .build()
+        .map_err(|error| path.says(error))?;
+    Ok((data, bytes))
+}
+
+/// The null bitmap, counted; and its bytes.
+fn validity(
+    column: &Column,
+    len: usize,
+    data_type: &DataType,
+    path: &Path<'_>,
+) -> Result<(Option<NullBuffer>, usize), String> {
+    let Some(slot) = column.buffers.first() else {
+        return Err(path.says("no buffers, not even a place for the validity"));
+    };
+    let declared = column.nulls;
+    let Some(bitmap) = &slot.buffer else {
+        let counted = if *data_type == DataType::Null { column.len } else { 0 };
+        // all of a null array is null, and writers differ in whether they say so
+        if declared != counted && declared != 0 {
+            return Err(path.says(format_args!("{declared} nulls, and no bitmap that says which")));
+        }
+        return Ok((None, 0));
+    };
+    if !layout(data_type).can_contain_null_mask {
+        return Err(path.says(format_args!("a validity bitmap, which {data_type} does not have")));
+    }
+    if bitmap.len() < len.div_ceil(8) {
+        return Err(path.says(format_args!("a validity bitmap of {} bytes for {len} rows", bitmap.len())));
+    }
+    let nulls = NullBuffer::new(BooleanBuffer::new(ArrowBuffer::from(Bytes::from(bitmap.clone())), 0, len));
+    if nulls.null_count() as u64 != declared {
+        return Err(path.says(format_args!("{declared} nulls announced, and {} are there", nulls.null_count())));
+    }
+    Ok((Some(nulls), bitmap.len()))
+}
+
+/// The arrays below a column, and how many bytes their buffers have.
+fn children(
+    columns: Vec<Column>,
+    dictionary: Option<Box<Column>>,
+    data_type: &DataType,
+    path: &Path<'_>,
+) -> Result<(Vec<ArrayData>, usize), String> {
+    if let DataType::Dictionary(_, values) = data_type {
+        let dictionary = dictionary.filter(|_| columns.is_empty());
+        let dictionary = dictionary.ok_or_else(|| path.says("a dictionary-encoded column needs a dictionary alone"))?;
+        let (values, bytes) = array(*dictionary, values, &Path { parent: Some(path), name: "dictionary" })?;
+        return Ok((vec![values], bytes));
+    }
+    if dictionary.is_some() {
+        return Err(path.says(format_args!("a dictionary, which {data_type} does not have")));
+    }
+    let fields = fields_below(data_type);
+    if fields.len() != columns.len() {
+        return Err(path.says(format_args!("{} children, and {data_type} has {}", columns.len(), fields.len())));
+    }
+    let (mut arrays, mut bytes) = (Vec::with_capacity(fields.len()), 0_usize);
+    for (column, field) in columns.into_iter().zip(fields) {
+        let (data, below) = array(column, field.data_type(), &Path { parent: Some(path), name: field.name() })?;
+        arrays.push(data);
+        bytes = bytes.saturating_add(below);
+    }
+    Ok((arrays, bytes))
+}
+
+/// The fields of a nested type.
+fn fields_below(data_type: &DataType) -> Vec<&Field> {
+    match data_type {
+        DataType::List(field) | DataType::LargeList(field) | DataType::FixedSizeList(field, _) => vec![field],
+        DataType::ListView(field) | DataType::LargeListView(field) | DataType::Map(field, _) => vec![field],
+        DataType::Struct(fields) => fields.iter().map(AsRef::as_ref).collect(),
+        DataType::Union(fields, _) => fields.iter().map(|(_, field)| field.as_ref()).collect(),
+        DataType::RunEndEncoded(ends, values) => vec![ends, values],
+        _ => Vec::new(),
+    }
+}
+
+/// Arrow multiplies rows by the length of fixed-size lists, and expands a null bitmap over that many values.
+fn check_lists(data_type: &DataType, rows: usize, has_nulls: bool, bytes_below: usize) -> Result<(), String> {
+    let DataType::FixedSizeList(field, size) = data_type else { return Ok(()) };
+    let values = usize::try_from(*size).ok().and_then(|size| rows.checked_mul(size));
+    let values = values.filter(|&values| values as u64 <= MAX_ROWS);
+    let values =
+        values.ok_or_else(|| format!("{rows} lists of {size} values are more than the limit of {MAX_ROWS}"))?;
+    let expanded = if has_nulls && !field.is_nullable() { values } else { 0 };
+    if expanded > bytes_below.saturating_mul(8).max(FREE_BITS) {
+        return Err(format!("{rows} lists of {size} values, which have {bytes_below} bytes"));
+    }
+    Ok(())
+}
+
+/// A buffer **without copying** where it is aligned, else one counted copy.
+fn aligned(slot: Slot, align: usize) -> Result<ArrowBuffer, String> {
+    let buffer = slot.buffer.unwrap_or_default();
+    if buffer.is_empty() {
+        // nothing lies anywhere, and Arrow wants it aligned all the same
+        return Ok(MutableBuffer::new(0).into());
+    }
+    if !buffer.as_ptr().addr().is_multiple_of(align) {
+        handoff::copying(buffer.len())
+            .map_err(|limit| format!("buffers that are not aligned would be copied to more than {limit} bytes"))?;
+    }
+    Ok(ArrowBuffer::from(Bytes::from(buffer.to_aligned(align))))
+}

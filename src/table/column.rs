@@ -1,0 +1,206 @@
+//! A column as it stands in the metadata: lengths, buffers and children, with no type.
+//!
+//! ```text
+//!   [ length, null count, [ buffer or nil ... ], [ child column ... ] ]
+//!   [ length, null count, [ buffer or nil ... ], [], dictionary column ]
+//! ```
+
+use std::cell::Cell;
+use std::fmt;
+
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, SeqAccess, Visitor};
+use serde::ser::{Serialize, SerializeSeq, Serializer};
+
+use crate::buffer::Buffer;
+use crate::handoff;
+
+/// The most columns of one table, children counted, and the most of their buffers.
+pub(super) const MAX_PARTS: usize = 1 << 16;
+
+/// One column.
+#[derive(Debug)]
+pub(super) struct Column {
+    /// In rows.
+    pub(super) len: u64,
+    pub(super) nulls: u64,
+    /// The validity bitmap first, whether or not the type has one; then those of the type's layout.
+    pub(super) buffers: Vec<Slot>,
+    pub(super) children: Vec<Column>,
+    /// The values of a dictionary-encoded column.
+    pub(super) dictionary: Option<Box<Column>>,
+}
+
+/// Where a buffer of a layout stands.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) buffer: Option<Buffer>,
+    /// The length of its elements in bytes; nothing that travels.
+    pub(super) item: usize,
+}
+
+impl Slot {
+    pub(super) fn of(buffer: Buffer, item: usize) -> Self {
+        Self { buffer: Some(buffer), item }
+    }
+
+    pub(super) const NONE: Self = Self { buffer: None, item: 1 };
+}
+
+impl Serialize for Slot {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        handoff::of_items(self.item, || self.buffer.serialize(serializer))
+    }
+}
+
+impl Serialize for Column {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut parts = serializer.serialize_seq(Some(4 + usize::from(self.dictionary.is_some())))?;
+        parts.serialize_element(&self.len)?;
+        parts.serialize_element(&self.nulls)?;
+        parts.serialize_element(&self.buffers)?;
+        parts.serialize_element(&self.children)?;
+        if let Some(dictionary) = &self.dictionary {
+            parts.serialize_element(dictionary)?;
+        }
+        parts.end()
+    }
+}
+
+/// The columns of a table.
+#[derive(Debug)]
+pub(super) struct Columns(pub(super) Vec<Column>);
+
+impl Serialize for Columns {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Columns {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let budget = Budget { columns: Cell::new(MAX_PARTS), buffers: Cell::new(MAX_PARTS) };
+        ListOf(ColumnSeed(&budget)).deserialize(deserializer).map(Columns)
+    }
+}
+
+/// How many more columns and buffers may come: each is many times longer in memory than on the wire.
+struct Budget {
+    columns: Cell<usize>,
+    buffers: Cell<usize>,
+}
+
+fn take_one<E: de::Error>(left: &Cell<usize>, what: &str) -> Result<(), E> {
+    let rest = left.get().checked_sub(1);
+    left.set(rest.ok_or_else(|| E::custom(format_args!("the table has more {what} than the limit of {MAX_PARTS}")))?);
+    Ok(())
+}
+
+#[derive(Clone, Copy)]
+struct ColumnSeed<'b>(&'b Budget);
+
+impl<'de> DeserializeSeed<'de> for ColumnSeed<'_> {
+    type Value = Column;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Column, D::Error> {
+        take_one(&self.0.columns, "columns")?;
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ColumnSeed<'_> {
+    type Value = Column;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a column: its length, null count, buffers and children")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Column, A::Error> {
+        let missing = |at| move || de::Error::invalid_length(at, &"the four or five parts of a column");
+        let len = parts.next_element()?.ok_or_else(missing(0))?;
+        let nulls = parts.next_element()?.ok_or_else(missing(1))?;
+        let buffers = parts.next_element_seed(ListOf(SlotSeed(self.0)))?.ok_or_else(missing(2))?;
+        let children = parts.next_element_seed(ListOf(self))?.ok_or_else(missing(3))?;
+        let dictionary = parts.next_element_seed(self)?.map(Box::new);
+        Ok(Column { len, nulls, buffers, children, dictionary })
+    }
+}
+
+#[derive(Clone, Copy)]
+struct SlotSeed<'b>(&'b Budget);
+
+impl<'de> DeserializeSeed<'de> for SlotSeed<'_> {
+    type Value = Slot;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Slot, D::Error> {
+        take_one(&self.0.buffers, "buffers")?;
+        Option::deserialize(deserializer).map(|buffer| Slot { buffer, item: 1 })
+    }
+}
+
+/// A sequence of what a seed makes.
+struct ListOf<S>(S);
+
+impl<'de, S: DeserializeSeed<'de> + Copy> DeserializeSeed<'de> for ListOf<S> {
+    type Value = Vec<S::Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<S::Value>, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de, S: DeserializeSeed<'de> + Copy> Visitor<'de> for ListOf<S> {
+    type Value = Vec<S::Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of the parts of a table")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Vec<S::Value>, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = sequence.next_element_seed(self.0)? {
+            list.push(item);
+        }
+        Ok(list)
+    }
+}
+
+/// The schema message: always in band, so that whoever reads the metadata has it.
+pub(super) struct SchemaBytes(pub(super) Vec<u8>);
+
+impl Serialize for SchemaBytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for SchemaBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct BytesVisitor;
+
+        impl<'de> Visitor<'de> for BytesVisitor {
+            type Value = Vec<u8>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the bytes of an Arrow schema message")
+            }
+
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+                Ok(bytes.to_vec())
+            }
+
+            fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
+                Ok(bytes)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Vec<u8>, A::Error> {
+                let mut bytes = Vec::new();
+                while let Some(byte) = sequence.next_element()? {
+                    bytes.push(byte);
+                }
+                Ok(bytes)
+            }
+        }
+
+        deserializer.deserialize_bytes(BytesVisitor).map(SchemaBytes)
+    }
+}

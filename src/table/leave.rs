@@ -1,0 +1,249 @@
+//! Arrow arrays into columns: their buffers without copying, of a slice no more than its rows.
+
+use std::ops::Range;
+
+use arrow_array::{Array, RecordBatch};
+use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer as ArrowBuffer, ScalarBuffer};
+use arrow_data::{ArrayData, BufferSpec, ByteView, MAX_INLINE_VIEW_LEN, layout};
+use arrow_schema::{DataType, UnionMode};
+
+use super::column::{Column, Columns, MAX_PARTS, Slot};
+use crate::buffer::Buffer;
+use crate::element::Element;
+use crate::memory;
+
+/// The columns of a batch.
+///
+/// # Errors
+///
+/// A text: more columns or buffers than a receiver takes.
+pub(super) fn columns(batch: &RecordBatch) -> Result<Columns, String> {
+    let whole = |data: ArrayData| column(&data, 0..data.len());
+    let columns: Vec<_> = batch.columns().iter().map(|array| whole(array.to_data())).collect();
+    let (all, buffers) = columns.iter().map(parts).fold((0, 0), sum);
+    if all.max(buffers) > MAX_PARTS {
+        return Err(format!(
+            "a table of {all} columns, children counted, and {buffers} buffers: {MAX_PARTS} is the most"
+        ));
+    }
+    Ok(Columns(columns))
+}
+
+/// How many columns and buffers these are.
+fn parts(column: &Column) -> (usize, usize) {
+    let below = column.children.iter().chain(column.dictionary.as_deref()).map(parts);
+    below.fold((1, column.buffers.len()), sum)
+}
+
+fn sum(left: (usize, usize), right: (usize, usize)) -> (usize, usize) {
+    (left.0 + right.0, left.1 + right.1)
+}
+
+/// The rows of `window` as a column.
+fn column(data: &ArrayData, window: Range<usize>) -> Column {
+    let len = window.len();
+    // buffers and children count from the array's own offset, its null bitmap does not
+    let at = data.offset() + window.start;
+    let rows = at..at + len;
+    let nulls = data.nulls().map(|nulls| nulls.slice(window.start, len)).filter(|nulls| nulls.null_count() > 0);
+    let validity = nulls.as_ref().map_or(Slot::NONE, |nulls| bitmap(nulls.inner()));
+    let mut column = Column {
+        len: len as u64,
+        nulls: nulls.map_or(0, |nulls| nulls.null_count() as u64),
+        buffers: vec![validity],
+        children: Vec::new(),
+        dictionary: None,
+    };
+    let child = |index: usize| &data.child_data()[index];
+    match data.data_type() {
+        DataType::Null => column.nulls = len as u64,
+        DataType::Boolean => {
+            column.buffers.push(bitmap(&BooleanBuffer::new(data.buffers()[0].clone(), at, len)));
+        }
+        DataType::Utf8 | DataType::Binary => {
+            let values = column.offsets::<i32>(data, rows);
+            column.buffers.push(bytes(&data.buffers()[1], values, 1));
+        }
+        DataType::LargeUtf8 | DataType::LargeBinary => {
+            let values = column.offsets::<i64>(data, rows);
+            column.buffers.push(bytes(&data.buffers()[1], values, 1));
+        }
+        DataType::Utf8View | DataType::BinaryView => column.views(data, rows),
+        DataType::List(_) | DataType::Map(_, _) => {
+            let values = column.offsets::<i32>(data, rows);
+            column.children.push(self::column(child(0), values));
+        }
+        DataType::LargeList(_) => {
+            let values = column.offsets::<i64>(data, rows);
+            column.children.push(self::column(child(0), values));
+        }
+        DataType::ListView(_) => column.list_views::<i32>(data, rows),
+        DataType::LargeListView(_) => column.list_views::<i64>(data, rows),
+        DataType::FixedSizeList(_, size) => {
+            let size = *size as usize;
+            column.children.push(self::column(child(0), rows.start * size..rows.end * size));
+        }
+        DataType::Struct(_) => {
+            column.children = data.child_data().iter().map(|child| self::column(child, rows.clone())).collect();
+        }
+        DataType::Union(_, UnionMode::Sparse) => {
+            column.buffers.push(bytes(&data.buffers()[0], rows.clone(), 1));
+            column.children = data.child_data().iter().map(|child| self::column(child, rows.clone())).collect();
+        }
+        DataType::Union(fields, UnionMode::Dense) => {
+            let ids: Vec<_> = fields.iter().map(|(id, _)| id).collect();
+            column.dense_union(data, rows, &ids);
+        }
+        DataType::RunEndEncoded(ends, _) => match ends.data_type() {
+            DataType::Int16 => column.runs::<i16>(data, rows),
+            DataType::Int32 => column.runs::<i32>(data, rows),
+            _ => column.runs::<i64>(data, rows),
+        },
+        plain => {
+            let width = width(plain);
+            column.buffers.push(bytes(&data.buffers()[0], rows.start * width..rows.end * width, width));
+            if let DataType::Dictionary(..) = plain {
+                let values = child(0);
+                column.dictionary = Some(Box::new(self::column(values, 0..values.len())));
+            }
+        }
+    }
+    column
+}
+
+impl Column {
+    /// The offsets of `rows`, which begin at 0; returns the values that they reach.
+    fn offsets<O: Offset>(&mut self, data: &ArrayData, rows: Range<usize>) -> Range<usize> {
+        if data.buffers()[0].is_empty() {
+            // an array without rows may lack the one offset that all others have
+            self.buffers.push(made(vec![O::of(0)]));
+            return 0..0;
+        }
+        let offsets = ScalarBuffer::<O>::new(data.buffers()[0].clone(), rows.start, rows.len() + 1);
+        let (first, last) = (offsets[0].as_usize(), offsets[rows.len()].as_usize());
+        self.buffers.push(if first == 0 {
+            bytes(offsets.inner(), 0..offsets.inner().len(), size_of::<O>())
+        } else {
+            made(offsets.iter().map(|offset| O::of(offset.as_usize() - first)).collect())
+        });
+        first..last
+    }
+
+    /// Views, and the buffers that they look into, each up to the last byte that a view looks at.
+    fn views(&mut self, data: &ArrayData, rows: Range<usize>) {
+        let views = ScalarBuffer::<u128>::new(data.buffers()[0].clone(), rows.start, rows.len());
+        let buffers = &data.buffers()[1..];
+        let mut ends = vec![0; buffers.len()];
+        for &view in views.iter().filter(|&&view| view as u32 > MAX_INLINE_VIEW_LEN) {
+            let view = ByteView::from(view);
+            let end = &mut ends[view.buffer_index as usize];
+            *end = (view.offset as usize + view.length as usize).max(*end);
+        }
+        self.buffers.push(bytes(views.inner(), 0..views.inner().len(), size_of::<u128>()));
+        self.buffers.extend(buffers.iter().zip(ends).map(|(buffer, end)| bytes(buffer, 0..end, 1)));
+    }
+
+    fn list_views<O: Offset>(&mut self, data: &ArrayData, rows: Range<usize>) {
+        let [offsets, sizes] =
+            [0, 1].map(|index| ScalarBuffer::<O>::new(data.buffers()[index].clone(), rows.start, rows.len()));
+        let lists = || offsets.iter().zip(sizes.iter()).map(|(offset, size)| (offset.as_usize(), size.as_usize()));
+        let reached =
+            lists().filter(|&(_, size)| size > 0).fold(None, |reached: Option<Range<usize>>, (offset, size)| {
+                let end = offset + size;
+                Some(reached.map_or(offset..end, |reached| reached.start.min(offset)..reached.end.max(end)))
+            });
+        let reached = reached.unwrap_or_default();
+        // an empty list may point to where no values are any more
+        let fits = reached.start == 0 && offsets.iter().all(|offset| offset.as_usize() <= reached.end);
+        self.buffers.push(if fits {
+            bytes(offsets.inner(), 0..offsets.inner().len(), size_of::<O>())
+        } else {
+            let from_start = |(offset, size): (usize, usize)| if size == 0 { 0 } else { offset - reached.start };
+            made(lists().map(|list| O::of(from_start(list))).collect())
+        });
+        self.buffers.push(bytes(sizes.inner(), 0..sizes.inner().len(), size_of::<O>()));
+        self.children.push(column(&data.child_data()[0], reached));
+    }
+
+    fn dense_union(&mut self, data: &ArrayData, rows: Range<usize>, ids: &[i8]) {
+        let types = ScalarBuffer::<i8>::new(data.buffers()[0].clone(), rows.start, rows.len());
+        let offsets = ScalarBuffer::<i32>::new(data.buffers()[1].clone(), rows.start, rows.len());
+        let mut reached: [Option<Range<usize>>; 128] = [const { None }; 128];
+        for (&id, &offset) in types.iter().zip(offsets.iter()) {
+            let (place, offset) = (&mut reached[id as usize], offset as usize);
+            let range = place.get_or_insert(offset..offset + 1);
+            *range = range.start.min(offset)..range.end.max(offset + 1);
+        }
+        let reached = reached.map(Option::unwrap_or_default);
+        self.buffers.push(bytes(types.inner(), 0..rows.len(), 1));
+        self.buffers.push(if reached.iter().all(|range| range.start == 0) {
+            bytes(offsets.inner(), 0..offsets.inner().len(), size_of::<i32>())
+        } else {
+            let start = |id: i8| reached[id as usize].start as i32;
+            made(types.iter().zip(offsets.iter()).map(|(&id, offset)| offset - start(id)).collect())
+        });
+        let children = data.child_data().iter().zip(ids);
+        self.children = children.map(|(child, &id)| column(child, reached[id as usize].clone())).collect();
+    }
+
+    /// Run ends that count from the first row, and a value for each. The last run may reach past the last row.
+    fn runs<O: Offset>(&mut self, data: &ArrayData, rows: Range<usize>) {
+        let (ends, values) = (&data.child_data()[0], &data.child_data()[1]);
+        let all = ScalarBuffer::<O>::new(ends.buffers()[0].clone(), ends.offset(), ends.len());
+        let first = all.partition_point(|end| end.as_usize() <= rows.start);
+        let last = all.partition_point(|end| end.as_usize() < rows.end);
+        let runs = if rows.is_empty() { first..first } else { first..last + 1 };
+        let ends = if rows.start == 0 {
+            let width = size_of::<O>();
+            bytes(all.inner(), runs.start * width..runs.end * width, width)
+        } else {
+            let end = |end: &O| O::of(end.as_usize().min(rows.end) - rows.start);
+            made(all[runs.clone()].iter().map(end).collect())
+        };
+        let len = runs.len() as u64;
+        let buffers = vec![Slot::NONE, ends];
+        self.children.push(Column { len, nulls: 0, buffers, children: Vec::new(), dictionary: None });
+        self.children.push(column(values, runs));
+    }
+}
+
+/// What stands in a buffer of offsets.
+trait Offset: ArrowNativeType + Element {
+    /// From a number that is no larger than one of this type was.
+    fn of(number: usize) -> Self {
+        Self::usize_as(number)
+    }
+}
+
+impl Offset for i16 {}
+impl Offset for i32 {}
+impl Offset for i64 {}
+
+/// The length in bytes of the elements of a type whose values are one buffer.
+fn width(data_type: &DataType) -> usize {
+    match layout(data_type).buffers[..] {
+        [BufferSpec::FixedWidth { byte_width, .. }] => byte_width,
+        _ => 0,
+    }
+}
+
+/// A part of an Arrow buffer **without copying**.
+fn bytes(buffer: &ArrowBuffer, range: Range<usize>, item: usize) -> Slot {
+    Slot::of(Buffer::from_owner(buffer.slice_with_length(range.start, range.len())), item)
+}
+
+/// A buffer that had to be made anew: a counted copy of one that is small beside the values.
+fn made<T: Element>(elements: Vec<T>) -> Slot {
+    memory::count_copy(size_of_val(&elements[..]));
+    Slot::of(Buffer::from_vec(elements), size_of::<T>())
+}
+
+/// A bitmap whose first bit is its first byte's: **without copying** where it is so already, else a counted copy.
+fn bitmap(bits: &BooleanBuffer) -> Slot {
+    let len = bits.len().div_ceil(8);
+    if bits.offset().is_multiple_of(8) {
+        return bytes(bits.inner(), bits.offset() / 8..bits.offset() / 8 + len, 1);
+    }
+    memory::count_copy(len);
+    bytes(&bits.sliced(), 0..len, 1)
+}

@@ -1,0 +1,267 @@
+//! Arrow arrays of every type with random values, nulls and slices.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::sync::Arc;
+
+use arrow_array::builder::{BinaryViewBuilder, StringViewBuilder};
+use arrow_array::types::ArrowDictionaryKeyType;
+use arrow_array::types::{Int8Type, Int16Type, Int32Type, Int64Type, RunEndIndexType, UInt8Type, UInt16Type};
+use arrow_array::types::{UInt32Type, UInt64Type};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, DictionaryArray, FixedSizeListArray, GenericBinaryArray, GenericListArray,
+    GenericListViewArray, GenericStringArray, MapArray, NullArray, OffsetSizeTrait, PrimitiveArray, RecordBatch,
+    RunArray, StructArray, UnionArray, make_array,
+};
+use arrow_buffer::{ArrowNativeType, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_data::{ArrayDataBuilder, BufferSpec, layout};
+use arrow_schema::{DataType, Field, Fields, IntervalUnit, Schema, TimeUnit, UnionFields, UnionMode};
+
+use crate::random::Random;
+
+fn field(name: &str, data_type: DataType) -> Arc<Field> {
+    Arc::new(Field::new(name, data_type, true))
+}
+
+/// Every type, nested ones around several others.
+pub(crate) fn types() -> Vec<DataType> {
+    use DataType::*;
+    let mut types = vec![
+        Null,
+        Boolean,
+        Int8,
+        Int16,
+        Int32,
+        Int64,
+        UInt8,
+        UInt16,
+        UInt32,
+        UInt64,
+        Float16,
+        Float32,
+        Float64,
+        Date32,
+        Date64,
+        Time32(TimeUnit::Second),
+        Time32(TimeUnit::Millisecond),
+        Time64(TimeUnit::Microsecond),
+        Time64(TimeUnit::Nanosecond),
+        Timestamp(TimeUnit::Second, None),
+        Timestamp(TimeUnit::Millisecond, Some("Europe/Oslo".into())),
+        Timestamp(TimeUnit::Microsecond, Some("+05:30".into())),
+        Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
+        Duration(TimeUnit::Second),
+        Duration(TimeUnit::Nanosecond),
+        Interval(IntervalUnit::YearMonth),
+        Interval(IntervalUnit::DayTime),
+        Interval(IntervalUnit::MonthDayNano),
+        Decimal32(9, 2),
+        Decimal64(18, -3),
+        Decimal128(38, 10),
+        Decimal256(76, 0),
+        FixedSizeBinary(0),
+        FixedSizeBinary(7),
+        FixedSizeBinary(16),
+        Binary,
+        LargeBinary,
+        Utf8,
+        LargeUtf8,
+        BinaryView,
+        Utf8View,
+    ];
+    for item in [Int16, Utf8, Boolean, Utf8View] {
+        types.push(List(field("item", item.clone())));
+        types.push(LargeList(field("item", item.clone())));
+        types.push(ListView(field("item", item.clone())));
+        types.push(LargeListView(field("item", item.clone())));
+        types.push(FixedSizeList(field("item", item.clone()), 3));
+        types.push(dictionary(Int16, item.clone()));
+        types.push(run_ends(Int32, item));
+    }
+    for key in [Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, UInt64] {
+        types.push(dictionary(key, Utf8));
+    }
+    types.extend([run_ends(Int16, Float64), run_ends(Int64, Decimal128(20, 2))]);
+    let fields = Fields::from(vec![field("a", Int64), field("b", Utf8), field("c", List(field("item", Boolean)))]);
+    types.push(Struct(Fields::empty()));
+    types.push(Struct(fields.clone()));
+    types.push(FixedSizeList(field("item", Struct(fields.clone())), 2));
+    types.push(List(field("item", List(field("item", dictionary(Int8, LargeUtf8))))));
+    let entries = Fields::from(vec![Arc::new(Field::new("key", Utf8, false)), field("value", Float32)]);
+    types.push(Map(Arc::new(Field::new("entries", Struct(entries), false)), false));
+    let members = || vec![field("n", Int32), field("s", Utf8), field("f", Struct(fields.clone()))];
+    for mode in [UnionMode::Sparse, UnionMode::Dense] {
+        types.push(Union(UnionFields::try_new([5, 0, 100], members()).unwrap(), mode));
+        types.push(List(field("item", Union(UnionFields::try_new([0, 1, 2], members()).unwrap(), mode))));
+    }
+    types.push(Struct(Fields::from(vec![field("d", dictionary(UInt8, Utf8)), field("r", run_ends(Int32, Utf8))])));
+    types
+}
+
+fn dictionary(key: DataType, value: DataType) -> DataType {
+    DataType::Dictionary(Box::new(key), Box::new(value))
+}
+
+fn run_ends(ends: DataType, values: DataType) -> DataType {
+    DataType::RunEndEncoded(Arc::new(Field::new("run_ends", ends, false)), field("values", values))
+}
+
+/// An array that is, three times of four, a slice of a longer one.
+pub(crate) fn sliced(random: &mut Random, data_type: &DataType, len: usize) -> ArrayRef {
+    let (before, after) = match random.below(4) {
+        0 => (0, 0),
+        1 => (8 * random.below(4), random.below(20)),
+        _ => (random.below(40), random.below(20)),
+    };
+    array(random, data_type, before + len + after).slice(before, len)
+}
+
+fn nulls(random: &mut Random, len: usize) -> Option<NullBuffer> {
+    let bits = |random: &mut Random| (0..len).map(|_| random.below(4) > 0).collect::<Vec<_>>();
+    (random.below(3) > 0).then(|| NullBuffer::from(bits(random)))
+}
+
+fn text(random: &mut Random) -> String {
+    const LETTERS: [char; 6] = ['a', 'Z', 'ø', '€', '𝄞', ' '];
+    let len = [0, 3, 11, 40][random.below(4)];
+    (0..random.below(len + 1)).map(|_| LETTERS[random.below(LETTERS.len())]).collect()
+}
+
+fn offsets(random: &mut Random, len: usize) -> OffsetBuffer<i64> {
+    OffsetBuffer::from_lengths((0..len).map(|_| random.below(4)))
+}
+
+fn lists<O: OffsetSizeTrait>(random: &mut Random, item: &Arc<Field>, len: usize) -> ArrayRef {
+    let offsets = offsets(random, len);
+    let unused = random.below(3);
+    let child = sliced(random, item.data_type(), offsets.last() as usize + unused);
+    let offsets =
+        OffsetBuffer::new(offsets.iter().map(|&offset| <O as ArrowNativeType>::usize_as(offset as usize)).collect());
+    Arc::new(GenericListArray::<O>::try_new(item.clone(), offsets, child, nulls(random, len)).unwrap())
+}
+
+fn list_views<O: OffsetSizeTrait>(random: &mut Random, item: &Arc<Field>, len: usize) -> ArrayRef {
+    let child = sliced(random, item.data_type(), 30);
+    let starts: Vec<_> = (0..len).map(|_| random.below(31)).collect();
+    let sizes = starts.iter().map(|&start| <O as ArrowNativeType>::usize_as(random.below(31 - start).min(5))).collect();
+    let starts = starts.iter().map(|&start| <O as ArrowNativeType>::usize_as(start)).collect();
+    Arc::new(GenericListViewArray::<O>::try_new(item.clone(), starts, sizes, child, nulls(random, len)).unwrap())
+}
+
+fn keyed<K: ArrowDictionaryKeyType>(random: &mut Random, values: &DataType, len: usize) -> ArrayRef {
+    let values = sliced(random, values, 10);
+    let keys: ScalarBuffer<K::Native> = (0..len).map(|_| K::Native::usize_as(random.below(10))).collect();
+    let keys = PrimitiveArray::<K>::new(keys, nulls(random, len));
+    Arc::new(DictionaryArray::<K>::try_new(keys, values).unwrap())
+}
+
+fn runs<R: RunEndIndexType>(random: &mut Random, values: &DataType, len: usize) -> ArrayRef {
+    let mut ends = Vec::new();
+    while ends.last().is_none_or(|&last| last < len) {
+        ends.push(ends.last().unwrap_or(&0) + 1 + random.below(5));
+    }
+    let values = sliced(random, values, ends.len());
+    let ends = PrimitiveArray::<R>::from_iter_values(ends.into_iter().map(R::Native::usize_as));
+    Arc::new(RunArray::<R>::try_new(&ends, &values).unwrap().slice(0, len))
+}
+
+fn union(random: &mut Random, fields: &UnionFields, mode: UnionMode, len: usize) -> ArrayRef {
+    let ids: Vec<i8> = fields.iter().map(|(id, _)| id).collect();
+    let type_ids: ScalarBuffer<i8> = (0..len).map(|_| ids[random.below(ids.len())]).collect();
+    let (child_len, offsets) = match mode {
+        UnionMode::Sparse => (len, None),
+        UnionMode::Dense => (len + 3, Some((0..len).map(|_| random.below(len + 3) as i32).collect())),
+    };
+    let children = fields.iter().map(|(_, field)| sliced(random, field.data_type(), child_len)).collect();
+    Arc::new(UnionArray::try_new(fields.clone(), type_ids, offsets, children).unwrap())
+}
+
+/// An array of random values, some of them null.
+pub(crate) fn array(random: &mut Random, data_type: &DataType, len: usize) -> ArrayRef {
+    let texts = |random: &mut Random| -> Vec<Option<String>> {
+        (0..len).map(|_| (random.below(5) > 0).then(|| text(random))).collect()
+    };
+    match data_type {
+        DataType::Null => Arc::new(NullArray::new(len)),
+        DataType::Boolean => {
+            let bits: Vec<_> = (0..len).map(|_| random.below(2) == 0).collect();
+            Arc::new(BooleanArray::new(bits.into(), nulls(random, len)))
+        }
+        DataType::Utf8 => Arc::new(GenericStringArray::<i32>::from(texts(random))),
+        DataType::LargeUtf8 => Arc::new(GenericStringArray::<i64>::from(texts(random))),
+        DataType::Binary => Arc::new(texts(random).iter().map(Option::as_ref).collect::<GenericBinaryArray<i32>>()),
+        DataType::LargeBinary => {
+            Arc::new(texts(random).iter().map(Option::as_ref).collect::<GenericBinaryArray<i64>>())
+        }
+        DataType::Utf8View => {
+            let mut builder = StringViewBuilder::new().with_fixed_block_size(200);
+            builder.extend(texts(random));
+            Arc::new(builder.finish())
+        }
+        DataType::BinaryView => {
+            let mut builder = BinaryViewBuilder::new().with_fixed_block_size(200);
+            builder.extend(texts(random));
+            Arc::new(builder.finish())
+        }
+        DataType::List(item) => lists::<i32>(random, item, len),
+        DataType::LargeList(item) => lists::<i64>(random, item, len),
+        DataType::ListView(item) => list_views::<i32>(random, item, len),
+        DataType::LargeListView(item) => list_views::<i64>(random, item, len),
+        DataType::FixedSizeList(item, size) => {
+            let child = sliced(random, item.data_type(), len * *size as usize);
+            let nulls = nulls(random, len);
+            Arc::new(FixedSizeListArray::try_new_with_length(item.clone(), *size, child, nulls, len).unwrap())
+        }
+        DataType::Struct(fields) => {
+            let children = fields.iter().map(|field| sliced(random, field.data_type(), len)).collect();
+            let nulls = nulls(random, len);
+            Arc::new(StructArray::try_new_with_length(fields.clone(), children, nulls, len).unwrap())
+        }
+        DataType::Map(entries, ordered) => {
+            let DataType::Struct(fields) = entries.data_type() else { panic!("a map of {entries}") };
+            let offsets = offsets(random, len);
+            let count = offsets.last() as usize;
+            let keys: GenericStringArray<i32> = (0..count).map(|_| Some(text(random))).collect();
+            let values = sliced(random, fields[1].data_type(), count);
+            let pairs = StructArray::try_new(fields.clone(), vec![Arc::new(keys), values], None).unwrap();
+            let offsets = OffsetBuffer::new(offsets.iter().map(|&offset| offset as i32).collect());
+            Arc::new(MapArray::try_new(entries.clone(), offsets, pairs, nulls(random, len), *ordered).unwrap())
+        }
+        DataType::Union(fields, mode) => union(random, fields, *mode, len),
+        DataType::Dictionary(key, values) => match **key {
+            DataType::Int8 => keyed::<Int8Type>(random, values, len),
+            DataType::Int16 => keyed::<Int16Type>(random, values, len),
+            DataType::Int32 => keyed::<Int32Type>(random, values, len),
+            DataType::Int64 => keyed::<Int64Type>(random, values, len),
+            DataType::UInt8 => keyed::<UInt8Type>(random, values, len),
+            DataType::UInt16 => keyed::<UInt16Type>(random, values, len),
+            DataType::UInt32 => keyed::<UInt32Type>(random, values, len),
+            _ => keyed::<UInt64Type>(random, values, len),
+        },
+        DataType::RunEndEncoded(ends, values) => match ends.data_type() {
+            DataType::Int16 => runs::<Int16Type>(random, values.data_type(), len),
+            DataType::Int32 => runs::<Int32Type>(random, values.data_type(), len),
+            _ => runs::<Int64Type>(random, values.data_type(), len),
+        },
+        plain => {
+            let [BufferSpec::FixedWidth { byte_width, .. }] = layout(plain).buffers[..] else {
+                panic!("no values of {plain} here")
+            };
+            let values: Vec<u8> = (0..len * byte_width).map(|_| random.next() as u8).collect();
+            let builder = ArrayDataBuilder::new(plain.clone()).len(len).nulls(nulls(random, len));
+            make_array(builder.add_buffer(Buffer::from_vec(values)).align_buffers(true).build().unwrap())
+        }
+    }
+}
+
+/// A batch with a column of each of these types.
+pub(crate) fn batch(random: &mut Random, types: &[DataType], rows: usize) -> RecordBatch {
+    let columns: Vec<_> = types.iter().map(|data_type| sliced(random, data_type, rows)).collect();
+    let fields = types.iter().enumerate().map(|(index, data_type)| {
+        let field = Field::new(format!("column {index}"), data_type.clone(), true);
+        field.with_metadata([("ARROW:extension:name".to_owned(), format!("kind {index}"))])
+    });
+    let schema = Schema::new_with_metadata(fields.collect::<Vec<_>>(), [("origin", "a test")]);
+    let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::new(schema), columns, &options).unwrap()
+}

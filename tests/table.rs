@@ -1,0 +1,271 @@
+//! Tables of every Arrow type come back equal: in band, out of band, over sockets, inside other values; slices send only
+//! their rows.
+
+#![cfg(feature = "arrow")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::types::Int32Type;
+use arrow_array::{
+    Array, BooleanArray, DictionaryArray, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray,
+    StringViewArray,
+};
+use arrow_schema::{DataType, Field, Schema};
+use outband::{
+    Buffer, Decode, Encode, ErrorKind, MsgPack, Multipart, SocketExt, Table, from_multipart, memory, to_multipart,
+};
+use serde::{Deserialize, Serialize};
+
+use batches::{batch, types};
+use random::Random;
+
+#[path = "support/batches.rs"]
+mod batches;
+mod common;
+#[path = "support/random.rs"]
+mod random;
+
+fn round_trip(batch: &RecordBatch, codec: &MsgPack, what: &str) {
+    let message = codec.encode(&Table::from(batch.clone())).unwrap();
+    let back: Table = codec.decode(message).unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert_eq!(back.batch(), batch, "{what}");
+    for (index, array) in back.batch().columns().iter().enumerate() {
+        array.to_data().validate_full().unwrap_or_else(|error| panic!("{what}, column {index}: {error}"));
+    }
+}
+
+#[test]
+fn every_type_with_nulls_and_slices_comes_back_equal() {
+    let mut random = Random::seeded(1);
+    let codecs = [MsgPack::new(), MsgPack::new().out_of_band_from(0), MsgPack::new().out_of_band_from(100)];
+    for data_type in types() {
+        for rows in [0, 1, 7, 8, 65, 300] {
+            let batch = batch(&mut random, std::slice::from_ref(&data_type), rows);
+            for codec in &codecs {
+                round_trip(&batch, codec, &format!("{rows} rows of {data_type}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_batch_of_all_types_comes_back_through_sockets() {
+    let mut random = Random::seeded(2);
+    for transport in common::TRANSPORTS {
+        let place = common::Place::new(transport);
+        let (rx, tx) = place.connected(zmq::PULL, zmq::PUSH);
+        for rows in [0, 5, 3000] {
+            let table = Table::from(batch(&mut random, &types(), rows));
+            tx.send_obj(&table).unwrap();
+            assert_eq!(rx.recv_obj::<Table>().unwrap(), table, "{rows} rows over {transport}");
+        }
+    }
+}
+
+#[test]
+fn a_message_of_a_message_is_the_same() {
+    let mut random = Random::seeded(3);
+    for rows in [0, 3, 500] {
+        let first = to_multipart(&Table::from(batch(&mut random, &types(), rows))).unwrap();
+        let again = to_multipart(&from_multipart::<Table>(first.clone()).unwrap()).unwrap();
+        assert_eq!(again, first, "{rows} rows");
+    }
+}
+
+#[test]
+fn schema_metadata_and_nullability_are_kept() {
+    let mut random = Random::seeded(4);
+    let sent = batch(&mut random, &types(), 10);
+    let back: Table = from_multipart(to_multipart(&Table::from(sent.clone())).unwrap()).unwrap();
+    assert_eq!(back.batch().schema(), sent.schema());
+    assert_eq!(back.batch().schema().metadata()["origin"], "a test");
+    assert_eq!(back.batch().schema().field(3).metadata()["ARROW:extension:name"], "kind 3");
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+struct Inner {
+    tables: Vec<Table>,
+    by_name: BTreeMap<String, Table>,
+    none: Option<Table>,
+    some: Option<Table>,
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+#[serde(untagged)]
+enum Either {
+    Number(u64),
+    Table(Table),
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+#[serde(tag = "kind")]
+enum Tagged {
+    Table { table: Table },
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+struct Object {
+    id: u64,
+    raw: Buffer,
+    #[serde(flatten)]
+    inner: Inner,
+    either: Vec<Either>,
+    tagged: Tagged,
+    #[serde(with = "outband::serde_table")]
+    plain: RecordBatch,
+    #[serde(with = "outband::serde_table")]
+    plain_option: Option<RecordBatch>,
+    #[serde(with = "outband::serde_table")]
+    plain_list: Vec<RecordBatch>,
+}
+
+#[test]
+fn tables_stand_beside_anything_at_any_depth() {
+    let mut random = Random::seeded(5);
+    for rows in [3, 700] {
+        let mut table = || Table::from(batch(&mut random, &types(), rows));
+        let object = Object {
+            id: 7,
+            raw: Buffer::from_vec(vec![1_u8; 10_000]),
+            inner: Inner {
+                tables: vec![table(), table()],
+                by_name: [("one".to_owned(), table())].into(),
+                none: None,
+                some: Some(table()),
+            },
+            either: vec![Either::Number(3), Either::Table(table())],
+            tagged: Tagged::Table { table: table() },
+            plain: table().into_batch(),
+            plain_option: Some(table().into_batch()),
+            plain_list: vec![table().into_batch(), table().into_batch()],
+        };
+        for codec in [MsgPack::new(), MsgPack::new().out_of_band_from(1)] {
+            let back: Object = codec.decode(codec.encode(&object).unwrap()).unwrap();
+            assert_eq!(back, object);
+        }
+    }
+}
+
+#[test]
+fn a_table_passes_through_another_serializer() {
+    let mut random = Random::seeded(6);
+    let table = Table::from(batch(&mut random, &types(), 20));
+    let text = serde_json::to_string(&table).unwrap();
+    assert_eq!(serde_json::from_str::<Table>(&text).unwrap(), table);
+}
+
+#[test]
+fn tables_without_columns_keep_their_rows() {
+    let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(42));
+    let batch = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options).unwrap();
+    let back: Table = from_multipart(to_multipart(&Table::from(batch)).unwrap()).unwrap();
+    assert_eq!((back.rows(), back.batch().num_columns()), (42, 0));
+}
+
+fn frames(message: &Multipart) -> Vec<usize> {
+    message.buffers().iter().map(Buffer::len).collect()
+}
+
+fn one_column(array: impl Array + 'static) -> Table {
+    Table::from(RecordBatch::try_from_iter([("column", Arc::new(array) as _)]).unwrap())
+}
+
+#[test]
+fn a_slice_sends_only_its_rows() {
+    let every = MsgPack::new().out_of_band_from(1);
+    let frames = |table: &Table| frames(&every.encode(table).unwrap());
+    let rows = 10_000;
+
+    let floats = one_column(Float64Array::from_iter_values((0..rows).map(f64::from)));
+    assert_eq!(frames(&floats.slice(1001, 100)), [800]);
+
+    let texts = one_column(StringArray::from_iter_values((0..rows).map(|row| format!("{row:05}"))));
+    assert_eq!(frames(&texts.slice(1001, 100)), [404, 500]);
+
+    let nulls = one_column(BooleanArray::from_iter((0..rows).map(|row| (row % 3 > 0).then_some(row % 2 == 0))));
+    assert_eq!(frames(&nulls.slice(1001, 100)), [13, 13]);
+
+    let lists = ListArray::from_iter_primitive::<Int32Type, _, _>((0..rows).map(|row| Some([Some(row), Some(-row)])));
+    assert_eq!(frames(&one_column(lists).slice(1001, 100)), [404, 800]);
+
+    let views = (0..rows).map(|row| format!("a long string that is number {row:05}"));
+    let views = one_column(StringViewArray::from_iter_values(views));
+    let sent = frames(&views.slice(1001, 1));
+    assert_eq!(sent[0], 16);
+    assert_eq!(sent.len(), 2, "buffers that no view of the slice looks into travel empty: {sent:?}");
+
+    let words: DictionaryArray<Int32Type> = (0..rows).map(|row| ["low", "high"][row as usize % 2]).collect();
+    assert_eq!(frames(&one_column(words).slice(1001, 100)), [400, 12, 7], "a dictionary travels whole");
+}
+
+#[test]
+fn what_is_copied_of_a_slice_is_counted_and_small() {
+    let codec = MsgPack::new().out_of_band_from(1);
+    let copied = |table: &Table| {
+        let before = memory::copied_bytes();
+        codec.encode(table).unwrap();
+        memory::copied_bytes() - before
+    };
+    let ints = one_column(Int64Array::from_iter((0..10_000).map(|row| (row % 7 > 0).then_some(row))));
+    assert_eq!(copied(&ints), 0);
+    assert_eq!(copied(&ints.slice(800, 1000)), 0, "a bitmap that begins with a byte");
+    assert_eq!(copied(&ints.slice(801, 1000)), 125, "a bitmap that begins within a byte");
+    let texts = one_column(StringArray::from_iter_values((0..10_000).map(|row| row.to_string())));
+    assert_eq!(copied(&texts), 0);
+    assert_eq!(copied(&texts.slice(0, 5000)), 0);
+    assert_eq!(copied(&texts.slice(1, 1000)), 4004, "offsets that do not begin at 0");
+}
+
+#[test]
+fn batches_of_one_table_share_their_dictionary() {
+    let words: DictionaryArray<Int32Type> = (0..9000)
+        .map(|row| format!("word number {}", row % 3000))
+        .collect::<Vec<_>>()
+        .iter()
+        .map(String::as_str)
+        .collect();
+    let table = one_column(words);
+    let pages: Vec<_> = (0..3).map(|page| table.slice(page * 3000, 3000)).collect();
+    let message = to_multipart(&pages).unwrap();
+    assert_eq!(frames(&message), [12_000, 12_004, 46_890, 12_000, 12_000][..].to_vec());
+    assert_eq!(from_multipart::<Vec<Table>>(message).unwrap(), pages);
+}
+
+#[test]
+fn columns_that_do_not_fit_are_the_callers_fault() {
+    let schema = Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, false)]));
+    for columns in
+        [vec![], vec![Arc::new(Int32Array::from(vec![1])) as _], vec![Arc::new(Int64Array::from(vec![None])) as _]]
+    {
+        let error = Table::new(schema.clone(), columns).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Caller);
+        assert!(error.to_string().starts_with("this is no table: "), "{error}");
+    }
+    assert_eq!(Table::new(schema, vec![Arc::new(Int64Array::from(vec![5]))]).unwrap().rows(), 1);
+}
+
+#[test]
+fn a_table_prints_its_head_and_never_megabytes() {
+    let batch = RecordBatch::try_from_iter([
+        ("id", Arc::new(Int64Array::from_iter((0..1000).map(Some))) as _),
+        ("name", Arc::new(StringArray::from(vec![Some("a"); 1000])) as _),
+    ]);
+    let table = Table::from(batch.unwrap());
+    assert_eq!(format!("{table:?}"), "Table(1000 rows; id: Int64, name: Utf8)");
+    let head = "1000 rows of 2 columns\n  id: Int64 [0, 1, 2, 3, 4, ...]\n  name: Utf8 [a, a, a, a, a, ...]";
+    assert_eq!(table.to_string(), head);
+
+    let long = "x".repeat(10 << 20);
+    let columns =
+        (0..500).map(|index| (format!("{long:.5000}{index}"), Arc::new(StringArray::from(vec![&*long])) as _));
+    let large = Table::from(RecordBatch::try_from_iter(columns).unwrap());
+    assert!(format!("{large:?}").len() < 500);
+    assert!(large.to_string().len() < 10_000);
+
+    let mut random = Random::seeded(7);
+    let all = Table::from(batches::batch(&mut random, &types(), 10));
+    println!("{all}");
+    assert!(all.to_string().len() < 10_000 && format!("{all:?}").len() < 500);
+}
