@@ -26,8 +26,8 @@ pub(crate) const BUFFER: &str = "outband::Buffer";
 thread_local! {
     static ASKED: Cell<Asked> = const { Cell::new(Asked::Nobody) };
     static GIVEN: Cell<Option<Buffer>> = const { Cell::new(None) };
-    /// The length in bytes of the elements of the buffer that comes next.
-    static ITEM: Cell<usize> = const { Cell::new(1) };
+    /// What is known of the buffer that comes next.
+    static HINT: Cell<Hint> = const { Cell::new(Hint { item: 1, out_of_band: false }) };
     static OWNERS: RefCell<Option<Owners>> = const { RefCell::new(None) };
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn offer(buffer: &Buffer) -> Result<bool, &'static str> {
         Asked::From(from) => from,
     };
     ASKED.set(Asked::Nobody);
-    let wanted = buffer.len() >= from;
+    let wanted = buffer.len() >= from || HINT.get().out_of_band;
     if wanted {
         GIVEN.set(Some(buffer.clone()));
     }
@@ -93,21 +93,44 @@ pub(crate) fn stop_asking() {
     ASKED.set(Asked::Nobody);
 }
 
-/// Runs `serialize`, in which buffers hold elements of `item` bytes each: compression with a byte shuffle wants to know.
-pub(crate) fn of_items<R>(item: usize, serialize: impl FnOnce() -> R) -> R {
-    struct Restore(usize);
+/// What is known of a buffer by who serializes it.
+#[derive(Clone, Copy)]
+struct Hint {
+    /// The length of its elements in bytes.
+    item: usize,
+    /// Whether it has a frame of its own however short it is.
+    out_of_band: bool,
+}
+
+fn hinting<R>(hint: Hint, serialize: impl FnOnce() -> R) -> R {
+    struct Restore(Hint);
     impl Drop for Restore {
         fn drop(&mut self) {
-            ITEM.set(self.0);
+            HINT.set(self.0);
         }
     }
-    let _restore = Restore(ITEM.replace(item.max(1)));
+    let _restore = Restore(HINT.replace(hint));
     serialize()
+}
+
+/// Runs `serialize`, in which buffers hold elements of `item` bytes each: compression with a byte shuffle wants to know.
+pub(crate) fn of_items<R>(item: usize, serialize: impl FnOnce() -> R) -> R {
+    hinting(Hint { item: item.max(1), ..HINT.get() }, serialize)
+}
+
+/// Runs `serialize`, in which buffers go out of band however short they are.
+pub(crate) fn out_of_band<R>(serialize: impl FnOnce() -> R) -> R {
+    hinting(Hint { out_of_band: true, ..HINT.get() }, serialize)
 }
 
 /// The length in bytes of the elements of the buffer that is being serialized; 1 where nobody said.
 pub(crate) fn item() -> usize {
-    ITEM.get()
+    HINT.get().item
+}
+
+/// Whether the buffer that is being serialized goes out of band however short it is.
+pub(crate) fn is_out_of_band() -> bool {
+    HINT.get().out_of_band
 }
 
 /// Takes the buffer that was given, if one was.

@@ -45,3 +45,4 @@ pub use socket::{Envelope, SocketExt};
 #[cfg(feature = "arrow")]
 pub use table::{Table, serde_table};
 pub use tracker::Tracker;
+pub use value::Value;

@@ -46,7 +46,7 @@ const ROOMS: &[Room] = &[
     ("compress", F2, &[]),
     ("array", F2, &[]),
     ("table", F2, &["array"]),
-    ("value", F2, &["array", "table"]),
+    ("value", F2, &["array", "codec", "table"]),
     ("codec", F2, &["array", "compress"]),
     ("socket", F3, &[]),
     ("docs", Top, &[]),

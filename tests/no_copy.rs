@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use outband::{
-    Buffer, BufferPool, Decode, Encode, Limits, MsgPack, Multipart, SocketExt, from_multipart, from_multipart_ref,
-    memory, to_multipart,
+    Buffer, BufferPool, Decode, Encode, Limits, MsgPack, Multipart, SocketExt, Value, from_multipart,
+    from_multipart_ref, memory, to_multipart,
 };
 use serde::{Deserialize, Serialize};
 
@@ -234,6 +234,11 @@ type Row = (&'static str, fn() -> ((usize, usize), (usize, usize)));
 
 /// Every conversion that the documentation promises "without copying".
 const CONVERSIONS: &[Row] = &[
+    ("Value::from_object, Value::to_object", || {
+        let buffer = Buffer::from_vec(vec![1_u8; LEN]);
+        let value = Value::from_object(&("name", &buffer)).unwrap();
+        (at(&buffer), at(&value.to_object::<(String, Buffer)>().unwrap().1))
+    }),
     ("Buffer::from_vec(Vec<u8>) with spare capacity", || {
         let elements = spare(1_u8, LEN);
         (at(&elements), at(&Buffer::from_vec(elements)))

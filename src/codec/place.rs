@@ -72,7 +72,7 @@ pub(crate) type Decide = dyn Fn(&BufferInfo) -> Placement + Send + Sync;
 impl Policy {
     fn decide(&self, index: usize, len: usize) -> Placement {
         let default = match self.compression {
-            _ if len < self.out_of_band_from => Placement::InBand,
+            _ if len < self.out_of_band_from && !handoff::is_out_of_band() => Placement::InBand,
             None => Placement::OutOfBand,
             Some(compression) => Placement::Compressed(compression),
         };

@@ -1,1 +1,261 @@
 //! Values without a schema: what a message holds, for who does not know its type.
+//!
+//! This room knows what can stand in a message. It refuses to know how it is written there: a [`Value`] goes through
+//! any codec like every other type.
+
+mod decode;
+mod encode;
+mod print;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::array::Array;
+use crate::buffer::Buffer;
+use crate::codec::{Decode, Encode, MsgPack};
+use crate::error::Result;
+#[cfg(feature = "arrow")]
+use crate::table::Table;
+
+/// Whatever a message holds: decoded without a schema, printed, and encoded to the same message again.
+///
+/// Decodes from every message of the default codec, and from other self-describing ones. What stood in the metadata is
+/// copied out of it or shares it; buffers are the received frames, **without copying**. A value takes up to 40 bytes for
+/// each byte of metadata (a list of a million `nil`s), so strangers' messages want a tighter
+/// [`Limits::metadata_bytes`](crate::Limits::metadata_bytes) than the default.
+///
+/// **The same message again.** Encoding a decoded value with the same codec makes the same frames: integers, text and
+/// containers have one form, entries keep their order, what was in band stays in band and what had a frame of its own
+/// has one, however short. Two things follow the codec instead: an array's or table's buffers go where its threshold
+/// says, and what was compressed is compressed again only if the codec compresses.
+///
+/// `Display` and `Debug` show types, shapes, lengths and the first elements, and never more than 8000 bytes; `{:#}` spreads lists and maps over lines.
+///
+/// # Examples
+///
+/// ```
+/// use outband::{Buffer, Value};
+/// use serde::Serialize;
+///
+/// #[derive(Serialize)]
+/// struct Image { name: &'static str, width: u16, pixels: Buffer }
+///
+/// let image = Image { name: "dot", width: 200, pixels: Buffer::from_vec(vec![7_u8; 40_000]) };
+/// let message = outband::to_multipart(&image)?;
+///
+/// let value: Value = outband::from_multipart(message.clone())?;
+/// assert_eq!(value.get("width").and_then(Value::as_u64), Some(200));
+/// assert_eq!(value.to_string(), r#"{"name": "dot", "width": 200, "pixels": Buffer(40000 bytes: 07 07 07 07 07 07 07 07 ...)}"#);
+/// assert!(outband::to_multipart(&value)? == message);
+/// # Ok::<(), outband::Error>(())
+/// ```
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Value {
+    /// `nil`: `()`, `None`, Python's `None`.
+    Nil,
+    /// A boolean.
+    Bool(bool),
+    /// An integer that an `i64` holds.
+    Int(i64),
+    /// A larger integer, never one that an `i64` holds: `Value::from(u64)` sees to that.
+    UInt(u64),
+    /// A 32-bit float.
+    F32(f32),
+    /// A 64-bit float.
+    F64(f64),
+    /// Text.
+    Text(String),
+    /// Bytes that stand in the metadata.
+    Bytes(Bytes),
+    /// Bytes in a frame of their own.
+    Buffer(Buffer),
+    /// A sequence.
+    List(Vec<Value>),
+    /// A map or a struct: entries in the order in which they came, of which keys may be anything.
+    Map(Vec<(Value, Value)>),
+    /// An array.
+    Array(Box<Array>),
+    /// A table.
+    #[cfg(feature = "arrow")]
+    Table(Box<Table>),
+    /// An extension value of an application's own: its MessagePack type and its payload.
+    Ext(i8, Bytes),
+}
+
+impl Value {
+    /// What a message of this object would hold. Buffers are shared, **without copying**.
+    ///
+    /// # Errors
+    ///
+    /// As [`MsgPack`]'s [`encode`](Encode::encode).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use outband::Value;
+    ///
+    /// let value = Value::from_object(&("north", [1.5, 2.5]))?;
+    /// assert_eq!(value.to_string(), r#"["north", [1.5, 2.5]]"#);
+    /// let (station, volts): (String, [f64; 2]) = value.to_object()?;
+    /// assert_eq!((station.as_str(), volts), ("north", [1.5, 2.5]));
+    /// # Ok::<(), outband::Error>(())
+    /// ```
+    pub fn from_object<T: Serialize + ?Sized>(object: &T) -> Result<Self> {
+        let codec = MsgPack::new();
+        codec.decode(codec.encode(object)?)
+    }
+
+    /// The object of this type that a message of this value would decode to. Buffers are shared, **without copying**.
+    ///
+    /// # Errors
+    ///
+    /// As [`MsgPack`]'s [`decode`](Decode::decode).
+    pub fn to_object<T: DeserializeOwned>(&self) -> Result<T> {
+        let codec = MsgPack::new();
+        codec.decode(codec.encode(self)?)
+    }
+
+    /// Whether this is `nil`.
+    pub fn is_nil(&self) -> bool {
+        matches!(self, Self::Nil)
+    }
+
+    /// The boolean.
+    pub fn as_bool(&self) -> Option<bool> {
+        match *self {
+            Self::Bool(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The integer, where an `i64` holds it.
+    pub fn as_i64(&self) -> Option<i64> {
+        match *self {
+            Self::Int(value) => Some(value),
+            Self::UInt(value) => value.try_into().ok(),
+            _ => None,
+        }
+    }
+
+    /// The integer, where a `u64` holds it.
+    pub fn as_u64(&self) -> Option<u64> {
+        match *self {
+            Self::Int(value) => value.try_into().ok(),
+            Self::UInt(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The float, or the integer as one, rounded where 53 bits do not hold it.
+    pub fn as_f64(&self) -> Option<f64> {
+        match *self {
+            Self::F32(value) => Some(value.into()),
+            Self::F64(value) => Some(value),
+            Self::Int(value) => Some(value as f64),
+            Self::UInt(value) => Some(value as f64),
+            _ => None,
+        }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The bytes, in band or out of band.
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+            Self::Buffer(buffer) => Some(buffer),
+            _ => None,
+        }
+    }
+
+    /// The elements of a list.
+    pub fn as_list(&self) -> Option<&[Value]> {
+        match self {
+            Self::List(elements) => Some(elements),
+            _ => None,
+        }
+    }
+
+    /// The entries of a map, in order.
+    pub fn as_map(&self) -> Option<&[(Value, Value)]> {
+        match self {
+            Self::Map(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// The array.
+    pub fn as_array(&self) -> Option<&Array> {
+        match self {
+            Self::Array(array) => Some(array),
+            _ => None,
+        }
+    }
+
+    /// The table.
+    #[cfg(feature = "arrow")]
+    pub fn as_table(&self) -> Option<&Table> {
+        match self {
+            Self::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// What a map has under a text key: the first such entry.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.as_map()?.iter().find(|(name, _)| name.as_str() == Some(key)).map(|(_, value)| value)
+    }
+}
+
+/// Implements `From` for what a variant holds as it is, or converts to without loss.
+macro_rules! from {
+    ($($from:ty => $value:ident => $made:expr),* $(,)?) => { $(
+        impl From<$from> for Value {
+            fn from($value: $from) -> Self {
+                $made
+            }
+        }
+    )* };
+}
+from!(
+    () => _nothing => Self::Nil,
+    bool => value => Self::Bool(value),
+    i8 => value => Self::Int(value.into()),
+    i16 => value => Self::Int(value.into()),
+    i32 => value => Self::Int(value.into()),
+    i64 => value => Self::Int(value),
+    u8 => value => Self::Int(value.into()),
+    u16 => value => Self::Int(value.into()),
+    u32 => value => Self::Int(value.into()),
+    u64 => value => i64::try_from(value).map_or(Self::UInt(value), Self::Int),
+    f32 => value => Self::F32(value),
+    f64 => value => Self::F64(value),
+    &str => text => Self::Text(text.to_owned()),
+    String => text => Self::Text(text),
+    Bytes => bytes => Self::Bytes(bytes),
+    Buffer => buffer => Self::Buffer(buffer),
+    Array => array => Self::Array(Box::new(array)),
+    Vec<Value> => elements => Self::List(elements),
+    Vec<(Value, Value)> => entries => Self::Map(entries),
+);
+
+#[cfg(feature = "arrow")]
+impl From<Table> for Value {
+    fn from(table: Table) -> Self {
+        Self::Table(Box::new(table))
+    }
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Nil, Into::into)
+    }
+}

@@ -1,0 +1,170 @@
+//! Values from any self-describing deserializer.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::Value;
+use crate::array::Array;
+use crate::handoff;
+use crate::memory;
+#[cfg(feature = "arrow")]
+use crate::table::Table;
+
+/// The most elements that are set aside on the word of a length.
+const MOST_AT_ONCE: usize = 4096;
+
+/// The first key of a map that is an array.
+const ARRAY: &str = "$array";
+/// The first key of a map that is a table.
+#[cfg(feature = "arrow")]
+const TABLE: &str = "$table";
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Int(value))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_f32<E: de::Error>(self, value: f32) -> Result<Value, E> {
+        Ok(Value::F32(value))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
+        Ok(Value::F64(value))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(text.to_owned()))
+    }
+
+    fn visit_string<E: de::Error>(self, text: String) -> Result<Value, E> {
+        Ok(Value::Text(text))
+    }
+
+    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Value, E> {
+        // out of band when it is a frame; else a part of the metadata, shared where that keeps little alive
+        Ok(match handoff::frame_of(bytes) {
+            Some(buffer) => Value::Buffer(buffer),
+            None => Value::Bytes(in_band(bytes)),
+        })
+    }
+
+    fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Value, E> {
+        Ok(Value::Bytes(bytes.into()))
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<Value, E> {
+        Ok(Value::Nil)
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
+        Ok(Value::Nil)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        Value::deserialize(deserializer)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(ExtVisitor)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
+        let mut elements = Vec::with_capacity(sequence.size_hint().unwrap_or(0).min(MOST_AT_ONCE));
+        while let Some(element) = sequence.next_element()? {
+            elements.push(element);
+        }
+        Ok(Value::List(elements))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut entries = Vec::with_capacity(map.size_hint().unwrap_or(0).min(MOST_AT_ONCE));
+        while let Some(key) = map.next_key::<Value>()? {
+            match key.as_str().filter(|_| entries.is_empty()) {
+                Some(ARRAY) => {
+                    let whole = MapAccessDeserializer::new(Resumed { first: Some(ARRAY), rest: map });
+                    return Array::deserialize(whole).map(Value::from);
+                }
+                #[cfg(feature = "arrow")]
+                Some(TABLE) => {
+                    let whole = MapAccessDeserializer::new(Resumed { first: Some(TABLE), rest: map });
+                    return Table::deserialize(whole).map(Value::from);
+                }
+                _ => entries.push((key, map.next_value()?)),
+            }
+        }
+        Ok(Value::Map(entries))
+    }
+}
+
+fn in_band(bytes: &[u8]) -> Bytes {
+    handoff::owner_of(bytes).map(Bytes::from).unwrap_or_else(|| {
+        memory::count_copy(bytes.len());
+        Bytes::copy_from_slice(bytes)
+    })
+}
+
+/// A map whose first key was read already.
+struct Resumed<A> {
+    first: Option<&'static str>,
+    rest: A,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Resumed<A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+        match self.first.take() {
+            Some(first) => seed.deserialize(BorrowedStrDeserializer::new(first)).map(Some),
+            None => self.rest.next_key_seed(seed),
+        }
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, A::Error> {
+        self.rest.next_value_seed(seed)
+    }
+}
+
+/// The type and the payload of an extension value.
+struct ExtVisitor;
+
+impl<'de> Visitor<'de> for ExtVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the type and the payload of an extension value")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Value, A::Error> {
+        let missing = || de::Error::custom("an extension value without a type or a payload");
+        let kind = parts.next_element::<i8>()?.ok_or_else(missing)?;
+        match parts.next_element::<Value>()? {
+            Some(Value::Bytes(payload)) => Ok(Value::Ext(kind, payload)),
+            _ => Err(missing()),
+        }
+    }
+}

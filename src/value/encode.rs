@@ -1,0 +1,45 @@
+//! Values into any serializer: each variant as what it came from.
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::Value;
+use crate::handoff;
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Nil => serializer.serialize_unit(),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Int(value) => serializer.serialize_i64(*value),
+            Self::UInt(value) => serializer.serialize_u64(*value),
+            Self::F32(value) => serializer.serialize_f32(*value),
+            Self::F64(value) => serializer.serialize_f64(*value),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Bytes(bytes) => serializer.serialize_bytes(bytes),
+            Self::Buffer(buffer) => handoff::out_of_band(|| buffer.serialize(serializer)),
+            Self::List(elements) => serializer.collect_seq(elements),
+            Self::Map(entries) => {
+                let mut map = serializer.serialize_map(Some(entries.len()))?;
+                for (key, value) in entries {
+                    map.serialize_entry(key, value)?;
+                }
+                map.end()
+            }
+            Self::Array(array) => array.serialize(serializer),
+            #[cfg(feature = "arrow")]
+            Self::Table(table) => table.serialize(serializer),
+            Self::Ext(kind, payload) => {
+                serializer.serialize_newtype_struct(rmp_serde::MSGPACK_EXT_STRUCT_NAME, &(kind, Payload(payload)))
+            }
+        }
+    }
+}
+
+/// The payload of an extension value, which is bytes and not a sequence of them.
+struct Payload<'a>(&'a [u8]);
+
+impl Serialize for Payload<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0)
+    }
+}

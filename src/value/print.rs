@@ -1,0 +1,158 @@
+//! How a value looks: enough to recognise it, never megabytes.
+
+use std::fmt::{self, Display, Formatter, Write};
+
+use super::Value;
+
+/// The most bytes that are printed in all, whatever the value.
+const LONGEST: usize = 8000;
+/// The most characters of a text, and bytes of a buffer, that are shown.
+const TEXT: usize = 80;
+const BYTES: usize = 8;
+/// The most elements of one list or map that are shown, and of all together.
+const ELEMENTS: usize = 32;
+const ALL: usize = 400;
+/// The deepest level that is shown.
+const DEPTH: usize = 16;
+
+impl Display for Value {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let pretty = f.alternate();
+        let mut cut = Cut { f, left: LONGEST };
+        Printer { f: &mut cut, pretty, left: ALL, depth: 0 }.value(self)
+    }
+}
+
+/// As `Display`.
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Display::fmt(self, f)
+    }
+}
+
+/// Passes on what is written until it gets long.
+struct Cut<'a, 'f> {
+    f: &'a mut Formatter<'f>,
+    left: usize,
+}
+
+impl Write for Cut<'_, '_> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        if self.left == 0 {
+            return Ok(());
+        }
+        let shown = &part[..part.floor_char_boundary(self.left)];
+        self.f.write_str(shown)?;
+        self.left -= shown.len();
+        if shown.len() < part.len() {
+            self.left = 0;
+            self.f.write_str("...")?;
+        }
+        Ok(())
+    }
+}
+
+struct Printer<'a, 'c, 'f> {
+    f: &'a mut Cut<'c, 'f>,
+    pretty: bool,
+    /// How many more elements are shown.
+    left: usize,
+    depth: usize,
+}
+
+impl Printer<'_, '_, '_> {
+    fn value(&mut self, value: &Value) -> fmt::Result {
+        match value {
+            Value::Nil => self.f.write_str("nil"),
+            Value::Bool(value) => write!(self.f, "{value}"),
+            Value::Int(value) => write!(self.f, "{value}"),
+            Value::UInt(value) => write!(self.f, "{value}"),
+            Value::F32(value) => write!(self.f, "{value:?}"),
+            Value::F64(value) => write!(self.f, "{value:?}"),
+            Value::Text(text) => self.text(text),
+            Value::Bytes(bytes) => self.bytes("Bytes", bytes),
+            Value::Buffer(buffer) => self.bytes("Buffer", buffer),
+            Value::List(elements) => self.all(['[', ']'], elements, Self::value),
+            Value::Map(entries) => self.all(['{', '}'], entries, |printer, (key, value)| {
+                printer.value(key)?;
+                printer.f.write_str(": ")?;
+                printer.value(value)
+            }),
+            Value::Array(array) => write!(self.f, "{array}"),
+            #[cfg(feature = "arrow")]
+            Value::Table(table) => write!(self.f, "{table}"),
+            Value::Ext(kind, payload) => {
+                write!(self.f, "Ext({kind}, ")?;
+                self.bytes("Bytes", payload)?;
+                self.f.write_char(')')
+            }
+        }
+    }
+
+    fn text(&mut self, text: &str) -> fmt::Result {
+        match text.char_indices().nth(TEXT) {
+            None => write!(self.f, "{text:?}"),
+            Some((end, _)) => write!(self.f, "{:?}... ({} bytes)", &text[..end], text.len()),
+        }
+    }
+
+    fn bytes(&mut self, name: &str, bytes: &[u8]) -> fmt::Result {
+        write!(self.f, "{name}({} bytes", bytes.len())?;
+        for (index, byte) in bytes.iter().take(BYTES).enumerate() {
+            write!(self.f, "{}{byte:02x}", if index == 0 { ": " } else { " " })?;
+        }
+        self.f.write_str(if bytes.len() > BYTES { " ...)" } else { ")" })
+    }
+
+    fn all<T>(
+        &mut self,
+        [open, close]: [char; 2],
+        elements: &[T],
+        print: impl Fn(&mut Self, &T) -> fmt::Result,
+    ) -> fmt::Result {
+        self.f.write_char(open)?;
+        let shown = match self.depth {
+            DEPTH.. => 0,
+            _ => elements.len().min(ELEMENTS).min(self.left),
+        };
+        self.depth += 1;
+        let mut printed = 0;
+        for element in &elements[..shown] {
+            // those before it may have used up what was left
+            if self.left == 0 {
+                break;
+            }
+            self.left -= 1;
+            self.separate(printed)?;
+            print(self, element)?;
+            printed += 1;
+        }
+        if printed < elements.len() {
+            self.separate(printed)?;
+            match printed {
+                0 => write!(self.f, "... {} elements", elements.len())?,
+                _ => write!(self.f, "... {} more", elements.len() - printed)?,
+            }
+        }
+        self.depth -= 1;
+        if self.pretty && !elements.is_empty() {
+            self.line()?;
+        }
+        self.f.write_char(close)
+    }
+
+    fn separate(&mut self, printed: usize) -> fmt::Result {
+        if printed > 0 {
+            self.f.write_char(',')?;
+        }
+        match (self.pretty, printed) {
+            (true, _) => self.line(),
+            (false, 0) => Ok(()),
+            (false, _) => self.f.write_char(' '),
+        }
+    }
+
+    fn line(&mut self) -> fmt::Result {
+        write!(self.f, "\n{:1$}", "", 2 * self.depth)
+    }
+}

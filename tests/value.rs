@@ -1,0 +1,228 @@
+//! Values without a schema: every message decodes to one, looks short, and encodes to the same message again.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::thread;
+
+use outband::{Array, Buffer, Limits, MsgPack, Multipart, Value, from_multipart, memory, to_multipart};
+use outband::{Decode, ErrorKind};
+use serde::{Deserialize, Serialize};
+
+#[path = "support/random.rs"]
+mod random;
+use random::Random;
+
+fn golden() -> Vec<(String, Multipart)> {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let paths = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let messages = paths.filter(|path| path.extension().is_some_and(|extension| extension == "outband"));
+    messages
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            (name, Multipart::read_from(&mut File::open(path).unwrap()).unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn every_golden_message_comes_back_the_same() {
+    let messages = golden();
+    assert!(messages.len() > 30);
+    for (name, message) in messages {
+        let sizes_differ = !COMPRESSED.contains(&name.as_str());
+        let value: Value = from_multipart(message.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let again = to_multipart(&value).unwrap();
+        if sizes_differ {
+            assert_eq!(again.metadata(), message.metadata(), "{name}: {value}");
+            assert_eq!(again.buffers(), message.buffers(), "{name}: {value}");
+        }
+        assert_eq!(from_multipart::<Value>(again).unwrap().to_string(), value.to_string(), "{name}");
+    }
+}
+
+/// Golden messages with compressed buffers, which are plain in the message of their value.
+const COMPRESSED: &[&str] = &["zlib", "lz4", "zstd", "blosc2"];
+
+fn random_value(random: &mut Random, depth: usize) -> Value {
+    let kinds = if depth == 0 { 9 } else { 11 };
+    match random.below(kinds) {
+        0 => Value::Nil,
+        1 => Value::Bool(random.below(2) == 1),
+        2 => Value::from((random.next() >> random.below(64)) as i64),
+        3 => Value::from(random.next()),
+        4 => Value::F32(random.below(1000) as f32 / 7.0),
+        5 => Value::F64(random.next() as f64 / 3.0),
+        6 => Value::from("søppel ".repeat(random.below(40))),
+        7 => Value::Bytes(vec![3; random.below(300)].into()),
+        8 => Value::Buffer(Buffer::from(vec![random.next() as u8; 1 + random.below(20_000)])),
+        9 => (0..random.below(20)).map(|_| random_value(random, depth - 1)).collect::<Vec<_>>().into(),
+        _ => {
+            let len = random.below(20);
+            let entry = |index| (Value::from(index as u64), random_value(random, depth - 1));
+            (0..len).map(entry).collect::<Vec<_>>().into()
+        }
+    }
+}
+
+#[test]
+fn random_values_round_trip_without_copying_buffers() {
+    let mut random = Random::seeded(0x5eed_0003);
+    for _ in 0..400 {
+        let value = random_value(&mut random, 4);
+        let copied = memory::copied_bytes();
+        let message = to_multipart(&value).unwrap();
+        assert_eq!(memory::copied_bytes(), copied, "buffers become frames, and bytes are metadata");
+        let back: Value = from_multipart(message.clone()).unwrap();
+        assert_eq!(back, value);
+        assert_eq!(to_multipart(&back).unwrap(), message);
+        assert_eq!(value.to_object::<Value>().unwrap(), value);
+    }
+}
+
+#[test]
+fn a_buffer_is_the_received_frame_and_keeps_its_place() {
+    let short = Buffer::from(vec![1_u8; 16]);
+    let long = Buffer::from(vec![2_u8; 10_000]);
+    let message = MsgPack::new().out_of_band_from(0);
+    let message = outband::Encode::encode(&message, &(&short, &long, &short)).unwrap();
+    let value: Value = from_multipart(message.clone()).unwrap();
+    let [Value::Buffer(first), Value::Buffer(second), Value::Buffer(third)] = value.as_list().unwrap() else {
+        panic!("{value}")
+    };
+    assert_eq!(first.as_ptr(), message.buffers()[0].as_ptr());
+    assert_eq!(second.as_ptr(), message.buffers()[1].as_ptr());
+    assert_eq!(third.as_ptr(), first.as_ptr());
+    assert_eq!(to_multipart(&value).unwrap(), message, "short as they are");
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+struct Reading {
+    station: String,
+    volts: Option<f64>,
+    raw: Buffer,
+}
+
+#[test]
+fn objects_become_values_and_values_objects() {
+    let reading = Reading { station: "north".into(), volts: None, raw: vec![1; 9000].into() };
+    let value = Value::from_object(&reading).unwrap();
+    assert_eq!(value.get("station").and_then(Value::as_str), Some("north"));
+    assert!(value.get("volts").unwrap().is_nil());
+    assert_eq!(value.get("raw").and_then(Value::as_bytes).unwrap().as_ptr(), reading.raw.as_ptr());
+    assert_eq!(value.to_object::<Reading>().unwrap(), reading);
+    assert_eq!(value.get("volt"), None);
+    let error = value.to_object::<Vec<u8>>().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Peer);
+}
+
+#[test]
+fn arrays_are_recognised_wherever_they_stand() {
+    let large = Array::from_vec((0..5000).map(f64::from).collect());
+    let small = Array::from_vec(vec![1_u8, 2, 3]);
+    let message = to_multipart(&(&large, BTreeMap::from([("small", &small)]), Some(&large))).unwrap();
+    let copied = memory::copied_bytes();
+    let value: Value = from_multipart(message.clone()).unwrap();
+    assert_eq!(memory::copied_bytes() - copied, 3, "the array in band");
+    let [first, map, again] = value.as_list().unwrap() else { panic!("{value}") };
+    assert_eq!(first.as_array().unwrap(), &large);
+    assert_eq!(first.as_array().unwrap().data().as_ptr(), large.data().as_ptr());
+    assert_eq!(again, first);
+    assert_eq!(map.get("small").and_then(Value::as_array).unwrap(), &small);
+    assert_eq!(to_multipart(&value).unwrap(), message);
+    assert_eq!(Value::from(large.clone()), *first);
+    assert_eq!(value.to_object::<(Array, Value, Option<Array>)>().unwrap().2, Some(large));
+    assert!(value.to_string().contains("5000"), "{value}");
+}
+
+#[test]
+fn a_map_that_only_looks_like_an_array_is_an_error() {
+    let lies = BTreeMap::from([("$array", "<f8")]);
+    let error = from_multipart::<Value>(to_multipart(&lies).unwrap()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Peer);
+    assert!(error.to_string().contains("shape"), "{error}");
+    // where the key is not the first it is a key like any other
+    let map = Value::from(vec![(Value::Nil, Value::Nil), (Value::from("$array"), Value::Nil)]);
+    assert_eq!(from_multipart::<Value>(to_multipart(&map).unwrap()).unwrap(), map);
+}
+
+#[cfg(feature = "arrow")]
+#[test]
+fn tables_are_recognised_wherever_they_stand() {
+    use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+    use outband::Table;
+    use std::sync::Arc;
+
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..5000));
+    let names: ArrayRef = Arc::new(StringArray::from_iter((0..5000).map(|index| Some(format!("row {index}")))));
+    let table = Table::from(RecordBatch::try_from_iter([("number", numbers), ("name", names)]).unwrap());
+    let message = to_multipart(&vec![(1, &table), (2, &table)]).unwrap();
+    let value: Value = from_multipart(message.clone()).unwrap();
+    let pair = value.as_list().unwrap()[1].as_list().unwrap();
+    assert_eq!(pair[1].as_table().unwrap(), &table);
+    assert_eq!(to_multipart(&value).unwrap(), message);
+    assert_eq!(Value::from(table), pair[1]);
+    assert!(value.to_string().len() < 8100);
+}
+
+#[test]
+fn integers_have_one_variant_each() {
+    assert_eq!(Value::from(5_u64), Value::from(5_i8));
+    assert_eq!(Value::from(u64::MAX), Value::UInt(u64::MAX));
+    assert_eq!(from_multipart::<Value>(to_multipart(&i64::MAX).unwrap()).unwrap(), Value::Int(i64::MAX));
+    assert_eq!(Value::from(u64::MAX).as_i64(), None);
+    assert_eq!(Value::from(-1).as_u64(), None);
+    assert_eq!(Value::from(u64::MAX).as_u64(), Some(u64::MAX));
+    assert_eq!(Value::from(7).as_f64(), Some(7.0));
+}
+
+#[test]
+fn what_is_printed_is_short_whatever_the_value() {
+    let text = Value::from("ä\u{1}\n".repeat(1 << 20));
+    let wide = Value::from(vec![(Value::from("ä".repeat(90)), Value::Nil); 10_000]);
+    let mut deep = wide.clone();
+    for _ in 0..100 {
+        deep = Value::from(vec![Value::Nil, deep]);
+    }
+    let long = Value::from((0..1_000_000).map(Value::from).collect::<Vec<_>>());
+    for value in [&text, &wide, &deep, &long, &Value::Buffer(vec![0; 1 << 24].into())] {
+        for shown in [value.to_string(), format!("{value:#}"), format!("{value:?}")] {
+            assert!(shown.len() <= 8100, "{} bytes", shown.len());
+        }
+    }
+    let shown = long.to_string();
+    assert!(shown.starts_with("[0, 1, 2, ") && shown.ends_with("31, ... 999968 more]"), "{shown}");
+    let value = Value::from(vec![(Value::from("a"), Value::from(vec![Value::Nil, Value::Bool(true)]))]);
+    assert_eq!(format!("{value:#}"), "{\n  \"a\": [\n    nil,\n    true\n  ]\n}");
+    assert_eq!(Value::from(vec![] as Vec<Value>).to_string(), "[]");
+    assert_eq!(Value::Ext(5, vec![1, 2].into()).to_string(), "Ext(5, Bytes(2 bytes: 01 02))");
+    assert_eq!(Value::F64(1.0).to_string(), "1.0");
+}
+
+#[test]
+fn any_byte_may_change_and_nothing_panics_on_a_small_stack() {
+    let attack = || {
+        let mut refused = 0;
+        let codec = MsgPack::new().limits(Limits::new().decompressed_bytes(1 << 20));
+        for (_, message) in golden().into_iter().filter(|(_, message)| message.metadata().len() < 2000) {
+            let (metadata, buffers) = message.into_parts();
+            for at in 0..metadata.len().min(600) {
+                for flip in [1, 0x10, 0x80, 0xff] {
+                    let mut changed = metadata.to_vec();
+                    changed[at] ^= flip;
+                    match codec.decode(Multipart::new(changed, buffers.clone())) {
+                        Ok(value) => drop::<Value>(value),
+                        Err(error) => {
+                            assert!(matches!(error.kind(), ErrorKind::Peer | ErrorKind::Limits), "{error:?}");
+                            refused += 1;
+                        }
+                    }
+                }
+            }
+        }
+        assert!(refused > 1000, "{refused}");
+    };
+    thread::Builder::new().stack_size(512 << 10).spawn(attack).unwrap().join().unwrap();
+}
