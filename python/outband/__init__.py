@@ -1,0 +1,30 @@
+"""Objects over ZeroMQ: one metadata frame, one zero-copy frame per buffer.
+
+>>> frames = dumps({"name": "dot", "pixels": bytes(20_000)})
+>>> len(frames)
+2
+>>> loads(frames)["name"]
+'dot'
+"""
+
+from ._errors import CallerError, Error, LimitError, PeerError
+from ._limits import Limits
+from ._sockets import publish_obj, recv_obj, recv_obj_from, recv_topic_obj, send_obj, send_obj_to
+from ._wire import OUT_OF_BAND_FROM, dumps, loads
+
+__all__ = [
+    "OUT_OF_BAND_FROM",
+    "CallerError",
+    "Error",
+    "LimitError",
+    "Limits",
+    "PeerError",
+    "dumps",
+    "loads",
+    "publish_obj",
+    "recv_obj",
+    "recv_obj_from",
+    "recv_topic_obj",
+    "send_obj",
+    "send_obj_to",
+]

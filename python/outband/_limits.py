@@ -1,0 +1,35 @@
+"""What a message may cost before it is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ._errors import LimitError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of Rust's ``Limits``, with the same defaults; all but ``frames`` and ``depth`` in bytes."""
+
+    frames: int = 1 << 16
+    metadata_bytes: int = 64 << 20
+    total_bytes: int = 16 << 30
+    decompressed_bytes: int = 4 << 30
+    depth: int = 64
+
+    def check(self, metadata: int, buffers: list[int]) -> None:
+        """Refuses a message by the lengths of its frames."""
+        total = metadata + sum(buffers)
+        if metadata > self.metadata_bytes:
+            raise LimitError(f"the metadata of {metadata} bytes is longer than the limit of {self.metadata_bytes}")
+        if len(buffers) > self.frames:
+            raise LimitError(f"the message has more buffer frames than the limit of {self.frames}")
+        if total > self.total_bytes:
+            raise LimitError(f"the message has {total} bytes or more, the limit is {self.total_bytes}")
+
+    def check_decompressed(self, length: int) -> None:
+        """Refuses compressed buffers by what they would be decompressed."""
+        if length > self.decompressed_bytes:
+            raise LimitError(
+                f"the compressed buffers would have {length} bytes decompressed, the limit is {self.decompressed_bytes}"
+            )

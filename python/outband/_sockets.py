@@ -1,0 +1,69 @@
+"""Objects on pyzmq sockets. On a ``zmq.asyncio.Socket`` the same functions return awaitables.
+
+A message is sent with ``copy=False``: libzmq reads the memory of arrays after the call has returned, so an array that was
+sent is not to be written to until it is gone. Frames arrive without copying.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Awaitable, Callable, TypeVar, Union
+
+import zmq
+import zmq.asyncio
+
+from . import _wire
+from ._errors import PeerError
+
+Socket = Union["zmq.Socket[Any]", zmq.asyncio.Socket]
+T = TypeVar("T")
+
+
+def send_obj(socket: Socket, obj: Any, flags: int = 0, **options: Any) -> Any:
+    """Sends an object; ``options`` are those of :func:`dumps`."""
+    return socket.send_multipart(_wire.dumps(obj, **options), flags, copy=False)
+
+
+def recv_obj(socket: Socket, flags: int = 0, **options: Any) -> Any:
+    """Receives an object; ``options`` are those of :func:`loads`."""
+    return _then(socket.recv_multipart(flags, copy=False), lambda frames: _wire.loads(frames, **options))
+
+
+def publish_obj(socket: Socket, topic: bytes, obj: Any, flags: int = 0, **options: Any) -> Any:
+    """Publishes an object: the topic is the first frame, which subscriptions match by prefix."""
+    return socket.send_multipart([topic, *_wire.dumps(obj, **options)], flags, copy=False)
+
+
+def recv_topic_obj(socket: Socket, flags: int = 0, **options: Any) -> Any:
+    """Receives a topic and an object."""
+
+    def split(frames: list[Any]) -> tuple[bytes, Any]:
+        return bytes(frames[0]), _wire.loads(frames[1:], **options)
+
+    return _then(socket.recv_multipart(flags, copy=False), split)
+
+
+def send_obj_to(socket: Socket, peer: bytes, obj: Any, flags: int = 0, **options: Any) -> Any:
+    """Sends an object from a ROUTER to the DEALER of this routing id."""
+    return socket.send_multipart([peer, *_wire.dumps(obj, **options)], flags, copy=False)
+
+
+def recv_obj_from(socket: Socket, flags: int = 0, **options: Any) -> Any:
+    """Receives a routing id and an object on a ROUTER, with or without an empty delimiter between them."""
+
+    def split(frames: list[Any]) -> tuple[bytes, Any]:
+        if len(frames) < 2:
+            raise PeerError("the message has no routing id frame")
+        start = 2 if len(frames) > 2 and not len(frames[1]) else 1
+        return bytes(frames[0]), _wire.loads(frames[start:], **options)
+
+    return _then(socket.recv_multipart(flags, copy=False), split)
+
+
+def _then(received: Union[T, Awaitable[T]], decode: Callable[[T], Any]) -> Any:
+    if isinstance(received, list):
+        return decode(received)
+
+    async def awaited() -> Any:
+        return decode(await received)  # type: ignore[misc]
+
+    return awaited()

@@ -1,0 +1,122 @@
+"""Arrow tables as maps: ``{"$table": schema, "rows": n, "columns": [column, ...]}``.
+
+The schema is Arrow's IPC schema message. A column is ``[length, null count, [buffer or None, ...], [child, ...]]`` in Arrow's
+columnar layout, with the dictionary as a fifth part where it has one. pyarrow and pandas are imported when the first
+table comes by.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from ._errors import PeerError
+
+#: The first key of a map that is a table.
+MARKER = "$table"
+
+
+def is_table(obj: Any) -> bool:
+    pyarrow, pandas = sys.modules.get("pyarrow"), sys.modules.get("pandas")
+    if pyarrow is not None and isinstance(obj, (pyarrow.RecordBatch, pyarrow.Table)):
+        return True
+    return pandas is not None and isinstance(obj, pandas.DataFrame)
+
+
+def to_map(table: Any) -> dict[str, Any]:
+    """The table's map, its buffers memoryviews of Arrow's; a pandas frame goes through Arrow, which copies what it must."""
+    import pyarrow as pa
+
+    if not isinstance(table, (pa.Table, pa.RecordBatch)):
+        table = pa.Table.from_pandas(table)
+    if isinstance(table, pa.Table):
+        batches = table.combine_chunks().to_batches()
+        table = batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
+    if any(_is_slice(column) for column in table.columns):
+        table = _without_offsets(table)
+    columns = [_to_column(column) for column in table.columns]
+    return {MARKER: table.schema.serialize().to_pybytes(), "rows": table.num_rows, "columns": columns}
+
+
+def from_map(parts: dict[Any, Any]) -> Any:
+    """The ``pyarrow.Table`` of a map, on the memory of its buffers, and fully validated."""
+    import pyarrow as pa
+
+    try:
+        schema = pa.ipc.read_schema(pa.py_buffer(parts[MARKER]))
+        columns = parts["columns"]
+        if len(columns) != len(schema):
+            raise ValueError(f"{len(columns)} columns, and the schema has {len(schema)}")
+        arrays = [_from_column(column, field.type) for column, field in zip(columns, schema)]
+        if any(len(array) != parts["rows"] for array in arrays):
+            raise ValueError(f"a column has not the {parts['rows']} rows of the table")
+        batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
+        batch.validate(full=True)
+        return pa.Table.from_batches([batch])
+    except (pa.ArrowException, KeyError, ValueError, TypeError, OverflowError, OSError) as error:
+        raise PeerError(f"this is no table: {error}") from error
+
+
+def _children(array: Any) -> list[Any]:
+    import pyarrow as pa
+
+    kind = array.type
+    if pa.types.is_struct(kind) or pa.types.is_union(kind):
+        return [array.field(index) for index in range(kind.num_fields)]
+    if pa.types.is_map(kind):
+        return [pa.StructArray.from_arrays([array.keys, array.items], fields=list(kind.field(0).type))]
+    if pa.types.is_run_end_encoded(kind):
+        return [array.run_ends, array.values]
+    return [array.values] if pa.types.is_nested(kind) else []
+
+
+def _storage(array: Any) -> Any:
+    import pyarrow as pa
+
+    return array.storage if isinstance(array, pa.ExtensionArray) else array
+
+
+def _is_slice(array: Any) -> bool:
+    array = _storage(array)
+    return bool(array.offset) or any(_is_slice(child) for child in _children(array))
+
+
+def _without_offsets(batch: Any) -> Any:
+    """A copy of the rows of a slice: Arrow's own stream holds no offsets."""
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as stream:
+        stream.write_batch(batch)
+    return pa.ipc.open_stream(sink.getvalue()).read_next_batch()
+
+
+def _to_column(array: Any) -> list[Any]:
+    import pyarrow as pa
+
+    array, dictionary = _storage(array), []
+    if pa.types.is_dictionary(array.type):
+        dictionary = [_to_column(array.dictionary)]
+        array = array.indices
+    children = _children(array)
+    # pyarrow lists the buffers of the children after the array's own
+    own = array.buffers()[: array.type.num_buffers if children else None]
+    buffers = [None if buffer is None else memoryview(buffer) for buffer in own]
+    return [len(array), array.null_count, buffers, [_to_column(child) for child in children], *dictionary]
+
+
+def _from_column(column: list[Any], kind: Any) -> Any:
+    import pyarrow as pa
+
+    if isinstance(kind, pa.BaseExtensionType):
+        return pa.ExtensionArray.from_storage(kind, _from_column(column, kind.storage_type))
+    length, nulls, buffers, children, *dictionary = column
+    if pa.types.is_dictionary(kind):
+        indices = _from_column(column[:4], kind.index_type)
+        return pa.DictionaryArray.from_arrays(
+            indices, _from_column(dictionary[0], kind.value_type), ordered=kind.ordered
+        )
+    buffers = [None if buffer is None else pa.py_buffer(buffer) for buffer in buffers]
+    children = [_from_column(child, kind.field(index).type) for index, child in enumerate(children)]
+    of = pa.RunEndEncodedArray if pa.types.is_run_end_encoded(kind) else pa.Array
+    return of.from_buffers(kind, length, buffers, nulls, children=children)

@@ -1,0 +1,216 @@
+"""The wire: one MessagePack value, with an extension value of type 0x42 where a buffer has a frame of its own.
+
+``docs/wire.md`` of the Rust crate has all of it. A reference is ``[frame, length, check]``, and
+``[frame, length, check, encoding, raw length]`` for a compressed buffer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from typing import Any, Iterable, Sequence, Union
+
+import msgpack  # type: ignore[import-untyped]
+import zmq
+
+from . import _array, _compression, _table
+from ._errors import CallerError, LimitError, PeerError
+from ._limits import Limits
+
+#: The MessagePack extension type of a buffer reference: ``'B'``.
+REFERENCE = 0x42
+
+#: From how many bytes on a buffer gets a frame of its own: longer than libzmq's receive arena.
+OUT_OF_BAND_FROM = 8193
+
+Buffer = Union[bytes, bytearray, memoryview]
+#: What a frame of a received message may be.
+Frame = Union[Buffer, zmq.Frame]
+
+
+def check(buffer: Buffer) -> int:
+    """CRC-32 of a sample: all of a short buffer, four spots of 16 bytes of a longer one."""
+    view = memoryview(buffer)
+    if len(view) <= 64:
+        return zlib.crc32(view)
+    starts = (spot * (len(view) - 16) // 3 for spot in range(4))
+    return zlib.crc32(b"".join(view[start : start + 16] for start in starts))
+
+
+def dumps(
+    obj: Any,
+    *,
+    out_of_band_from: int = OUT_OF_BAND_FROM,
+    compression: str | None = None,
+    limits: Limits = Limits(),
+) -> list[Buffer]:
+    """Turns an object into the frames of one message: the metadata, then one frame per out-of-band buffer.
+
+    ``None``, bools, ints of 64 bits, floats, str, bytes-like objects, lists, tuples, dicts and dataclasses; numpy arrays
+    and scalars; pyarrow tables and pandas frames. Arrays and bytes of ``out_of_band_from`` bytes or more become frames
+    as they lie, without copying. ``compression`` is "zlib", "lz4", "zstd" or "blosc2".
+    """
+    encoder = _Encoder(out_of_band_from, compression, limits.depth)
+    try:
+        metadata: bytes = msgpack.packb(encoder.lift(obj, limits.depth), use_bin_type=True)
+    except (OverflowError, ValueError, TypeError) as error:
+        raise CallerError(f"the value does not serialize: {error}") from error
+    limits.check(len(metadata), [len(frame) for frame in encoder.frames])
+    return [metadata, *encoder.frames]
+
+
+def loads(frames: Sequence[Frame], *, limits: Limits = Limits()) -> Any:
+    """Turns the frames of one message into the object.
+
+    Maps become dicts, arrays ``numpy.ndarray`` and tables ``pyarrow.Table``; buffers are memoryviews of the frames,
+    without copying. Everything is checked before it is used: the number and length of the frames, their content sample,
+    that each is referenced, and the limits.
+    """
+    if not frames:
+        raise PeerError("the message has no metadata frame")
+    metadata, *buffers = [memoryview(_buffer(frame)).cast("B") for frame in frames]
+    if not len(metadata):
+        raise PeerError("the message has no metadata frame")
+    limits.check(len(metadata), [len(buffer) for buffer in buffers])
+    decoder = _Decoder(buffers, limits)
+    try:
+        value = msgpack.unpackb(
+            metadata,
+            ext_hook=decoder.resolve,
+            object_hook=_from_map,
+            strict_map_key=False,
+        )
+    except msgpack.StackError as error:
+        raise LimitError("the value is nested deeper than MessagePack's reader allows") from error
+    except (ValueError, TypeError) as error:
+        raise PeerError(f"the metadata is not one MessagePack value: {error}") from error
+    decoder.check_used()
+    return value
+
+
+def _buffer(frame: Frame) -> Buffer:
+    return frame.buffer if isinstance(frame, zmq.Frame) else frame
+
+
+class _Encoder:
+    def __init__(self, out_of_band_from: int, compression: str | None, depth: int) -> None:
+        self.frames: list[Buffer] = []
+        self.out_of_band_from = out_of_band_from
+        self.compression = compression
+        self.depth = depth
+        self.known: dict[tuple[int, int], msgpack.ExtType] = {}
+        self.kept: list[Buffer] = []  # so that no other buffer takes an address in `known`
+
+    def lift(self, obj: Any, depth: int) -> Any:
+        """The object as MessagePack has it, buffers replaced by references."""
+        kind = type(obj)
+        if kind in (str, int, float, bool, type(None)):
+            return obj
+        if depth == 0:
+            raise CallerError(f"the value is nested deeper than the limit of {self.depth}")
+        if kind is dict:
+            return {self.lift(key, depth - 1): self.lift(value, depth - 1) for key, value in obj.items()}
+        if kind in (list, tuple):
+            return [self.lift(value, depth - 1) for value in obj]
+        if isinstance(obj, (bytes, bytearray, memoryview)):
+            return self.buffer(obj)
+        if _array.is_scalar(obj):
+            return obj.item()
+        if _array.is_array(obj):
+            parts = _array.to_map(obj)
+            parts["data"] = self.buffer(parts["data"], item=obj.dtype.itemsize)
+            return parts
+        if _table.is_table(obj):
+            return self.lift(_table.to_map(obj), depth)
+        if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
+            return {field.name: self.lift(getattr(obj, field.name), depth - 1) for field in dataclasses.fields(obj)}
+        if isinstance(obj, (str, int, float)):  # enums and other subclasses
+            return obj
+        if isinstance(obj, dict):
+            return self.lift(dict(obj), depth)
+        if isinstance(obj, Iterable) and isinstance(obj, (list, tuple)):
+            return self.lift(list(obj), depth)
+        raise CallerError(f"a {kind.__module__}.{kind.__qualname__} has no place in a message")
+
+    def buffer(self, obj: Buffer, item: int = 1) -> Any:
+        view = memoryview(obj)
+        if not view.c_contiguous:
+            raise CallerError("a memoryview that is not contiguous has no place in a message")
+        view = view.cast("B") if view.ndim != 1 or view.format != "B" else view
+        if len(view) < self.out_of_band_from:
+            return bytes(view)
+        key = (_address(view), len(view))
+        if key not in self.known:
+            packed = _compression.pack(view, self.compression, item) if self.compression else None
+            stored: Buffer = view if packed is None else packed
+            reference: list[Any] = [len(self.frames), len(stored), check(stored)]
+            if packed is not None:
+                reference += [self.compression, len(view)]
+            self.frames.append(stored)
+            self.kept.append(view)
+            self.known[key] = msgpack.ExtType(REFERENCE, msgpack.packb(reference))
+        return self.known[key]
+
+
+def _address(view: memoryview) -> int:
+    """Where the bytes lie; buffers of one address and length are one frame."""
+    try:
+        import numpy
+    except ImportError:
+        return id(view.obj)
+    return int(numpy.frombuffer(view, "u1").ctypes.data) if len(view) else id(view.obj)
+
+
+class _Decoder:
+    def __init__(self, buffers: list[memoryview], limits: Limits) -> None:
+        self.buffers = buffers
+        self.limits = limits
+        self.forms: dict[int, list[Any]] = {}
+        self.unpacked: dict[int, memoryview] = {}
+        self.decompressed = 0
+
+    def resolve(self, kind: int, payload: bytes) -> Any:
+        if kind != REFERENCE:
+            return msgpack.ExtType(kind, payload)
+        reference = msgpack.unpackb(payload)
+        if not isinstance(reference, list) or len(reference) not in (2, 3, 5):
+            raise PeerError("a buffer reference has a form that this version does not know")
+        frame, length = reference[:2]
+        numbers = [frame, length, *reference[4:], *(number for number in reference[2:3] if number is not None)]
+        if not all(type(number) is int and number >= 0 for number in numbers):
+            raise PeerError("a buffer reference holds something other than unsigned numbers")
+        count = len(self.buffers)
+        if frame >= count:
+            raise PeerError(f"buffer frame {frame} is missing: the message has {count}, counted from 0")
+        stored = self.buffers[frame]
+        if length != len(stored):
+            raise PeerError(
+                f"buffer frame {frame} of {count} has {len(stored)} bytes and its reference says {length}: "
+                "truncated, swapped or replaced"
+            )
+        if self.forms.setdefault(frame, reference[3:]) != reference[3:]:
+            raise PeerError("a buffer reference describes its frame otherwise than the reference before it")
+        if reference[2:3] not in ([], [None]) and reference[2] != check(stored):
+            raise PeerError(
+                f"buffer frame {frame} of {count} does not hold what its reference describes: swapped or changed"
+            )
+        if len(reference) < 5:
+            return stored
+        if frame not in self.unpacked:
+            self.decompressed += reference[4]
+            self.limits.check_decompressed(self.decompressed)
+            self.unpacked[frame] = memoryview(_compression.unpack(frame, stored, reference[3], reference[4]))
+        return self.unpacked[frame]
+
+    def check_used(self) -> None:
+        for frame in range(len(self.buffers)):
+            if frame not in self.forms:
+                raise PeerError(f"buffer frame {frame} of {len(self.buffers)} is not referenced")
+
+
+def _from_map(entries: dict[Any, Any]) -> Any:
+    if _array.MARKER in entries:
+        return _array.from_map(entries)
+    if _table.MARKER in entries:
+        return _table.from_map(entries)
+    return entries

@@ -1,0 +1,85 @@
+"""Tables of pyarrow and pandas: every type, slices, and the memory they lie in."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import outband
+
+DAY = datetime.datetime(2026, 11, 21, 4, 30, tzinfo=datetime.timezone.utc)
+
+COLUMNS = [
+    pa.array([1, None, 3]),
+    pa.array([1.5, None, float("nan")], pa.float32()),
+    pa.array([True, False, None]),
+    pa.array(["a", None, "søppel"]),
+    pa.array(["a", None, "b" * 100], pa.large_string()),
+    pa.array(["a", None, "b" * 100], pa.string_view()),
+    pa.array([b"a", None, b""]),
+    pa.array([b"ab", None, b"cd"], pa.binary(2)),
+    pa.array([decimal.Decimal("1.25"), None, decimal.Decimal("-3.50")]),
+    pa.array([DAY, None, DAY], pa.timestamp("us", "Europe/Oslo")),
+    pa.array([datetime.date(2026, 1, 1), None, datetime.date(1900, 1, 1)]),
+    pa.array([datetime.timedelta(seconds=5), None, datetime.timedelta()]),
+    pa.array(["x", None, "x"]).dictionary_encode(),
+    pa.array([[1, 2], None, []]),
+    pa.array([[1, 2], None, [3, 4]], pa.list_(pa.int32(), 2)),
+    pa.array([{"a": 1, "b": "x"}, None, {"a": None, "b": "y"}]),
+    pa.array([[("k", 1)], None, []], pa.map_(pa.string(), pa.int64())),
+    pa.array([None, None, None]),
+]
+
+
+@pytest.mark.parametrize("column", COLUMNS, ids=lambda column: str(column.type))
+def test_columns_round_trip_whole_and_sliced(column: pa.Array) -> None:
+    for array in (column, column[1:], column[:0]):
+        table = pa.table({"column": array})
+        back = outband.loads(outband.dumps({"nested": [table]}))["nested"][0]
+        assert str(back.to_pylist()) == str(table.to_pylist())
+        assert back.schema.equals(table.schema, check_metadata=True)
+
+
+def test_buffers_are_the_tables_own_and_arrive_in_place() -> None:
+    table = pa.table({"numbers": pa.array(range(100_000)), "text": pa.array(["row"] * 100_000)})
+    frames = outband.dumps(table)
+    assert len(frames) == 1 + 3
+    assert pa.py_buffer(frames[1]).address == table["numbers"].chunk(0).buffers()[1].address
+    back = outband.loads(frames)
+    assert back.equals(table)
+    assert back["numbers"].chunk(0).buffers()[1].address == pa.py_buffer(frames[1]).address
+
+
+def test_a_pandas_frame_comes_back_equal() -> None:
+    frame = pd.DataFrame(
+        {"a": range(3), "b": [0.5, None, 2.0], "c": ["x", "y", None], "d": pd.Categorical(["u", "v", "u"])},
+        index=pd.MultiIndex.from_tuples([(1, "a"), (1, "b"), (2, "a")], names=["one", "two"]),
+    )
+    frame["e"] = pd.date_range("2026-01-01", periods=3, tz="Europe/Oslo")
+    pd.testing.assert_frame_equal(outband.loads(outband.dumps(frame)).to_pandas(), frame)
+
+
+def test_several_chunks_become_one_batch() -> None:
+    table = pa.concat_tables([pa.table({"a": [1, 2]}), pa.table({"a": [3]})])
+    assert outband.loads(outband.dumps(table)).to_pydict() == {"a": [1, 2, 3]}
+    assert outband.loads(outband.dumps(table.schema.empty_table())).num_rows == 0
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_table_that_does_not_add_up_is_refused(at: int) -> None:
+    table = pa.table({"text": pa.array(["row"] * 4000)})
+    metadata, offsets, values = outband.dumps(table)
+    lies = [
+        {"$table": b"no schema", "rows": 1, "columns": []},
+        {"$table": table.schema.serialize().to_pybytes(), "rows": 1, "columns": []},
+        {"$table": table.schema.serialize().to_pybytes(), "rows": 2, "columns": [[2, 0, [None, bytes(12), b"\xff"], []]]},
+    ]
+    with pytest.raises(outband.PeerError, match="this is no table|no table"):
+        value = lies[at]
+        if at == 2:
+            value["columns"][0][2][1] = b"\0\0\0\0\x05\0\0\0\x01\0\0\0"
+        outband.loads(outband.dumps(value))

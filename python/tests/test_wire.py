@@ -1,0 +1,169 @@
+"""Objects and frames: what goes in comes out, without copying, and what is damaged is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import struct
+
+import msgpack
+import numpy as np
+import pytest
+
+import outband
+
+GOLDEN = pathlib.Path(__file__).parents[2] / "tests" / "golden"
+
+
+def read_golden(name: str) -> list[bytes]:
+    """The frames of a file that Rust's ``Multipart::write_to`` wrote."""
+    data = (GOLDEN / f"{name}.outband").read_bytes()
+    assert data[:8] == b"outband1"
+    count, metadata = struct.unpack_from("<QQ", data, 8)
+    lengths = [metadata, *struct.unpack_from(f"<{count}Q", data, 24)]
+    at, frames = -(-(24 + 8 * count) // 64) * 64, []
+    for length in lengths:
+        frames.append(data[at : at + length])
+        at += -(-length // 64) * 64
+    return frames
+
+
+def test_golden_messages_of_rust_decode() -> None:
+    names = [path.stem for path in GOLDEN.glob("*.outband")]
+    assert len(names) > 30
+    for name in names:
+        outband.loads(read_golden(name))
+    assert outband.loads(read_golden("image")) == {"name": "dot", "width": 2, "pixels": b"\0\1\2\3"}
+
+
+def test_plain_objects_round_trip() -> None:
+    obj = {"none": None, "flag": True, "numbers": [1, -(2**63), 2**64 - 1, 1.5], "text": "søppel", 7: [b"", b"\0" * 9000]}
+    assert outband.loads(outband.dumps(obj)) == obj
+
+
+@dataclasses.dataclass
+class Reading:
+    station: str
+    volts: np.ndarray
+
+
+def test_a_dataclass_is_a_map_and_numpy_scalars_are_numbers() -> None:
+    back = outband.loads(outband.dumps(Reading("north", np.arange(3.0))))
+    assert back["station"] == "north" and back["volts"].tolist() == [0.0, 1.0, 2.0]
+    assert outband.loads(outband.dumps([np.float32(0.5), np.int64(7), np.bool_(True)])) == [0.5, 7, True]
+
+
+ARRAYS = [
+    np.arange(12.0).reshape(3, 4),
+    np.asfortranarray(np.arange(20000.0).reshape(100, 200)),
+    np.arange(20000)[::3],
+    np.arange(20000)[::-1],
+    np.arange(24).reshape(2, 3, 4).transpose(1, 0, 2),
+    np.broadcast_to(np.arange(3), (1000, 3)),
+    np.broadcast_to(5, (3, 3)),
+    np.array(5),
+    np.zeros((0, 3)),
+    np.array(["a", "bc", "søppel"]),
+    np.array([b"a", b"bc"]),
+    np.array([(1, [2, 3])], [("a", "<i4"), ("b", "<f8", (2,))]),
+    np.zeros(4, np.dtype([("a", "u1"), ("b", "<i8")], align=True)),
+    np.array(["2020-01-01", "NaT"], "M8[ns]"),
+    np.array([1, 2], "m8[25us]"),
+    np.arange(5000).astype(">f8"),
+    np.array([1 + 2j]),
+    np.array([True, False]),
+    np.array([1.5], "f2"),
+]
+
+
+@pytest.mark.parametrize("array", ARRAYS, ids=lambda array: f"{array.dtype}-{array.shape}-{array.strides}")
+def test_arrays_keep_dtype_shape_and_order(array: np.ndarray) -> None:
+    back = outband.loads(outband.dumps(array))
+    np.testing.assert_array_equal(back, array)
+    assert back.dtype == array.dtype and back.shape == array.shape
+    assert not back.flags.owndata
+    if array.flags.f_contiguous and not array.flags.c_contiguous:
+        assert back.flags.f_contiguous
+
+
+def test_large_arrays_leave_and_arrive_without_copying() -> None:
+    array = np.arange(100_000.0)
+    frames = outband.dumps({"once": array, "twice": array})
+    assert len(frames) == 2, "one array used twice is one frame"
+    address = array.ctypes.data
+    assert np.frombuffer(frames[1], "u1").ctypes.data == address
+    back = outband.loads(frames)
+    assert back["once"].ctypes.data == back["twice"].ctypes.data == address
+
+
+@pytest.mark.parametrize("encoding", ["zlib", "lz4", "zstd", "blosc2"])
+def test_compressed_buffers_round_trip(encoding: str) -> None:
+    array = np.arange(100_000)
+    frames = outband.dumps([array, array], compression=encoding)
+    assert len(frames) == 2 and len(frames[1]) < array.nbytes
+    np.testing.assert_array_equal(outband.loads(frames)[1], array)
+    with pytest.raises(outband.LimitError, match="the limit is 1000"):
+        outband.loads(frames, limits=outband.Limits(decompressed_bytes=1000))
+    for damaged in (frames[1][:-9], bytes(len(frames[1]))):
+        reference = [0, len(damaged), None, encoding, array.nbytes]
+        with pytest.raises(outband.PeerError, match="does not decompress"):
+            outband.loads([msgpack.packb(msgpack.ExtType(0x42, msgpack.packb(reference))), damaged])
+    with pytest.raises(outband.PeerError, match="does not decompress"):
+        reference = [0, len(frames[1]), None, encoding, array.nbytes - 1]
+        outband.loads([msgpack.packb(msgpack.ExtType(0x42, msgpack.packb(reference))), frames[1]])
+
+
+def test_frames_that_are_wrong_are_refused_by_name() -> None:
+    first, second = bytes(9000), b"\1" * 9000
+    metadata, one, two = outband.dumps([first, second])
+    for frames, expected in [
+        ([metadata, two, one], "buffer frame 0 of 2 does not hold"),
+        ([metadata, one], "buffer frame 1 is missing: the message has 1"),
+        ([metadata, one, two, b"more"], "buffer frame 2 of 3 is not referenced"),
+        ([metadata, one[:-1], two], "has 8999 bytes and its reference says 9000"),
+        ([metadata + b"\0", one, two], "not one MessagePack value"),
+        ([metadata[:-1], one, two], "not one MessagePack value"),
+        ([b""], "no metadata"),
+        ([], "no metadata"),
+    ]:
+        with pytest.raises(outband.PeerError, match=expected):
+            outband.loads(frames)
+
+
+def test_every_truncation_and_mutation_is_an_error_of_ours_or_a_value() -> None:
+    metadata, *buffers = outband.dumps({"a": np.arange(2000), "b": [1, "x", b"y" * 9000], "c": np.zeros((2, 0))})
+    for at in range(len(metadata)):
+        for damaged in [metadata[:at], *(metadata[:at] + bytes([value]) + metadata[at + 1 :] for value in range(256))]:
+            try:
+                outband.loads([damaged, *buffers])
+            except outband.Error:
+                pass
+
+
+def test_limits_hold_and_name_themselves() -> None:
+    frames = outband.dumps([bytes(9000), b"\1" * 9000])
+    for limits, expected in [
+        (outband.Limits(frames=1), "more buffer frames than the limit of 1"),
+        (outband.Limits(metadata_bytes=5), "longer than the limit of 5"),
+        (outband.Limits(total_bytes=9000), "the limit is 9000"),
+    ]:
+        with pytest.raises(outband.LimitError, match=expected):
+            outband.loads(frames, limits=limits)
+    deep: list = []
+    for _ in range(100):
+        deep = [deep]
+    with pytest.raises(outband.CallerError, match="deeper than the limit of 64"):
+        outband.dumps(deep)
+    with pytest.raises(outband.LimitError, match="deeper"):
+        outband.loads([b"\x91" * 5000 + b"\xc0"])
+
+
+@pytest.mark.parametrize("obj", [object(), {1, 2}, 2**64, np.array([object()]), memoryview(b"abcd")[::2], 1j])
+def test_what_has_no_place_in_a_message_is_the_callers_error(obj: object) -> None:
+    with pytest.raises(outband.CallerError):
+        outband.dumps(obj)
+
+
+def test_extension_values_of_others_pass_through() -> None:
+    value = msgpack.ExtType(5, b"abc")
+    assert outband.loads([msgpack.packb([value])]) == [value]

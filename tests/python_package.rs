@@ -1,0 +1,38 @@
+//! The Python package in `python/`: installs with pip, passes its own tests and its type checker.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/python.rs"]
+mod python;
+
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn the_python_package_installs_and_passes_its_tests() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
+    let folder = tempfile::tempdir().unwrap();
+    let python = |arguments: &[&str]| {
+        let mut command = Command::new(python::python());
+        // pip builds in the source folder, so that is a copy
+        python::run(command.arg("-B").args(arguments).current_dir(folder.path()).env("PYTHONPATH", "installed"));
+    };
+    copy(&package, &folder.path().join("source"));
+    python(&["-m", "pip", "install", "--quiet", "--no-deps", "--target", "installed", "./source"]);
+    assert!(folder.path().join("installed/outband/py.typed").exists());
+    let tests = package.join("tests");
+    python(&["-m", "pytest", "--quiet", "-p", "no:cacheprovider", tests.to_str().unwrap()]);
+    let settings = package.join("pyproject.toml");
+    python(&["-m", "mypy", "--config-file", settings.to_str().unwrap(), "-p", "outband"]);
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => std::fs::copy(entry.path(), target).map(drop).unwrap(),
+        }
+    }
+}
