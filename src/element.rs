@@ -2,7 +2,8 @@
 
 #![allow(unsafe_code, reason = "a vector of plain elements is viewed as bytes, and bytes as plain elements")]
 
-use std::mem::{align_of, size_of};
+use std::collections::TryReserveError;
+use std::mem::{align_of, size_of, zeroed};
 use std::slice;
 
 use crate::error::{Detail, Result};
@@ -65,6 +66,27 @@ pub(crate) fn as_bytes<T: Element>(elements: &[T]) -> &[u8] {
     // SAFETY: the slice's memory is `size_of_val` initialised bytes (an `Element` has no padding), and u8 needs no
     // alignment; the lifetime is the slice's.
     unsafe { slice::from_raw_parts(data, size_of_val(elements)) }
+}
+
+/// Views elements as their bytes without copying, to be written.
+pub(crate) fn as_bytes_mut<T: Element>(elements: &mut [T]) -> &mut [u8] {
+    let (data, len) = (elements.as_mut_ptr().cast::<u8>(), size_of_val(elements));
+    // SAFETY: the slice's memory is `len` initialised bytes (an `Element` has no padding), u8 needs no alignment, whatever
+    // is written is a valid `T` (`Element`), and the borrow is the slice's.
+    unsafe { slice::from_raw_parts_mut(data, len) }
+}
+
+/// So many elements of zero bytes.
+///
+/// # Errors
+///
+/// When there is no memory for them.
+pub(crate) fn zeros<T: Element>(count: usize) -> Result<Vec<T>, TryReserveError> {
+    let mut elements = Vec::new();
+    elements.try_reserve_exact(count)?;
+    // SAFETY: every bit pattern is a valid `T` (`Element`), so zeros are.
+    elements.resize(count, unsafe { zeroed() });
+    Ok(elements)
 }
 
 /// Views bytes as elements without copying.

@@ -3,8 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use outband::array::{ByteOrder, Field, Kind, TimeStep, TimeUnit};
-use outband::{Array, Buffer, DType, Order, from_multipart, to_multipart};
+use outband::{Array, Buffer, DType, Element, Order, Scalar, from_multipart, memory, to_multipart};
 use serde::{Deserialize, Serialize};
+
+#[path = "support/random.rs"]
+mod random;
+use random::Random;
 
 fn dtype(text: &str) -> DType {
     text.parse().unwrap()
@@ -152,4 +156,286 @@ fn arrays_travel_in_everything_that_serde_knows() {
     assert_eq!(serde_json::from_str::<Named>(&text).unwrap(), named);
     let text = serde_json::to_string(&Array::from_vec(vec![1_u8, 2])).unwrap();
     assert_eq!(text, r#"{"$array":"|u1","shape":[2],"order":"C","data":[1,2]}"#);
+}
+
+/// The dtypes that random arrays have.
+const DTYPES: [&str; 14] =
+    ["|b1", "|i1", "<i2", ">i4", "<u8", "<f2", ">f4", "<f8", "bfloat16", ">c8", "<c16", "|S3", ">U5", "<M8[ns]"];
+
+/// A random layout in a random buffer.
+struct Layout {
+    dtype: DType,
+    shape: Vec<usize>,
+    strides: Vec<isize>,
+    offset: usize,
+    buffer: Buffer,
+}
+
+impl Layout {
+    /// Axes laid out from the inside out in random order, some reversed, with gaps, repeated or of length 1 or 0.
+    fn random(random: &mut Random) -> Self {
+        let dtype = dtype(DTYPES[random.below(DTYPES.len())]);
+        let ndim = random.below(6);
+        let shape: Vec<usize> = (0..ndim).map(|_| [0, 1, 2, 3, 4, 5, 2, 3, 4, 5, 1, 7][random.below(12)]).collect();
+        let mut axes: Vec<usize> = (0..ndim).collect();
+        match random.below(3) {
+            0 => axes.reverse(),
+            1 => (1..ndim).for_each(|at| axes.swap(at, random.below(at + 1))),
+            _ => {}
+        }
+        let oddities = [0, 3, 1][random.below(3)];
+        let (mut strides, mut offset, mut step) = (vec![0; ndim], random.below(5), dtype.item_len() as isize);
+        for axis in axes {
+            let odd = if oddities > 0 { random.below(4 * oddities) } else { 9 };
+            let far = step * (shape[axis].max(1) as isize - 1);
+            match odd {
+                0 => {} // repeated
+                1 => {
+                    strides[axis] = -step;
+                    offset += far as usize;
+                    step += far;
+                }
+                2 => {
+                    step += dtype.item_len() as isize;
+                    strides[axis] = step;
+                    step *= shape[axis].max(1) as isize;
+                }
+                _ => {
+                    strides[axis] = if shape[axis] == 1 { 12_345 } else { step };
+                    step += far;
+                }
+            }
+        }
+        let len = offset + step as usize + random.below(3);
+        let buffer = Buffer::from_vec((0..len).map(|_| random.next() as u8).collect::<Vec<_>>());
+        Self { dtype, shape, strides, offset, buffer }
+    }
+
+    /// Every index in C order.
+    fn indexes(&self) -> Vec<Vec<usize>> {
+        self.shape.iter().fold(vec![vec![]], |done, &axis| {
+            done.iter().flat_map(|index| (0..axis).map(move |at| [&index[..], &[at]].concat())).collect()
+        })
+    }
+
+    /// The oracle: one element at a time.
+    fn element(&self, index: &[usize]) -> &[u8] {
+        let steps = index.iter().zip(&self.strides).map(|(&at, stride)| at as isize * stride);
+        let start = (self.offset as isize + steps.sum::<isize>()) as usize;
+        &self.buffer[start..start + self.dtype.item_len()]
+    }
+}
+
+/// The element of an array at an index, by the documented meaning of `data`, `base_shape` and `order`.
+fn element<'a>(array: &'a Array, index: &[usize]) -> &'a [u8] {
+    let base = array.base_shape();
+    let axes: Vec<usize> = match array.order() {
+        Order::C => (0..base.len()).collect(),
+        Order::F => (0..base.len()).rev().collect(),
+    };
+    let at = axes.iter().fold(0, |at, &axis| at * base[axis] + if base[axis] == 1 { 0 } else { index[axis] });
+    let item = array.dtype().item_len();
+    &array.data()[at * item..(at + 1) * item]
+}
+
+#[test]
+fn arrays_at_any_strides_hold_what_a_naive_copy_holds() {
+    let mut random = Random::seeded(3);
+    let (mut shared, mut copied) = (0, 0);
+    for _ in 0..3000 {
+        let layout = Layout::random(&mut random);
+        let Layout { dtype, shape, strides, offset, buffer } = &layout;
+        let before = memory::copied_bytes();
+        let array = Array::from_strided(dtype.clone(), &shape[..], strides, *offset, buffer).unwrap();
+        let counted = (memory::copied_bytes() - before) as usize;
+        assert_eq!((array.dtype(), array.shape()), (dtype, &shape[..]));
+        let is_part = buffer.as_ptr_range().contains(&array.data().as_ptr());
+        assert_eq!(counted, if is_part || array.is_empty() { 0 } else { array.data().len() }, "{shape:?} {strides:?}");
+        shared += usize::from(is_part);
+        copied += usize::from(counted > 0);
+        for index in layout.indexes() {
+            assert_eq!(element(&array, &index), layout.element(&index), "{shape:?} {strides:?} at {index:?}");
+        }
+        for (repeated, axis) in strides.iter().zip(shape).zip(array.base_shape()) {
+            if !array.is_empty() && *repeated.0 == 0 && *repeated.1 > 1 {
+                assert_eq!(*axis, 1, "a repeated axis is sent once");
+            }
+        }
+
+        // the other conversions, against the elements that are now known to be right
+        let all: Vec<u8> = layout.indexes().iter().flat_map(|index| element(&array, index)).copied().collect();
+        for order in [Order::C, Order::F] {
+            let ordered = array.to_order(order).unwrap();
+            assert!(!ordered.is_broadcast());
+            let again: Vec<u8> = layout.indexes().iter().flat_map(|index| element(&ordered, index)).copied().collect();
+            assert_eq!(again, all);
+        }
+        assert_eq!(array.to_contiguous().unwrap().data().len(), array.byte_len());
+        let native = array.to_native().unwrap();
+        assert!(native.dtype().is_native());
+        let turn = |element: &[u8]| match (dtype.is_native(), dtype.kind()) {
+            (true, _) => element.to_vec(),
+            (_, Kind::Complex64 | Kind::Text(_)) => {
+                element.chunks(4).flat_map(|unit| unit.iter().rev()).copied().collect()
+            }
+            _ => element.iter().rev().copied().collect(),
+        };
+        for index in layout.indexes() {
+            assert_eq!(element(&native, &index), turn(element(&array, &index)));
+        }
+        let back: Array = from_multipart(to_multipart(&array).unwrap()).unwrap();
+        assert_eq!(back, array);
+    }
+    assert!(shared > 500 && copied > 500, "{shared} shared, {copied} copied");
+}
+
+#[test]
+fn strides_that_leave_the_buffer_are_refused() {
+    let buffer = Buffer::from_vec(vec![0_u8; 100]);
+    let cases: [(&[usize], &[isize], usize); 8] = [
+        (&[101], &[1], 0),
+        (&[100], &[1], 1),
+        (&[2], &[100], 0),
+        (&[2], &[-1], 0),
+        (&[3, 3], &[40, 11], 0),
+        (&[2, 2], &[isize::MAX, isize::MAX], 0),
+        (&[2, 2], &[isize::MIN, isize::MIN], 50),
+        (&[1], &[1], usize::MAX),
+    ];
+    for (shape, strides, offset) in cases {
+        let error = Array::from_strided(DType::U8, shape, strides, offset, &buffer).unwrap_err();
+        assert!(error.to_string().contains("of a buffer of 100 bytes"), "{error}");
+    }
+    let error = Array::from_strided(DType::U8, [2], &[1, 1], 0, &buffer).unwrap_err();
+    assert!(error.to_string().contains("2 strides for 1 axes"), "{error}");
+    let error = Array::from_strided(DType::U8, [usize::MAX, 2], &[0, 0], 0, &buffer).unwrap_err();
+    assert!(error.to_string().contains("overflows"), "{error}");
+    // no element, so none outside
+    assert!(Array::from_strided(DType::F64, [0, 5], &[1 << 40, -7], 1 << 50, &buffer).unwrap().is_empty());
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+#[repr(C)]
+struct Hit {
+    energy: f64,
+    channel: u32,
+    at: [i16; 2],
+}
+// SAFETY: 8 + 4 + 4 bytes, aligned to 8: no padding, and every bit pattern is a value
+#[allow(unsafe_code, reason = "what a user writes for a record")]
+unsafe impl Element for Hit {}
+impl Scalar for Hit {
+    fn dtype() -> DType {
+        DType::record([
+            Field::new("energy", DType::F64),
+            Field::new("channel", DType::U32),
+            Field::new("at", DType::I16).with_shape([2]),
+        ])
+        .unwrap()
+    }
+}
+
+#[test]
+fn rust_types_come_back_as_they_went() {
+    fn check<T: Scalar + PartialEq + std::fmt::Debug>(elements: [T; 2]) {
+        let array = Array::from_shape_vec([2, 1, 1], elements.to_vec()).unwrap();
+        let array: Array = from_multipart(to_multipart(&array).unwrap()).unwrap();
+        // taken out of the metadata, it may lie anywhere
+        assert_eq!(array.to_aligned(16).as_slice::<T>().unwrap(), elements);
+        assert_eq!(array.to_vec::<T>().unwrap(), elements);
+        assert_eq!(Array::from_vec(elements.to_vec()).ndim(), 1);
+    }
+    check([i8::MIN, 1]);
+    check([i16::MIN, 1]);
+    check([i32::MIN, 1]);
+    check([i64::MIN, 1]);
+    check([isize::MIN, 1]);
+    check([u8::MAX, 1]);
+    check([u16::MAX, 1]);
+    check([u32::MAX, 1]);
+    check([u64::MAX, 1]);
+    check([usize::MAX, 1]);
+    check([f32::MIN, 1.0]);
+    check([f64::MIN, 1.0]);
+    check([Hit { energy: 0.5, channel: 7, at: [-1, 2] }; 2]);
+    #[cfg(feature = "half")]
+    {
+        check([half::f16::from_f32(0.5), half::f16::MIN]);
+        check([half::bf16::from_f32(0.5), half::bf16::MIN]);
+    }
+    #[cfg(feature = "complex")]
+    {
+        check([num_complex::Complex::new(1.0_f32, -2.0); 2]);
+        check([num_complex::Complex::new(1.0_f64, -2.0); 2]);
+    }
+}
+
+#[test]
+fn a_foreign_record_is_turned_field_by_field() {
+    let foreign = dtype("[('energy', '>f8'), ('channel', '<u4'), ('at', '>i2', (2,))]");
+    let mut bytes = 0.5_f64.to_be_bytes().to_vec();
+    bytes.extend(7_u32.to_le_bytes());
+    bytes.extend([-1_i16, 2].iter().flat_map(|at| at.to_be_bytes()));
+    let array = Array::new(foreign, [1], Order::C, Buffer::from(bytes)).unwrap();
+    let expected = Hit { energy: 0.5, channel: 7, at: [-1, 2] };
+    assert_eq!(array.to_native().unwrap().as_slice::<Hit>().unwrap(), [expected]);
+    assert_eq!(array.to_vec::<Hit>().unwrap(), [expected]);
+    let error = array.as_slice::<Hit>().unwrap_err();
+    assert!(error.to_string().contains("to_native"), "{error}");
+}
+
+#[test]
+fn arrays_print_what_they_are_and_a_few_elements() {
+    let show = |text: &str, shape: &[usize], bytes: Vec<u8>| {
+        Array::new(dtype(text), shape, Order::C, Buffer::from(bytes)).unwrap().to_string()
+    };
+    assert_eq!(show("<f8", &[], 1.5_f64.to_le_bytes().into()), "array(f8, (), C) [1.5]");
+    assert_eq!(
+        show(">f4", &[2], [0.1_f32.to_be_bytes(), f32::NAN.to_be_bytes()].concat()),
+        "array(>f4, (2,), C) [0.1, nan]"
+    );
+    assert_eq!(
+        show("<f2", &[4], vec![0, 0x3c, 1, 0, 0, 0xfc, 0xff, 0x7b]),
+        "array(f2, (4,), C) [1.0, 5.9604645e-8, -inf, 65504.0]"
+    );
+    assert_eq!(show("bfloat16", &[1], vec![0x80, 0xbf]), "array(bfloat16, (1,), C) [-1.0]");
+    assert_eq!(
+        show("<c8", &[1], [1_f32.to_le_bytes(), (-2_f32).to_le_bytes()].concat()),
+        "array(c8, (1,), C) [1.0-2.0j]"
+    );
+    assert_eq!(show("|b1", &[3], vec![0, 1, 2]), "array(b1, (3,), C) [False, True, True]");
+    assert_eq!(show("|i1", &[1, 2], vec![0xff, 1]), "array(i1, (1, 2), C) [-1, 1]");
+    assert_eq!(show(">u8", &[1], u64::MAX.to_be_bytes().into()), "array(>u8, (1,), C) [18446744073709551615]");
+    assert_eq!(show("<M8[ms]", &[1], 1_i64.to_le_bytes().into()), "array(M8[ms], (1,), C) [1970-01-01T00:00:00.001]");
+    assert_eq!(
+        show(">m8[25us]", &[2], [3_i64.to_be_bytes(), i64::MIN.to_be_bytes()].concat()),
+        "array(>m8[25us], (2,), C) [75 us, NaT]"
+    );
+    assert_eq!(show("|S5", &[2], b"ab\0c\0\xff\0\0\0\0".to_vec()), r"array(S5, (2,), C) [b'ab\x00c', b'\xff']");
+    assert_eq!(
+        show(
+            "<U2",
+            &[2],
+            [[0x61, 0], [0x1f980, 0x110000]].concat().iter().flat_map(|code: &u32| code.to_le_bytes()).collect()
+        ),
+        "array(U2, (2,), C) ['a', '🦀\u{fffd}']"
+    );
+    assert_eq!(show("|V2", &[1], vec![1, 0]), r"array(V2, (1,), C) [b'\x01\x00']");
+    assert_eq!(show("|S0", &[2], vec![]), "array(S0, (2,), C) [b'', b'']");
+    assert_eq!(show("<i4", &[3, 0], vec![]), "array(i4, (3, 0), C) []");
+    let columns = Array::new(DType::U8, [2, 5], Order::F, Buffer::from((0..10).collect::<Vec<u8>>())).unwrap();
+    assert_eq!(format!("{columns:?}"), "array(u1, (2, 5), F) [0, 2, 4, ..., 5, 7, 9]");
+    let row = Array::broadcast(DType::U8, [1, 2], [1 << 40, 2], Order::C, Buffer::from(vec![1, 2])).unwrap();
+    assert_eq!(row.to_string(), "array(u1, (1099511627776, 2), C, broadcast from (1, 2)) [1, 2, 1, ..., 2, 1, 2]");
+
+    // deep records with many elements each, and long texts: still one short line
+    let mut deep = DType::U8;
+    for _ in 0..8 {
+        deep = DType::record([Field::new("f", deep).with_shape([7])]).unwrap();
+    }
+    let huge = Array::new(deep.clone(), [1], Order::C, Buffer::from(vec![7; deep.item_len()])).unwrap();
+    let long = show("|S100000", &[20], vec![b'x'; 2_000_000]);
+    for text in [huge.to_string(), long] {
+        assert!(text.len() < 700, "{text}");
+    }
 }

@@ -86,3 +86,21 @@ pub(super) fn offset(shape: &[usize], strides: &[isize], index: usize) -> usize 
     }
     offset
 }
+
+/// The order in which elements at these strides lie without gaps, C where it is both; `None` where it is neither.
+pub(super) fn contiguous(shape: &[usize], strides: &[isize], item: usize) -> Option<Order> {
+    let is = |order| {
+        let wanted = self::strides(shape, order, item);
+        shape.iter().zip(strides).zip(&wanted).all(|((&axis, stride), wanted)| axis == 1 || stride == wanted)
+    };
+    [Order::C, Order::F].into_iter().find(|&order| is(order))
+}
+
+/// The order that keeps neighbours together when elements at these strides are copied.
+pub(super) fn fastest(shape: &[usize], strides: &[isize]) -> Order {
+    let mut axes = shape.iter().zip(strides).filter(|&(&axis, _)| axis > 1).map(|(_, stride)| stride.unsigned_abs());
+    match (axes.next(), axes.next_back()) {
+        (Some(first), Some(last)) if first < last => Order::F,
+        _ => Order::C,
+    }
+}

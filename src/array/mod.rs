@@ -4,10 +4,13 @@
 //! [`DType`] says what an element is, and the names here are its parts.
 
 mod cast;
+mod copy;
 mod descr;
 mod dtype;
 mod layout;
 mod literal;
+#[cfg(feature = "ndarray")]
+mod nd;
 mod record;
 mod scalar;
 mod show;
@@ -110,6 +113,7 @@ impl Array {
     /// let array = Array::broadcast(DType::U8, [1, 3], [1000, 3], Order::C, row)?;
     /// assert_eq!((array.len(), array.data().len()), (3000, 3));
     /// assert_eq!(array.strides(), [0, 1]);
+    /// assert_eq!(array.to_vec::<u8>()?[..6], [1, 2, 3, 1, 2, 3]);
     /// # Ok::<(), outband::Error>(())
     /// ```
     pub fn broadcast(

@@ -13,6 +13,7 @@ pub mod serde_buffer;
 #[cfg(feature = "zlib")]
 mod zipped;
 
+pub use headed::HeadedArray;
 pub use msgpack::{MsgPack, from_multipart, from_multipart_ref, to_multipart};
 pub use place::{BufferInfo, Placement};
 

@@ -15,7 +15,8 @@ use serde::de::DeserializeOwned;
 
 pub use envelope::Envelope;
 
-use crate::codec::{Decode, Encode, MsgPack};
+use crate::array::Array;
+use crate::codec::{Decode, Encode, HeadedArray, MsgPack};
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::multipart::Multipart;
@@ -112,6 +113,33 @@ pub trait SocketExt {
     /// Receives a value with any codec, or fails at once with kind `Timeout`.
     fn try_recv_with<T, C: Decode<T>>(&self, codec: &C) -> Result<T> {
         receive_and_decode(self.as_zmq(), codec, Wait::Never, Envelope::none).map(|(_, value)| value)
+    }
+
+    /// Sends an array as `send_array` of the pyzmq documentation does: a JSON header, then the elements. See
+    /// [`HeadedArray`], which also goes to the other methods that take a codec.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use outband::{Array, SocketExt};
+    ///
+    /// let context = zmq::Context::new();
+    /// let (tx, rx) = (context.socket(zmq::PUSH)?, context.socket(zmq::PULL)?);
+    /// rx.bind("inproc://arrays")?;
+    /// tx.connect("inproc://arrays")?;
+    ///
+    /// let array = Array::from_shape_vec([10, 1000], vec![1.5_f32; 10_000])?;
+    /// tx.send_array(&array)?;
+    /// assert_eq!(rx.recv_array()?.data().as_ptr(), array.data().as_ptr()); // the very same memory
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn send_array(&self, array: &Array) -> Result<()> {
+        self.send_with(&HeadedArray::new(), array)
+    }
+
+    /// Receives an array that [`send_array`](Self::send_array) or its like in Python sent.
+    fn recv_array(&self) -> Result<Array> {
+        self.recv_with(&HeadedArray::new())
     }
 
     /// Sends a message. A failed send gives the message back: [`Error::into_message`](crate::Error::into_message).

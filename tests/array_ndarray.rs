@@ -1,0 +1,152 @@
+//! `ndarray` arrays and views to and from `Array`: the same elements, and copied only where it is said.
+
+#![cfg(feature = "ndarray")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use ndarray::{ArcArray, Array as Owned, ArrayD, ArrayView, Axis, Dimension, Ix0, IxDyn, ShapeBuilder, Slice, arr0, s};
+use outband::{Array, Buffer, DType, Order, from_multipart, memory, to_multipart};
+
+#[path = "support/random.rs"]
+mod random;
+use random::Random;
+
+/// What `run` returns, and how many bytes it copied.
+fn counted<R>(run: impl FnOnce() -> R) -> (R, usize) {
+    let before = memory::copied_bytes();
+    let result = run();
+    (result, (memory::copied_bytes() - before) as usize)
+}
+
+/// An array of this shape that counts up, after random steps of slicing, turning and reversing.
+fn random_array(random: &mut Random) -> ArrayD<f64> {
+    let shape: Vec<usize> = (0..random.below(5)).map(|_| random.below(6)).collect();
+    let len = shape.iter().product::<usize>();
+    let mut array = Owned::from_shape_vec(IxDyn(&shape), (0..len).map(|at| at as f64).collect()).unwrap();
+    for _ in 0..random.below(4) {
+        let Some(axis) = (0..array.ndim()).nth(random.below(4)) else { continue };
+        match random.below(4) {
+            0 => array.swap_axes(axis, 0),
+            1 => array.invert_axis(Axis(axis)),
+            2 => array.slice_axis_inplace(Axis(axis), Slice::new(0, None, 2)),
+            _ => {
+                let from = random.below(array.shape()[axis] + 1) as isize;
+                array.slice_axis_inplace(Axis(axis), Slice::new(from, None, 1));
+            }
+        }
+    }
+    array
+}
+
+#[test]
+fn every_way_in_holds_the_same_elements() {
+    let mut random = Random::seeded(5);
+    for _ in 0..2000 {
+        let array = random_array(&mut random);
+        let shared: ArcArray<f64, IxDyn> = array.to_shared();
+        let ways = [
+            Array::copy_from_view(array.view()),
+            Array::from(shared),
+            Array::from(array.clone()),
+            Array::from(array.clone().into_shared()),
+        ];
+        for way in ways {
+            assert_eq!(way.dtype(), &DType::F64);
+            assert!(!way.is_broadcast(), "{way}");
+            assert_eq!(way.view::<f64>().unwrap(), array);
+            assert_eq!(way.to_ndarray::<f64>().unwrap(), array);
+            let back: Array = from_multipart(to_multipart(&way).unwrap()).unwrap();
+            assert_eq!(back.view_or_copy::<f64>().unwrap(), array);
+        }
+    }
+}
+
+#[test]
+fn contiguous_memory_moves_in_and_is_viewed_in_place() {
+    let plain = Owned::from_shape_fn((20, 30), |(row, column)| (row * 30 + column) as f32);
+    let start = plain.as_ptr();
+    let (array, copied) = counted(|| Array::from(plain.clone().reversed_axes().reversed_axes()));
+    assert_eq!((array.order(), copied), (Order::C, 0));
+
+    let fortran = plain.clone().reversed_axes();
+    let address = fortran.as_ptr();
+    let (array, copied) = counted(|| Array::from(fortran));
+    assert_eq!((array.order(), array.shape(), copied), (Order::F, &[30, 20][..], 0));
+    assert_eq!(array.data().as_ptr(), address.cast());
+    assert_eq!(array.view::<f32>().unwrap().as_ptr(), address);
+
+    // a part of a larger allocation
+    let part = plain.clone().slice_move(s![5..7, ..]);
+    let address = part.as_ptr();
+    let (array, copied) = counted(|| Array::from(part));
+    assert_eq!((array.data().as_ptr(), array.data().len(), copied), (address.cast(), 2 * 30 * 4, 0));
+
+    // shared memory: the array stays usable
+    let shared = plain.into_shared();
+    let (array, copied) = counted(|| Array::from(shared.clone()));
+    assert_eq!((array.data().as_ptr(), copied), (start.cast(), 0));
+    let rows = shared.clone().slice_move(s![3.., ..]);
+    let (tail, copied) = counted(|| Array::from(rows));
+    assert_eq!((tail.data().as_ptr(), copied), (start.wrapping_add(90).cast(), 0));
+    drop(shared);
+    assert_eq!(array.as_slice::<f32>().unwrap()[599], 599.0);
+
+    // a single number
+    let (array, copied) = counted(|| Array::from(arr0(7_u16)));
+    assert_eq!((array.ndim(), array.len(), copied), (0, 1, 0));
+    assert_eq!(array.view::<u16>().unwrap().into_dimensionality::<Ix0>().unwrap().into_scalar(), &7);
+}
+
+#[test]
+fn static_views_are_sent_where_they_lie() {
+    static TABLE: [u16; 6] = [1, 2, 3, 4, 5, 6];
+    let view = ArrayView::from_shape((2, 3), &TABLE).unwrap();
+    let (array, copied) = counted(|| Array::from(view));
+    assert_eq!((array.data().as_ptr(), copied), (TABLE.as_ptr().cast(), 0));
+    let (array, copied) = counted(|| Array::from(view.reversed_axes()));
+    assert_eq!((array.data().as_ptr(), array.order(), copied), (TABLE.as_ptr().cast(), Order::F, 0));
+    // every row of a million is the same one
+    let repeated = ArrayView::from_shape((1_000_000, 3).strides((0, 1)), &TABLE[3..]).unwrap();
+    let (array, copied) = counted(|| Array::from(repeated));
+    assert_eq!((array.data().as_ptr(), array.data().len(), copied), (TABLE[3..].as_ptr().cast(), 6, 0));
+    assert_eq!((array.shape(), array.base_shape()), (&[1_000_000, 3][..], &[1, 3][..]));
+    assert_eq!(array.view::<u16>().unwrap(), repeated.into_dyn());
+    let (array, copied) = counted(|| Array::from(view.slice_move(s![.., ..;-1])));
+    assert_eq!((array.to_vec::<u16>().unwrap(), copied), (vec![3, 2, 1, 6, 5, 4], 12));
+}
+
+#[test]
+fn other_strides_are_copied_once() {
+    let image = Owned::from_shape_fn((8, 8), |(row, column)| (row * 8 + column) as u8);
+    let crop = image.clone().slice_move(s![2..6, 1..5]);
+    let expected = crop.clone();
+    let ways: [fn(Owned<u8, ndarray::Ix2>) -> Array; 3] =
+        [|crop| Array::from(crop), |crop| Array::from(crop.into_shared()), |crop| Array::copy_from_view(crop.view())];
+    for way in ways {
+        let (array, copied) = counted(|| way(crop.clone()));
+        assert_eq!(copied, 16);
+        assert_eq!(array.view::<u8>().unwrap(), expected.view().into_dyn());
+    }
+    let (array, copied) = counted(|| Array::copy_from_view(image.broadcast((1000, 8, 8)).unwrap()));
+    assert_eq!((copied, array.base_shape()), (64, &[1, 8, 8][..]));
+}
+
+#[test]
+fn a_view_that_cannot_be_is_an_error_that_says_what_helps() {
+    let bytes = Buffer::from_vec(vec![0_u64; 4]);
+    let odd = Array::new(DType::U64, [3], Order::C, bytes.slice(4..28)).unwrap();
+    let error = odd.view::<u64>().unwrap_err();
+    assert!(error.to_string().contains("to_aligned"), "{error}");
+    let (view, copied) = counted(|| odd.view_or_copy::<u64>().unwrap().iter().copied().collect::<Vec<_>>());
+    assert_eq!((view, copied), (vec![0; 3], 24));
+    assert!(odd.to_aligned(8).view::<u64>().is_ok());
+
+    let big = Array::new(">u2".parse().unwrap(), [2, 1], Order::C, Buffer::from(vec![0, 1, 0, 2])).unwrap();
+    let error = big.view::<u16>().unwrap_err();
+    assert!(error.to_string().contains("to_native"), "{error}");
+    let (view, copied) = counted(|| big.view_or_copy::<u16>().unwrap().into_owned());
+    assert_eq!((view.into_raw_vec_and_offset().0, copied), (vec![1, 2], 4));
+    assert!(big.view_or_copy::<i16>().is_err());
+    let (_, copied) = counted(|| big.to_native().unwrap().view_or_copy::<u16>().unwrap().len());
+    assert_eq!(copied, 4, "to_native copies, the view does not");
+    assert_eq!(IxDyn(&[2, 1]).size(), big.len());
+}
