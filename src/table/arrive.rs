@@ -85,9 +85,12 @@ fn array(column: Column, data_type: &DataType, path: &Path<'_>) -> Result<(Array
         let slot = slots.next().ok_or_else(|| {
             path.says(format_args!("{} buffers, and {data_type} has {}", index + 1, layout.buffers.len() + 1))
         })?;
-        let align = if let BufferSpec::FixedWidth { alignment, .. } = spec { *alignment } else { 1 };
+        let (width, align) = match spec {
+            BufferSpec::FixedWidth { byte_width, alignment } => (*byte_width, *alignment),
+            _ => (1, 1),
+        };
         bytes += slot.buffer.as_ref().map_or(0, Buffer::len);
-        buffers.push(aligned(slot, align).map_err(|why| path.says(why))?);
+        buffers.push(aligned(slot, width, align).map_err(|why| path.says(why))?);
     }
     let rest = slots.len();
     if rest > 0 && !layout.variadic {
@@ -95,7 +98,7 @@ fn array(column: Column, data_type: &DataType, path: &Path<'_>) -> Result<(Array
     }
     for slot in slots {
         bytes += slot.buffer.as_ref().map_or(0, Buffer::len);
-        buffers.push(aligned(slot, 1).map_err(|why| path.says(why))?);
+        buffers.push(aligned(slot, 1, 1).map_err(|why| path.says(why))?);
     }
     let (children, below) = children(column.children, column.dictionary, data_type, path)?;
     bytes += below;
@@ -197,9 +200,14 @@ fn check_lists(data_type: &DataType, rows: usize, has_nulls: bool, bytes_below: 
     Ok(())
 }
 
-/// A buffer **without copying** where it is aligned, else one counted copy.
-fn aligned(slot: Slot, align: usize) -> Result<ArrowBuffer, String> {
-    let buffer = slot.buffer.unwrap_or_default();
+/// A buffer of elements of `width` bytes **without copying** where it is aligned, else one counted copy.
+fn aligned(slot: Slot, width: usize, align: usize) -> Result<ArrowBuffer, String> {
+    let mut buffer = slot.buffer.unwrap_or_default();
+    let rest = buffer.len().checked_rem(width).unwrap_or(0);
+    if rest > 0 {
+        // padding that is no whole element, which Arrow takes for a mistake of its own and panics
+        buffer = buffer.slice(..buffer.len() - rest);
+    }
     if buffer.is_empty() {
         // nothing lies anywhere, and Arrow wants it aligned all the same
         return Ok(MutableBuffer::new(0).into());

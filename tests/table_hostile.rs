@@ -1,0 +1,608 @@
+//! Forged tables end in an error that names the column, or in a batch that is valid: never in a panic, an abort or a large
+//! allocation.
+//!
+//! Everything runs on a stack of 512 KiB and is measured by an allocator that counts.
+
+#![cfg(feature = "arrow")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::thread;
+
+use arrow_array::{Array, RecordBatch, RecordBatchOptions, new_empty_array};
+use arrow_ipc::{
+    DecimalBuilder, Endianness, FieldBuilder, FixedSizeBinaryBuilder, FixedSizeListBuilder, MessageBuilder,
+    MessageHeader, MetadataVersion, NullBuilder, SchemaBuilder, Struct_Builder, Type, UnionBuilder,
+};
+use arrow_schema::{DataType, Field, Fields, Schema, UnionFields, UnionMode};
+use flatbuffers::{FlatBufferBuilder, UnionWIPOffset, WIPOffset};
+use outband::{Buffer, Decode, Encode, ErrorKind, MsgPack, Multipart, Table, from_multipart, to_multipart};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use batches::{batch, types};
+use counting::measure;
+use random::Random;
+
+#[path = "support/batches.rs"]
+mod batches;
+#[path = "support/counting.rs"]
+mod counting;
+#[path = "support/random.rs"]
+mod random;
+
+fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
+    let thread = thread::Builder::new().stack_size(512 << 10).spawn(run).unwrap();
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+}
+
+/// A table as it is in the metadata.
+#[derive(Serialize, Deserialize, Clone)]
+struct Wire {
+    #[serde(rename = "$table")]
+    schema: ByteBuf,
+    rows: u64,
+    columns: Vec<Column>,
+}
+
+#[derive(Serialize, Deserialize, Clone)]
+#[serde(untagged)]
+enum Column {
+    Keyed(u64, u64, Vec<Option<Buffer>>, Vec<Column>, Box<Column>),
+    Plain(u64, u64, Vec<Option<Buffer>>, Vec<Column>),
+}
+
+impl Column {
+    fn buffers(&mut self) -> &mut Vec<Option<Buffer>> {
+        match self {
+            Self::Keyed(_, _, buffers, _, _) | Self::Plain(_, _, buffers, _) => buffers,
+        }
+    }
+
+    fn len(&mut self) -> &mut u64 {
+        match self {
+            Self::Keyed(len, ..) | Self::Plain(len, ..) => len,
+        }
+    }
+
+    fn nulls(&mut self) -> &mut u64 {
+        match self {
+            Self::Keyed(_, nulls, ..) | Self::Plain(_, nulls, ..) => nulls,
+        }
+    }
+
+    fn children(&mut self) -> &mut Vec<Column> {
+        match self {
+            Self::Keyed(_, _, _, children, _) | Self::Plain(_, _, _, children) => children,
+        }
+    }
+}
+
+fn plain(len: u64, nulls: u64, buffers: Vec<Option<Buffer>>, children: Vec<Column>) -> Column {
+    Column::Plain(len, nulls, buffers, children)
+}
+
+fn of<T: outband::Element>(elements: &[T]) -> Option<Buffer> {
+    Some(Buffer::from_vec(elements.to_vec()))
+}
+
+fn schema_of(fields: Vec<Field>) -> ByteBuf {
+    let schema = Arc::new(Schema::new(fields));
+    let columns = schema.fields().iter().map(|field| new_empty_array(field.data_type())).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(0));
+    let batch = RecordBatch::try_new_with_options(schema, columns, &options).unwrap();
+    from_multipart::<Wire>(to_multipart(&Table::from(batch)).unwrap()).unwrap().schema
+}
+
+/// One column of a type, as somebody forged it.
+fn forged(data_type: DataType, column: Column) -> Wire {
+    forged_field(Field::new("it", data_type, true), column)
+}
+
+fn forged_field(field: Field, mut column: Column) -> Wire {
+    Wire { schema: schema_of(vec![field]), rows: *column.len(), columns: vec![column] }
+}
+
+/// What a receiver does with a table that it has.
+fn use_up(table: &Table) {
+    for array in table.batch().columns() {
+        array.to_data().validate_full().unwrap();
+    }
+    let _ = format!("{table} {table:?}");
+    if table.rows() < 1000 {
+        assert!(table == table);
+        let again = to_multipart(table).unwrap();
+        from_multipart::<Table>(again).unwrap();
+    }
+}
+
+fn refused(wire: &Wire, text: &str) {
+    for codec in [MsgPack::new().out_of_band_from(1), MsgPack::new()] {
+        refused_message(codec.encode(wire).unwrap(), text);
+    }
+}
+
+fn refused_message(message: Multipart, text: &str) {
+    let (result, usage) = measure(|| from_multipart::<Table>(message));
+    let error = result.expect_err(text);
+    assert_eq!(error.kind(), ErrorKind::Peer, "{error}");
+    assert!(error.to_string().contains(text), "{text:?} is not in: {error}");
+    assert!(error.to_string().len() < 1024, "{error}");
+    assert!(usage.peak < 1 << 20, "{text}: {usage:?}");
+}
+
+fn accepted(wire: &Wire) -> Table {
+    let (result, usage) = measure(|| from_multipart::<Table>(to_multipart(wire).unwrap()));
+    assert!(usage.peak < 1 << 20, "{usage:?}");
+    let table = result.unwrap();
+    use_up(&table);
+    table
+}
+
+fn item(data_type: DataType) -> Arc<Field> {
+    Arc::new(Field::new("item", data_type, true))
+}
+
+#[test]
+fn the_forgeries_begin_as_good_tables() {
+    on_a_small_stack(|| {
+        accepted(&forged(DataType::Int32, plain(2, 0, vec![None, of(&[1, 2])], vec![])));
+        accepted(&forged(DataType::Int32, plain(2, 1, vec![of(&[1_u8]), of(&[1, 2])], vec![])));
+        accepted(&forged(DataType::Utf8, plain(2, 0, vec![None, of(&[0, 1, 3]), of("aø".as_bytes())], vec![])));
+        // an empty array may lack its buffers, as pyarrow's do
+        accepted(&forged(DataType::Utf8, plain(0, 0, vec![None, None, None], vec![])));
+        accepted(&forged(DataType::Null, plain(1 << 40, 1 << 40, vec![None], vec![])));
+        let values = plain(2, 0, vec![None, of(&[7_i64, 8])], vec![]);
+        accepted(&forged(dictionary(), Column::Keyed(3, 0, vec![None, of(&[0_i8, 1, 1])], vec![], Box::new(values))));
+    });
+}
+
+#[test]
+fn lengths_and_counts_that_do_not_fit_are_refused() {
+    on_a_small_stack(|| {
+        let ints = |len, nulls, buffers| forged(DataType::Int32, plain(len, nulls, buffers, vec![]));
+        let good = ints(2, 0, vec![None, of(&[1, 2])]);
+        refused(&Wire { rows: 3, ..good.clone() }, "column it: 2 rows, and the table has 3");
+        refused(&Wire { rows: u64::MAX, ..good.clone() }, "18446744073709551615 rows are more than");
+        refused(&Wire { columns: vec![], ..good.clone() }, "1 fields and the table 0 columns");
+        refused(&Wire { columns: vec![good.columns[0].clone(); 2], ..good }, "1 fields and the table 2 columns");
+        refused(&ints(3, 0, vec![None, of(&[1, 2])]), "Need at least 12 bytes");
+        refused(&ints(1 << 47, 0, vec![None, of(&[1, 2])]), "column it: ");
+        refused(&ints(1 << 60, 0, vec![None, of(&[1, 2])]), "rows are more than the limit");
+        refused(&ints(2, 0, vec![]), "no buffers");
+        refused(&ints(2, 0, vec![None]), "column it: 1 buffers, and Int32 has 2");
+        refused(&ints(2, 0, vec![None, None]), "Need at least 8 bytes");
+        refused(&ints(2, 0, vec![None, of(&[1, 2]), of(&[1])]), "1 buffers more");
+        refused(&ints(2, 1, vec![None, of(&[1, 2])]), "no bitmap that says which");
+        refused(&ints(2, 2, vec![of(&[1_u8]), of(&[1, 2])]), "2 nulls announced, and 1 are there");
+        refused(&ints(2, 0, vec![of(&[1_u8]), of(&[1, 2])]), "0 nulls announced, and 1 are there");
+        refused(&ints(9, 0, vec![of(&[255_u8]), of(&[0; 9])]), "a validity bitmap of 1 bytes for 9 rows");
+        refused(&forged(DataType::Boolean, plain(9, 0, vec![None, of(&[1_u8])], vec![])), "Need at least 2 bytes");
+        refused(&forged(DataType::Null, plain(9, 0, vec![of(&[1_u8, 1])], vec![])), "a validity bitmap, which Null");
+        refused(&forged(DataType::Null, plain(9, 3, vec![None], vec![])), "no bitmap");
+        let strict = Field::new("it", DataType::Int32, false);
+        refused(&forged_field(strict, plain(2, 1, vec![of(&[1_u8]), of(&[1, 2])], vec![])), "non-nullable");
+        let mut with_child = ints(2, 0, vec![None, of(&[1, 2])]);
+        with_child.columns[0].children().push(plain(0, 0, vec![None], vec![]));
+        refused(&with_child, "1 children, and Int32 has 0");
+    });
+}
+
+#[test]
+fn offsets_and_text_that_do_not_fit_are_refused() {
+    on_a_small_stack(|| {
+        let texts = |offsets: &[i32], values: &[u8]| {
+            let buffers = vec![None, of(offsets), of(values)];
+            forged(DataType::Utf8, plain(offsets.len() as u64 - 1, 0, buffers, vec![]))
+        };
+        refused(&texts(&[0, 2, 1, 3], b"abc"), "column it: ");
+        refused(&texts(&[0, 2, 4], b"abc"), "column it: ");
+        refused(&texts(&[-1, 2, 3], b"abc"), "column it: ");
+        refused(&texts(&[0, -2, 3], b"abc"), "column it: ");
+        refused(&texts(&[3, 2, 3], b"abc"), "column it: ");
+        refused(&texts(&[0, 1, 3], b"a\xff\xff"), "column it: ");
+        refused(&texts(&[0, 2, 3], "aø".as_bytes()), "column it: ");
+        refused(&texts(&[0, 5, 3], b"abc"), "column it: ");
+        let large = |offsets: &[i64]| {
+            let buffers = vec![None, of(offsets), of(b"abc")];
+            forged(DataType::LargeBinary, plain(offsets.len() as u64 - 1, 0, buffers, vec![]))
+        };
+        refused(&large(&[0, i64::MAX, 3]), "column it: ");
+        refused(&large(&[0, i64::MIN, 3]), "column it: ");
+        let lists = |offsets: &[i32]| {
+            let child = plain(3, 0, vec![None, of(&[1_i16, 2, 3])], vec![]);
+            let buffers = vec![None, of(offsets)];
+            forged(DataType::List(item(DataType::Int16)), plain(offsets.len() as u64 - 1, 0, buffers, vec![child]))
+        };
+        refused(&lists(&[0, 2, 4]), "column it: ");
+        refused(&lists(&[0, 3, 2]), "column it: ");
+        refused(&lists(&[0, -1, 2]), "column it: ");
+        let views = |offsets: &[i64], sizes: &[i64]| {
+            let child = plain(3, 0, vec![None, of(&[1_i16, 2, 3])], vec![]);
+            let buffers = vec![None, of(offsets), of(sizes)];
+            let data_type = DataType::LargeListView(item(DataType::Int16));
+            forged(data_type, plain(offsets.len() as u64, 0, buffers, vec![child]))
+        };
+        accepted(&views(&[2, 0], &[1, 2]));
+        refused(&views(&[2, 0], &[2, 2]), "column it: ");
+        refused(&views(&[i64::MAX], &[i64::MAX]), "column it: ");
+        refused(&views(&[-1], &[1]), "column it: ");
+        refused(&views(&[0, 0], &[1]), "column it: ");
+    });
+}
+
+#[test]
+fn views_that_look_elsewhere_are_refused() {
+    on_a_small_stack(|| {
+        let text = b"a text of more than twelve bytes";
+        let view = |len: u32, prefix: &[u8; 4], buffer: u32, offset: u32| {
+            u128::from(len)
+                | u128::from(u32::from_le_bytes(*prefix)) << 32
+                | u128::from(buffer) << 64
+                | u128::from(offset) << 96
+        };
+        let views = |view: u128, text: &[u8]| {
+            forged(DataType::Utf8View, plain(1, 0, vec![None, of(&[view]), of(text)], vec![]))
+        };
+        accepted(&views(view(32, b"a te", 0, 0), text));
+        refused(&views(view(33, b"a te", 0, 0), text), "column it: ");
+        refused(&views(view(32, b"a te", 0, 1), text), "column it: ");
+        refused(&views(view(32, b"a te", 0, u32::MAX), text), "column it: ");
+        refused(&views(view(u32::MAX, b"a te", 0, u32::MAX), text), "column it: ");
+        refused(&views(view(32, b"a te", 1, 0), text), "column it: ");
+        refused(&views(view(32, b"b te", 0, 0), text), "column it: ");
+        refused(&views(view(4, b"a te", 1, 0), text), "column it: ");
+        refused(&views(view(4, b"\xff\xff\xff\xff", 0, 0), text), "column it: ");
+        refused(&views(view(32, b"a te", 0, 0), b"a text of more \xff\xff\xff\xffthan twelve bytes"), "column it: ");
+        let none = forged(DataType::Utf8View, plain(1, 0, vec![None, of(&[view(32, b"a te", 0, 0)])], vec![]));
+        refused(&none, "column it: ");
+    });
+}
+
+fn dictionary() -> DataType {
+    DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Int64))
+}
+
+#[test]
+fn dictionaries_unions_and_runs_that_do_not_fit_are_refused() {
+    on_a_small_stack(|| {
+        let values = || plain(2, 0, vec![None, of(&[7_i64, 8])], vec![]);
+        let keyed = |keys: &[i8]| {
+            let buffers = vec![None, of(keys)];
+            forged(dictionary(), Column::Keyed(keys.len() as u64, 0, buffers, vec![], Box::new(values())))
+        };
+        refused(&keyed(&[0, 2]), "column it: ");
+        refused(&keyed(&[0, -1]), "column it: ");
+        refused(&forged(dictionary(), plain(1, 0, vec![None, of(&[0_i8])], vec![])), "needs a dictionary alone");
+        refused(
+            &forged(dictionary(), plain(1, 0, vec![None, of(&[0_i8])], vec![values()])),
+            "needs a dictionary alone",
+        );
+        let stray = Column::Keyed(1, 0, vec![None, of(&[0])], vec![], Box::new(values()));
+        refused(&forged(DataType::Int32, stray), "a dictionary, which Int32 does not have");
+        let bad = Column::Keyed(1, 0, vec![None, of(&[0_i8])], vec![], Box::new(plain(2, 0, vec![None, None], vec![])));
+        refused(&forged(dictionary(), bad), "column it.dictionary: ");
+
+        let members = UnionFields::try_new([3, 5], [item(DataType::Int64), item(DataType::Boolean)]).unwrap();
+        let union = |mode, buffers: Vec<Option<Buffer>>, flags: u64| {
+            let children = vec![values(), plain(flags, 0, vec![None, of(&[1_u8])], vec![])];
+            forged(DataType::Union(members.clone(), mode), plain(2, 0, buffers, children))
+        };
+        accepted(&union(UnionMode::Dense, vec![None, of(&[3_i8, 5]), of(&[1, 0])], 1));
+        refused(&union(UnionMode::Dense, vec![None, of(&[3_i8, 4]), of(&[1, 0])], 1), "column it: ");
+        refused(&union(UnionMode::Dense, vec![None, of(&[3_i8, -5]), of(&[1, 0])], 1), "column it: ");
+        refused(&union(UnionMode::Dense, vec![None, of(&[3_i8, 5]), of(&[1, 1])], 1), "column it: ");
+        refused(&union(UnionMode::Dense, vec![None, of(&[3_i8, 5]), of(&[-1, 0])], 1), "column it: ");
+        refused(&union(UnionMode::Dense, vec![of(&[3_u8]), of(&[3_i8, 5]), of(&[1, 0])], 1), "a validity bitmap");
+        accepted(&union(UnionMode::Sparse, vec![None, of(&[3_i8, 5])], 2));
+        refused(&union(UnionMode::Sparse, vec![None, of(&[3_i8, 5])], 1), "column it: ");
+
+        let runs = |ends: &[i32], nulls: Option<Buffer>, len: u64| {
+            let fields = [Arc::new(Field::new("run_ends", DataType::Int32, false)), item(DataType::Int64)];
+            let [ends_field, values_field] = fields;
+            let count = u64::from(nulls.is_some());
+            let ends = plain(ends.len() as u64, count, vec![nulls, of(ends)], vec![]);
+            let data_type = DataType::RunEndEncoded(ends_field, values_field);
+            forged(data_type, plain(len, 0, vec![None], vec![ends, values()]))
+        };
+        accepted(&runs(&[2, 5], None, 5));
+        refused(&runs(&[2, 5], None, 6), "column it: ");
+        refused(&runs(&[2, 2], None, 2), "column it: ");
+        refused(&runs(&[0, 2], None, 2), "column it: ");
+        refused(&runs(&[-2, 2], None, 2), "column it: ");
+        refused(&runs(&[2], None, 2), "column it: ");
+        refused(&runs(&[2, 5], of(&[1_u8]), 5), "column it: ");
+        refused(&runs(&[], None, 1), "column it: ");
+    });
+}
+
+#[test]
+fn children_that_do_not_fit_are_refused() {
+    on_a_small_stack(|| {
+        let child = |len| plain(len, 0, vec![None, of(&[1_i64, 2, 3, 4])], vec![]);
+        let triples = |child| forged(DataType::FixedSizeList(item(DataType::Int64), 3), plain(2, 0, vec![None], child));
+        refused(&triples(vec![child(4)]), "column it: ");
+        refused(&triples(vec![]), "0 children");
+        refused(&triples(vec![child(5)]), "column it.item: Invalid argument error: Need at least 40 bytes");
+        let fields = Fields::from(vec![item(DataType::Int64), item(DataType::Int64)]);
+        let pair = |children| forged(DataType::Struct(fields.clone()), plain(4, 0, vec![None], children));
+        accepted(&pair(vec![child(4), child(4)]));
+        refused(&pair(vec![child(4), child(3)]), "column it: ");
+        refused(&pair(vec![child(4)]), "1 children");
+        refused(&pair(vec![child(4), child(4), child(4)]), "3 children");
+
+        // lengths that only Arrow's arithmetic sees
+        let nothing = |len| vec![plain(len, len, vec![None], vec![])];
+        let lists = |size, nullable, len, nulls, buffers, child| {
+            let item = Arc::new(Field::new("item", DataType::Null, nullable));
+            forged(DataType::FixedSizeList(item, size), plain(len, nulls, buffers, child))
+        };
+        refused(&lists(i32::MAX, true, 1 << 40, 0, vec![None], nothing(1 << 47)), "lists of 2147483647 values");
+        let bitmap = vec![of(&[1_u8])];
+        refused(&lists(1 << 30, false, 8, 7, bitmap.clone(), nothing(1 << 33)), "which have 0 bytes");
+        accepted(&lists(1 << 30, true, 8, 7, bitmap, nothing(1 << 33)));
+
+        let pairs =
+            Fields::from(vec![Field::new("key", DataType::Int64, false), Field::new("value", DataType::Int64, true)]);
+        let entries = Arc::new(Field::new("entries", DataType::Struct(pairs), false));
+        let map = |key| {
+            let entries_column = plain(4, 0, vec![None], vec![key, child(4)]);
+            forged(DataType::Map(entries.clone(), false), plain(1, 0, vec![None, of(&[0, 4])], vec![entries_column]))
+        };
+        accepted(&map(child(4)));
+        let with_null = plain(4, 1, vec![of(&[7_u8]), of(&[1_i64, 2, 3, 4])], vec![]);
+        refused(&map(with_null), "column it.entries: ");
+    });
+}
+
+/// A schema message of one field, made by hand: Arrow's own types would not have it.
+fn raw_schema(endianness: Endianness, field: impl FnOnce(&mut FlatBufferBuilder<'static>) -> Raw) -> ByteBuf {
+    let mut builder = FlatBufferBuilder::new();
+    let field = field(&mut builder);
+    let fields = builder.create_vector(&[field]);
+    let mut schema = SchemaBuilder::new(&mut builder);
+    schema.add_endianness(endianness);
+    schema.add_fields(fields);
+    let schema = schema.finish();
+    let mut message = MessageBuilder::new(&mut builder);
+    message.add_version(MetadataVersion::V5);
+    message.add_header_type(MessageHeader::Schema);
+    message.add_header(schema.as_union_value());
+    let message = message.finish();
+    builder.finish(message, None);
+    let message = builder.finished_data();
+    let padded = message.len().next_multiple_of(8);
+    let mut bytes = [&[0xff; 4][..], &(padded as u32).to_le_bytes(), message].concat();
+    bytes.resize(8 + padded, 0);
+    ByteBuf::from(bytes)
+}
+
+type Raw = WIPOffset<arrow_ipc::Field<'static>>;
+
+fn raw_field(
+    builder: &mut FlatBufferBuilder<'static>,
+    kind: Type,
+    of: impl FnOnce(&mut FlatBufferBuilder<'static>) -> WIPOffset<UnionWIPOffset>,
+    children: &[Raw],
+) -> Raw {
+    let (name, of, children) = (builder.create_string("it"), of(builder), builder.create_vector(children));
+    let mut field = FieldBuilder::new(builder);
+    field.add_name(name);
+    field.add_nullable(true);
+    field.add_type_type(kind);
+    field.add_type_(of);
+    field.add_children(children);
+    field.finish()
+}
+
+fn null(builder: &mut FlatBufferBuilder<'static>) -> Raw {
+    raw_field(builder, Type::Null, |builder| NullBuilder::new(builder).finish().as_union_value(), &[])
+}
+
+fn structure(builder: &mut FlatBufferBuilder<'static>, children: &[Raw]) -> Raw {
+    raw_field(builder, Type::Struct_, |builder| Struct_Builder::new(builder).finish().as_union_value(), children)
+}
+
+fn union(builder: &mut FlatBufferBuilder<'static>, ids: Option<&[i32]>, children: &[Raw]) -> Raw {
+    let of = |builder: &mut FlatBufferBuilder<'static>| {
+        let ids = ids.map(|ids| builder.create_vector(ids));
+        let mut union = UnionBuilder::new(builder);
+        if let Some(ids) = ids {
+            union.add_typeIds(ids);
+        }
+        union.finish().as_union_value()
+    };
+    raw_field(builder, Type::Union, of, children)
+}
+
+#[test]
+fn schemas_that_no_arrow_program_writes_are_refused() {
+    on_a_small_stack(|| {
+        let refused_schema = |schema: ByteBuf, text: &str| {
+            let columns = vec![plain(0, 0, vec![None], vec![])];
+            refused(&Wire { schema, rows: 0, columns }, text);
+        };
+        let little = |field: fn(&mut FlatBufferBuilder<'static>) -> Raw| raw_schema(Endianness::Little, field);
+        accepted(&Wire { schema: little(null), rows: 1, columns: vec![plain(1, 1, vec![None], vec![])] });
+        refused_schema(raw_schema(Endianness::Big, null), "big-endian");
+        refused_schema(
+            little(|builder| {
+                let of = |builder: &mut FlatBufferBuilder<'static>| {
+                    let mut binary = FixedSizeBinaryBuilder::new(builder);
+                    binary.add_byteWidth(-1);
+                    binary.finish().as_union_value()
+                };
+                raw_field(builder, Type::FixedSizeBinary, of, &[])
+            }),
+            "values of negative length",
+        );
+        refused_schema(
+            little(|builder| {
+                let child = null(builder);
+                let of = |builder: &mut FlatBufferBuilder<'static>| {
+                    let mut list = FixedSizeListBuilder::new(builder);
+                    list.add_listSize(-1);
+                    list.finish().as_union_value()
+                };
+                raw_field(builder, Type::FixedSizeList, of, &[child])
+            }),
+            "lists of negative length",
+        );
+        for (precision, scale, bits) in
+            [(0, 0, 128), (39, 0, 128), (10, 20, 64), (300, 0, 256), (5, 200, 128), (5, 0, 24)]
+        {
+            let schema = raw_schema(Endianness::Little, |builder| {
+                let of = |builder: &mut FlatBufferBuilder<'static>| {
+                    let mut decimal = DecimalBuilder::new(builder);
+                    decimal.add_precision(precision);
+                    decimal.add_scale(scale);
+                    decimal.add_bitWidth(bits);
+                    decimal.finish().as_union_value()
+                };
+                raw_field(builder, Type::Decimal, of, &[])
+            });
+            refused_schema(schema, "field \"it\" of the schema: ");
+        }
+        refused_schema(
+            little(|builder| {
+                let children: Vec<_> = (0..129).map(|_| null(builder)).collect();
+                union(builder, None, &children)
+            }),
+            "union type ids",
+        );
+        for ids in [&[0, 256], &[-1, 0], &[128, 0], &[0, 0]] {
+            let schema = raw_schema(Endianness::Little, |builder| {
+                let children = [null(builder), null(builder)];
+                union(builder, Some(ids), &children)
+            });
+            refused_schema(schema, "type id");
+        }
+        // 2 to the power of 40 fields in a few hundred bytes: every struct has the one below it twice
+        refused_schema(
+            little(|builder| (0..40).fold(null(builder), |below, _| structure(builder, &[below, below]))),
+            "is no Arrow message",
+        );
+        // deeper than the verifier goes
+        refused_schema(
+            little(|builder| (0..500).fold(null(builder), |below, _| structure(builder, &[below]))),
+            "is no Arrow message",
+        );
+        let good = little(null);
+        refused_schema(ByteBuf::new(), "no Arrow schema message");
+        refused_schema(ByteBuf::from(good[..good.len() - 1].to_vec()), "not what it announces");
+        refused_schema(ByteBuf::from(good[4..].to_vec()), "does not begin as");
+    });
+}
+
+#[test]
+fn a_million_columns_do_not_fill_memory() {
+    on_a_small_stack(|| {
+        let schema = schema_of(vec![Field::new("it", DataType::Int32, true)]);
+        let many = |columns| Wire { schema: schema.clone(), rows: 0, columns };
+        let empty = || plain(0, 0, vec![], vec![]);
+        let attacks = [
+            ("more columns than", many(vec![empty(); 300_000])),
+            ("more columns than", many(vec![plain(0, 0, vec![], vec![empty(); 300_000])])),
+            ("more buffers than", many(vec![plain(0, 0, vec![None; 1_000_000], vec![])])),
+            ("rows, and the table", Wire { rows: 7, ..many(vec![empty()]) }),
+        ];
+        for (text, wire) in attacks {
+            let message = to_multipart(&wire).unwrap();
+            let (result, usage) = measure(|| from_multipart::<Table>(message));
+            let error = result.unwrap_err();
+            assert!(error.to_string().contains(text), "{error}");
+            assert!(usage.peak < 16 << 20, "{text}: {usage:?}");
+        }
+    });
+}
+
+/// Every byte of a message whose buffers are all in band, changed in two ways.
+#[test]
+fn every_changed_byte_is_an_error_or_a_valid_table() {
+    on_a_small_stack(|| {
+        let mut random = Random::seeded(11);
+        let in_band = MsgPack::new().out_of_band_from(usize::MAX);
+        let (mut refused, mut accepted) = (0_usize, 0_usize);
+        for data_type in types() {
+            let table = Table::from(batch(&mut random, std::slice::from_ref(&data_type), 3));
+            let good = in_band.encode(&table).unwrap().metadata().to_vec();
+            for at in 0..good.len() {
+                let (bit, extreme) = (1_u8 << random.below(8), [0, 0x7f, 0xff][random.below(3)]);
+                for byte in [good[at] ^ bit, extreme] {
+                    let mut bad = good.clone();
+                    bad[at] = byte;
+                    let (result, usage) = measure(|| from_multipart::<Table>(Multipart::new(bad, vec![])));
+                    assert!(usage.peak < 1 << 20, "byte {at} of {data_type}: {usage:?}");
+                    match result {
+                        Ok(table) => {
+                            accepted += 1;
+                            use_up(&table);
+                        }
+                        Err(error) => {
+                            refused += 1;
+                            assert!(matches!(error.kind(), ErrorKind::Peer | ErrorKind::Limits), "{error:?}");
+                            assert!(error.to_string().len() < 1024);
+                        }
+                    }
+                }
+            }
+        }
+        println!("{refused} refused, {accepted} accepted");
+        assert!(refused > 10_000 && accepted > 10_000);
+    });
+}
+
+/// Many bytes at once, in the buffers alone.
+#[test]
+fn scrambled_buffers_are_an_error_or_a_valid_table() {
+    on_a_small_stack(|| {
+        let mut random = Random::seeded(12);
+        for data_type in types() {
+            for _ in 0..40 {
+                let table = Table::from(batch(&mut random, std::slice::from_ref(&data_type), 20));
+                let mut wire: Wire = from_multipart(to_multipart(&table).unwrap()).unwrap();
+                wire.columns.iter_mut().for_each(|column| scramble(&mut random, column));
+                let message = MsgPack::new().out_of_band_from(1).encode(&wire).unwrap();
+                if let Ok(table) = Decode::<Table>::decode(&MsgPack::new(), message) {
+                    use_up(&table);
+                }
+            }
+        }
+    });
+}
+
+fn scramble(random: &mut Random, column: &mut Column) {
+    if random.below(10) == 0 {
+        *column.len() = [0, 1, 19, 21, 1 << 20, 1 << 47, u64::MAX][random.below(7)];
+    }
+    if random.below(10) == 0 {
+        *column.nulls() = random.below(30) as u64;
+    }
+    for buffer in column.buffers() {
+        let Some(bytes) = buffer else { continue };
+        let mut bytes = bytes.to_vec();
+        match random.below(6) {
+            0 => *buffer = None,
+            1 => *buffer = Some(Buffer::copy_from_slice(&bytes[..random.below(bytes.len() + 1)])),
+            2 if !bytes.is_empty() => {
+                for _ in 0..1 + random.below(4) {
+                    let at = random.below(bytes.len());
+                    bytes[at] = [random.next() as u8, 0, 0xff, 0x80][random.below(4)];
+                }
+                *buffer = Some(bytes.into());
+            }
+            _ => {}
+        }
+    }
+    if random.below(30) == 0 {
+        column.buffers().push(None);
+    }
+    if random.below(30) == 0 {
+        column.children().pop();
+    }
+    column.children().iter_mut().for_each(|child| scramble(random, child));
+    if let Column::Keyed(_, _, _, _, values) = column {
+        scramble(random, values);
+    }
+}
