@@ -33,8 +33,8 @@ pub mod docs;
 pub use array::{Array, DType, Order, Scalar};
 pub use buffer::Buffer;
 pub use codec::{
-    BufferInfo, Decode, Encode, HeadedArray, MsgPack, Placement, from_multipart, from_multipart_ref, serde_buffer,
-    to_multipart,
+    BufferInfo, Decode, Encode, HeadedArray, Json, MsgPack, Placement, from_multipart, from_multipart_ref,
+    serde_buffer, to_multipart,
 };
 pub use compress::Compression;
 pub use element::Element;

@@ -80,7 +80,7 @@ fn casts_of_wrong_length_or_alignment_are_errors() {
         assert_eq!(aligned, odd);
     }
     assert_eq!(odd.to_aligned(8).try_cast::<u64>().unwrap(), [0]);
-    assert_eq!(Buffer::new().try_cast::<u64>().unwrap(), []);
+    assert!(Buffer::new().try_cast::<u64>().unwrap().is_empty());
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use outband::{
-    Buffer, BufferPool, Decode, Encode, Limits, MsgPack, Multipart, SocketExt, Value, from_multipart,
+    Buffer, BufferPool, Decode, Encode, Json, Limits, MsgPack, Multipart, SocketExt, Value, from_multipart,
     from_multipart_ref, memory, to_multipart,
 };
 use serde::{Deserialize, Serialize};
@@ -365,6 +365,12 @@ const CONVERSIONS: &[Row] = &[
         let (label, bytes): (&str, &[u8]) = MsgPack::new().decode_ref(&message).unwrap();
         assert!(message.metadata().as_ptr_range().contains(&label.as_ptr()));
         (at(&message.buffers()[0]), at(bytes))
+    }),
+    ("Json::decode_ref to &str", || {
+        let text = "x".repeat(LEN);
+        let message = Json::new().encode(&text).unwrap();
+        let inside = (message.metadata().as_ptr().addr() + 1, LEN);
+        (inside, at(Json::new().decode_ref::<&str>(&message).unwrap().as_bytes()))
     }),
     ("from_multipart_ref to Buffer", || {
         let message = to_multipart(&Buffer::from_vec(vec![1_u8; LEN])).unwrap();

@@ -14,6 +14,7 @@ pub mod serde_buffer;
 mod zipped;
 
 pub use headed::HeadedArray;
+pub use json::Json;
 pub use msgpack::{MsgPack, from_multipart, from_multipart_ref, to_multipart};
 pub use place::{BufferInfo, Placement};
 

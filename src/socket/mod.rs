@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 pub use envelope::Envelope;
 
 use crate::array::Array;
-use crate::codec::{Decode, Encode, HeadedArray, MsgPack};
+use crate::codec::{Decode, Encode, HeadedArray, Json, MsgPack};
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::multipart::Multipart;
@@ -34,6 +34,7 @@ use transfer::{encode_and_send, receive, receive_and_decode, send_owned};
 /// | ROUTER | [`send_obj_to`](Self::send_obj_to) | [`recv_obj_from`](Self::recv_obj_from) |
 /// | ROUTER or DEALER facing REQ or REP | [`send_obj_via`](Self::send_obj_via) | [`recv_obj_via`](Self::recv_obj_via) |
 /// | any of these, another codec | [`send_with`](Self::send_with), `publish_with`, `send_with_to`, `send_with_via` | [`recv_with`](Self::recv_with), `recv_topic_with`, `recv_with_from`, `recv_with_via` |
+/// | any, JSON as pyzmq has it | [`send_json`](Self::send_json), or `send_with(&Json::new(), ...)` and its kin | [`recv_json`](Self::recv_json), or `recv_with(&Json::new())` and its kin |
 /// | any, undecoded | [`send_message`](Self::send_message) | [`recv_message`](Self::recv_message) |
 ///
 /// **A send is all or nothing.** Either every frame of a message is with libzmq for one peer, or none is: when a peer dies
@@ -113,6 +114,32 @@ pub trait SocketExt {
     /// Receives a value with any codec, or fails at once with kind `Timeout`.
     fn try_recv_with<T, C: Decode<T>>(&self, codec: &C) -> Result<T> {
         receive_and_decode(self.as_zmq(), codec, Wait::Never, Envelope::none).map(|(_, value)| value)
+    }
+
+    /// Sends a value as pyzmq's `send_json` does: see [`Json`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use outband::SocketExt;
+    ///
+    /// let context = zmq::Context::new();
+    /// let (tx, rx) = (context.socket(zmq::PUSH)?, context.socket(zmq::PULL)?);
+    /// rx.bind("inproc://json")?;
+    /// tx.connect("inproc://json")?;
+    ///
+    /// tx.send_json(&("kelvin", 273.15))?; // in Python: socket.recv_json() == ["kelvin", 273.15]
+    /// let (unit, value): (String, f64) = rx.recv_json()?;
+    /// assert_eq!((unit.as_str(), value), ("kelvin", 273.15));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn send_json<T: Serialize + ?Sized>(&self, value: &T) -> Result<()> {
+        self.send_with(&Json::new(), value)
+    }
+
+    /// Receives a value that pyzmq's `send_json` sent: see [`Json`].
+    fn recv_json<T: DeserializeOwned>(&self) -> Result<T> {
+        self.recv_with(&Json::new())
     }
 
     /// Sends an array as `send_array` of the pyzmq documentation does: a JSON header, then the elements. See

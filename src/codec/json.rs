@@ -1,1 +1,0 @@
-//! `Json`: what pyzmq's `send_json` and `recv_json` speak.

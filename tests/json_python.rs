@@ -1,0 +1,155 @@
+//! pyzmq's own `send_json` and `recv_json` at the other end: thousands of random values, byte for byte.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use outband::{Buffer, Decode, Encode, Error, Json, SocketExt};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use python::Script;
+
+#[path = "support/python.rs"]
+mod python;
+
+const SEED: &str = "20240607";
+const ROUNDS: usize = 4000;
+
+/// Any JSON value, with the order of entries and floats that are not finite.
+#[derive(Serialize, Debug)]
+#[serde(untagged)]
+enum Any {
+    Null(()),
+    Bool(bool),
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+    Text(String),
+    List(Vec<Any>),
+    #[serde(serialize_with = "entries")]
+    Map(Vec<(String, Any)>),
+}
+
+fn entries<S: Serializer>(entries: &[(String, Any)], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(entries.len()))?;
+    for (key, value) in entries {
+        map.serialize_entry(key, value)?;
+    }
+    map.end()
+}
+
+impl<'de> Deserialize<'de> for Any {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyVisitor)
+    }
+}
+
+struct AnyVisitor;
+
+impl<'de> Visitor<'de> for AnyVisitor {
+    type Value = Any;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_unit<E>(self) -> Result<Any, E> {
+        Ok(Any::Null(()))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Any, E> {
+        Ok(Any::Bool(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Any, E> {
+        Ok(Any::Unsigned(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Any, E> {
+        Ok(Any::Signed(value))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Any, E> {
+        Ok(Any::Float(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Any, E> {
+        Ok(Any::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Any, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = list.next_element()? {
+            values.push(value);
+        }
+        Ok(Any::List(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Any, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Any::Map(entries))
+    }
+}
+
+#[derive(Serialize)]
+enum Shape {
+    Circle { radius: f32 },
+}
+
+#[derive(Serialize)]
+struct Greeting {
+    text: &'static str,
+    floats: Vec<f64>,
+    wide: i128,
+    shape: Shape,
+    keys: BTreeMap<i8, bool>,
+    bytes: Buffer,
+}
+
+#[test]
+fn python_and_rust_write_the_same_bytes() {
+    let context = zmq::Context::new();
+    let server = context.socket(zmq::REP).unwrap();
+    server.set_sndtimeo(60_000).unwrap();
+    server.set_rcvtimeo(60_000).unwrap();
+    server.set_linger(0).unwrap();
+    server.bind("tcp://127.0.0.1:*").unwrap();
+    let endpoint = server.get_last_endpoint().unwrap().unwrap();
+    let script = Script::start("json_peer.py", &[&endpoint, SEED, &ROUNDS.to_string()]);
+
+    assert_eq!(server.recv_json::<BTreeMap<String, bool>>().unwrap(), [("ready".to_owned(), true)].into());
+    let greeting = Greeting {
+        text: "é😀\0\u{7f}\u{2028}\"\\/",
+        floats: vec![1e16, 1e-5, 1.0, -0.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN],
+        wide: i128::MAX,
+        shape: Shape::Circle { radius: 0.5 },
+        keys: [(-1, true), (20, false)].into(),
+        bytes: vec![0, 127, 255].into(),
+    };
+    server.send_with(&Json::new().buffers_in_band(), &greeting).unwrap();
+
+    for _ in 0..ROUNDS {
+        server.send_json(&server.recv_json::<Any>().unwrap()).unwrap();
+    }
+    for _ in 0..4 {
+        let error: Error = server.recv_json::<Any>().unwrap_err();
+        assert!(error.is_peer(), "{error}");
+        server.send_json(&format!("refused: {error}")).unwrap();
+    }
+    let end: String = server.recv_json().unwrap();
+    server.send_json(&end).unwrap();
+    script.finish();
+}
+
+#[test]
+fn the_oracle_keeps_everything() {
+    let text = r#"{"b": [null, true, 1, -1, 1.5, "x", NaN], "a": {}}"#;
+    let any: Any = Json::new().decode_frame(text.as_bytes()).unwrap();
+    assert_eq!(&Json::new().encode(&any).unwrap().metadata()[..], text.as_bytes());
+}
