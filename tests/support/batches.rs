@@ -170,7 +170,12 @@ fn union(random: &mut Random, fields: &UnionFields, mode: UnionMode, len: usize)
     let type_ids: ScalarBuffer<i8> = (0..len).map(|_| ids[random.below(ids.len())]).collect();
     let (child_len, offsets) = match mode {
         UnionMode::Sparse => (len, None),
-        UnionMode::Dense => (len + 3, Some((0..len).map(|_| random.below(len + 3) as i32).collect())),
+        UnionMode::Dense => {
+            // in order, as the format wants them
+            let mut offsets: Vec<_> = (0..len).map(|_| random.below(len + 3) as i32).collect();
+            offsets.sort_unstable();
+            (len + 3, Some(offsets.into()))
+        }
     };
     let children = fields.iter().map(|(_, field)| sliced(random, field.data_type(), child_len)).collect();
     Arc::new(UnionArray::try_new(fields.clone(), type_ids, offsets, children).unwrap())
@@ -247,11 +252,27 @@ pub(crate) fn array(random: &mut Random, data_type: &DataType, len: usize) -> Ar
             let [BufferSpec::FixedWidth { byte_width, .. }] = layout(plain).buffers[..] else {
                 panic!("no values of {plain} here")
             };
-            let values: Vec<u8> = (0..len * byte_width).map(|_| random.next() as u8).collect();
+            let values: Vec<u8> = (0..len).flat_map(|_| value(random, plain, byte_width)).collect();
             let builder = ArrayDataBuilder::new(plain.clone()).len(len).nulls(nulls(random, len));
             make_array(builder.add_buffer(Buffer::from_vec(values)).align_buffers(true).build().unwrap())
         }
     }
+}
+
+/// The bytes of one value: any bits, where the type does not say that only some are sensible.
+fn value(random: &mut Random, data_type: &DataType, width: usize) -> Vec<u8> {
+    const DAY: usize = 86_400;
+    let number = match data_type {
+        DataType::Date64 => (random.below(40_000) * DAY * 1000) as i64,
+        DataType::Time32(TimeUnit::Second) => random.below(DAY) as i64,
+        DataType::Time32(_) => random.below(DAY * 1000) as i64,
+        DataType::Time64(TimeUnit::Microsecond) => random.below(DAY * 1_000_000) as i64,
+        DataType::Time64(_) => random.below(DAY * 1_000_000_000) as i64,
+        decimal if decimal.is_decimal() => random.below(2_000_000) as i64 - 1_000_000,
+        _ => return (0..width).map(|_| random.next() as u8).collect(),
+    };
+    let sign = if number < 0 { 0xff } else { 0 };
+    number.to_le_bytes().into_iter().chain([sign; 32]).take(width).collect()
 }
 
 /// A batch with a column of each of these types.
