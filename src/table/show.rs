@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch, make_array};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_schema::Field;
+use arrow_schema::{DataType, Field};
 
 use crate::error::excerpt;
 
@@ -57,10 +57,9 @@ impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nullable = if self.field.is_nullable() { "?" } else { "" };
         write!(f, "{}: {}{nullable} [", self.field.name(), self.field.data_type())?;
-        let head = self.array.slice(0, self.array.len().min(ROWS));
+        let head = in_known_zone(self.array.slice(0, self.array.len().min(ROWS)));
         let options = FormatOptions::new().with_null("null");
         let Ok(cells) = ArrayFormatter::try_new(&head, &options) else {
-            // a time zone that nobody knows, for one
             return f.write_str("...]");
         };
         for row in 0..head.len() {
@@ -69,4 +68,11 @@ impl fmt::Display for Line<'_> {
         }
         f.write_str(if self.array.len() > ROWS { ", ...]" } else { "]" })
     }
+}
+
+/// Instants in UTC instead of a zone by name: names take a database that is not compiled in.
+fn in_known_zone(array: ArrayRef) -> ArrayRef {
+    let DataType::Timestamp(unit, Some(_)) = array.data_type() else { return array };
+    let utc = DataType::Timestamp(*unit, Some("+00:00".into()));
+    array.to_data().into_builder().data_type(utc).build().map_or(array, make_array)
 }
