@@ -32,6 +32,8 @@ pub mod docs;
 // The public interface is:
 pub use array::{Array, DType, Order, Scalar};
 pub use buffer::Buffer;
+#[cfg(feature = "protobuf")]
+pub use codec::Protobuf;
 pub use codec::{
     BufferInfo, Decode, Encode, HeadedArray, Json, MsgPack, Placement, from_multipart, from_multipart_ref,
     serde_buffer, to_multipart,

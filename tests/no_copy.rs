@@ -21,6 +21,9 @@ use outband::{
 };
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "protobuf")]
+use outband::Protobuf;
+
 /// The system's allocator, counting.
 struct Counting;
 
@@ -372,6 +375,14 @@ const CONVERSIONS: &[Row] = &[
         let inside = (message.metadata().as_ptr().addr() + 1, LEN);
         (inside, at(Json::new().decode_ref::<&str>(&message).unwrap().as_bytes()))
     }),
+    #[cfg(feature = "protobuf")]
+    ("Protobuf, arriving: a field of type Bytes", || {
+        let message = Protobuf::new().encode(&Blob { raw: vec![1; LEN].into() }).unwrap();
+        let frame = message.metadata().as_ptr().addr();
+        let blob: Blob = Protobuf::new().decode(message).unwrap();
+        // a tag and a length of three bytes come first
+        ((frame + 4, LEN), at(&blob.raw))
+    }),
     ("from_multipart_ref to Buffer", || {
         let message = to_multipart(&Buffer::from_vec(vec![1_u8; LEN])).unwrap();
         (at(&message.buffers()[0]), at(&from_multipart_ref::<Buffer>(&message).unwrap()))
@@ -433,6 +444,13 @@ impl std::io::Write for Longest {
 #[derive(Serialize, Deserialize)]
 struct Plain {
     #[serde(with = "outband::serde_buffer")]
+    raw: Bytes,
+}
+
+#[cfg(feature = "protobuf")]
+#[derive(Clone, PartialEq, prost::Message)]
+struct Blob {
+    #[prost(bytes = "bytes", tag = "1")]
     raw: Bytes,
 }
 

@@ -17,6 +17,8 @@ pub use headed::HeadedArray;
 pub use json::Json;
 pub use msgpack::{MsgPack, from_multipart, from_multipart_ref, to_multipart};
 pub use place::{BufferInfo, Placement};
+#[cfg(feature = "protobuf")]
+pub use protobuf::Protobuf;
 
 use crate::buffer::Buffer;
 use crate::error::Result;
