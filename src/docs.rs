@@ -16,3 +16,5 @@ pub mod benchmarks {}
 #[cfg(feature = "arrow")]
 #[doc = include_str!("../docs/tables.md")]
 pub mod tables {}
+#[doc = include_str!("../docs/compression.md")]
+pub mod compression {}

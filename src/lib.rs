@@ -35,10 +35,12 @@ pub use buffer::Buffer;
 #[cfg(feature = "protobuf")]
 pub use codec::Protobuf;
 pub use codec::{
-    BufferInfo, Decode, Encode, HeadedArray, Json, MsgPack, Placement, from_multipart, from_multipart_ref,
+    BufferInfo, BufferSizes, Decode, Encode, HeadedArray, Json, MsgPack, Placement, from_multipart, from_multipart_ref,
     serde_buffer, to_multipart,
 };
 pub use compress::Compression;
+#[cfg(feature = "blosc")]
+pub use compress::{Inner, Shuffle};
 pub use element::Element;
 pub use error::{Error, ErrorKind, Result};
 pub use limits::Limits;

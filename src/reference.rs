@@ -49,16 +49,16 @@ pub(crate) struct Packed {
 pub(crate) enum Encoding {
     /// A zlib stream (RFC 1950).
     Zlib,
-    /// LZ4 frames.
+    /// An LZ4 frame.
     Lz4,
-    /// Zstandard frames (RFC 8878).
+    /// A Zstandard frame (RFC 8878).
     Zstd,
     /// A Blosc2 contiguous frame.
     Blosc2,
 }
 
 impl Encoding {
-    const ALL: [Self; 4] = [Self::Zlib, Self::Lz4, Self::Zstd, Self::Blosc2];
+    pub(crate) const ALL: [Self; 4] = [Self::Zlib, Self::Lz4, Self::Zstd, Self::Blosc2];
 
     /// Its name on the wire.
     pub(crate) fn name(self) -> &'static str {
@@ -67,6 +67,14 @@ impl Encoding {
             Self::Lz4 => "lz4",
             Self::Zstd => "zstd",
             Self::Blosc2 => "blosc2",
+        }
+    }
+
+    /// The feature of this crate that reads and writes it.
+    pub(crate) fn feature(self) -> &'static str {
+        match self {
+            Self::Blosc2 => "blosc",
+            other => other.name(),
         }
     }
 }

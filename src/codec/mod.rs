@@ -10,6 +10,7 @@ mod place;
 #[cfg(feature = "protobuf")]
 mod protobuf;
 pub mod serde_buffer;
+mod sizes;
 #[cfg(feature = "zlib")]
 mod zipped;
 
@@ -19,6 +20,7 @@ pub use msgpack::{MsgPack, from_multipart, from_multipart_ref, to_multipart};
 pub use place::{BufferInfo, Placement};
 #[cfg(feature = "protobuf")]
 pub use protobuf::Protobuf;
+pub use sizes::BufferSizes;
 
 use crate::buffer::Buffer;
 use crate::error::Result;

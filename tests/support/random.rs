@@ -1,5 +1,7 @@
 //! Random numbers from a seed: SplitMix64 (<https://prng.di.unimi.it/splitmix64.c>).
 
+#![allow(dead_code, reason = "each test uses a part")]
+
 pub(crate) struct Random(u64);
 
 impl Random {

@@ -25,6 +25,7 @@ use crate::multipart::Multipart;
 use crate::scratch;
 use read::Reader;
 use scan::scan;
+pub(super) use verify::references;
 use verify::verify;
 use write::{Unserializable, Writer};
 
@@ -239,7 +240,9 @@ impl<T: DeserializeOwned> Decode<T> for MsgPack {
         let (metadata, mut frames) = message.into_parts();
         packing.unpack(&mut frames)?;
         let shared = Rc::new((metadata, frames));
-        let owners = Owners::of(shared.clone(), self.limits.max_total());
+        // what was decompressed has a limit of its own, and may be copied out as well
+        let credit = self.limits.max_total().saturating_add(packing.raw_len());
+        let owners = Owners::of(shared.clone(), credit);
         handoff::with_owners(owners, || self.build(&shared.0, &shared.1))
     }
 

@@ -35,6 +35,20 @@ pub(super) fn verify(metadata: &[u8], frames: &[Buffer], limits: &Limits) -> Res
     Ok(packing)
 }
 
+/// Calls `visit` with every buffer reference of the metadata, in order.
+pub(crate) fn references(
+    metadata: &[u8],
+    max_depth: usize,
+    mut visit: impl FnMut(&Reference) -> Result<()>,
+) -> Result<()> {
+    if metadata.is_empty() {
+        return Err(Detail::NoMetadata.into());
+    }
+    scan(metadata, max_depth, |at, payload| {
+        visit(&Reference::parse(payload).map_err(|reason| Detail::BadReference { at, reason })?)
+    })
+}
+
 /// Checks a reference against the frames; returns the index of its own.
 fn verify_frame(reference: &Reference, frames: &[Buffer]) -> Result<usize> {
     let count = frames.len();
@@ -75,7 +89,8 @@ impl Packing {
         Ok(())
     }
 
-    fn raw_len(&self) -> u64 {
+    /// The bytes of all compressed buffers, decompressed.
+    pub(super) fn raw_len(&self) -> u64 {
         self.0.values().fold(0, |sum, packed| sum.saturating_add(packed.raw_len))
     }
 
