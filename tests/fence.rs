@@ -49,6 +49,7 @@ const ROOMS: &[Room] = &[
     ("value", F2, &["array", "codec", "table"]),
     ("codec", F2, &["array", "compress"]),
     ("socket", F3, &[]),
+    ("bin", Top, &[]),
     ("docs", Top, &[]),
     ("lib", Top, &[]),
 ];

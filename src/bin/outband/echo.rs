@@ -1,0 +1,106 @@
+//! `outband echo`: sends every message back, decoded and encoded again.
+
+use std::io::{self, Write};
+
+use clap::{Args, ValueEnum};
+use outband::{Decode, Encode, Envelope, Json, MsgPack, Multipart, SocketExt, Value};
+use tracing::{info, warn};
+
+use crate::Fallible;
+use crate::stop::Stop;
+
+/// Send every message back to the REQ or DEALER it came from, decoded and encoded again.
+///
+/// A message that does not decode is answered with an empty frame and a frame with the error's text. The first line on
+/// stdout is the endpoint. SIGINT or SIGTERM ends it.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Where to listen, say tcp://127.0.0.1:5555 or tcp://127.0.0.1:* for any free port
+    #[arg(long, value_name = "ENDPOINT")]
+    bind: String,
+    /// What the messages are written in
+    #[arg(long, value_enum, default_value_t = Format::Msgpack)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// This library's default
+    Msgpack,
+    /// What pyzmq's send_json and recv_json speak
+    Json,
+}
+
+impl Format {
+    /// Decodes a message to a value, and encodes that.
+    fn again(self, message: Multipart) -> outband::Result<Multipart> {
+        fn through<C: Decode<Value> + Encode<Value>>(codec: &C, message: Multipart) -> outband::Result<Multipart> {
+            codec.encode(&codec.decode(message)?)
+        }
+        match self {
+            Self::Msgpack => through(&MsgPack::new(), message),
+            Self::Json => through(&Json::new(), message),
+        }
+    }
+}
+
+/// How long what was answered may still take to leave when this ends, in milliseconds.
+const LINGER: i32 = 1000;
+/// How long a peer that does not read its answers may keep the others waiting, in milliseconds.
+const PATIENCE: i32 = 1000;
+
+pub(crate) fn run(arguments: &Arguments) -> Fallible<()> {
+    let stop = Stop::listen()?;
+    let context = zmq::Context::new();
+    let socket = context.socket(zmq::ROUTER)?;
+    socket.set_linger(LINGER)?;
+    socket.set_sndtimeo(PATIENCE)?;
+    socket.bind(&arguments.bind).map_err(|error| format!("could not listen on {}: {error}", arguments.bind))?;
+    let endpoint = socket.get_last_endpoint()?.map_err(|_| "the endpoint is no text")?;
+    writeln!(io::stdout(), "{endpoint}")?;
+    io::stdout().flush()?;
+
+    let (mut answered, mut refused) = (0_u64, 0_u64);
+    loop {
+        let mut items = [socket.as_poll_item(zmq::POLLIN), zmq::PollItem::from_fd(stop.fd(), zmq::POLLIN)];
+        match zmq::poll(&mut items, -1) {
+            Ok(_) | Err(zmq::Error::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if items[1].is_readable() {
+            info!(answered, refused, "stopped");
+            return Ok(());
+        }
+        if !items[0].is_readable() {
+            continue;
+        }
+        match answer(&socket, arguments.format) {
+            Ok(true) => answered += 1,
+            Ok(false) => refused += 1,
+            Err(error) => warn!("not answered: {error}"),
+        }
+    }
+}
+
+/// Receives a message and answers it; tells whether it was one.
+fn answer(socket: &zmq::Socket, format: Format) -> outband::Result<bool> {
+    let (envelope, message) = socket.recv_message_via()?;
+    match format.again(message) {
+        Ok(message) => socket.send_message_via(&envelope, message).map(|()| true),
+        Err(error) => {
+            warn!(peer = ?envelope.peer(), "refused: {error}");
+            complain(socket, &envelope, &error.to_string());
+            Ok(false)
+        }
+    }
+}
+
+/// Answers with an empty frame and a text, which no message begins with.
+fn complain(socket: &zmq::Socket, envelope: &Envelope, text: &str) {
+    let delimiter = if envelope.has_delimiter() { Some(&b""[..]) } else { None };
+    let peer = envelope.peer().map(|peer| &peer[..]);
+    let frames = peer.into_iter().chain(delimiter).chain([&b""[..], text.as_bytes()]);
+    if let Err(error) = socket.send_multipart(frames, zmq::DONTWAIT) {
+        warn!("the error was not answered: {error}");
+    }
+}

@@ -1,0 +1,142 @@
+//! `outband echo` as a process: everything comes back, what is garbage is answered, and signals end it.
+
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use outband::{Array, Buffer, Encode, MsgPack, SocketExt, Value};
+
+struct Echo {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    endpoint: String,
+}
+
+impl Echo {
+    fn start(arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_outband"));
+        command.args(["echo", "--bind", "tcp://127.0.0.1:*"]).args(arguments);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut endpoint = String::new();
+        output.read_line(&mut endpoint).unwrap();
+        Self { child, output, endpoint: endpoint.trim().to_owned() }
+    }
+
+    fn client(&self, context: &zmq::Context, kind: zmq::SocketType) -> zmq::Socket {
+        let socket = context.socket(kind).unwrap();
+        socket.set_rcvtimeo(30_000).unwrap();
+        socket.set_sndtimeo(30_000).unwrap();
+        socket.set_linger(0).unwrap();
+        socket.connect(&self.endpoint).unwrap();
+        socket
+    }
+
+    /// Sends a signal, waits for the end, and returns what it printed on stdout since, and on stderr.
+    fn stop(mut self, signal: i32) -> (String, String) {
+        let pid = i32::try_from(self.child.id()).unwrap();
+        // SAFETY: a plain system call, for a child that was not waited for yet
+        #[allow(unsafe_code, reason = "libc has no safe form of kill")]
+        let sent = unsafe { libc::kill(pid, signal) };
+        assert_eq!(sent, 0);
+        assert!(self.child.wait().unwrap().success());
+        let (mut printed, mut logged) = (String::new(), String::new());
+        self.output.read_to_string(&mut printed).unwrap();
+        self.child.stderr.take().unwrap().read_to_string(&mut logged).unwrap();
+        (printed, logged)
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn object() -> (String, Array, Array, Buffer, BTreeMap<String, Option<f32>>) {
+    let large = Array::from_shape_vec([100, 50], (0..5000).map(f64::from).collect()).unwrap();
+    let small = Array::from_vec(vec![1_i16, -1]);
+    let map = BTreeMap::from([("nothing".to_owned(), None), ("half".to_owned(), Some(0.5))]);
+    ("søppel".into(), large, small, Buffer::from(vec![9; 10_000]), map)
+}
+
+#[test]
+fn requests_and_dealers_get_their_objects_back() {
+    let echo = Echo::start(&[]);
+    let context = zmq::Context::new();
+    let message = outband::to_multipart(&object()).unwrap();
+    assert_eq!(message.buffers().len(), 2);
+    let request = echo.client(&context, zmq::REQ);
+    request.send_message(message.clone()).unwrap();
+    assert_eq!(request.recv_message().unwrap(), message, "out of band again");
+    let dealer = echo.client(&context, zmq::DEALER);
+    for index in 0..100 {
+        dealer.send_obj(&(index, object())).unwrap();
+    }
+    for index in 0..100 {
+        assert_eq!(dealer.recv_obj::<(i32, (String, Array, Array, Buffer, Value))>().unwrap().0, index);
+    }
+    let (printed, logged) = echo.stop(libc::SIGTERM);
+    assert_eq!(printed, "", "the endpoint is all that is printed");
+    assert!(logged.contains("answered=101"), "{logged}");
+}
+
+#[test]
+fn garbage_is_answered_with_its_error_and_the_next_message_works() {
+    let echo = Echo::start(&["--format", "msgpack"]);
+    let context = zmq::Context::new();
+    let (request, dealer) = (echo.client(&context, zmq::REQ), echo.client(&context, zmq::DEALER));
+    let message = outband::to_multipart(&object()).unwrap();
+    let metadata = &message.metadata()[..];
+    let garbage: [&[&[u8]]; 4] = [&[b"\xc1"], &[&metadata[..9]], &[metadata], &[b"\xc0", b"a frame too many"]];
+    for frames in garbage {
+        for socket in [&request, &dealer] {
+            socket.send_multipart(frames, 0).unwrap();
+            let answer = socket.recv_multipart(0).unwrap();
+            assert_eq!(answer.len(), 2, "{answer:?}");
+            assert_eq!(answer[0], b"");
+            assert!(answer[1].len() > 10, "{answer:?}");
+            socket.send_obj("next").unwrap();
+            assert_eq!(socket.recv_obj::<String>().unwrap(), "next");
+        }
+    }
+    let (_, logged) = echo.stop(libc::SIGINT);
+    assert!(logged.contains("refused=8") && logged.contains("0xc1"), "{logged}");
+}
+
+#[test]
+fn json_comes_back_as_json() {
+    let echo = Echo::start(&["--format", "json"]);
+    let context = zmq::Context::new();
+    let request = echo.client(&context, zmq::REQ);
+    for text in [r#"{"a": [1, 2.5, null, "s\u00f8"], "b": {}}"#, "18446744073709551615", "[]"] {
+        request.send(text, 0).unwrap();
+        assert_eq!(request.recv_string(0).unwrap().unwrap(), text);
+    }
+    request.send("{", 0).unwrap();
+    assert_eq!(request.recv_multipart(0).unwrap()[0], b"");
+    echo.stop(libc::SIGTERM);
+}
+
+#[test]
+fn small_buffers_that_had_frames_have_them_again() {
+    let echo = Echo::start(&[]);
+    let context = zmq::Context::new();
+    let request = echo.client(&context, zmq::REQ);
+    let message = MsgPack::new().out_of_band_from(0).encode(&[Buffer::from(vec![1]), Buffer::from(vec![2])]).unwrap();
+    request.send_message(message.clone()).unwrap();
+    assert_eq!(request.recv_message().unwrap(), message);
+    echo.stop(libc::SIGTERM);
+}
+
+#[test]
+fn an_endpoint_that_cannot_be_bound_is_a_clear_error() {
+    let output = Command::new(env!("CARGO_BIN_EXE_outband")).args(["echo", "--bind", "nonsense"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert!(printed.contains("could not listen on nonsense"), "{printed}");
+}
