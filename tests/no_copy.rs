@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use outband::{
-    Buffer, BufferPool, Decode, Encode, Json, Limits, MsgPack, Multipart, SocketExt, Value, from_multipart,
-    from_multipart_ref, memory, to_multipart,
+    Array, Buffer, BufferPool, DType, Decode, Encode, HeadedArray, Json, Limits, MsgPack, Multipart, Order, SocketExt,
+    Value, from_multipart, from_multipart_ref, memory, to_multipart,
 };
 use serde::{Deserialize, Serialize};
 
@@ -423,7 +423,100 @@ const CONVERSIONS: &[Row] = &[
         let error = alone.try_send_message(Multipart::new("m", vec![buffer.clone()])).unwrap_err();
         (at(&buffer), at(&error.into_message().unwrap().buffers()[0]))
     }),
+    ("Array::new and into_data", || {
+        let data = Buffer::from_vec(vec![1_u8; LEN]);
+        (at(&data), at(&Array::new(DType::F64, [LEN / 8], Order::C, data.clone()).unwrap().into_data()))
+    }),
+    ("Array::from_vec with spare capacity", || {
+        let elements = spare(1_f64, LEN);
+        ((elements.as_ptr().addr(), 8 * LEN), at(Array::from_vec(elements).data()))
+    }),
+    ("Array::from_shape_vec with spare capacity", || {
+        let elements = spare(1_u16, LEN);
+        let start = (elements.as_ptr().addr(), 2 * LEN);
+        (start, at(Array::from_shape_vec([LEN / 100, 100], elements).unwrap().data()))
+    }),
+    ("Array::broadcast", || {
+        let row = Buffer::from_vec(vec![1_u8; LEN]);
+        (at(&row), at(Array::broadcast(DType::U8, [1, LEN], [9, LEN], Order::C, row.clone()).unwrap().data()))
+    }),
+    ("Array::from_strided in C order, a part", || {
+        let image = Buffer::from_vec(vec![1_u8; LEN]);
+        let rows = Array::from_strided(DType::U8, [10, 1, 100], &[100, 7, 1], 500, &image).unwrap();
+        (at(&image[500..1500]), at(rows.data()))
+    }),
+    ("Array::from_strided in Fortran order", || {
+        let image = Buffer::from_vec(vec![1_u8; LEN]);
+        let columns = Array::from_strided(DType::U16, [100, LEN / 200], &[2, 200], 0, &image).unwrap();
+        assert_eq!(columns.order(), Order::F);
+        (at(&image), at(columns.data()))
+    }),
+    ("Array::from_strided with repeated elements", || {
+        let row = Buffer::from_vec(vec![1_u8; LEN]);
+        let rows = Array::from_strided(DType::U8, [1000, LEN, 3], &[0, 1, 0], 0, &row).unwrap();
+        (at(&row), at(rows.data()))
+    }),
+    ("Array::with_dtype", || {
+        let array = array();
+        (at(array.data()), at(array.clone().with_dtype(DType::I64).unwrap().data()))
+    }),
+    ("Array::as_slice", || {
+        let array = array();
+        let elements = array.as_slice::<f64>().unwrap();
+        (at(array.data()), (elements.as_ptr().addr(), size_of_val(elements)))
+    }),
+    ("Array::to_aligned, to_native, to_contiguous and to_order where it is", || {
+        let array = array();
+        let same = array.to_aligned(8).to_native().unwrap().to_contiguous().unwrap().to_order(Order::C).unwrap();
+        (at(array.data()), at(same.data()))
+    }),
+    ("an Array, leaving", || {
+        let array = array();
+        (at(array.data()), at(&to_multipart(&[Some(&array)]).unwrap().buffers()[0]))
+    }),
+    ("an Array, arriving", || {
+        let message = to_multipart(&array()).unwrap();
+        (at(&message.buffers()[0]), at(from_multipart::<Array>(message).unwrap().data()))
+    }),
+    ("HeadedArray", || {
+        let array = array();
+        let message = HeadedArray::new().encode(&array).unwrap();
+        (at(array.data()), at(HeadedArray::new().decode(message).unwrap().data()))
+    }),
+    ("send_array over inproc", || {
+        let context = zmq::Context::new();
+        let (tx, rx) = pair(&context, "inproc://array");
+        let array = array();
+        tx.send_array(&array).unwrap();
+        (at(array.data()), at(rx.recv_array().unwrap().data()))
+    }),
+    #[cfg(feature = "ndarray")]
+    ("Array::from(ndarray::Array) in Fortran order", || {
+        let matrix = ndarray::Array2::<f64>::ones((100, LEN / 100)).reversed_axes();
+        ((matrix.as_ptr().addr(), 8 * LEN), at(Array::from(matrix).data()))
+    }),
+    #[cfg(feature = "ndarray")]
+    ("Array::from(ndarray::ArcArray)", || {
+        let matrix = ndarray::ArcArray2::<f64>::ones((100, LEN / 100));
+        ((matrix.as_ptr().addr(), 8 * LEN), at(Array::from(matrix).data()))
+    }),
+    #[cfg(feature = "ndarray")]
+    ("Array::from(ndarray::ArrayView<'static>)", || {
+        static TABLE: [u64; LEN] = [1; LEN];
+        ((TABLE.as_ptr().addr(), 8 * LEN), at(Array::from(ndarray::ArrayView1::from(&TABLE[..])).data()))
+    }),
+    #[cfg(feature = "ndarray")]
+    ("Array::view and view_or_copy", || {
+        let array = array();
+        let (view, either) = (array.view::<f64>().unwrap(), array.view_or_copy::<f64>().unwrap());
+        assert_eq!(view.as_ptr(), either.as_ptr());
+        (at(array.data()), (view.as_ptr().addr(), 8 * view.len()))
+    }),
 ];
+
+fn array() -> Array {
+    Array::from_shape_vec([LEN / 100, 100], vec![1.5_f64; LEN]).unwrap()
+}
 
 /// A writer that notes where the longest piece lay.
 struct Longest((usize, usize));

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use super::dtype::misfit;
 use crate::error::Result;
 
@@ -11,7 +9,7 @@ use crate::error::Result;
 pub(super) const MAX_DIMS: usize = 64;
 
 /// In which order the elements of an array lie.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Order {
     /// The last axis is the fastest: C, NumPy's default, row-major.
     #[default]

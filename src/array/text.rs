@@ -40,7 +40,7 @@ impl FromStr for DType {
 /// Reads a dtype that is no record.
 pub(super) fn parse(text: &str, dialect: Dialect) -> Result<DType> {
     if text.len() > LONGEST {
-        return Err(unknown(text, "it is too long"));
+        return Err(unknown(text, &format!("its {} bytes are too long", text.len())));
     }
     match (text, dialect) {
         ("bfloat16", _) => return Ok(DType::BF16),
@@ -68,7 +68,10 @@ pub(super) fn parse(text: &str, dialect: Dialect) -> Result<DType> {
 }
 
 fn unknown(text: &str, why: &str) -> Error {
-    misfit(format!("{:?} is no dtype that can be sent: {}", excerpt(text), excerpt(why)))
+    // short, so that the reason is not what gets cut off
+    let shown = &text[..text.floor_char_boundary(LONGEST)];
+    let more = if shown.len() < text.len() { "…" } else { "" };
+    misfit(format!("{shown:?}{more} is no dtype that can be sent: {}", excerpt(why)))
 }
 
 /// A letter and a number, as in `f8`.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Unexpected, Visitor};
 use serde::ser::{Serialize, SerializeSeq, SerializeStruct, SerializeTuple, Serializer};
 
 use super::dtype::{DType, Kind};
@@ -62,6 +62,40 @@ impl<'de> Deserialize<'de> for Array {
             Some(base) => Self::broadcast(dtype, base.0, shape.0, order, data),
         };
         array.map_err(D::Error::custom)
+    }
+}
+
+/// `"C"` or `"F"`.
+impl Serialize for Order {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self {
+            Self::C => "C",
+            Self::F => "F",
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Order {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OrderVisitor;
+
+        impl Visitor<'_> for OrderVisitor {
+            type Value = Order;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an order, \"C\" or \"F\"")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Order, E> {
+                match text {
+                    "C" => Ok(Order::C),
+                    "F" => Ok(Order::F),
+                    _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
+                }
+            }
+        }
+
+        deserializer.deserialize_str(OrderVisitor)
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use bytes::Bytes;
-use outband::{Buffer, MsgPack, Placement};
+use outband::array::Field;
+use outband::{Array, Buffer, DType, MsgPack, Order, Placement};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -116,6 +117,7 @@ pub(crate) fn each(visit: &mut impl Visit) {
     plain(visit);
     enums(visit);
     buffers(visit);
+    arrays(visit);
 }
 
 fn plain(visit: &mut impl Visit) {
@@ -292,5 +294,85 @@ fn buffers(visit: &mut impl Visit) {
         "serde_buffer fields: bytes, floats, none",
         all(),
         Fields { raw: bytes(1, 16).into(), volts: vec![1.0, -2.5], none: None },
+    );
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+pub(crate) struct Measurement {
+    station: String,
+    #[serde(flatten)]
+    samples: Array,
+}
+
+/// An array whose bytes differ from position to position.
+fn array(dtype: &str, shape: &[usize], order: Order) -> Array {
+    let dtype: DType = dtype.parse().unwrap();
+    let len = shape.iter().product::<usize>() * dtype.item_len();
+    Array::new(dtype, shape, order, buffer(1, len)).unwrap()
+}
+
+fn arrays(visit: &mut impl Visit) {
+    let all = || MsgPack::new().out_of_band_from(0);
+    let numbers = Array::from_shape_vec([2, 3], vec![0.0, 0.5, 1.0, 1.5, 2.0, 2.5]).unwrap();
+    visit.visit("array", "float64 of shape (2, 3)", all(), numbers.clone());
+    visit.visit("array-in-band", "the same with its elements in band", MsgPack::new(), numbers.clone());
+    visit.visit("array-fortran", "Fortran order, 16-bit integers", all(), array("<i2", &[3, 4], Order::F));
+    visit.visit(
+        "array-shapes",
+        "a single number, and empty arrays",
+        all(),
+        vec![array("<f8", &[], Order::C), array("<f4", &[0], Order::C), array("|u1", &[3, 0, 2], Order::F)],
+    );
+    let dtypes = [
+        "|b1",
+        "|i1",
+        "<i2",
+        "<i4",
+        "<i8",
+        "|u1",
+        "<u2",
+        "<u4",
+        "<u8",
+        "<f2",
+        "bfloat16",
+        "<f4",
+        "<f8",
+        "<c8",
+        "<c16",
+        "<M8[ns]",
+        "<m8[25us]",
+        "<M8",
+        "|S5",
+        "<U3",
+        "|V7",
+        ">i2",
+        ">u4",
+        ">f8",
+        ">c16",
+        ">M8[D]",
+        ">U2",
+    ];
+    visit.visit(
+        "array-dtypes",
+        "two elements of every dtype",
+        all(),
+        dtypes.map(|dtype| array(dtype, &[2], Order::C)).to_vec(),
+    );
+    let row = Array::broadcast(DType::U16, [1, 4], [1000, 4], Order::C, buffer(1, 8)).unwrap();
+    visit.visit("array-broadcast", "one row a thousand times", all(), row);
+    let inner = DType::record([("x", DType::F32), ("y", DType::F32)]).unwrap();
+    let outer = DType::record([
+        Field::new("id", DType::U8).with_title("the id"),
+        Field::padding(3),
+        Field::new("corners", inner).with_shape([2, 2]),
+    ])
+    .unwrap();
+    let records = Array::new(outer.clone(), [3], Order::C, buffer(1, 3 * outer.item_len())).unwrap();
+    visit.visit("array-record", "records with a title, a gap, and an array of records within", all(), records);
+    visit.visit(
+        "array-flat",
+        "an array flattened into a struct",
+        all(),
+        Measurement { station: "north".into(), samples: numbers },
     );
 }

@@ -53,9 +53,12 @@ fn changed(by: isize, allocated: usize) {
 // SAFETY: every call is passed to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        changed(layout.size() as isize, layout.size());
         // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
+        let block = unsafe { System.alloc(layout) };
+        if !block.is_null() {
+            changed(layout.size() as isize, layout.size());
+        }
+        block
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
