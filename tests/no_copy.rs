@@ -400,6 +400,37 @@ const CONVERSIONS: &[Row] = &[
         let message = to_multipart(&Plain { raw: Bytes::from(vec![1; LEN]) }).unwrap();
         (at(&message.buffers()[0]), at(&from_multipart::<Plain>(message).unwrap().raw))
     }),
+    #[cfg(feature = "arrow")]
+    ("Table::from(RecordBatch), batch and into_batch", || {
+        let (batch, values) = table::of_longs();
+        let table = outband::Table::from(batch);
+        assert_eq!(table::first_values(table.batch()), values);
+        (values, table::first_values(&table.into_batch()))
+    }),
+    #[cfg(feature = "arrow")]
+    ("Table, leaving", || {
+        let (batch, values) = table::of_longs();
+        (values, at(&to_multipart(&outband::Table::from(batch)).unwrap().buffers()[0]))
+    }),
+    #[cfg(feature = "arrow")]
+    ("Table::slice, leaving", || {
+        let (batch, (address, _)) = table::of_longs();
+        let slice = outband::Table::from(batch).slice(11, LEN - 100);
+        ((address + 8 * 11, 8 * (LEN - 100)), at(&to_multipart(&slice).unwrap().buffers()[0]))
+    }),
+    #[cfg(feature = "arrow")]
+    ("Table, arriving", || {
+        let (batch, _) = table::of_longs();
+        let message = to_multipart(&outband::Table::from(batch)).unwrap();
+        let frame = at(&message.buffers()[0]);
+        (frame, table::first_values(from_multipart::<outband::Table>(message).unwrap().batch()))
+    }),
+    #[cfg(feature = "arrow")]
+    ("serde_table RecordBatch, leaving and arriving", || {
+        let (batch, values) = table::of_longs();
+        let back: table::Plain = from_multipart(to_multipart(&table::Plain { batch }).unwrap()).unwrap();
+        (values, table::first_values(&back.batch))
+    }),
     ("forwarding over inproc: in, out and in again", || {
         let context = zmq::Context::new();
         let (one, two) = (pair(&context, "inproc://one"), pair(&context, "inproc://two"));
@@ -989,3 +1020,7 @@ fn encoding_allocates_nothing_that_grows_with_the_payload() {
     assert!(child.status.success(), "{output}");
     assert!(output.contains("1 passed"), "{output}");
 }
+
+#[cfg(feature = "arrow")]
+#[path = "support/tables.rs"]
+mod table;
