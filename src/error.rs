@@ -197,6 +197,8 @@ pub(crate) enum Detail {
     NotJson { reason: String },
     NotProtobuf { reason: String },
     NotZipped { reason: String },
+    Unzippable { buffers: usize },
+    UnzippedTooLong { limit: u64 },
     BadArrayHeader { reason: String },
     Corrupt { frame: usize, encoding: &'static str, reason: String },
     StreamHeader { reason: &'static str },
@@ -234,6 +236,8 @@ impl Detail {
             NoMetadata | NoEnvelope { .. } | MetadataTruncated { .. } | MetadataTrailing { .. } => ErrorKind::Peer,
             MetadataReserved { .. } | BadReference { .. } | FrameMissing { .. } | FrameUnused { .. } => ErrorKind::Peer,
             FrameLength { .. } | FrameContent { .. } | Mistyped { .. } | BufferMissing => ErrorKind::Peer,
+            Unzippable { .. } => ErrorKind::Caller,
+            UnzippedTooLong { .. } => ErrorKind::Limits,
             NotJson { .. } | NotProtobuf { .. } | NotZipped { .. } | BadArrayHeader { .. } => ErrorKind::Peer,
             Corrupt { .. } | StreamHeader { .. } | StreamTruncated { .. } | StreamEnded => ErrorKind::Peer,
             TooManyFrames { .. } | MetadataTooLong { .. } | MessageTooLong { .. } | TooDeep { .. } => ErrorKind::Limits,
@@ -307,7 +311,13 @@ impl fmt::Display for Detail {
             BufferMissing => f.write_str("a buffer is missing"),
             NotJson { reason } => write!(f, "the message is not the JSON that was expected: {reason}"),
             NotProtobuf { reason } => write!(f, "the message is not the protocol buffer that was expected: {reason}"),
-            NotZipped { reason } => write!(f, "the message is not a zlib stream: {reason}"),
+            NotZipped { reason } => write!(f, "the message is not one zlib stream: {reason}"),
+            Unzippable { buffers } => write!(
+                f,
+                "the inner codec put {buffers} buffers out of band, and a zipped message is one frame: \
+                 give it a codec that keeps buffers in band, or compress the buffers (MsgPack::compression)"
+            ),
+            UnzippedTooLong { limit } => write!(f, "the message would have more bytes unzipped than the limit of {limit}"),
             BadArrayHeader { reason } => write!(f, "the message is no array with a header before it: {reason}"),
             Corrupt { frame, encoding, reason } => {
                 write!(f, "buffer frame {frame} does not decompress as {encoding}: {reason}")

@@ -34,6 +34,8 @@ pub use array::{Array, DType, Order, Scalar};
 pub use buffer::Buffer;
 #[cfg(feature = "protobuf")]
 pub use codec::Protobuf;
+#[cfg(feature = "zlib")]
+pub use codec::Zipped;
 pub use codec::{
     BufferInfo, BufferSizes, Decode, Encode, HeadedArray, Json, MsgPack, Placement, from_multipart, from_multipart_ref,
     serde_buffer, to_multipart,

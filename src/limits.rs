@@ -101,6 +101,11 @@ impl Limits {
         self.total_bytes
     }
 
+    #[cfg(feature = "zlib")]
+    pub(crate) const fn max_decompressed(&self) -> u64 {
+        self.decompressed_bytes
+    }
+
     pub(crate) fn check_metadata(&self, len: u64) -> Result<()> {
         if len > self.metadata_bytes as u64 {
             return Err(Detail::MetadataTooLong { len, limit: self.metadata_bytes }.into());

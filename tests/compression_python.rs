@@ -55,7 +55,7 @@ fn python_opens_our_frames_and_we_open_pythons() {
     client.connect(&format!("tcp://127.0.0.1:{}", script.line())).unwrap();
     let mut random = Random::seeded(7);
 
-    let mut ask = |item: usize, raw: Vec<u8>| {
+    let ask = |item: usize, raw: Vec<u8>| {
         let formats = formats(item);
         let raw = Buffer::from(raw);
         let in_all_ways = raw.len() < 200_000;

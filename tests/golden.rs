@@ -75,7 +75,8 @@ fn golden_messages_decode_and_encode_as_ever() {
     let mut compare = Compare { seen: BTreeSet::new() };
     values::each(&mut compare);
     let entries = fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let files: BTreeSet<_> = entries.filter(|file| file.ends_with(".outband")).collect();
+    let is_ours = |file: &String| file.ends_with(".outband") && !COMPRESSED.contains(&file.as_str());
+    let files: BTreeSet<_> = entries.filter(is_ours).collect();
     assert_eq!(files, compare.seen, "a golden file without its value, or a value without its file");
 }
 
@@ -115,11 +116,19 @@ fn the_index_lists_every_message() {
     assert!(fs::read_to_string(path).unwrap() == index.0, "tests/golden/README.md is not what tests/golden.rs writes");
 }
 
+/// Messages with a compressed buffer, which `tests/compression_golden.rs` checks: another version of a compressor may write
+/// other bytes.
+const COMPRESSED: [&str; 5] =
+    ["zlib.outband", "lz4.outband", "zstd.outband", "blosc2.outband", "blosc2_python.outband"];
+
 const INTRODUCTION: &str = "\
 # Golden messages
 
 One message per file, as `Multipart::write_to` writes it (`docs/wire.md`, \"In a byte stream\"). They decode to the values in
 `values.rs` for ever: files are added, never changed. `tests/golden.rs` checks them and says how to add one.
+
+`zlib.outband`, `lz4.outband`, `zstd.outband`, `blosc2.outband` and `blosc2_python.outband` hold one compressed buffer each and
+are pinned in one direction: they decode to the value in `tests/compression_golden.rs` for ever.
 
 Below, for each: what it is, the lengths of its buffer frames in bytes, and its metadata frame in hex.
 ";

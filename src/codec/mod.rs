@@ -21,6 +21,8 @@ pub use place::{BufferInfo, Placement};
 #[cfg(feature = "protobuf")]
 pub use protobuf::Protobuf;
 pub use sizes::BufferSizes;
+#[cfg(feature = "zlib")]
+pub use zipped::Zipped;
 
 use crate::buffer::Buffer;
 use crate::error::Result;
@@ -66,6 +68,18 @@ pub trait Encode<T: ?Sized> {
         let (encoded, buffers) = self.encode(value)?.into_parts();
         metadata.extend_from_slice(&encoded);
         Ok(buffers)
+    }
+
+    /// Encodes one value with as many of its buffers in the metadata as the codec can put there.
+    ///
+    /// For those who have one frame only, such as the codec `Zipped`. The default calls
+    /// [`encode`](Self::encode).
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
+    fn encode_in_band(&self, value: &T) -> Result<Multipart> {
+        self.encode(value)
     }
 }
 

@@ -92,6 +92,8 @@ pub(crate) struct Placed<'p> {
     known: Option<HashMap<(usize, usize), usize>>,
     /// The buffers that were to be compressed; made with the first.
     compressed: Option<HashMap<(usize, usize, Compression), Compressed>>,
+    /// The bytes of those that are compressed, decompressed.
+    raw_len: u64,
 }
 
 /// A buffer that was compressed, or found not to be worth it. It is held, so that no other can take its address.
@@ -104,11 +106,16 @@ struct Compressed {
 
 impl<'p> Placed<'p> {
     pub(crate) fn new(policy: &'p Policy) -> Self {
-        Self { policy, seen: 0, frames: Vec::new(), known: None, compressed: None }
+        Self { policy, seen: 0, frames: Vec::new(), known: None, compressed: None, raw_len: 0 }
     }
 
     pub(crate) fn into_frames(self) -> Vec<Buffer> {
         self.frames
+    }
+
+    /// The bytes of all compressed buffers, decompressed.
+    pub(crate) fn raw_len(&self) -> u64 {
+        self.raw_len
     }
 
     /// From how many bytes on a buffer may go out of band.
@@ -158,6 +165,7 @@ impl<'p> Placed<'p> {
         }
         let stored = by.pack(buffer, handoff::item())?.map(|(stored, packed)| {
             self.frames.push(Buffer::from(stored));
+            self.raw_len = self.raw_len.saturating_add(packed.raw_len);
             (self.frames.len() - 1, packed)
         });
         self.compressed.get_or_insert_default().insert(key, Compressed { original: buffer.clone(), stored });

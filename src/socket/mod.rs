@@ -16,6 +16,8 @@ use serde::de::DeserializeOwned;
 pub use envelope::Envelope;
 
 use crate::array::Array;
+#[cfg(feature = "zlib")]
+use crate::codec::Zipped;
 use crate::codec::{Decode, Encode, HeadedArray, Json, MsgPack};
 use crate::error::Result;
 use crate::limits::Limits;
@@ -167,6 +169,20 @@ pub trait SocketExt {
     /// Receives an array that [`send_array`](Self::send_array) or its like in Python sent.
     fn recv_array(&self) -> Result<Array> {
         self.recv_with(&HeadedArray::new())
+    }
+
+    /// Sends a value as one frame, a zlib stream of MessagePack: see [`Zipped`].
+    /// In Python that is `socket.send(zlib.compress(msgpack.packb(value)))`.
+    #[cfg(feature = "zlib")]
+    fn send_zipped<T: Serialize + ?Sized>(&self, value: &T) -> Result<()> {
+        self.send_with(&Zipped::default(), value)
+    }
+
+    /// Receives a value that [`send_zipped`](Self::send_zipped) sent.
+    /// In Python that is `msgpack.unpackb(zlib.decompress(socket.recv()))`.
+    #[cfg(feature = "zlib")]
+    fn recv_zipped<T: DeserializeOwned>(&self) -> Result<T> {
+        self.recv_with(&Zipped::default())
     }
 
     /// Sends a message. A failed send gives the message back: [`Error::into_message`](crate::Error::into_message).

@@ -224,13 +224,19 @@ impl<T: Serialize + ?Sized> Encode<T> for MsgPack {
             Unserializable::TooDeep => Error::new(Detail::ValueTooDeep { limit: self.limits.max_depth() }),
             Unserializable::Because(reason) => Detail::Unserializable { reason: reason.into() }.into(),
         })?;
+        let raw_len = writer.placed.raw_len();
         let frames = writer.into_frames();
         let written = (metadata.len() - start) as u64;
         let total = frames.iter().fold(written, |sum, frame| sum.saturating_add(frame.len() as u64));
         self.limits.check_metadata(written)?;
         self.limits.check_frames(frames.len() as u64)?;
         self.limits.check_total(total)?;
+        self.limits.check_decompressed(raw_len)?;
         Ok(frames)
+    }
+
+    fn encode_in_band(&self, value: &T) -> Result<Multipart> {
+        Self::new().out_of_band_from(usize::MAX).limits(self.limits).encode(value)
     }
 }
 

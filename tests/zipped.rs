@@ -1,0 +1,96 @@
+//! `Zipped`: a whole message in one compressed frame, as pyzmq's documentation sends pickles.
+
+#![cfg(feature = "zlib")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+
+use outband::{Buffer, Decode, Encode, ErrorKind, Limits, MsgPack, Multipart, Result, SocketExt, Zipped, memory};
+use serde::{Deserialize, Serialize};
+
+#[path = "support/python.rs"]
+mod python;
+use python::Script;
+
+#[derive(Serialize, Deserialize, PartialEq, Debug, Clone)]
+struct Report {
+    station: String,
+    rows: Vec<BTreeMap<String, f64>>,
+    image: Buffer,
+}
+
+fn report() -> Report {
+    let row = |index: u32| BTreeMap::from([("time".to_owned(), f64::from(index)), ("level".to_owned(), 0.5)]);
+    let image = Buffer::from_vec((0..200_000_u32).map(|at| (at / 1000) as u8).collect());
+    Report { station: "north".into(), rows: (0..500).map(row).collect(), image }
+}
+
+#[test]
+fn a_value_is_one_frame_and_comes_back() {
+    for level in [-1, 0, 1, 6, 9, 100] {
+        let codec = Zipped::default().level(level);
+        let copied = memory::copied_bytes();
+        let message = codec.encode(&report()).unwrap();
+        assert_eq!(memory::copied_bytes() - copied, 200_000, "the buffer goes in band");
+        assert!(message.buffers().is_empty());
+        assert_eq!(Decode::<Report>::decode(&Zipped::default(), message).unwrap(), report());
+    }
+    let len = |level| Encode::<Report>::encode(&Zipped::default().level(level), &report()).unwrap().total_len();
+    assert!(len(9) < len(1) && len(1) < len(0));
+}
+
+#[test]
+fn an_inner_codec_with_a_placement_of_its_own_stays_in_band_too() {
+    let inner = MsgPack::new().out_of_band_from(0).placement(|_| outband::Placement::OutOfBand);
+    let codec = Zipped::new(inner);
+    let message = codec.encode(&report()).unwrap();
+    assert!(message.buffers().is_empty());
+    assert_eq!(Decode::<Report>::decode(&codec, message).unwrap(), report());
+    // zipped twice is a message as well
+    let twice = Zipped::new(Zipped::default());
+    assert_eq!(Decode::<Report>::decode(&twice, twice.encode(&report()).unwrap()).unwrap(), report());
+}
+
+/// A codec that knows nothing of `encode_in_band`.
+struct Outside;
+
+impl Encode<Buffer> for Outside {
+    fn encode(&self, value: &Buffer) -> Result<Multipart> {
+        Ok(Multipart::new("metadata", vec![value.clone()]))
+    }
+}
+
+#[test]
+fn an_inner_codec_that_needs_frames_is_refused() {
+    let error = Zipped::new(Outside).encode(&Buffer::from_vec(vec![0_u8; 100])).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Caller);
+    assert!(error.to_string().starts_with("the inner codec put 1 buffers out of band"), "{error}");
+}
+
+#[test]
+fn limits_hold_on_the_way_out() {
+    let codec = Zipped::default().limits(Limits::new().decompressed_bytes(1000));
+    assert!(codec.encode(&report()).unwrap_err().is_limit());
+    let codec = Zipped::default().limits(Limits::new().metadata_bytes(100));
+    assert!(codec.encode(&report()).unwrap_err().is_limit());
+    // the inner codec has limits of its own
+    let codec = Zipped::new(MsgPack::new().limits(Limits::new().metadata_bytes(1000)));
+    assert!(codec.encode(&report()).unwrap_err().is_limit());
+    let message = Zipped::default().encode(&report()).unwrap();
+    assert!(Decode::<Report>::decode(&codec, message).unwrap_err().is_limit());
+}
+
+#[test]
+fn python_sends_and_receives_the_same() {
+    let mut script = Script::start("zipped.py", &[]);
+    let context = zmq::Context::new();
+    let client = context.socket(zmq::REQ).unwrap();
+    client.set_sndtimeo(60_000).unwrap();
+    client.set_rcvtimeo(60_000).unwrap();
+    client.set_linger(0).unwrap();
+    client.connect(&format!("tcp://127.0.0.1:{}", script.line())).unwrap();
+    client.send_zipped(&report()).unwrap();
+    let answer: Report = client.recv_zipped().unwrap();
+    assert_eq!(answer, Report { station: "NORTH".into(), ..report() });
+    script.finish();
+}
