@@ -3,6 +3,10 @@
 #[doc = include_str!("../docs/wire.md")]
 pub mod wire {}
 
+#[doc = "[the wire]: wire\n\n"] // the first definition wins over the page's own
+#[doc = include_str!("../docs/arrays.md")]
+pub mod arrays {}
+
 #[doc = include_str!("../docs/delivery.md")]
 pub mod delivery {}
 
