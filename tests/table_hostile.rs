@@ -195,7 +195,11 @@ fn offsets_and_text_that_do_not_fit_are_refused() {
             let buffers = vec![None, of(offsets), of(values)];
             forged(DataType::Utf8, plain(offsets.len() as u64 - 1, 0, buffers, vec![]))
         };
-        refused(&texts(&[0, 2, 1, 3], b"abc"), "column it: ");
+        refused(&texts(&[0, 2, 1, 3], b"abc"), "column it: offsets that are negative or not in order");
+        let short = plain(3, 0, vec![None, of(&[0, 1, 3]), of(b"abc")], vec![]);
+        refused(&forged(DataType::Utf8, short), "column it: 12 bytes of offsets for 3 rows");
+        let none = plain(1, 0, vec![None, None, of(b"abc")], vec![]);
+        refused(&forged(DataType::LargeUtf8, none), "column it: 0 bytes of offsets for 1 rows");
         refused(&texts(&[0, 2, 4], b"abc"), "column it: ");
         refused(&texts(&[-1, 2, 3], b"abc"), "column it: ");
         refused(&texts(&[0, -2, 3], b"abc"), "column it: ");

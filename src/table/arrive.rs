@@ -5,8 +5,11 @@
 
 use std::fmt;
 
-use arrow_array::{RecordBatch, RecordBatchOptions, make_array};
-use arrow_buffer::{BooleanBuffer, Buffer as ArrowBuffer, MutableBuffer, NullBuffer};
+use arrow_array::types::{BinaryType, ByteArrayType, LargeBinaryType, LargeUtf8Type, Utf8Type};
+use arrow_array::{GenericByteArray, RecordBatch, RecordBatchOptions, make_array};
+use arrow_buffer::{
+    ArrowNativeType, BooleanBuffer, Buffer as ArrowBuffer, MutableBuffer, NullBuffer, OffsetBuffer, ScalarBuffer,
+};
 use arrow_data::{ArrayData, ArrayDataBuilder, BufferSpec, layout};
 use arrow_schema::{DataType, Field, SchemaRef};
 use bytes::Bytes;
@@ -103,14 +106,43 @@ fn array(column: Column, data_type: &DataType, path: &Path<'_>) -> Result<(Array
     let (children, below) = children(column.children, column.dictionary, data_type, path)?;
     bytes += below;
     check_lists(data_type, len, nulls.is_some(), below).map_err(|why| path.says(why))?;
-    let data = ArrayDataBuilder::new(data_type.clone())
-        .len(len)
-        .nulls(nulls)
-        .buffers(buffers)
-        .child_data(children)
-        .build()
-        .map_err(|error| path.says(error))?;
+    let data = match data_type {
+        DataType::Utf8 => text::<Utf8Type>(buffers, len, nulls),
+        DataType::LargeUtf8 => text::<LargeUtf8Type>(buffers, len, nulls),
+        DataType::Binary => text::<BinaryType>(buffers, len, nulls),
+        DataType::LargeBinary => text::<LargeBinaryType>(buffers, len, nulls),
+        _ => {
+            let builder = ArrayDataBuilder::new(data_type.clone()).len(len).nulls(nulls);
+            builder.buffers(buffers).child_data(children).build().map_err(said)
+        }
+    };
+    let data = data.map_err(|why| path.says(why))?;
     Ok((data, bytes))
+}
+
+/// Strings and binaries, whose validation is most of the work in many a table: Arrow's typed arrays take less time for it
+/// than its untyped ones, and panic where these do not.
+fn text<T: ByteArrayType>(
+    buffers: Vec<ArrowBuffer>,
+    len: usize,
+    nulls: Option<NullBuffer>,
+) -> Result<ArrayData, String> {
+    let [offsets, values] = <[ArrowBuffer; 2]>::try_from(buffers).map_err(|_| "two buffers are needed".to_owned())?;
+    let width = size_of::<T::Offset>();
+    let offsets = if len == 0 && offsets.is_empty() {
+        OffsetBuffer::new_empty()
+    } else if offsets.len() / width <= len {
+        return Err(format!("{} bytes of offsets for {len} rows, which take {} of {width}", offsets.len(), len + 1));
+    } else {
+        let offsets = ScalarBuffer::<T::Offset>::new(offsets, 0, len + 1);
+        // a fold without an early end, which the compiler turns into vector instructions
+        let in_order = offsets.iter().zip(&offsets[1..]).fold(true, |in_order, (start, end)| in_order & (start <= end));
+        if !in_order || offsets[0].to_usize().is_none() {
+            return Err("offsets that are negative or not in order".to_owned());
+        }
+        OffsetBuffer::new(offsets)
+    };
+    GenericByteArray::<T>::try_new(offsets, values, nulls).map(ArrayData::from).map_err(said)
 }
 
 /// The null bitmap, counted; and its bytes.
@@ -142,7 +174,7 @@ fn validity(
     if nulls.null_count() as u64 != declared {
         return Err(path.says(format_args!("{declared} nulls announced, and {} are there", nulls.null_count())));
     }
-    Ok((Some(nulls), bitmap.len()))
+    Ok((Some(nulls).filter(|nulls| nulls.null_count() > 0), bitmap.len()))
 }
 
 /// The arrays below a column, and how many bytes their buffers have.
