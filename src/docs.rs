@@ -20,5 +20,6 @@ pub mod benchmarks {}
 #[cfg(feature = "arrow")]
 #[doc = include_str!("../docs/tables.md")]
 pub mod tables {}
+
 #[doc = include_str!("../docs/compression.md")]
 pub mod compression {}

@@ -1,6 +1,7 @@
 // links between the long texts: these definitions win over the files' own, which serve readers of the repository
-#![doc = "[docs/wire.md]: docs::wire\n[docs/delivery.md]: docs::delivery\n[docs/design.md]: docs::design\n[docs/benchmarks.md]: docs::benchmarks\n[docs/compression.md]: docs::compression\n\n"]
-#![doc = "[docs/wire.md]: docs::wire\n[docs/arrays.md]: docs::arrays\n[docs/delivery.md]: docs::delivery\n[docs/design.md]: docs::design\n[docs/benchmarks.md]: docs::benchmarks\n\n"]
+#![doc = "[docs/wire.md]: docs::wire\n[docs/arrays.md]: docs::arrays\n[docs/compression.md]: docs::compression\n[docs/delivery.md]: docs::delivery\n[docs/design.md]: docs::design\n[docs/benchmarks.md]: docs::benchmarks"]
+#![cfg_attr(feature = "arrow", doc = "[docs/tables.md]: docs::tables")]
+#![doc = "\n"]
 #![doc = include_str!("../README.md")]
 
 // The floors, from the ground up; `tests/fence.rs` holds the walls.

@@ -123,6 +123,7 @@ impl Scientific {
 }
 
 #[cfg(test)]
+#[allow(clippy::excessive_precision, reason = "the digits say which way a tie goes")]
 mod tests {
     use super::{write_f32, write_f64};
 
