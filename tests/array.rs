@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::{Arc, Mutex};
+
 use outband::array::{ByteOrder, Field, Kind, TimeStep, TimeUnit};
-use outband::{Array, Buffer, DType, Element, Order, Scalar, from_multipart, memory, to_multipart};
+use outband::{Array, Buffer, DType, Element, Encode, MsgPack, Order, Scalar, from_multipart, memory, to_multipart};
 use serde::{Deserialize, Serialize};
 
 #[path = "support/random.rs"]
@@ -382,6 +384,21 @@ fn a_foreign_record_is_turned_field_by_field() {
     assert_eq!(array.to_vec::<Hit>().unwrap(), [expected]);
     let error = array.as_slice::<Hit>().unwrap_err();
     assert!(error.to_string().contains("to_native"), "{error}");
+}
+
+#[test]
+fn compression_is_told_how_long_the_elements_are() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let codec = MsgPack::new().placement({
+        let seen = seen.clone();
+        move |buffer| {
+            seen.lock().unwrap().push((buffer.len(), buffer.item_len()));
+            buffer.default_placement()
+        }
+    });
+    let hits = Array::from_vec(vec![Hit { energy: 0.5, channel: 7, at: [-1, 2] }; 2]);
+    codec.encode(&(Array::from_vec(vec![0_u16; 5]), hits, Buffer::from(vec![1, 2, 3]))).unwrap();
+    assert_eq!(*seen.lock().unwrap(), [(10, 2), (32, 16), (3, 1)]);
 }
 
 #[test]

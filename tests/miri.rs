@@ -11,7 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use outband::{Buffer, BufferPool, Decode, Element, Encode, Limits, MsgPack, Multipart, from_multipart, to_multipart};
+use outband::{
+    Array, Buffer, BufferPool, DType, Decode, Element, Encode, Limits, MsgPack, Multipart, Order, from_multipart,
+    to_multipart,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -81,6 +84,20 @@ fn casts_of_wrong_length_or_alignment_are_errors() {
     }
     assert_eq!(odd.to_aligned(8).try_cast::<u64>().unwrap(), [0]);
     assert!(Buffer::new().try_cast::<u64>().unwrap().is_empty());
+}
+
+#[test]
+fn copies_of_arrays_are_written_through_their_bytes() {
+    let big = Buffer::from((0..48).collect::<Vec<u8>>());
+    let columns = Array::new(">u4".parse().unwrap(), [3, 4], Order::F, big.clone()).unwrap();
+    let rows = columns.to_vec::<u32>().unwrap();
+    assert_eq!(rows[..2], [0x0001_0203, 0x0c0d_0e0f]);
+    assert_eq!(columns.to_native().unwrap().to_order(Order::C).unwrap().as_slice::<u32>().unwrap(), rows);
+    let turned = Array::from_strided(DType::I16, [5, 2], &[-8, 4], 40, &big).unwrap();
+    assert_eq!(turned.as_slice::<i16>().unwrap()[..2], [0x2928, 0x2d2c]);
+    assert_eq!(Array::from_vec(Vec::<f64>::new()).to_vec::<f64>().unwrap(), Vec::<f64>::new());
+    let pair = Array::broadcast(DType::F64, [1], [3], Order::C, Buffer::from_vec(vec![0.5_f64])).unwrap();
+    assert_eq!(pair.to_vec::<f64>().unwrap(), [0.5; 3]);
 }
 
 #[test]

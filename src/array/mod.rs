@@ -32,7 +32,8 @@ pub use time::{TimeStep, TimeUnit};
 /// An n-dimensional array: dtype, shape, order, and one [`Buffer`] with the elements.
 ///
 /// It describes itself on the wire, so that a reader without a schema rebuilds it, as `numpy.frombuffer` and `reshape` do:
-/// see [`docs::wire`](crate::docs::wire). Its elements travel as one buffer, without copying. Cloning never copies.
+/// see [`docs::wire`](crate::docs::wire). Its elements travel as one buffer, without copying. Cloning never copies. Any other
+/// serializer whose format describes itself (JSON, CBOR, YAML ...) carries it as well, with the elements as plain bytes.
 ///
 /// Elements lie without gaps in C order (the last axis is the fastest) or Fortran order, in either byte order. A **broadcast** array
 /// repeats what it holds along some axes: its data has the shape [`base_shape`](Self::base_shape), where those axes are 1.
