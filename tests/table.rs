@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arrow_array::types::Int32Type;
 use arrow_array::{
@@ -216,6 +216,24 @@ fn what_is_copied_of_a_slice_is_counted_and_small() {
     assert_eq!(copied(&texts), 0);
     assert_eq!(copied(&texts.slice(0, 5000)), 0);
     assert_eq!(copied(&texts.slice(1, 1000)), 4004, "offsets that do not begin at 0");
+}
+
+#[test]
+fn placement_is_told_the_length_of_the_elements() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let noted = seen.clone();
+    let codec = MsgPack::new().placement(move |buffer| {
+        noted.lock().unwrap().push((buffer.item_len(), buffer.len()));
+        buffer.default_placement()
+    });
+    let batch = RecordBatch::try_from_iter([
+        ("bits", Arc::new(BooleanArray::from(vec![Some(true), None])) as _),
+        ("floats", Arc::new(Float64Array::from(vec![0.5, 1.5])) as _),
+        ("texts", Arc::new(StringArray::from(vec!["a", "bc"])) as _),
+        ("views", Arc::new(StringViewArray::from(vec!["a", "bc"])) as _),
+    ]);
+    codec.encode(&(Table::from(batch.unwrap()), Buffer::from_vec(vec![0_u8; 5]))).unwrap();
+    assert_eq!(*seen.lock().unwrap(), [(1, 1), (1, 1), (8, 16), (4, 12), (1, 3), (16, 32), (1, 5)]);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use arrow_ipc::{
 };
 use arrow_schema::{DataType, Field, Fields, Schema, UnionFields, UnionMode};
 use flatbuffers::{FlatBufferBuilder, UnionWIPOffset, WIPOffset};
-use outband::{Buffer, Decode, Encode, ErrorKind, MsgPack, Multipart, Table, from_multipart, to_multipart};
+use outband::{Buffer, Decode, Encode, ErrorKind, Limits, MsgPack, Multipart, Table, from_multipart, to_multipart};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
@@ -517,6 +517,25 @@ fn a_million_columns_do_not_fill_memory() {
             assert!(error.to_string().contains(text), "{error}");
             assert!(usage.peak < 16 << 20, "{text}: {usage:?}");
         }
+    });
+}
+
+#[test]
+fn one_frame_in_a_thousand_columns_is_not_copied_a_thousand_times() {
+    on_a_small_stack(|| {
+        let block = Buffer::from_vec(vec![0_u128; 6001]);
+        let misaligned = block.slice(8..8 + 96_000);
+        assert!(misaligned.try_cast::<u128>().is_err());
+        let kind = DataType::Decimal128(20, 2);
+        let fields = (0..1000).map(|index| Field::new(format!("column {index}"), kind.clone(), true)).collect();
+        let columns = vec![plain(6000, 0, vec![None, Some(misaligned)], vec![]); 1000];
+        let message = to_multipart(&Wire { schema: schema_of(fields), rows: 6000, columns }).unwrap();
+        assert_eq!(message.buffers().len(), 1);
+        let codec = MsgPack::new().limits(Limits::new().total_bytes(1 << 20));
+        let (result, usage) = measure(|| Decode::<Table>::decode(&codec, message));
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Limits, "{error}");
+        assert!(usage.peak < 4 << 20, "{usage:?}");
     });
 }
 
