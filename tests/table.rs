@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    Array, BooleanArray, DictionaryArray, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray,
-    StringViewArray,
+    Array, ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch,
+    StringArray, StringViewArray,
 };
 use arrow_schema::{DataType, Field, Schema};
 use outband::{
@@ -276,8 +276,8 @@ fn a_table_prints_its_head_and_never_megabytes() {
     assert_eq!(table.to_string(), head);
 
     let long = "x".repeat(10 << 20);
-    let columns =
-        (0..500).map(|index| (format!("{long:.5000}{index}"), Arc::new(StringArray::from(vec![&*long])) as _));
+    let array: ArrayRef = Arc::new(StringArray::from(vec![&*long]));
+    let columns = (0..500).map(|index| (format!("{long:.5000}{index}"), array.clone()));
     let large = Table::from(RecordBatch::try_from_iter(columns).unwrap());
     assert!(format!("{large:?}").len() < 500);
     assert!(large.to_string().len() < 10_000);
