@@ -499,6 +499,30 @@ fn schemas_that_no_arrow_program_writes_are_refused() {
 }
 
 #[test]
+fn types_nest_sixteen_levels_on_a_small_stack_and_no_deeper() {
+    let nested = |levels| {
+        // the recursion of the test's own making takes more than the library's
+        let make = thread::Builder::new().stack_size(64 << 20).spawn(move || {
+            let data_type = (0..levels).fold(DataType::Int32, |below, _| DataType::List(item(below)));
+            to_multipart(&Table::from(batch(&mut Random::seeded(13), &[data_type], 2)))
+        });
+        make.unwrap().join().unwrap()
+    };
+    let message = nested(15).unwrap();
+    on_a_small_stack(move || {
+        let table: Table = from_multipart(message.clone()).unwrap();
+        assert_eq!(to_multipart(&table).unwrap(), message);
+    });
+    for levels in [16, 20] {
+        let error = nested(levels).unwrap_err();
+        assert!(error.to_string().contains("deeper than the limit of 16"), "{error}");
+    }
+    // columns deeper than their schema
+    let deep = (0..16).fold(plain(0, 0, vec![None], vec![]), |below, _| plain(0, 0, vec![None], vec![below]));
+    refused(&forged(DataType::Int32, deep), "columns are nested deeper than the limit of 16");
+}
+
+#[test]
 fn a_million_columns_do_not_fill_memory() {
     on_a_small_stack(|| {
         let schema = schema_of(vec![Field::new("it", DataType::Int32, true)]);

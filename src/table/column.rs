@@ -17,6 +17,9 @@ use crate::handoff;
 /// The most columns of one table, children counted, and the most of their buffers.
 pub(super) const MAX_PARTS: usize = 1 << 16;
 
+/// The most levels of columns within columns: each takes several kilobytes of stack in a debug build, Arrow's part included.
+pub(super) const MAX_DEPTH: usize = 16;
+
 /// One column.
 #[derive(Debug)]
 pub(super) struct Column {
@@ -79,7 +82,7 @@ impl Serialize for Columns {
 impl<'de> Deserialize<'de> for Columns {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let budget = Budget { columns: Cell::new(MAX_PARTS), buffers: Cell::new(MAX_PARTS) };
-        ListOf(ColumnSeed(&budget)).deserialize(deserializer).map(Columns)
+        ListOf(ColumnSeed(&budget, 1)).deserialize(deserializer).map(Columns)
     }
 }
 
@@ -95,14 +98,18 @@ fn take_one<E: de::Error>(left: &Cell<usize>, what: &str) -> Result<(), E> {
     Ok(())
 }
 
+/// A column, and how deep it is.
 #[derive(Clone, Copy)]
-struct ColumnSeed<'b>(&'b Budget);
+struct ColumnSeed<'b>(&'b Budget, usize);
 
 impl<'de> DeserializeSeed<'de> for ColumnSeed<'_> {
     type Value = Column;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Column, D::Error> {
         take_one(&self.0.columns, "columns")?;
+        if self.1 > MAX_DEPTH {
+            return Err(de::Error::custom(format_args!("columns are nested deeper than the limit of {MAX_DEPTH}")));
+        }
         deserializer.deserialize_seq(self)
     }
 }
@@ -115,12 +122,13 @@ impl<'de> Visitor<'de> for ColumnSeed<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Column, A::Error> {
+        let below = ColumnSeed(self.0, self.1 + 1);
         let missing = |at| move || de::Error::invalid_length(at, &"the four or five parts of a column");
         let len = parts.next_element()?.ok_or_else(missing(0))?;
         let nulls = parts.next_element()?.ok_or_else(missing(1))?;
         let buffers = parts.next_element_seed(ListOf(SlotSeed(self.0)))?.ok_or_else(missing(2))?;
-        let children = parts.next_element_seed(ListOf(self))?.ok_or_else(missing(3))?;
-        let dictionary = parts.next_element_seed(self)?.map(Box::new);
+        let children = parts.next_element_seed(ListOf(below))?.ok_or_else(missing(3))?;
+        let dictionary = parts.next_element_seed(below)?.map(Box::new);
         Ok(Column { len, nulls, buffers, children, dictionary })
     }
 }

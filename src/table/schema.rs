@@ -12,7 +12,7 @@ use arrow_ipc::{Endianness, Field as RawField, Schema as RawSchema, Type, conver
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use flatbuffers::VerifierOptions;
 
-use super::column::MAX_PARTS;
+use super::column::{MAX_DEPTH, MAX_PARTS};
 use crate::error::excerpt;
 
 /// What an encapsulated message begins with.
@@ -84,13 +84,17 @@ fn check(schema: RawSchema<'_>) -> Result<(), String> {
         return Err("the table is big-endian, which this version does not read".to_owned());
     }
     let mut left = MAX_PARTS;
-    schema.fields().into_iter().flatten().try_for_each(|field| check_field(field, &mut left))
+    schema.fields().into_iter().flatten().try_for_each(|field| check_field(field, 1, &mut left))
 }
 
-/// Checks one field and those below it: no deeper than the verifier has been.
-fn check_field(field: RawField<'_>, left: &mut usize) -> Result<(), String> {
+/// Checks one field and those below it.
+fn check_field(field: RawField<'_>, depth: usize, left: &mut usize) -> Result<(), String> {
     let name = || excerpt(format_args!("field {:?} of the schema", field.name().unwrap_or_default()));
     *left = left.checked_sub(1).ok_or_else(|| format!("the schema has more fields than the limit of {MAX_PARTS}"))?;
+    // a dictionary is a column below the one of its indices
+    if depth + usize::from(field.dictionary().is_some()) > MAX_DEPTH {
+        return Err(format!("the schema nests deeper than the limit of {MAX_DEPTH}: {}", name()));
+    }
     let children = field.children().map_or(0, |children| children.len());
     match field.type_type() {
         Type::FixedSizeBinary if field.type_as_fixed_size_binary().is_some_and(|ty| ty.byteWidth() < 0) => {
@@ -112,7 +116,7 @@ fn check_field(field: RawField<'_>, left: &mut usize) -> Result<(), String> {
         }
         _ => {}
     }
-    field.children().into_iter().flatten().try_for_each(|child| check_field(child, left))
+    field.children().into_iter().flatten().try_for_each(|child| check_field(child, depth + 1, left))
 }
 
 fn check_decimal(decimal: arrow_ipc::Decimal<'_>) -> Result<(), String> {
