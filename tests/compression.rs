@@ -15,10 +15,10 @@ mod random;
 fn formats() -> Vec<Compression> {
     // GENERAL of them without elements, then Blosc2
     let mut formats = vec![Compression::lz4(), Compression::auto()];
-    for level in [0, 1, 6, 9, 100] {
+    for level in [0, 1, 9] {
         formats.push(Compression::zlib().level(level));
     }
-    for level in [-100, 0, 1, 3, 9] {
+    for level in [-100, 1, 3] {
         formats.push(Compression::zstd().level(level));
     }
     for inner in [Inner::Lz4, Inner::Zlib, Inner::Zstd] {
@@ -29,7 +29,7 @@ fn formats() -> Vec<Compression> {
     formats
 }
 
-const GENERAL: usize = 12;
+const GENERAL: usize = 8;
 
 /// Kinds of data, from the most to the least compressible.
 fn kinds(random: &mut Random) -> Vec<Box<dyn FnMut(usize) -> u8 + '_>> {
@@ -72,7 +72,7 @@ fn buffers_come_back_whatever_the_format_length_and_content() {
             }
         }
         for compression in formats().into_iter().skip(GENERAL) {
-            for item in [2, 3, 4, 8, 16, 17, 255, 256, 100_000] {
+            for item in [2, 3, 8, 16, 255, 256] {
                 for len in [8 * item.min(1000), 40 * item.min(1000), 140_000 / item * item] {
                     round_trips(&all[..len], compression.item_len(item));
                 }
@@ -84,7 +84,7 @@ fn buffers_come_back_whatever_the_format_length_and_content() {
 #[test]
 fn buffers_of_many_chunks_come_back() {
     let mut random = Random::seeded(2);
-    let len = (17 << 20) + 8;
+    let len = (9 << 20) + 8;
     let bytes: Vec<u8> = (0..len).map(|at| if at % 8 < 2 { random.next() as u8 } else { (at >> 14) as u8 }).collect();
     for compression in [
         Compression::zlib().level(1),

@@ -2,7 +2,9 @@
 //!
 //! How many there will be is known beforehand, from the wire, and is not believed: what is set aside follows from what came.
 
-use std::io::{self, Read};
+use std::io;
+#[cfg(any(feature = "lz4", feature = "zstd", feature = "blosc"))]
+use std::io::Read;
 
 /// Why bytes were not decompressed.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! Zstandard frames (RFC 8878).
 
-use zstd::bulk::{Compressor, Decompressor};
+#[cfg(feature = "zstd")]
+use zstd::bulk::Compressor;
+use zstd::bulk::Decompressor;
 use zstd::stream::read::Decoder;
 use zstd::zstd_safe;
 
