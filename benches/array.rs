@@ -1,6 +1,6 @@
 //! What it costs that an array says what it is: an `Array` beside a bare `Buffer` of the same bytes, in one run.
 //!
-//! `cargo bench --bench array`. An argument is the milliseconds of each round; the default is 300.
+//! `cargo bench --bench array`. An argument is the milliseconds of each round; the default is 100.
 
 mod rig;
 
@@ -10,14 +10,14 @@ use rig::{Means, Pair, Rounds, Sides, Size, human, receive_if_child};
 
 fn main() {
     receive_if_child();
-    let time = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(300);
+    let time = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(100);
     println!("| sides | transport | elements | Buffer | Array | Array, of the time of Buffer |");
     println!("|---|---|---|---:|---:|---:|");
     for (sides, transport) in [(Sides::Threads, "inproc"), (Sides::Processes, "tcp")] {
         for bytes in [1 << 20, 16 << 20, 64 << 20] {
             let size = Size { buffers: 1, bytes };
             let pairs = [Means::Outband, Means::Array].map(|means| Pair::new(means, sides, transport, size));
-            let result = Rounds::run(&pairs, 9, Duration::from_millis(time));
+            let result = Rounds::run(&pairs, 41, Duration::from_millis(time));
             println!(
                 "| {sides:?} | {transport} | {} | {:.2} µs | {:.2} µs | {:.3} |",
                 human(bytes),

@@ -54,8 +54,8 @@ fn formats(item: usize) -> Vec<(String, Compression)> {
         ("zlib 1".to_owned(), Compression::zlib().level(1)),
         ("zlib".to_owned(), Compression::zlib()),
         ("lz4".to_owned(), Compression::lz4()),
-        ("zstd 1".to_owned(), Compression::zstd().level(1)),
         ("zstd".to_owned(), Compression::zstd()),
+        ("zstd 3".to_owned(), Compression::zstd().level(3)),
         ("auto".to_owned(), Compression::auto().item_len(item)),
     ];
     for inner in [Inner::Lz4, Inner::Zlib, Inner::Zstd] {

@@ -92,8 +92,10 @@ def _dtype(described: Any, depth: int = 32) -> Any:
     import numpy
 
     if described == BFLOAT16:
-        from ml_dtypes import bfloat16
-
+        try:
+            from ml_dtypes import bfloat16
+        except ImportError as error:
+            raise CallerError("an array of bfloat16, and the package ml_dtypes is not installed") from error
         return numpy.dtype(bfloat16)
     if isinstance(described, str) and _TYPE_STRING.fullmatch(described):
         return numpy.dtype(described)

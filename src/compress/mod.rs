@@ -31,7 +31,7 @@ use crate::reference::{Encoding, Packed};
 /// |---|---|---|---|
 /// | `Compression::zlib()` | zlib stream (RFC 1950): Python's `zlib.decompress` opens it | `zlib` | 0 to 9 (6) |
 /// | `Compression::lz4()` | LZ4 frame: Python's `lz4.frame` opens it | `lz4` | none |
-/// | `Compression::zstd()` | Zstandard frame (RFC 8878): Python's `zstandard` opens it | `zstd` | -7 to 22 (3) |
+/// | `Compression::zstd()` | Zstandard frame (RFC 8878): Python's `zstandard` opens it | `zstd` | -7 to 22 (1) |
 /// | `Compression::blosc()` | Blosc2 contiguous frame: `blosc2.schunk_from_cframe` opens it | `blosc` | 1 to 9 (3) |
 ///
 /// [`docs::compression`](crate::docs::compression) says which to take when.
@@ -42,7 +42,7 @@ use crate::reference::{Encoding, Packed};
 /// # #[cfg(feature = "zstd")] {
 /// use outband::{Buffer, Compression, Decode, Encode, MsgPack};
 ///
-/// let codec = MsgPack::new().compression(Compression::zstd().level(1));
+/// let codec = MsgPack::new().compression(Compression::zstd().level(3));
 /// let hours = Buffer::from_vec((0..100_000_i64).map(|hour| 1_700_000_000 + 3600 * hour).collect());
 /// let message = codec.encode(&hours)?;
 /// assert!(message.buffers()[0].len() < hours.len() / 2);
