@@ -166,7 +166,10 @@ pub(crate) fn excerpt(text: impl fmt::Display) -> String {
 
 /// Every way in which this crate fails. Private: the public face is [`ErrorKind`] and the text.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "zlib"), allow(dead_code, reason = "of codecs and formats that were not compiled in"))]
+#[cfg_attr(
+    not(all(feature = "arrow", feature = "protobuf", feature = "zlib")),
+    allow(dead_code, reason = "of codecs and formats that were not compiled in")
+)]
 pub(crate) enum Detail {
     // the caller
     Unserializable { reason: String },

@@ -12,7 +12,7 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use outband::{Array, Buffer, Encode, MsgPack, SocketExt, memory};
+use outband::{Buffer, Encode, MsgPack, SocketExt, memory};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -28,7 +28,6 @@ pub(crate) struct Object<P> {
 enum Sample {
     One(Object<Buffer>, Object<ByteBuf>),
     Many(Object<Vec<Buffer>>, Object<Vec<ByteBuf>>),
-    Array(Object<Array>),
 }
 
 /// How objects are moved.
@@ -47,13 +46,10 @@ pub(crate) enum Means {
     /// `Outband` with a fixed placement, for the threshold.
     InBand,
     OutOfBand,
-    /// As `Outband`, and the payload is a matrix of f64.
-    Array,
 }
 
 impl Means {
-    const ALL: [Self; 7] =
-        [Self::Raw, Self::Outband, Self::OutbandKept, Self::Naive, Self::InBand, Self::OutOfBand, Self::Array];
+    const ALL: [Self; 6] = [Self::Raw, Self::Outband, Self::OutbandKept, Self::Naive, Self::InBand, Self::OutOfBand];
 
     fn codec(self) -> MsgPack {
         match self {
@@ -82,14 +78,10 @@ impl Size {
         self.buffers * self.bytes
     }
 
-    fn sample(self, means: Means) -> Sample {
+    fn sample(self) -> Sample {
         // written once, so that its pages are there
         let bytes = |index: usize| vec![index as u8 + 1; self.bytes];
         let id = 123_456;
-        if means == Means::Array {
-            let (rows, matrix) = (self.bytes / 8 / 1024, vec![1.5_f64; self.bytes / 8]);
-            return Sample::Array(Object { id, payload: Array::from_shape_vec([rows, 1024], matrix).unwrap() });
-        }
         if self.buffers == 1 {
             let payload = Buffer::from_vec(bytes(0));
             return Sample::One(Object { id, payload }, Object { id, payload: ByteBuf::from(bytes(0)) });
@@ -149,11 +141,10 @@ impl Pair {
                 Receiver::Process(Command::new(env::current_exe().unwrap()).env(CHILD, job).spawn().unwrap())
             }
         };
-        let sample = size.sample(means);
+        let sample = size.sample();
         let message = match &sample {
             Sample::One(object, _) => means.codec().encode(object),
             Sample::Many(object, _) => means.codec().encode(object),
-            Sample::Array(object) => means.codec().encode(object),
         }
         .unwrap();
         let mut frames = vec![message.metadata().to_vec()];
@@ -172,7 +163,6 @@ impl Pair {
             (Means::Naive, Sample::Many(_, naive)) => (0..count).for_each(|_| send_naive(&self.socket, naive)),
             (means, Sample::One(object, _)) => self.send_objects(means, object, count),
             (means, Sample::Many(object, _)) => self.send_objects(means, object, count),
-            (means, Sample::Array(object)) => self.send_objects(means, object, count),
         }
         self.socket.recv_bytes(0).unwrap(); // the receiver has them all
         started.elapsed()
@@ -247,7 +237,6 @@ fn receive(context: &zmq::Context, endpoint: &str, means: Means, size: Size) {
                 (Means::Naive, _) => {
                     receive_naive::<Object<Vec<ByteBuf>>>(&socket).payload.iter().map(|b| b.len()).sum()
                 }
-                (Means::Array, _) => socket.recv_obj::<Object<Array>>().unwrap().payload.byte_len(),
                 (_, 1) => socket.recv_obj::<Object<Buffer>>().unwrap().payload.len(),
                 (_, _) => socket.recv_obj::<Object<Vec<Buffer>>>().unwrap().payload.iter().map(Buffer::len).sum(),
             };
