@@ -51,18 +51,18 @@ pub(super) fn parse(text: &str, dialect: Dialect) -> Result<DType> {
         }
         (_, Dialect::Wire) => {}
     }
-    let mark = text.chars().next().filter(|first| "<>|=".contains(*first));
-    let code = &text[mark.map_or(0, char::len_utf8)..];
+    let mark = text.bytes().next().filter(|first| b"<>|=".contains(first));
+    let code = &text[usize::from(mark.is_some())..];
     if code.starts_with('O') {
         return Err(unknown(text, "Python objects have no bytes that another process could read"));
     }
     let kind = kind(code).ok_or_else(|| unknown(text, "no such type"))?;
     let dtype = DType::new(kind)?;
     match (mark, dialect) {
-        (Some('>'), _) => dtype.with_byte_order(ByteOrder::Big),
-        (Some('<'), _) => Ok(dtype),
-        (Some('|'), _) if dtype.byte_order().is_none() => Ok(dtype),
-        (Some('=') | None, Dialect::NumPy) => Ok(dtype),
+        (Some(b'>'), _) => dtype.with_byte_order(ByteOrder::Big),
+        (Some(b'<'), _) => Ok(dtype),
+        (Some(b'|'), _) if dtype.byte_order().is_none() => Ok(dtype),
+        (Some(b'=') | None, Dialect::NumPy) => Ok(dtype),
         _ => Err(unknown(text, "it does not begin with its byte order, < or > or | for none")),
     }
 }
@@ -76,38 +76,42 @@ fn unknown(text: &str, why: &str) -> Error {
 
 /// A letter and a number, as in `f8`.
 fn kind(code: &str) -> Option<Kind> {
-    let letter = code.chars().next()?;
-    let rest = &code[letter.len_utf8()..];
+    let letter = code.bytes().next()?;
+    // none where the letter is more than a byte long
+    let rest = code.get(1..)?;
     match letter {
-        '?' if rest.is_empty() => return Some(Kind::Bool),
-        'M' => return Some(Kind::DateTime(TimeStep::parse(rest.strip_prefix('8')?)?)),
-        'm' => return Some(Kind::TimeDelta(TimeStep::parse(rest.strip_prefix('8')?)?)),
+        b'?' if rest.is_empty() => return Some(Kind::Bool),
+        b'M' => return Some(Kind::DateTime(TimeStep::parse(rest.strip_prefix('8')?)?)),
+        b'm' => return Some(Kind::TimeDelta(TimeStep::parse(rest.strip_prefix('8')?)?)),
         _ => {}
     }
-    if !rest.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let len: usize = rest.parse().ok()?;
-    Some(match (letter, len) {
-        ('b', 1) => Kind::Bool,
-        ('i', 1) => Kind::I8,
-        ('i', 2) => Kind::I16,
-        ('i', 4) => Kind::I32,
-        ('i', 8) => Kind::I64,
-        ('u', 1) => Kind::U8,
-        ('u', 2) => Kind::U16,
-        ('u', 4) => Kind::U32,
-        ('u', 8) => Kind::U64,
-        ('f', 2) => Kind::F16,
-        ('f', 4) => Kind::F32,
-        ('f', 8) => Kind::F64,
-        ('c', 8) => Kind::Complex64,
-        ('c', 16) => Kind::Complex128,
-        ('S', len) => Kind::Bytes(len),
-        ('U', len) => Kind::Text(len),
-        ('V', len) => Kind::Opaque(len),
+    Some(match (letter, number(rest)?) {
+        (b'b', 1) => Kind::Bool,
+        (b'i', 1) => Kind::I8,
+        (b'i', 2) => Kind::I16,
+        (b'i', 4) => Kind::I32,
+        (b'i', 8) => Kind::I64,
+        (b'u', 1) => Kind::U8,
+        (b'u', 2) => Kind::U16,
+        (b'u', 4) => Kind::U32,
+        (b'u', 8) => Kind::U64,
+        (b'f', 2) => Kind::F16,
+        (b'f', 4) => Kind::F32,
+        (b'f', 8) => Kind::F64,
+        (b'c', 8) => Kind::Complex64,
+        (b'c', 16) => Kind::Complex128,
+        (b'S', len) => Kind::Bytes(len),
+        (b'U', len) => Kind::Text(len),
+        (b'V', len) => Kind::Opaque(len),
         _ => return None,
     })
+}
+
+/// A number of decimal digits and nothing else.
+fn number(digits: &str) -> Option<usize> {
+    let digit = |byte: u8| Some(byte.wrapping_sub(b'0')).filter(|&digit| digit <= 9).map(usize::from);
+    let (&first, rest) = digits.as_bytes().split_first()?;
+    rest.iter().try_fold(digit(first)?, |number, &byte| number.checked_mul(10)?.checked_add(digit(byte)?))
 }
 
 /// NumPy's names of the plain dtypes.
@@ -162,49 +166,52 @@ impl DType {
         }
     }
 
-    /// The letter and the number of a type string.
-    fn code(&self) -> (char, usize) {
-        let letter = match self.kind() {
-            Kind::Bool => 'b',
-            Kind::I8 | Kind::I16 | Kind::I32 | Kind::I64 => 'i',
-            Kind::U8 | Kind::U16 | Kind::U32 | Kind::U64 => 'u',
-            Kind::F16 | Kind::BF16 | Kind::F32 | Kind::F64 => 'f',
-            Kind::Complex64 | Kind::Complex128 => 'c',
-            Kind::DateTime(_) => 'M',
-            Kind::TimeDelta(_) => 'm',
-            Kind::Bytes(_) => 'S',
-            Kind::Text(chars) => return ('U', *chars),
-            Kind::Opaque(_) | Kind::Record(_) => 'V',
+    /// The type string where it is one of a few: numbers and truth values.
+    pub(super) fn fixed_text(&self) -> Option<&'static str> {
+        let [little, big] = match self.kind() {
+            Kind::Bool => ["|b1"; 2],
+            Kind::I8 => ["|i1"; 2],
+            Kind::I16 => ["<i2", ">i2"],
+            Kind::I32 => ["<i4", ">i4"],
+            Kind::I64 => ["<i8", ">i8"],
+            Kind::U8 => ["|u1"; 2],
+            Kind::U16 => ["<u2", ">u2"],
+            Kind::U32 => ["<u4", ">u4"],
+            Kind::U64 => ["<u8", ">u8"],
+            Kind::F16 => ["<f2", ">f2"],
+            Kind::BF16 => ["bfloat16"; 2],
+            Kind::F32 => ["<f4", ">f4"],
+            Kind::F64 => ["<f8", ">f8"],
+            Kind::Complex64 => ["<c8", ">c8"],
+            Kind::Complex128 => ["<c16", ">c16"],
+            _ => return None,
         };
-        (letter, self.item_len())
+        Some(if self.byte_order() == Some(ByteOrder::Big) { big } else { little })
     }
 }
 
 /// The type string, or for a record the text of a Python list of its fields.
 impl fmt::Display for DType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Kind::Record(record) = self.kind() {
-            f.write_str("[")?;
-            for (at, field) in record.padded().enumerate() {
-                write!(f, "{}{}", if at > 0 { ", " } else { "" }, Entry(&field))?;
-            }
-            return f.write_str("]");
+        if let Some(text) = self.fixed_text() {
+            return f.write_str(text);
         }
-        if *self.kind() == Kind::BF16 {
-            return f.write_str("bfloat16");
-        }
-        let mark = match (self.kind(), self.byte_order()) {
-            // NumPy says < also for a text of no characters
-            (Kind::Text(0), _) => '<',
-            (_, None) => '|',
-            (_, Some(ByteOrder::Little)) => '<',
-            (_, Some(ByteOrder::Big)) => '>',
-        };
-        let (letter, number) = self.code();
-        write!(f, "{mark}{letter}{number}")?;
+        let mark = if self.byte_order() == Some(ByteOrder::Big) { '>' } else { '<' };
         match self.kind() {
-            Kind::DateTime(step) | Kind::TimeDelta(step) => write!(f, "{step}"),
-            _ => Ok(()),
+            // as NumPy says it, in either order
+            Kind::Text(0) => f.write_str("<U0"),
+            Kind::DateTime(step) => write!(f, "{mark}M8{step}"),
+            Kind::TimeDelta(step) => write!(f, "{mark}m8{step}"),
+            Kind::Text(chars) => write!(f, "{mark}U{chars}"),
+            Kind::Bytes(len) => write!(f, "|S{len}"),
+            Kind::Record(record) => {
+                f.write_str("[")?;
+                for (at, field) in record.padded().enumerate() {
+                    write!(f, "{}{}", if at > 0 { ", " } else { "" }, Entry(&field))?;
+                }
+                f.write_str("]")
+            }
+            _ => write!(f, "|V{}", self.item_len()),
         }
     }
 }

@@ -132,6 +132,9 @@ impl<'de> Deserialize<'de> for Axes {
 /// The type string, or for a record the list of its fields.
 impl Serialize for DType {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some(text) = self.fixed_text() {
+            return serializer.serialize_str(text);
+        }
         let Kind::Record(record) = self.kind() else {
             return serializer.collect_str(self);
         };
