@@ -53,8 +53,8 @@ pub(super) fn byte_len(shape: &[usize], item: usize) -> Result<usize> {
         return Err(misfit(format!("it has {} axes, the limit is {MAX_DIMS}", shape.len())));
     }
     let full = shape.iter().filter(|&&axis| axis != 0).try_fold(item.max(1), |sum, &axis| sum.checked_mul(axis));
-    match (full, count(shape)) {
-        (Some(full), Some(count)) if isize::try_from(full).is_ok() => Ok(count * item),
+    match full {
+        Some(full) if isize::try_from(full).is_ok() => Ok(if item == 0 || shape.contains(&0) { 0 } else { full }),
         _ => Err(misfit(format!("shape {} of {item} bytes each overflows", Tuple(shape)))),
     }
 }

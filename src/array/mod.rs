@@ -129,7 +129,7 @@ impl Array {
 
     fn checked(dtype: DType, shape: Vec<usize>, base: Option<Vec<usize>>, order: Order, data: Buffer) -> Result<Self> {
         let item = dtype.item_len();
-        layout::byte_len(&shape, item)?;
+        let full = layout::byte_len(&shape, item)?;
         if let Some(base) = &base {
             let fits = |(&held, &axis): (&usize, &usize)| held == axis || held == 1;
             if base.len() != shape.len() || !base.iter().zip(&shape).all(fits) {
@@ -137,8 +137,10 @@ impl Array {
             }
         }
         let base = base.filter(|base| *base != shape);
-        let held = base.as_deref().unwrap_or(&shape);
-        let needed = layout::byte_len(held, item)?;
+        let (held, needed) = match &base {
+            None => (&shape, full),
+            Some(base) => (base, layout::byte_len(base, item)?),
+        };
         if needed != data.len() {
             let dtype = excerpt(&dtype);
             let (held, there) = (Tuple(held), data.len());

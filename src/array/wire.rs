@@ -114,7 +114,8 @@ impl<'de> Deserialize<'de> for Axes {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Axes, A::Error> {
-                let mut axes = Vec::new();
+                // of one length from the first: no more than the limit, whatever the sequence says of itself
+                let mut axes = Vec::with_capacity(sequence.size_hint().unwrap_or(0).min(MAX_DIMS));
                 while let Some(axis) = sequence.next_element()? {
                     if axes.len() == MAX_DIMS {
                         return Err(A::Error::custom(format_args!("an array has more than {MAX_DIMS} axes")));
