@@ -120,30 +120,36 @@ impl Reference {
 
     /// Reads the payload of the extension value; the error says what is wrong with it.
     pub(crate) fn parse(mut payload: &[u8]) -> Result<Self, &'static str> {
-        const NUMBERS: &str = "holds something other than unsigned numbers";
-        let numbers = read_array_len(&mut payload).map_err(|_| "is not an array")?;
+        let numbers = match *payload {
+            // what is written, and nearly all that is read
+            [marker @ 0x90..=0x9f, ref rest @ ..] => {
+                payload = rest;
+                u32::from(marker & 0x0f)
+            }
+            _ => read_array_len(&mut payload).map_err(|_| "is not an array")?,
+        };
         if numbers < 2 {
             return Err("names no frame and length");
         }
         if !matches!(numbers, 2 | 3 | 5) {
             return Err("has a form that this version does not know");
         }
-        let frame = read_int(&mut payload).map_err(|_| NUMBERS)?;
-        let len = read_int(&mut payload).map_err(|_| NUMBERS)?;
+        let frame = take_number(&mut payload)?;
+        let len = take_number(&mut payload)?;
         let check = match (numbers, payload) {
             (2, _) => None,
             (5, [0xc0, rest @ ..]) => {
                 payload = rest;
                 None
             }
-            _ => Some(read_int(&mut payload).map_err(|_| NUMBERS)?),
+            _ => Some(u32::try_from(take_number(&mut payload)?).map_err(|_| NUMBERS)?),
         };
         let packed = match numbers {
             5 => {
                 let (name, mut rest) = read_str_from_slice(payload).map_err(|_| "names no encoding")?;
                 let encoding = Encoding::ALL.into_iter().find(|encoding| encoding.name() == name);
                 let encoding = encoding.ok_or("names an encoding that this version does not know")?;
-                let raw_len = read_int(&mut rest).map_err(|_| NUMBERS)?;
+                let raw_len = take_number(&mut rest)?;
                 payload = rest;
                 Some(Packed { encoding, raw_len })
             }
@@ -153,16 +159,35 @@ impl Reference {
     }
 }
 
+const NUMBERS: &str = "holds something other than unsigned numbers";
+
+/// Takes a number off the front of a payload.
+#[inline]
+fn take_number(payload: &mut &[u8]) -> Result<u64, &'static str> {
+    let (number, rest) = match **payload {
+        // the forms that are written, first
+        [number @ 0..=0x7f, ref rest @ ..] => (number.into(), rest),
+        [0xcc, number, ref rest @ ..] => (number.into(), rest),
+        [0xcd, a, b, ref rest @ ..] => (u16::from_be_bytes([a, b]).into(), rest),
+        [0xce, a, b, c, d, ref rest @ ..] => (u32::from_be_bytes([a, b, c, d]).into(), rest),
+        _ => return read_int(payload).map_err(|_| NUMBERS),
+    };
+    *payload = rest;
+    Ok(number)
+}
+
 /// CRC-32 (ISO-HDLC, zlib's `crc32`) of the whole buffer when it is short, else of evenly spaced spots from its first to
 /// its last bytes.
 pub(crate) fn check(bytes: &[u8]) -> u32 {
     if bytes.len() <= SAMPLES * SPOT {
         return crc32fast::hash(bytes);
     }
+    const GAPS: usize = SAMPLES - 1;
+    let last = bytes.len() - SPOT;
     let mut sample = [0; SAMPLES * SPOT];
     for (index, spot) in sample.chunks_exact_mut(SPOT).enumerate() {
-        // of a u128, so that no length overflows
-        let start = (index as u128 * (bytes.len() - SPOT) as u128 / (SAMPLES as u128 - 1)) as usize;
+        // index * last / GAPS, in an order in which no length overflows
+        let start = index * (last / GAPS) + index * (last % GAPS) / GAPS;
         spot.copy_from_slice(&bytes[start..start + SPOT]);
     }
     crc32fast::hash(&sample)
