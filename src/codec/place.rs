@@ -131,20 +131,20 @@ impl<'p> Placed<'p> {
     }
 
     /// The frame that holds this buffer: one that is there already, or a new one.
-    pub(crate) fn frame_of(&mut self, buffer: &Buffer) -> usize {
+    pub(crate) fn frame_of(&mut self, buffer: Buffer) -> usize {
         let key = |buffer: &Buffer| (buffer.as_ptr().addr(), buffer.len());
         let next = self.frames.len();
         let frame = match &self.frames[..] {
             [] => 0,
-            [only] if key(only) == key(buffer) => 0,
+            [only] if key(only) == key(&buffer) => 0,
             frames => {
                 // compressed frames are in it as well, which nobody else's buffer can be
                 let known = || frames.iter().map(key).zip(0..).collect();
-                *self.known.get_or_insert_with(known).entry(key(buffer)).or_insert(next)
+                *self.known.get_or_insert_with(known).entry(key(&buffer)).or_insert(next)
             }
         };
         if frame == next {
-            self.frames.push(buffer.clone());
+            self.frames.push(buffer);
         }
         frame
     }

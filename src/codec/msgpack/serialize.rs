@@ -107,7 +107,7 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
         if std::mem::take(&mut self.announced)
             && let Some(buffer) = handoff::given()
         {
-            return self.buffer(&buffer);
+            return self.buffer(buffer);
         }
         self.out.push(0xc0);
         Ok(())

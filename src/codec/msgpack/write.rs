@@ -131,7 +131,7 @@ impl<'w> Writer<'w> {
     pub(super) fn announced_bytes(&mut self, bytes: &[u8]) -> Result<()> {
         handoff::stop_asking();
         if bytes.len() >= self.placed.out_of_band_from() {
-            return self.buffer(&Buffer::copy_from_slice(bytes));
+            return self.buffer(Buffer::copy_from_slice(bytes));
         }
         self.placed.decide(bytes.len());
         memory::count_copy(bytes.len());
@@ -139,11 +139,11 @@ impl<'w> Writer<'w> {
     }
 
     /// Puts a buffer where its placement says.
-    pub(super) fn buffer(&mut self, buffer: &Buffer) -> Result<()> {
+    pub(super) fn buffer(&mut self, buffer: Buffer) -> Result<()> {
         match self.placed.decide(buffer.len()) {
             Placement::InBand => {
                 memory::count_copy(buffer.len());
-                self.binary(buffer)
+                self.binary(&buffer)
             }
             Placement::OutOfBand => {
                 let frame = self.placed.frame_of(buffer);
@@ -151,7 +151,7 @@ impl<'w> Writer<'w> {
                 Ok(())
             }
             Placement::Compressed(by) => {
-                let stored = self.placed.compressed_frame_of(buffer, by).map_err(|reason| {
+                let stored = self.placed.compressed_frame_of(&buffer, by).map_err(|reason| {
                     Unserializable::custom(format_args!("a buffer of {} bytes: {reason}", buffer.len()))
                 })?;
                 match stored {
