@@ -12,7 +12,7 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::ffi::c_void;
-use std::mem::{align_of, size_of};
+use std::mem::{self, align_of, size_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::Arc;
@@ -44,15 +44,14 @@ fn lend_held(held: Box<Held>) -> zmq::Message {
     let data = held.bytes.as_ptr().cast_mut().cast::<c_void>();
     let len = held.bytes.len();
     let held = Box::into_raw(held).cast::<c_void>();
-    let mut message = zmq::Message::new();
-    let raw = (&raw mut message).cast::<zmq_msg_t>();
-    // SAFETY: `raw` points to the only field of `message` (asserted at the top of this file), which is initialised and
-    // empty, so overwriting it leaks nothing. `data` is valid for `len` bytes for as long as `held` lives, and `held` is
-    // freed only by `release`, which libzmq calls once. libzmq only reads from memory that it did not allocate.
-    let status = unsafe { zmq_sys::zmq_msg_init_data(raw, data, len, Some(release), held) };
+    let mut raw = zmq_msg_t::default();
+    // SAFETY: `raw` is no message yet. `data` is valid for `len` bytes for as long as `held` lives, and `held` is freed only
+    // by `release`, which libzmq calls once. libzmq only reads from memory that it did not allocate.
+    let status = unsafe { zmq_sys::zmq_msg_init_data(&raw mut raw, data, len, Some(release), held) };
     // zmq_msg_init_data(3): the only failure is ENOMEM, for a control block of 40 bytes
     assert_eq!(status, 0, "invariant: libzmq has memory for a message header");
-    message
+    // SAFETY: just initialised, and not used again.
+    unsafe { wrap(raw) }
 }
 
 /// Makes the message that carries a metadata or envelope frame: short ones are copied, long ones lent.
@@ -74,14 +73,14 @@ pub(crate) fn copied(bytes: &[u8]) -> zmq::Message {
 fn in_own_block(bytes: &[u8]) -> zmq::Message {
     let len = bytes.len();
     let data = Box::into_raw(Box::<[u8]>::from(bytes)).cast::<c_void>();
-    let mut message = zmq::Message::new();
-    let raw = (&raw mut message).cast::<zmq_msg_t>();
+    let mut raw = zmq_msg_t::default();
     let hint = ptr::without_provenance_mut(len);
-    // SAFETY: as in `lend_held`: `raw` is initialised and empty, and `data` is valid for `len` bytes until `release_block`,
-    // which libzmq calls once, frees it.
-    let status = unsafe { zmq_sys::zmq_msg_init_data(raw, data, len, Some(release_block), hint) };
+    // SAFETY: as in `lend_held`: `raw` is no message yet, and `data` is valid for `len` bytes until `release_block`, which
+    // libzmq calls once, frees it.
+    let status = unsafe { zmq_sys::zmq_msg_init_data(&raw mut raw, data, len, Some(release_block), hint) };
     assert_eq!(status, 0, "invariant: libzmq has memory for a message header");
-    message
+    // SAFETY: just initialised, and not used again.
+    unsafe { wrap(raw) }
 }
 
 /// The free function of a block of `hint` bytes. Runs on any thread.
@@ -94,17 +93,27 @@ unsafe extern "C" fn release_block(data: *mut c_void, hint: *mut c_void) {
 
 /// Copies `bytes` into memory of libzmq's, as `zmq::Message::from` does, with half its calls into libzmq.
 fn in_libzmqs(bytes: &[u8]) -> zmq::Message {
-    let mut message = zmq::Message::new();
-    let raw = (&raw mut message).cast::<zmq_msg_t>();
-    // SAFETY: `raw` points to the only field of `message` (asserted at the top of this file), which is initialised and
-    // empty, so overwriting it leaks nothing.
-    let status = unsafe { zmq_sys::zmq_msg_init_size(raw, bytes.len()) };
+    let mut raw = zmq_msg_t::default();
+    // SAFETY: `raw` is no message yet.
+    let status = unsafe { zmq_sys::zmq_msg_init_size(&raw mut raw, bytes.len()) };
     assert_eq!(status, 0, "libzmq has no memory for a message of {} bytes", bytes.len());
     // SAFETY: the message was just initialised.
-    let data = unsafe { zmq_sys::zmq_msg_data(raw) };
+    let data = unsafe { zmq_sys::zmq_msg_data(&raw mut raw) };
     // SAFETY: the message has room for exactly `bytes.len()` bytes, in memory that nothing else refers to.
     unsafe { data.cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
-    message
+    // SAFETY: initialised above, and not used again.
+    unsafe { wrap(raw) }
+}
+
+/// The `zmq::Message` that owns a message of libzmq's. libzmq moves messages as bytes itself (`msg_t::move`).
+///
+/// # Safety
+///
+/// `raw` was initialised by one of libzmq's `zmq_msg_init` functions, and nobody uses it again.
+unsafe fn wrap(raw: zmq_msg_t) -> zmq::Message {
+    // SAFETY: `raw` becomes the only field of `zmq::Message` (asserted at the top of this file). All its bytes are
+    // initialised, because it was made of zeros.
+    unsafe { mem::transmute::<zmq_msg_t, zmq::Message>(raw) }
 }
 
 thread_local! {
