@@ -27,29 +27,40 @@ impl<'s> Incoming<'s> {
     /// Waits for a message and receives its first frame.
     pub(super) fn first(socket: &'s zmq::Socket, wait: Wait) -> Result<Self> {
         guard::check_process(socket)?;
-        let mut frame = zmq::Message::new();
+        let mut incoming = Self { socket, frame: zmq::Message::new(), more: false };
         let received = match expect_to_wait(wait) {
             true => Err(zmq::Error::EAGAIN),
-            false => socket.recv(&mut frame, zmq::DONTWAIT),
-        };
-        let received = match received {
-            Err(zmq::Error::EAGAIN | zmq::Error::EINTR) => {
-                // nothing is there, so there is time to look at the socket
-                guard::socket_type(socket)?;
-                guard::check_whole(socket)?;
-                receive_patiently(socket, &mut frame, wait)?
-            }
-            // a socket that keeps only the last frame never has more
-            Ok(()) if !frame.get_more() => guard::check_whole(socket).map(Ok)?,
-            received => received,
+            false => socket.recv(&mut incoming.frame, zmq::DONTWAIT),
         };
         match received {
             Ok(()) => {
-                let more = frame.get_more();
-                Ok(Self { socket, frame, more })
+                incoming.more = incoming.frame.get_more();
+                if !incoming.more {
+                    // a socket that keeps only the last frame never has more
+                    guard::check_whole(socket)?;
+                }
             }
-            Err(error) => Err(guard::failed(socket, Direction::Receive, wait, error)),
+            Err(error) => incoming.wait_for_first(wait, error)?,
         }
+        Ok(incoming)
+    }
+
+    /// Receives the first frame where it was not there at once.
+    #[inline(never)]
+    fn wait_for_first(&mut self, wait: Wait, mut error: zmq::Error) -> Result<()> {
+        if let zmq::Error::EAGAIN | zmq::Error::EINTR = error {
+            // nothing is there, so there is time to look at the socket
+            guard::socket_type(self.socket)?;
+            guard::check_whole(self.socket)?;
+            match receive_patiently(self.socket, &mut self.frame, wait)? {
+                Ok(()) => {
+                    self.more = self.frame.get_more();
+                    return Ok(());
+                }
+                Err(failed) => error = failed,
+            }
+        }
+        Err(guard::failed(self.socket, Direction::Receive, wait, error))
     }
 
     /// Whether the message is more than this frame.
