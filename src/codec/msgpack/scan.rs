@@ -4,7 +4,7 @@
 //! neither recurses nor allocates, so depth and lengths from the wire are harmless here, and after it every declared
 //! length is known to be backed by bytes.
 
-use crate::error::{Detail, Result};
+use crate::error::{Detail, Error, Result};
 use crate::limits::Limits;
 use crate::reference::EXTENSION;
 
@@ -41,64 +41,57 @@ fn walk<const DEPTH: usize>(
     let mut outer = [0_usize; DEPTH];
     let mut depth = 0;
     let mut left = 1_usize;
-    let mut at = 0;
-    let truncated = |at| Detail::MetadataTruncated { at, len: metadata.len() };
+    let mut rest = metadata;
     loop {
-        while left == 0 {
-            if depth == 0 {
-                return match metadata.len() - at {
-                    0 => Ok(()),
-                    extra => Err(Detail::MetadataTrailing { extra, at }.into()),
-                };
-            }
-            depth -= 1;
-            left = outer[depth];
-        }
-        left -= 1;
-        let start = at;
-        let Some(&marker) = metadata.get(at) else { return Err(truncated(start).into()) };
-        at += 1;
-        let (what, count) = match marker {
-            // what small metadata is made of: short numbers, text and containers
-            0x00..=0x7f | 0xe0..=0xff => continue,
-            0xa0..=0xbf => (What::Bytes, usize::from(marker & 0x1f)),
-            0x80..=0x8f => (What::Map, usize::from(marker & 0x0f)),
-            0x90..=0x9f => (What::Array, usize::from(marker & 0x0f)),
-            _ => {
-                let shape = SHAPES[usize::from(marker)];
-                let count = match (shape.width, &metadata[at..]) {
-                    (0, _) => usize::from(shape.count),
-                    (1, [a, ..]) => usize::from(*a),
-                    (2, [a, b, ..]) => usize::from(u16::from_be_bytes([*a, *b])),
-                    (4, [a, b, c, d, ..]) => u32::from_be_bytes([*a, *b, *c, *d]) as usize,
-                    _ => return Err(truncated(start).into()),
-                };
-                at += usize::from(shape.width);
-                (shape.what, count)
-            }
+        let start = metadata.len() - rest.len();
+        let Some((&marker, after)) = rest.split_first() else { return Err(truncated(start, metadata)) };
+        let shape = SHAPES[usize::from(marker)];
+        let (count, body) = match (shape.width, after) {
+            (0, _) => (usize::from(shape.count), after),
+            (1, [a, body @ ..]) => (usize::from(*a), body),
+            (2, [a, b, body @ ..]) => (usize::from(u16::from_be_bytes([*a, *b])), body),
+            (4, [a, b, c, d, body @ ..]) => (u32::from_be_bytes([*a, *b, *c, *d]) as usize, body),
+            _ => return Err(truncated(start, metadata)),
         };
-        let rest = &metadata[at..];
-        match what {
-            What::Bytes if count <= rest.len() => at += count,
-            What::Extension if count < rest.len() => {
-                if rest[0] == EXTENSION as u8 {
-                    reference(start, &rest[1..=count])?;
-                }
-                at += 1 + count;
-            }
+        left -= 1;
+        match (shape.what, body.get(count..)) {
+            (What::Bytes, Some(next)) => rest = next,
             // each value takes a byte at least
-            What::Array | What::Map if count <= rest.len() => {
+            (What::Array | What::Map, Some(_)) => {
                 if depth >= max_depth {
                     return Err(Detail::TooDeep { at: start, limit: max_depth }.into());
                 }
                 outer[depth] = left;
                 depth += 1;
-                left = if what == What::Map { 2 * count } else { count };
+                left = if shape.what == What::Map { 2 * count } else { count };
+                rest = body;
             }
-            What::Reserved => return Err(Detail::MetadataReserved { at: start }.into()),
-            _ => return Err(truncated(start).into()),
+            (What::Extension, Some([_, next @ ..])) => {
+                if body[0] == EXTENSION as u8 {
+                    reference(start, &body[1..=count])?;
+                }
+                rest = next;
+            }
+            (What::Reserved, _) => return Err(Detail::MetadataReserved { at: start }.into()),
+            _ => return Err(truncated(start, metadata)),
+        }
+        while left == 0 {
+            if depth == 0 {
+                return match rest.len() {
+                    0 => Ok(()),
+                    extra => Err(Detail::MetadataTrailing { extra, at: metadata.len() - extra }.into()),
+                };
+            }
+            depth -= 1;
+            left = outer[depth];
         }
     }
+}
+
+/// The error for a value that begins here and does not end.
+#[cold]
+fn truncated(at: usize, metadata: &[u8]) -> Error {
+    Detail::MetadataTruncated { at, len: metadata.len() }.into()
 }
 
 /// What follows a marker: a big-endian count of `width` bytes, or none and the count is known; then what is counted.
