@@ -72,10 +72,10 @@ impl<'de> Reader<'de> {
     }
 
     #[inline]
-    fn marker(&mut self) -> Result<Marker> {
+    fn marker(&mut self) -> Result<u8> {
         let (&marker, rest) = self.rest.split_first().ok_or_else(ended)?;
         self.rest = rest;
-        Ok(Marker::from_u8(marker))
+        Ok(marker)
     }
 
     #[inline]
@@ -110,36 +110,37 @@ impl<'de> Reader<'de> {
     pub(super) fn value<V: Visitor<'de>>(&mut self, visitor: V, bytes: Bytes) -> Result<V::Value> {
         let marker = self.marker()?;
         match marker {
-            Marker::FixPos(value) => visitor.visit_u64(value.into()),
-            Marker::FixStr(len) => self.text(len.into(), visitor),
-            Marker::FixMap(len) => self.map(len.into(), visitor, bytes),
-            Marker::FixArray(len) => self.sequence(len.into(), visitor),
-            Marker::Null => visitor.visit_unit(),
-            Marker::True => visitor.visit_bool(true),
-            Marker::False => visitor.visit_bool(false),
-            Marker::FixNeg(value) => visitor.visit_i64(value.into()),
-            Marker::U8 => visitor.visit_u64(self.array::<1>()?[0].into()),
-            Marker::U16 => visitor.visit_u64(u16::from_be_bytes(self.array()?).into()),
-            Marker::U32 => visitor.visit_u64(u32::from_be_bytes(self.array()?).into()),
-            Marker::U64 => visitor.visit_u64(u64::from_be_bytes(self.array()?)),
-            Marker::I8 => visitor.visit_i64(i8::from_be_bytes(self.array()?).into()),
-            Marker::I16 => visitor.visit_i64(i16::from_be_bytes(self.array()?).into()),
-            Marker::I32 => visitor.visit_i64(i32::from_be_bytes(self.array()?).into()),
-            Marker::I64 => visitor.visit_i64(i64::from_be_bytes(self.array()?)),
-            Marker::F32 => visitor.visit_f32(f32::from_be_bytes(self.array()?)),
-            Marker::F64 => visitor.visit_f64(f64::from_be_bytes(self.array()?)),
-            Marker::Str8 => self.u8().and_then(|len| self.text(len, visitor)),
-            Marker::Str16 => self.u16().and_then(|len| self.text(len, visitor)),
-            Marker::Str32 => self.u32().and_then(|len| self.text(len, visitor)),
-            Marker::Bin8 => self.u8().and_then(|len| self.take(len)).and_then(|all| show(all, visitor, bytes)),
-            Marker::Bin16 => self.u16().and_then(|len| self.take(len)).and_then(|all| show(all, visitor, bytes)),
-            Marker::Bin32 => self.u32().and_then(|len| self.take(len)).and_then(|all| show(all, visitor, bytes)),
-            Marker::Array16 => self.u16().and_then(|len| self.sequence(len, visitor)),
-            Marker::Array32 => self.u32().and_then(|len| self.sequence(len, visitor)),
-            Marker::Map16 => self.u16().and_then(|len| self.map(len, visitor, bytes)),
-            Marker::Map32 => self.u32().and_then(|len| self.map(len, visitor, bytes)),
-            extension => {
-                let (kind, payload) = self.extension(extension)?;
+            0x00..=0x7f => visitor.visit_u64(marker.into()),
+            0x80..=0x8f => self.map(usize::from(marker & 0x0f), visitor, bytes),
+            0x90..=0x9f => self.sequence(usize::from(marker & 0x0f), visitor),
+            0xa0..=0xbf => self.text(usize::from(marker & 0x1f), visitor),
+            0xc0 => visitor.visit_unit(),
+            0xc1 => Err(Mismatch::custom("expected a value and found the reserved byte")),
+            0xc2 => visitor.visit_bool(false),
+            0xc3 => visitor.visit_bool(true),
+            0xc4 => self.u8().and_then(|len| self.take(len)).and_then(|all| show(all, visitor, bytes)),
+            0xc5 => self.u16().and_then(|len| self.take(len)).and_then(|all| show(all, visitor, bytes)),
+            0xc6 => self.u32().and_then(|len| self.take(len)).and_then(|all| show(all, visitor, bytes)),
+            0xca => visitor.visit_f32(f32::from_be_bytes(self.array()?)),
+            0xcb => visitor.visit_f64(f64::from_be_bytes(self.array()?)),
+            0xcc => visitor.visit_u64(self.array::<1>()?[0].into()),
+            0xcd => visitor.visit_u64(u16::from_be_bytes(self.array()?).into()),
+            0xce => visitor.visit_u64(u32::from_be_bytes(self.array()?).into()),
+            0xcf => visitor.visit_u64(u64::from_be_bytes(self.array()?)),
+            0xd0 => visitor.visit_i64(i8::from_be_bytes(self.array()?).into()),
+            0xd1 => visitor.visit_i64(i16::from_be_bytes(self.array()?).into()),
+            0xd2 => visitor.visit_i64(i32::from_be_bytes(self.array()?).into()),
+            0xd3 => visitor.visit_i64(i64::from_be_bytes(self.array()?)),
+            0xd9 => self.u8().and_then(|len| self.text(len, visitor)),
+            0xda => self.u16().and_then(|len| self.text(len, visitor)),
+            0xdb => self.u32().and_then(|len| self.text(len, visitor)),
+            0xdc => self.u16().and_then(|len| self.sequence(len, visitor)),
+            0xdd => self.u32().and_then(|len| self.sequence(len, visitor)),
+            0xde => self.u16().and_then(|len| self.map(len, visitor, bytes)),
+            0xdf => self.u32().and_then(|len| self.map(len, visitor, bytes)),
+            0xe0..=0xff => visitor.visit_i64((marker as i8).into()),
+            0xc7..=0xc9 | 0xd4..=0xd8 => {
+                let (kind, payload) = self.extension(marker)?;
                 if kind != EXTENSION {
                     return visitor.visit_newtype_struct(SeqAccessDeserializer::new(Foreign::new(kind, payload)));
                 }
@@ -174,17 +175,16 @@ impl<'de> Reader<'de> {
     }
 
     /// The type and payload of an extension value whose marker was read.
-    fn extension(&mut self, marker: Marker) -> Result<(i8, &'de [u8])> {
+    fn extension(&mut self, marker: u8) -> Result<(i8, &'de [u8])> {
         let len = match marker {
-            Marker::FixExt1 => 1,
-            Marker::FixExt2 => 2,
-            Marker::FixExt4 => 4,
-            Marker::FixExt8 => 8,
-            Marker::FixExt16 => 16,
-            Marker::Ext8 => self.u8()?,
-            Marker::Ext16 => self.u16()?,
-            Marker::Ext32 => self.u32()?,
-            other => return Err(Mismatch::custom(format_args!("expected an extension value and found {other:?}"))),
+            0xd4..=0xd8 => 1 << (marker - 0xd4),
+            0xc7 => self.u8()?,
+            0xc8 => self.u16()?,
+            0xc9 => self.u32()?,
+            other => {
+                let other = Marker::from_u8(other);
+                return Err(Mismatch::custom(format_args!("expected an extension value and found {other:?}")));
+            }
         };
         let kind = i8::from_be_bytes(self.array()?);
         Ok((kind, self.take(len)?))
@@ -349,8 +349,8 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
             return Err(Mismatch::invalid_length(entries, &"a map of one entry for an enum variant"));
         }
         match self.marker()? {
-            Marker::Map16 => self.u16()?,
-            Marker::Map32 => self.u32()?,
+            0xde => self.u16()?,
+            0xdf => self.u32()?,
             _ => 1,
         };
         visitor.visit_enum(Variant(self))
