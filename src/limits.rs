@@ -106,6 +106,7 @@ impl Limits {
         self.decompressed_bytes
     }
 
+    #[inline]
     pub(crate) fn check_metadata(&self, len: u64) -> Result<()> {
         if len > self.metadata_bytes as u64 {
             return Err(Detail::MetadataTooLong { len, limit: self.metadata_bytes }.into());
@@ -113,6 +114,7 @@ impl Limits {
         self.check_total(len)
     }
 
+    #[inline]
     pub(crate) fn check_frames(&self, frames: u64) -> Result<()> {
         if frames > self.frames as u64 {
             return Err(Detail::TooManyFrames { limit: self.frames }.into());
@@ -120,6 +122,7 @@ impl Limits {
         Ok(())
     }
 
+    #[inline]
     pub(crate) fn check_decompressed(&self, len: u64) -> Result<()> {
         if len > self.decompressed_bytes {
             return Err(Detail::DecompressedTooLong { len, limit: self.decompressed_bytes }.into());
@@ -127,6 +130,7 @@ impl Limits {
         Ok(())
     }
 
+    #[inline]
     pub(crate) fn check_total(&self, len: u64) -> Result<()> {
         if len > self.total_bytes {
             return Err(Detail::MessageTooLong { len, limit: self.total_bytes }.into());

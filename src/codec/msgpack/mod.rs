@@ -26,7 +26,7 @@ use crate::scratch;
 use read::Reader;
 use scan::scan;
 pub(super) use verify::references;
-use verify::verify;
+use verify::{verify, verify_alone};
 use write::{Unserializable, Writer};
 
 /// The default codec: any serde type, metadata in MessagePack, buffers out of band.
@@ -257,7 +257,7 @@ impl<T: DeserializeOwned> Decode<T> for MsgPack {
     }
 
     fn decode_frame(&self, metadata: &[u8]) -> Result<T> {
-        verify(metadata, &[], &self.limits)?;
+        verify_alone(metadata, &self.limits)?;
         // there are no frames to share; in-band buffers are copied out
         self.build(metadata, &[])
     }

@@ -35,6 +35,18 @@ pub(super) fn verify(metadata: &[u8], frames: &[Buffer], limits: &Limits) -> Res
     Ok(packing)
 }
 
+/// [`verify`] for a message that is its metadata alone, and so has no references.
+pub(super) fn verify_alone(metadata: &[u8], limits: &Limits) -> Result<()> {
+    if metadata.is_empty() {
+        return Err(Detail::NoMetadata.into());
+    }
+    limits.check_metadata(metadata.len() as u64)?;
+    scan(metadata, limits.max_depth(), |at, payload| {
+        let reference = Reference::parse(payload).map_err(|reason| Detail::BadReference { at, reason })?;
+        verify_frame(&reference, &[]).map(drop)
+    })
+}
+
 /// Calls `visit` with every buffer reference of the metadata, in order.
 pub(crate) fn references(
     metadata: &[u8],
