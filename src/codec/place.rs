@@ -88,6 +88,12 @@ pub(crate) struct Placed<'p> {
     policy: &'p Policy,
     seen: usize,
     frames: Vec<Buffer>,
+    /// What only some values need, out of the way of the others.
+    more: Option<Box<More>>,
+}
+
+#[derive(Default)]
+struct More {
     /// The frame of each buffer by address and length; made where there is more than one frame.
     known: Option<HashMap<(usize, usize), usize>>,
     /// The buffers that were to be compressed; made with the first.
@@ -106,7 +112,7 @@ struct Compressed {
 
 impl<'p> Placed<'p> {
     pub(crate) fn new(policy: &'p Policy) -> Self {
-        Self { policy, seen: 0, frames: Vec::new(), known: None, compressed: None, raw_len: 0 }
+        Self { policy, seen: 0, frames: Vec::new(), more: None }
     }
 
     pub(crate) fn into_frames(self) -> Vec<Buffer> {
@@ -115,7 +121,7 @@ impl<'p> Placed<'p> {
 
     /// The bytes of all compressed buffers, decompressed.
     pub(crate) fn raw_len(&self) -> u64 {
-        self.raw_len
+        self.more.as_ref().map_or(0, |more| more.raw_len)
     }
 
     /// From how many bytes on a buffer may go out of band.
@@ -140,7 +146,7 @@ impl<'p> Placed<'p> {
             frames => {
                 // compressed frames are in it as well, which nobody else's buffer can be
                 let known = || frames.iter().map(key).zip(0..).collect();
-                *self.known.get_or_insert_with(known).entry(key(&buffer)).or_insert(next)
+                *self.more.get_or_insert_default().known.get_or_insert_with(known).entry(key(&buffer)).or_insert(next)
             }
         };
         if frame == next {
@@ -160,15 +166,16 @@ impl<'p> Placed<'p> {
         by: Compression,
     ) -> Result<Option<(usize, Packed)>, String> {
         let key = (buffer.as_ptr().addr(), buffer.len(), by);
-        if let Some(known) = self.compressed.as_ref().and_then(|known| known.get(&key)) {
+        if let Some(known) = self.more.as_ref().and_then(|more| more.compressed.as_ref()?.get(&key)) {
             return Ok(known.stored);
         }
         let stored = by.pack(buffer, handoff::item())?.map(|(stored, packed)| {
             self.frames.push(Buffer::from(stored));
-            self.raw_len = self.raw_len.saturating_add(packed.raw_len);
             (self.frames.len() - 1, packed)
         });
-        self.compressed.get_or_insert_default().insert(key, Compressed { original: buffer.clone(), stored });
+        let more = self.more.get_or_insert_default();
+        more.raw_len = more.raw_len.saturating_add(stored.map_or(0, |(_, packed)| packed.raw_len));
+        more.compressed.get_or_insert_default().insert(key, Compressed { original: buffer.clone(), stored });
         Ok(stored)
     }
 
