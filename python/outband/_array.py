@@ -10,7 +10,7 @@ import re
 import sys
 from typing import Any
 
-from ._errors import CallerError, PeerError
+from ._errors import CallerError, PeerError, package
 
 #: The first key of a map that is an array.
 MARKER = "$array"
@@ -33,16 +33,17 @@ def to_map(array: Any) -> dict[str, Any]:
     """The array's map; its data is a memoryview of the array where that is contiguous."""
     import numpy
 
-    if array.dtype.hasobject:
-        raise CallerError(f"an array of dtype {array.dtype} holds Python objects, which have no place in a message")
+    if isinstance(array, numpy.ma.MaskedArray):
+        raise CallerError("a masked array has no place in a message: send its data and its mask")
+    described = _describe(array.dtype)
     base = [1 if stride == 0 else length for length, stride in zip(array.shape, array.strides)]
     is_broadcast = array.size > 0 and base != list(array.shape)
     stored = array[tuple(slice(length) for length in base)] if is_broadcast else array
     order = "F" if stored.flags.f_contiguous and not stored.flags.c_contiguous else "C"
     if not (stored.flags.c_contiguous or stored.flags.f_contiguous):
         stored = numpy.ascontiguousarray(stored).reshape(stored.shape)
-    flat: Any = stored.reshape(-1, order="A").view("u1") if stored.size else numpy.empty(0, "u1")
-    parts: dict[str, Any] = {MARKER: _describe(array.dtype), "shape": list(array.shape), "order": order}
+    flat: Any = stored.reshape(-1, order="A").view("u1") if stored.nbytes else numpy.empty(0, "u1")
+    parts: dict[str, Any] = {MARKER: described, "shape": list(array.shape), "order": order}
     if is_broadcast:
         parts["base"] = base
     parts["data"] = memoryview(flat)
@@ -51,7 +52,7 @@ def to_map(array: Any) -> dict[str, Any]:
 
 def from_map(parts: dict[Any, Any]) -> Any:
     """The array of a map, on the memory of its data; read-only where that is."""
-    import numpy
+    numpy = package("numpy")
 
     try:
         dtype, shape, order, data = _dtype(parts[MARKER]), parts["shape"], parts["order"], parts["data"]
@@ -59,17 +60,25 @@ def from_map(parts: dict[Any, Any]) -> Any:
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise PeerError(f"this is no array: {error}") from error
     if not (_is_shape(shape) and _is_shape(base)) or order not in ("C", "F"):
-        raise PeerError(f"this is no array: shape {shape!r}, order {order!r}")
+        raise PeerError(f"this is no array: shape {shape!r:.60}, order {order!r:.60}")
     if len(base) != len(shape) or any(had not in (1, length) for had, length in zip(base, shape)):
-        raise PeerError(f"this is no array: {base} does not broadcast to {shape}")
-    if dtype.hasobject or math.prod(base) * dtype.itemsize != len(data):
-        raise PeerError(f"this is no array: {len(data)} bytes for shape {base} of {dtype}")
-    if dtype.itemsize:
-        array = numpy.frombuffer(data, dtype) if len(data) else numpy.empty(0, dtype)
-    else:
-        array = numpy.empty(math.prod(base), dtype)
+        raise PeerError(f"this is no array: {base!r:.60} does not broadcast to {shape!r:.60}")
+    # NumPy counts in 64 bits, axes of no elements left out
+    if any(max(1, dtype.itemsize) * math.prod(filter(None, axes)) >= 1 << 63 for axes in (base, shape)):
+        raise PeerError(f"this is no array: shape {shape!r:.60} of {dtype.itemsize} bytes each overflows")
+    if not isinstance(data, (bytes, memoryview)) or math.prod(base) * dtype.itemsize != len(data):
+        raise PeerError(f"this is no array: its data is not what shape {base!r:.60} of {dtype!s:.60} takes")
+    if dtype.itemsize == 0:
+        # NumPy makes elements of a byte of these: one for all of them
+        return numpy.broadcast_to(numpy.zeros((), dtype), shape)
+    array = numpy.frombuffer(data, dtype) if len(data) else numpy.empty(0, dtype)
     array = array.reshape(base, order=order)
     return numpy.broadcast_to(array, shape) if base != shape else array
+
+
+def levels(described: Any) -> int:
+    """How deep the lists of a described dtype nest."""
+    return 1 + max(map(levels, described), default=0) if isinstance(described, list) else 0
 
 
 def _is_shape(shape: Any) -> bool:
@@ -77,36 +86,68 @@ def _is_shape(shape: Any) -> bool:
 
 
 def _describe(dtype: Any) -> Any:
-    if dtype.name == BFLOAT16:
-        return BFLOAT16
-    if dtype.fields is None:
+    """The type string, or the list of fields of a record."""
+    if dtype.names is None:
+        if dtype.name == BFLOAT16:
+            return BFLOAT16
+        # types of other packages look like raw bytes
+        is_known = dtype.kind != "V" or dtype.type.__module__ == "numpy"
+        if dtype.hasobject or not is_known or not _TYPE_STRING.fullmatch(dtype.str):
+            raise CallerError(f"an array of dtype {dtype} has no place in a message")
         return dtype.str
-    return [list(field) if len(field) < 3 else [*field[:2], list(field[2])] for field in dtype.descr]
+    fields: list[Any] = []
+    end = 0
+    for name in dtype.names:
+        kind, offset, *title = dtype.fields[name]
+        if offset < end:
+            raise CallerError(f"the fields of dtype {dtype} overlap or are out of order")
+        if offset > end:
+            fields.append(["", f"|V{offset - end}"])
+        element, shape = kind.subdtype or (kind, ())
+        fields.append([[*title, name] if title else name, _describe(element), *([list(shape)] if shape else [])])
+        end = offset + kind.itemsize
+    if end < dtype.itemsize:
+        fields.append(["", f"|V{dtype.itemsize - end}"])
+    return fields
 
 
 #: NumPy's own parser takes more than type strings, and evaluates some of it.
-_TYPE_STRING = re.compile(r"[<>|]([biufcSUV]\d{1,9}|[mM]8(\[\d{0,9}[a-zA-Z]{1,7}\])?)")
+_TYPE_STRING = re.compile(
+    r"[<>|](b1|[iu]1|[SV]\d{1,10})"
+    r"|[<>]([iuf][248]|c8|c16|U\d{1,10}|[mM]8(\[(0*[1-9]\d{0,9})?([YMWDhms]|[munpfa]s)\])?)"
+)
 
 
 def _dtype(described: Any, depth: int = 32) -> Any:
-    import numpy
-
     if described == BFLOAT16:
         try:
             from ml_dtypes import bfloat16
         except ImportError as error:
             raise CallerError("an array of bfloat16, and the package ml_dtypes is not installed") from error
         return numpy.dtype(bfloat16)
+        return package("numpy").dtype(package("ml_dtypes").bfloat16)
     if isinstance(described, str) and _TYPE_STRING.fullmatch(described):
-        return numpy.dtype(described)
+        return package("numpy").dtype(described)
     if not isinstance(described, list) or depth == 0:
         raise ValueError(f"{described!r:.60} is no dtype")
+    numpy = package("numpy")
     names, formats, titles, offsets, end = [], [], [], [], 0
-    for name, field, *shape in described:
-        title, name = name if isinstance(name, list) else (None, name)
-        kind = _dtype(field, depth - 1)
-        if shape:
-            kind = numpy.dtype((kind, tuple(shape[0])))
+    for field in described:
+        if not isinstance(field, list) or len(field) not in (2, 3):
+            raise ValueError(f"{field!r:.60} is no field")
+        name, kind = field[0], _dtype(field[1], depth - 1)
+        title = None
+        if isinstance(name, list):
+            title, name = name
+        if not isinstance(name, str) or not isinstance(title, (str, type(None))):
+            raise ValueError(f"{field[0]!r:.60} is no name of a field")
+        if not name and (kind.kind != "V" or kind.names is not None):
+            raise ValueError("a field has no name")
+        if len(field) == 3:
+            shape = field[2] if isinstance(field[2], list) else [field[2]]
+            if not _is_shape(shape):
+                raise ValueError(f"{shape!r:.60} is no shape of a field")
+            kind = numpy.dtype((kind, tuple(shape)))
         if name:  # and not padding
             names.append(name)
             formats.append(kind)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import Any, Callable
 
-from ._errors import CallerError, PeerError
+from ._errors import CallerError, PeerError, package
 
 
 def pack(raw: memoryview, encoding: str, item: int) -> bytes | None:
@@ -13,11 +13,11 @@ def pack(raw: memoryview, encoding: str, item: int) -> bytes | None:
     if encoding == "zlib":
         packed = zlib.compress(raw)
     elif encoding == "lz4":
-        packed = _package("lz4.frame").compress(raw)
+        packed = package("lz4.frame").compress(raw)
     elif encoding == "zstd":
-        packed = _package("zstandard").ZstdCompressor(write_content_size=True).compress(raw)
+        packed = package("zstandard").ZstdCompressor(write_content_size=True).compress(raw)
     elif encoding == "blosc2":
-        blosc2 = _package("blosc2")
+        blosc2 = package("blosc2")
         packed = blosc2.SChunk(data=bytes(raw), cparams={"typesize": min(item, 255)}).to_cframe()
     else:
         raise CallerError(f"{encoding!r} is no compression: zlib, lz4, zstd or blosc2")
@@ -54,7 +54,7 @@ def _unzlib(stored: memoryview, length: int) -> bytes:
 
 
 def _unlz4(stored: memoryview, length: int) -> bytes:
-    reader = _package("lz4.frame").LZ4FrameDecompressor()
+    reader = package("lz4.frame").LZ4FrameDecompressor()
     raw: bytes = reader.decompress(stored, length + 1)
     if not reader.eof or reader.unused_data:
         raise ValueError("the stream does not end with the frame")
@@ -62,23 +62,35 @@ def _unlz4(stored: memoryview, length: int) -> bytes:
 
 
 def _unzstd(stored: memoryview, length: int) -> bytes:
-    with _package("zstandard").ZstdDecompressor().stream_reader(stored) as reader:
-        raw: bytes = reader.read(length + 1)
-    return raw
+    if _zstd_frame_length(stored) != len(stored):
+        raise ValueError("the frame does not fill its buffer")
+    parts, left = [], length + 1
+    with package("zstandard").ZstdDecompressor().stream_reader(stored) as reader:
+        # piece by piece: a reader sets as much aside as it is asked for
+        while left and (part := reader.read(min(left, 1 << 20))):
+            parts.append(part)
+            left -= len(part)
+    return b"".join(parts)
+
+
+def _zstd_frame_length(stored: memoryview) -> int:
+    """Where the frame ends that begins here (RFC 8878, section 3.1.1), of which no reader tells."""
+    if bytes(stored[:4]) != b"\x28\xb5\x2f\xfd":
+        raise ValueError("no frame begins here")
+    descriptor = stored[4]
+    content, single, checksum, dictionary = descriptor >> 6, descriptor >> 5 & 1, descriptor >> 2 & 1, descriptor & 3
+    at = 5 + (not single) + (0, 1, 2, 4)[dictionary] + (single, 2, 4, 8)[content]
+    last = 0
+    while not last:
+        header = stored[at] | stored[at + 1] << 8 | stored[at + 2] << 16
+        last, kind, size = header & 1, header >> 1 & 3, header >> 3
+        at += 3 + (1 if kind == 1 else size)  # one byte, that is repeated
+    return at + 4 * checksum
 
 
 def _unblosc(stored: memoryview, length: int) -> bytes:
-    chunks = _package("blosc2").schunk_from_cframe(stored, copy=True)
+    chunks = package("blosc2").schunk_from_cframe(stored, copy=True)
     if chunks.nbytes != length:
         raise ValueError(f"it holds {chunks.nbytes} bytes")
     raw: bytes = chunks[:]
     return raw
-
-
-def _package(name: str) -> Any:
-    from importlib import import_module
-
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise CallerError(f"this message is compressed, and the package {name.split('.')[0]} is not installed") from error

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from ._errors import PeerError
+from ._errors import PeerError, package
 
 #: The first key of a map that is a table.
 MARKER = "$table"
@@ -32,7 +32,7 @@ def to_map(table: Any) -> dict[str, Any]:
     if isinstance(table, pa.Table):
         batches = table.combine_chunks().to_batches()
         table = batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
-    if any(_is_slice(column) for column in table.columns):
+    if any(_is_slice(column) or _has_more(column) for column in table.columns):
         table = _without_offsets(table)
     columns = [_to_column(column) for column in table.columns]
     return {MARKER: table.schema.serialize().to_pybytes(), "rows": table.num_rows, "columns": columns}
@@ -40,16 +40,18 @@ def to_map(table: Any) -> dict[str, Any]:
 
 def from_map(parts: dict[Any, Any]) -> Any:
     """The ``pyarrow.Table`` of a map, on the memory of its buffers, and fully validated."""
-    import pyarrow as pa
+    pa = package("pyarrow")
 
     try:
         schema = pa.ipc.read_schema(pa.py_buffer(parts[MARKER]))
-        columns = parts["columns"]
+        columns, rows = parts["columns"], parts["rows"]
+        if not isinstance(columns, list) or not _is_count(rows):
+            raise ValueError("its columns are no list, or its rows no number")
         if len(columns) != len(schema):
             raise ValueError(f"{len(columns)} columns, and the schema has {len(schema)}")
         arrays = [_from_column(column, field.type) for column, field in zip(columns, schema)]
-        if any(len(array) != parts["rows"] for array in arrays):
-            raise ValueError(f"a column has not the {parts['rows']} rows of the table")
+        if any(len(array) != rows for array in arrays):
+            raise ValueError(f"a column has not the {rows} rows of the table")
         batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
         batch.validate(full=True)
         return pa.Table.from_batches([batch])
@@ -81,6 +83,11 @@ def _is_slice(array: Any) -> bool:
     return bool(array.offset) or any(_is_slice(child) for child in _children(array))
 
 
+def _has_more(array: Any) -> bool:
+    """Whether much of the array's memory is of other rows: of those behind the end of a slice."""
+    return bool(array.get_total_buffer_size() > 2 * array.nbytes + 8192)
+
+
 def _without_offsets(batch: Any) -> Any:
     """A copy of the rows of a slice: Arrow's own stream holds no offsets."""
     import pyarrow as pa
@@ -105,18 +112,36 @@ def _to_column(array: Any) -> list[Any]:
     return [len(array), array.null_count, buffers, [_to_column(child) for child in children], *dictionary]
 
 
-def _from_column(column: list[Any], kind: Any) -> Any:
+#: How deep columns nest, and how many rows there may be, in Rust.
+_DEEPEST, _MOST_ROWS = 16, 1 << 48
+
+
+def _is_count(number: Any) -> bool:
+    return type(number) is int and 0 <= number <= _MOST_ROWS
+
+
+def _from_column(column: Any, kind: Any, depth: int = 1) -> Any:
     import pyarrow as pa
 
     if isinstance(kind, pa.BaseExtensionType):
-        return pa.ExtensionArray.from_storage(kind, _from_column(column, kind.storage_type))
+        return pa.ExtensionArray.from_storage(kind, _from_column(column, kind.storage_type, depth))
+    if depth > _DEEPEST:
+        raise ValueError(f"columns are nested deeper than the limit of {_DEEPEST}")
+    if not isinstance(column, list) or len(column) not in (4, 5):
+        raise ValueError(f"{column!r:.60} is no column")
     length, nulls, buffers, children, *dictionary = column
-    if pa.types.is_dictionary(kind):
-        indices = _from_column(column[:4], kind.index_type)
-        return pa.DictionaryArray.from_arrays(
-            indices, _from_column(dictionary[0], kind.value_type), ordered=kind.ordered
-        )
+    if not (_is_count(length) and _is_count(nulls) and isinstance(buffers, list) and isinstance(children, list)):
+        raise ValueError(f"{column!r:.60} is no column")
+    if bool(dictionary) != pa.types.is_dictionary(kind) or len(children) != kind.num_fields * (not dictionary):
+        raise ValueError(f"a column of {kind} has other children, or a dictionary that is out of place")
+    if dictionary:
+        indices = _from_column(column[:4], kind.index_type, depth)
+        values = _from_column(dictionary[0], kind.value_type, depth + 1)
+        # the indices are looked at when the whole batch is validated, and not before their buffer is known to hold them
+        return pa.DictionaryArray.from_arrays(indices, values, ordered=kind.ordered, safe=False)
+    if not all(buffer is None or isinstance(buffer, (bytes, memoryview)) for buffer in buffers):
+        raise ValueError("a buffer of a column is no bytes")
     buffers = [None if buffer is None else pa.py_buffer(buffer) for buffer in buffers]
-    children = [_from_column(child, kind.field(index).type) for index, child in enumerate(children)]
+    children = [_from_column(child, kind.field(index).type, depth + 1) for index, child in enumerate(children)]
     of = pa.RunEndEncodedArray if pa.types.is_run_end_encoded(kind) else pa.Array
     return of.from_buffers(kind, length, buffers, nulls, children=children)

@@ -83,3 +83,53 @@ def test_a_table_that_does_not_add_up_is_refused(at: int) -> None:
         if at == 2:
             value["columns"][0][2][1] = b"\0\0\0\0\x05\0\0\0\x01\0\0\0"
         outband.loads(outband.dumps(value))
+
+
+def forged(schema: pa.Schema, rows: object, columns: object) -> list:
+    return outband.dumps({"$table": schema.serialize().to_pybytes(), "rows": rows, "columns": columns})
+
+
+NUMBERS = pa.schema([("a", pa.int64())])
+CODES = pa.schema([("a", pa.dictionary(pa.int32(), pa.string()))])
+WORDS = [1, 0, [None, bytes(4) + b"\1\0\0\0", b"x"], []]
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        forged(NUMBERS, 1, [[1, 0, [None, bytes(8)], [], WORDS]]),
+        forged(NUMBERS, 1, [[1, 0, [None, bytes(8)], [WORDS]]]),
+        forged(NUMBERS, 1, [[1, 0, [None, bytes(8)], [], WORDS, WORDS]]),
+        forged(NUMBERS, 1, [[1, 0, [None, bytes(8)]]]),
+        forged(NUMBERS, 1, [[1, -1, [None, bytes(8)], []]]),
+        forged(NUMBERS, 1, [[1, 1, [None, bytes(8)], []]]),
+        forged(NUMBERS, 1, [[1, 0, [None, None], []]]),
+        forged(NUMBERS, 1, [[1, 0, [None, "12345678"], []]]),
+        forged(NUMBERS, 1.0, [[1, 0, [None, bytes(8)], []]]),
+        forged(NUMBERS, -1, [[-1, 0, [None, b""], []]]),
+        forged(NUMBERS, 1 << 60, [[1 << 60, 0, [None, b""], []]]),
+        forged(NUMBERS, 1, {"a": 1}),
+        forged(NUMBERS, 1, [None]),
+        forged(CODES, 1, [[1, 0, [None, bytes(4)], []]]),
+        # indices that reach far beyond their buffer: nothing may look at them
+        forged(CODES, 1 << 40, [[1 << 40, 0, [None, bytes(4)], [], WORDS]]),
+        forged(CODES, 1, [[1, 0, [None, b"\7\0\0\0"], [], WORDS]]),
+        forged(pa.schema([("a", pa.null())]), 1 << 60, [[1 << 60, 1 << 60, [None], []]]),
+        forged(pa.schema([("a", pa.struct([("b", pa.int64())]))]), 1, [[1, 0, [None], []]]),
+        forged(pa.schema([("a", pa.list_(pa.int64()))]), 1, [[1, 0, [None, bytes(8)], [[9, 0, [None, bytes(8)], []]]]]),
+        [b"\x84" + outband.dumps(pa.table({"a": [1]}))[0][1:] + b"\xa4rows\x01"],
+    ],
+)
+def test_tables_that_rust_refuses_are_refused(frames: list) -> None:
+    with pytest.raises(outband.PeerError):
+        outband.loads(frames)
+
+
+def test_a_slice_sends_only_its_rows() -> None:
+    table = pa.table({"numbers": pa.array(range(100_000)), "text": pa.array(["row"] * 100_000)})
+    for first in (table.slice(0, 1000), table.slice(5, 1000), table.to_batches()[0].slice(0, 1000)):
+        frames = outband.dumps(first)
+        assert sum(map(len, frames)) < 20_000
+        assert outband.loads(frames).to_pydict() == first.to_pydict()
+    nearly_all = outband.dumps(table.slice(0, 99_990))
+    assert pa.py_buffer(nearly_all[1]).address == table["numbers"].chunk(0).buffers()[1].address, "as it lies"

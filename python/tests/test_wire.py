@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import struct
+import sys
 
+import ml_dtypes
 import msgpack
 import numpy as np
 import pytest
@@ -73,6 +75,8 @@ ARRAYS = [
     np.array([1 + 2j]),
     np.array([True, False]),
     np.array([1.5], "f2"),
+    np.array([1.5, -2.0], ml_dtypes.bfloat16),
+    np.zeros(2, [("a", ml_dtypes.bfloat16), ("b", "<f4")]),
 ]
 
 
@@ -164,6 +168,121 @@ def test_what_has_no_place_in_a_message_is_the_callers_error(obj: object) -> Non
         outband.dumps(obj)
 
 
-def test_extension_values_of_others_pass_through() -> None:
-    value = msgpack.ExtType(5, b"abc")
-    assert outband.loads([msgpack.packb([value])]) == [value]
+def test_extension_values_of_others_pass_through_both_ways() -> None:
+    values = [msgpack.ExtType(5, b"abc"), msgpack.Timestamp(1, 2)]
+    assert outband.loads([msgpack.packb(values)]) == values
+    assert outband.loads(outband.dumps(values)) == values
+    with pytest.raises(outband.CallerError, match="0x42"):
+        outband.dumps([msgpack.ExtType(0x42, b"")])
+
+
+def test_arrays_that_would_lose_something_are_refused() -> None:
+    masked = np.ma.masked_array([1, 2], [True, False])
+    overlap = np.zeros(2, np.dtype({"names": ["a", "b"], "formats": ["<i4", "<i2"], "offsets": [0, 2]}))
+    strings = np.array(["a"], np.dtypes.StringDType())
+    for array in [masked, overlap, strings, np.zeros(2, np.longdouble), np.zeros(2, ml_dtypes.float8_e5m2), np.zeros(2, [("a", "O")])]:
+        with pytest.raises(outband.CallerError):
+            outband.dumps(array)
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        [("a", "<i4"), ("b", "<f8", (2, 3))],
+        [(("the title", "a"), "<i4"), ("b", [("c", ">u2"), ("d", "S3", (2,))])],
+        {"names": ["a", "b"], "formats": ["u1", "<f8"], "offsets": [3, 8], "itemsize": 20},
+        "V5",
+        "M8[25us]",
+    ],
+)
+def test_dtypes_come_back_the_same(dtype: object) -> None:
+    array = np.zeros(3, np.dtype(dtype))  # type: ignore[call-overload]
+    back = outband.loads(outband.dumps(array))
+    assert back.dtype == array.dtype and back.dtype.fields == array.dtype.fields
+
+
+def forged(described: object, shape: object, data: object, **more: object) -> list[bytes]:
+    return [msgpack.packb({"$array": described, "shape": shape, "order": "C", "data": data, **more})]
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        forged("<f16", [1], bytes(16)),
+        forged("<c32", [1], bytes(32)),
+        forged("|f8", [1], bytes(8)),
+        forged("<M8[0ns]", [1], bytes(8)),
+        forged("<M8[9999999999ns]", [1], bytes(8)),
+        forged("|S9999999999", [0], b""),
+        forged("|S0", [1 << 40, 1 << 40], b""),
+        forged("|S0", [1 << 63], b""),
+        forged("<f8", [0, (1 << 64) - 1], b""),
+        forged("<f8", [0, 1 << 61], b""),
+        forged("<f8", [1 << 62], bytes(8), base=[1]),
+        forged("|u1", [1], "a"),
+        forged("|u1", [1], [1]),
+        forged("|u1", [1], {"$array": "|u1", "shape": [1], "order": "C", "data": b"a"}),
+        forged([["a", "<f8", [1], [2]]], [1], bytes(8)),
+        forged([["a"]], [1], bytes(8)),
+        forged([[None, "|V8"]], [1], bytes(8)),
+        forged([[{}, "|V8"]], [1], bytes(8)),
+        forged([["", "<f8"]], [1], bytes(8)),
+        forged([[["a", "b", "c"], "<f8"]], [1], bytes(8)),
+        forged([[[1, "a"], "<f8"]], [1], bytes(8)),
+        forged([["a", "<f8"], ["a", "<f8"]], [1], bytes(16)),
+        forged([["a", "<f8", [-1]]], [1], bytes(8)),
+        forged([["a", "<f8", [1 << 40]]], [1], bytes(8)),
+        [b"\x85" + forged("|u1", [1], b"a")[0][1:] + b"\xa5order\xa1F"],
+    ],
+)
+def test_arrays_that_rust_refuses_are_refused(frames: list[bytes]) -> None:
+    with pytest.raises(outband.PeerError):
+        outband.loads(frames)
+
+
+def test_elements_of_no_length_take_no_memory() -> None:
+    back = outband.loads(forged("|S0", [1 << 40, 3], b""))
+    assert back.shape == (1 << 40, 3) and back[5, 1] == b""
+
+
+def test_a_map_is_an_array_only_by_its_first_key() -> None:
+    for value in [{"a": 1, "$array": 2}, {"a": 1, "$table": 2}, {}, {1: 2}]:
+        assert outband.loads([msgpack.packb(value)]) == value
+
+
+def test_depth_is_limited_both_ways() -> None:
+    def nested(levels: int, leaf: object) -> object:
+        return [nested(levels - 1, leaf)] if levels else leaf
+
+    for leaf in ["x", b"x", np.float64(1.0)]:
+        frames = outband.dumps(nested(64, leaf))
+        assert outband.loads(frames) == nested(64, leaf)
+        with pytest.raises(outband.CallerError, match="deeper than the limit of 64"):
+            outband.dumps(nested(65, leaf))
+    with pytest.raises(outband.LimitError, match="deeper than the limit of 64"):
+        outband.loads([msgpack.packb(nested(65, 1))])
+    with pytest.raises(outband.LimitError, match="deeper than the limit of 0"):
+        outband.loads([b"\x90" ], limits=outband.Limits(depth=0))
+    # many that lie side by side
+    assert outband.loads([msgpack.packb([[1]] * 1000)]) == [[1]] * 1000
+    array = np.zeros(2, [("a", [("b", "u1")])])  # a map, and in it two lists for each level of the record
+    assert len(outband.dumps(nested(59, array))) == 1
+    with pytest.raises(outband.CallerError, match="deeper than the limit of 64"):
+        outband.dumps(nested(60, array))
+
+
+@pytest.mark.parametrize("frames", [forged("<f8", [1], bytes(8)), forged("bfloat16", [1], bytes(2))])
+def test_a_package_that_is_missing_is_named(frames: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    with pytest.raises(outband.CallerError, match="takes the package numpy"):
+        outband.loads(frames)
+
+
+def test_a_compressed_frame_is_all_of_its_buffer() -> None:
+    raw = np.arange(5000, dtype="<i4").tobytes()
+    for encoding in ["zlib", "lz4", "zstd"]:
+        _, stored = outband.dumps(raw, compression=encoding)
+        for damaged in [bytes(stored) + b"x", bytes(stored) * 2, bytes(stored)[:-1]]:
+            reference = [0, len(damaged), None, encoding, len(raw)]
+            with pytest.raises(outband.PeerError, match="does not decompress"):
+                outband.loads([msgpack.packb(msgpack.ExtType(0x42, msgpack.packb(reference))), damaged])
