@@ -7,6 +7,9 @@ from typing import Any, Callable
 
 from ._errors import CallerError, PeerError, package
 
+#: All that there are.
+ENCODINGS = ("zlib", "lz4", "zstd", "blosc2")
+
 
 def pack(raw: memoryview, encoding: str, item: int) -> bytes | None:
     """The compressed buffer; ``None`` where it would not be shorter."""
@@ -32,7 +35,7 @@ def unpack(frame: int, stored: memoryview, encoding: str, length: int) -> bytes:
         "zstd": _unzstd,
         "blosc2": _unblosc,
     }
-    if encoding not in unpackers:
+    if not isinstance(encoding, str) or encoding not in unpackers:
         raise PeerError("a buffer reference names an encoding that this version does not know")
     try:
         raw = unpackers[encoding](stored, length)

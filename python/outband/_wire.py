@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from typing import Any, Sequence, Union
+from typing import Any, Collection, Sequence, Union
 
 import msgpack  # type: ignore[import-untyped]
 import zmq
@@ -59,12 +59,20 @@ def dumps(
     return [metadata, *encoder.frames]
 
 
-def loads(frames: Sequence[Frame], *, limits: Limits = Limits()) -> Any:
+def loads(
+    frames: Sequence[Frame],
+    *,
+    limits: Limits = Limits(),
+    encodings: Collection[str] = _compression.ENCODINGS,
+) -> Any:
     """Turns the frames of one message into the object.
 
     Maps become dicts, arrays ``numpy.ndarray`` and tables ``pyarrow.Table``; buffers are memoryviews of the frames,
     without copying. Everything is checked before it is used: the number and length of the frames, their content sample,
     that each is referenced, and the limits.
+
+    ``encodings`` are the compressions that are accepted. Leave "blosc2" out where strangers send: C-Blosc2 opens its frames,
+    and a forged one crashes the process.
     """
     if not frames:
         raise PeerError("the message has no metadata frame")
@@ -72,7 +80,7 @@ def loads(frames: Sequence[Frame], *, limits: Limits = Limits()) -> Any:
     if not len(metadata):
         raise PeerError("the message has no metadata frame")
     limits.check(len(metadata), [len(buffer) for buffer in buffers])
-    decoder = _Decoder(buffers, limits)
+    decoder = _Decoder(buffers, limits, encodings)
     try:
         value = msgpack.unpackb(
             metadata,
@@ -172,8 +180,9 @@ def _address(view: memoryview) -> int:
 
 
 class _Decoder:
-    def __init__(self, buffers: list[memoryview], limits: Limits) -> None:
+    def __init__(self, buffers: list[memoryview], limits: Limits, encodings: Collection[str]) -> None:
         self.buffers = buffers
+        self.encodings = encodings
         self.limits = limits
         self.forms: dict[int, list[Any]] = {}
         self.unpacked: dict[int, memoryview] = {}
@@ -206,6 +215,8 @@ class _Decoder:
             )
         if len(reference) < 5:
             return stored
+        if reference[3] in _compression.ENCODINGS and reference[3] not in self.encodings:
+            raise LimitError(f"buffer frame {frame} is compressed with {reference[3]}, which is not accepted here")
         if frame not in self.unpacked:
             self.decompressed += reference[4]
             self.limits.check_decompressed(self.decompressed)

@@ -117,6 +117,13 @@ def test_compressed_buffers_round_trip(encoding: str) -> None:
         outband.loads([msgpack.packb(msgpack.ExtType(0x42, msgpack.packb(reference))), frames[1]])
 
 
+def test_a_compression_that_is_not_accepted_is_not_opened() -> None:
+    frames = outband.dumps(bytes(20_000), compression="blosc2")
+    with pytest.raises(outband.LimitError, match="blosc2, which is not accepted"):
+        outband.loads(frames, encodings=("zlib", "lz4", "zstd"))
+    assert outband.loads(frames, encodings=["blosc2"]) == bytes(20_000)
+
+
 def test_frames_that_are_wrong_are_refused_by_name() -> None:
     first, second = bytes(9000), b"\1" * 9000
     metadata, one, two = outband.dumps([first, second])
