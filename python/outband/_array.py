@@ -120,11 +120,6 @@ _TYPE_STRING = re.compile(
 
 def _dtype(described: Any, depth: int = 32) -> Any:
     if described == BFLOAT16:
-        try:
-            from ml_dtypes import bfloat16
-        except ImportError as error:
-            raise CallerError("an array of bfloat16, and the package ml_dtypes is not installed") from error
-        return numpy.dtype(bfloat16)
         return package("numpy").dtype(package("ml_dtypes").bfloat16)
     if isinstance(described, str) and _TYPE_STRING.fullmatch(described):
         return package("numpy").dtype(described)
