@@ -135,7 +135,8 @@ mod tests {
 
     #[test]
     fn what_was_sorted_comes_back() {
-        for item in [1, 2, 3, 4, 5, 8, 12, 16, 17, 255] {
+        let items: &[usize] = if cfg!(miri) { &[3, 8] } else { &[1, 2, 3, 4, 5, 8, 12, 16, 17, 255] };
+        for &item in items {
             for len in [0, 1, item - 1, item, 8 * item - 1, 8 * item, 16 * item + 1, 33 * item + item / 2, 1000] {
                 let plain: Vec<u8> = (0..len).map(|at| (at * at + at / 3) as u8).collect();
                 let (mut sorted, mut back) = (vec![0; len], vec![0; len]);
