@@ -164,12 +164,16 @@ const NUMBERS: &str = "holds something other than unsigned numbers";
 /// Takes a number off the front of a payload.
 #[inline]
 fn take_number(payload: &mut &[u8]) -> Result<u64, &'static str> {
-    let (number, rest) = match **payload {
-        // the forms that are written, first
-        [number @ 0..=0x7f, ref rest @ ..] => (number.into(), rest),
-        [0xcc, number, ref rest @ ..] => (number.into(), rest),
-        [0xcd, a, b, ref rest @ ..] => (u16::from_be_bytes([a, b]).into(), rest),
-        [0xce, a, b, c, d, ref rest @ ..] => (u32::from_be_bytes([a, b, c, d]).into(), rest),
+    let (&marker, after) = payload.split_first().ok_or(NUMBERS)?;
+    let (number, rest) = match marker {
+        // what is written, and nearly all that is read
+        0..=0x7f => (marker.into(), after),
+        0xcd => {
+            after.split_first_chunk().map(|(&bytes, rest)| (u16::from_be_bytes(bytes).into(), rest)).ok_or(NUMBERS)?
+        }
+        0xce => {
+            after.split_first_chunk().map(|(&bytes, rest)| (u32::from_be_bytes(bytes).into(), rest)).ok_or(NUMBERS)?
+        }
         _ => return read_int(payload).map_err(|_| NUMBERS),
     };
     *payload = rest;

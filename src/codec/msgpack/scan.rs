@@ -45,36 +45,53 @@ fn walk<const DEPTH: usize>(
     loop {
         let start = metadata.len() - rest.len();
         let Some((&marker, after)) = rest.split_first() else { return Err(truncated(start, metadata)) };
-        let shape = SHAPES[usize::from(marker)];
-        let (count, body) = match (shape.width, after) {
-            (0, _) => (usize::from(shape.count), after),
-            (1, [a, body @ ..]) => (usize::from(*a), body),
-            (2, [a, b, body @ ..]) => (usize::from(u16::from_be_bytes([*a, *b])), body),
-            (4, [a, b, c, d, body @ ..]) => (u32::from_be_bytes([*a, *b, *c, *d]) as usize, body),
-            _ => return Err(truncated(start, metadata)),
-        };
         left -= 1;
-        match (shape.what, body.get(count..)) {
-            (What::Bytes, Some(next)) => rest = next,
-            // each value takes a byte at least
-            (What::Array | What::Map, Some(_)) => {
+        let next = match marker {
+            0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff => Some(after),
+            0xa0..=0xbf => after.get(usize::from(marker & 0x1f)..),
+            0xcc | 0xd0 => after.get(1..),
+            0xcd | 0xd1 => after.get(2..),
+            0xca | 0xce | 0xd2 => after.get(4..),
+            0xcb | 0xcf | 0xd3 => after.get(8..),
+            0xc4 | 0xd9 => short(after).and_then(|(count, body)| body.get(count..)),
+            0xc5 | 0xda => medium(after).and_then(|(count, body)| body.get(count..)),
+            0xc6 | 0xdb => long(after).and_then(|(count, body)| body.get(count..)),
+            0x80..=0x9f | 0xdc..=0xdf => {
+                let counted = match marker {
+                    0x80..=0x9f => Some((usize::from(marker & 0x0f), after)),
+                    0xdc | 0xde => medium(after),
+                    _ => long(after),
+                };
+                // each value takes a byte at least
+                let counted = counted.filter(|(count, body)| *count <= body.len());
+                let Some((count, body)) = counted else { return Err(truncated(start, metadata)) };
                 if depth >= max_depth {
                     return Err(Detail::TooDeep { at: start, limit: max_depth }.into());
                 }
                 outer[depth] = left;
                 depth += 1;
-                left = if shape.what == What::Map { 2 * count } else { count };
-                rest = body;
+                left = if let 0x80..=0x8f | 0xde | 0xdf = marker { 2 * count } else { count };
+                Some(body)
             }
-            (What::Extension, Some([_, next @ ..])) => {
-                if body[0] == EXTENSION as u8 {
-                    reference(start, &body[1..=count])?;
+            0xc7..=0xc9 | 0xd4..=0xd8 => {
+                let counted = match marker {
+                    0xc7 => short(after),
+                    0xc8 => medium(after),
+                    0xc9 => long(after),
+                    _ => Some((1 << (marker - 0xd4), after)),
+                };
+                let Some((count, [kind, body @ ..])) = counted else { return Err(truncated(start, metadata)) };
+                let Some((payload, next)) = body.split_at_checked(count) else {
+                    return Err(truncated(start, metadata));
+                };
+                if *kind == EXTENSION as u8 {
+                    reference(start, payload)?;
                 }
-                rest = next;
+                Some(next)
             }
-            (What::Reserved, _) => return Err(Detail::MetadataReserved { at: start }.into()),
-            _ => return Err(truncated(start, metadata)),
-        }
+            0xc1 => return Err(Detail::MetadataReserved { at: start }.into()),
+        };
+        rest = next.ok_or_else(|| truncated(start, metadata))?;
         while left == 0 {
             if depth == 0 {
                 return match rest.len() {
@@ -94,57 +111,23 @@ fn truncated(at: usize, metadata: &[u8]) -> Error {
     Detail::MetadataTruncated { at, len: metadata.len() }.into()
 }
 
-/// What follows a marker: a big-endian count of `width` bytes, or none and the count is known; then what is counted.
-#[derive(Clone, Copy)]
-struct Shape {
-    what: What,
-    width: u8,
-    count: u8,
+/// A length of one byte, and what follows it.
+#[inline]
+fn short(after: &[u8]) -> Option<(usize, &[u8])> {
+    let (&[len], body) = after.split_first_chunk()?;
+    Some((len.into(), body))
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum What {
-    Bytes,
-    /// The payload's length, without the type byte.
-    Extension,
-    Array,
-    Map,
-    Reserved,
+/// A length of two bytes, and what follows it.
+#[inline]
+fn medium(after: &[u8]) -> Option<(usize, &[u8])> {
+    let (&len, body) = after.split_first_chunk()?;
+    Some((u16::from_be_bytes(len).into(), body))
 }
 
-/// The shape of each marker byte, as the specification's table of formats has it.
-static SHAPES: [Shape; 256] = {
-    let mut shapes = [Shape { what: What::Bytes, width: 0, count: 0 }; 256];
-    let mut marker = 0;
-    while marker < 256 {
-        let (what, width, count) = match marker as u8 {
-            0x00..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3 => (What::Bytes, 0, 0),
-            0x80..=0x8f => (What::Map, 0, marker as u8 & 0x0f),
-            0x90..=0x9f => (What::Array, 0, marker as u8 & 0x0f),
-            0xa0..=0xbf => (What::Bytes, 0, marker as u8 & 0x1f),
-            0xc1 => (What::Reserved, 0, 0),
-            0xc4 | 0xd9 => (What::Bytes, 1, 0),
-            0xc5 | 0xda => (What::Bytes, 2, 0),
-            0xc6 | 0xdb => (What::Bytes, 4, 0),
-            0xc7 => (What::Extension, 1, 0),
-            0xc8 => (What::Extension, 2, 0),
-            0xc9 => (What::Extension, 4, 0),
-            0xcc | 0xd0 => (What::Bytes, 0, 1),
-            0xcd | 0xd1 => (What::Bytes, 0, 2),
-            0xca | 0xce | 0xd2 => (What::Bytes, 0, 4),
-            0xcb | 0xcf | 0xd3 => (What::Bytes, 0, 8),
-            0xd4 => (What::Extension, 0, 1),
-            0xd5 => (What::Extension, 0, 2),
-            0xd6 => (What::Extension, 0, 4),
-            0xd7 => (What::Extension, 0, 8),
-            0xd8 => (What::Extension, 0, 16),
-            0xdc => (What::Array, 2, 0),
-            0xdd => (What::Array, 4, 0),
-            0xde => (What::Map, 2, 0),
-            0xdf => (What::Map, 4, 0),
-        };
-        shapes[marker] = Shape { what, width, count };
-        marker += 1;
-    }
-    shapes
-};
+/// A length of four bytes, and what follows it.
+#[inline]
+fn long(after: &[u8]) -> Option<(usize, &[u8])> {
+    let (&len, body) = after.split_first_chunk()?;
+    Some((u32::from_be_bytes(len) as usize, body))
+}
