@@ -24,25 +24,26 @@ pub(super) struct Incoming<'s> {
 }
 
 impl<'s> Incoming<'s> {
+    /// Nothing yet: the first frame comes with [`first`](Self::first).
+    pub(super) fn on(socket: &'s zmq::Socket) -> Self {
+        Self { socket, frame: zmq::Message::new(), more: false }
+    }
+
     /// Waits for a message and receives its first frame.
-    pub(super) fn first(socket: &'s zmq::Socket, wait: Wait) -> Result<Self> {
-        guard::check_process(socket)?;
-        let mut incoming = Self { socket, frame: zmq::Message::new(), more: false };
+    pub(super) fn first(&mut self, wait: Wait) -> Result<()> {
+        guard::check_process(self.socket)?;
         let received = match expect_to_wait(wait) {
             true => Err(zmq::Error::EAGAIN),
-            false => socket.recv(&mut incoming.frame, zmq::DONTWAIT),
+            false => self.socket.recv(&mut self.frame, zmq::DONTWAIT),
         };
         match received {
             Ok(()) => {
-                incoming.more = incoming.frame.get_more();
-                if !incoming.more {
-                    // a socket that keeps only the last frame never has more
-                    guard::check_whole(socket)?;
-                }
+                self.more = self.frame.get_more();
+                // a socket that keeps only the last frame never has more
+                if self.more { Ok(()) } else { guard::check_whole(self.socket) }
             }
-            Err(error) => incoming.wait_for_first(wait, error)?,
+            Err(error) => self.wait_for_first(wait, error),
         }
-        Ok(incoming)
     }
 
     /// Receives the first frame where it was not there at once.

@@ -39,7 +39,8 @@ pub(super) type Open = fn(&mut Incoming<'_>) -> Result<Envelope>;
 
 pub(super) fn receive(socket: &zmq::Socket, limits: &Limits, wait: Wait, open: Open) -> Result<(Envelope, Multipart)> {
     let watch = Watch::start();
-    let mut incoming = Incoming::first(socket, wait)?;
+    let mut incoming = Incoming::on(socket);
+    incoming.first(wait)?;
     let received = open(&mut incoming).and_then(|envelope| Ok((envelope, incoming.message(limits)?)));
     incoming.finish();
     let (envelope, message) = received?;
@@ -54,7 +55,8 @@ pub(super) fn receive_and_decode<T, C: Decode<T>>(
     open: Open,
 ) -> Result<(Envelope, T)> {
     let watch = Watch::start();
-    let mut incoming = Incoming::first(socket, wait)?;
+    let mut incoming = Incoming::on(socket);
+    incoming.first(wait)?;
     let opened = open(&mut incoming);
     if let (Ok(envelope), Some(frame)) = (&opened, incoming.lone_frame()) {
         let value = codec.decode_frame(frame);

@@ -17,13 +17,16 @@ pub(super) struct Elements<'r, 'de> {
 }
 
 impl Elements<'_, '_> {
-    /// Gives the value back when all elements were asked for.
-    pub(super) fn finish<T>(self, len: usize, value: T) -> Result<T> {
-        match self.left {
-            0 => Ok(value),
-            left => Err(Mismatch::invalid_length(len, &format_args!("{} elements", len - left).to_string().as_str())),
-        }
+    /// Whether all of the `len` elements were asked for.
+    #[inline]
+    pub(super) fn finish(&self, len: usize) -> Result<()> {
+        if self.left == 0 { Ok(()) } else { Err(left_over(len, len - self.left)) }
     }
+}
+
+#[cold]
+fn left_over(len: usize, asked: usize) -> Mismatch {
+    Mismatch::invalid_length(len, &format_args!("{asked} elements").to_string().as_str())
 }
 
 impl<'de> SeqAccess<'de> for Elements<'_, 'de> {

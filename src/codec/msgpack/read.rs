@@ -164,14 +164,16 @@ impl<'de> Reader<'de> {
     fn sequence<V: Visitor<'de>>(&mut self, len: usize, visitor: V) -> Result<V::Value> {
         let mut elements = Elements { reader: self, left: len, fields: false };
         let value = visitor.visit_seq(&mut elements)?;
-        elements.finish(len, value)
+        elements.finish(len)?;
+        Ok(value)
     }
 
     fn map<V: Visitor<'de>>(&mut self, len: usize, visitor: V, bytes: Bytes) -> Result<V::Value> {
         let fields = bytes == Bytes::InStruct && !self.names_as_text;
         let mut entries = Elements { reader: self, left: len, fields };
         let value = visitor.visit_map(&mut entries)?;
-        entries.finish(len, value)
+        entries.finish(len)?;
+        Ok(value)
     }
 
     /// The type and payload of an extension value whose marker was read.
