@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from typing import Any, Collection, Sequence, Union
+    Collection, Sequence, Union, from typing import Any,
 
 import msgpack  # type: ignore[import-untyped]
 import zmq
