@@ -387,6 +387,44 @@ fn a_foreign_record_is_turned_field_by_field() {
 }
 
 #[test]
+fn what_lies_in_both_orders_is_not_copied_to_the_other() {
+    for shape in [vec![1, 5], vec![5, 1], vec![1, 5, 1], vec![1, 1, 1], vec![0, 5], vec![5]] {
+        let len = shape.iter().product();
+        for (from, to) in [(Order::C, Order::F), (Order::F, Order::C)] {
+            let array = Array::new(DType::U8, shape.clone(), from, vec![7; len].into()).unwrap();
+            let before = memory::copied_bytes();
+            let turned = array.to_order(to).unwrap();
+            assert_eq!(memory::copied_bytes(), before, "{shape:?} {from} to {to}");
+            assert_eq!(turned.data().as_ptr(), array.data().as_ptr());
+            assert_eq!(turned.order(), if shape.len() < 2 { Order::C } else { to });
+        }
+    }
+}
+
+#[test]
+fn a_record_that_no_receiver_takes_is_not_made() {
+    let record = |fields: usize| DType::record((0..fields).map(|field| (field.to_string(), DType::U8)));
+    let most = Array::new(record(21_845).unwrap(), [1], Order::C, vec![0; 21_845].into()).unwrap();
+    assert_eq!(from_multipart::<Array>(to_multipart(&most).unwrap()).unwrap(), most);
+    let error = record(21_846).unwrap_err();
+    assert!(error.to_string().contains("more than 65536 parts"), "{error}");
+    // those of records within count as well: two lists, two names, the dtype's list and its parts
+    let nested = |fields| DType::record([("a", record(fields)?), ("b", record(10_000)?)]);
+    let most = nested(11_843).unwrap();
+    let array = Array::new(most.clone(), [1], Order::C, vec![0; most.item_len()].into()).unwrap();
+    assert_eq!(from_multipart::<Array>(to_multipart(&array).unwrap()).unwrap(), array);
+    assert!(nested(11_844).is_err());
+}
+
+#[test]
+fn a_title_is_a_name_like_any_other() {
+    for text in ["[(('a', 'b'), '<f4'), ('a', '<f4')]", "[(('a', 'b'), '<f4'), (('a', 'c'), '<f4')]"] {
+        let error = text.parse::<DType>().unwrap_err();
+        assert!(error.to_string().contains("two fields have the name \"a\""), "{error}");
+    }
+}
+
+#[test]
 fn compression_is_told_how_long_the_elements_are() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let codec = MsgPack::new().placement({

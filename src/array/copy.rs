@@ -5,6 +5,7 @@
 use super::Array;
 use super::dtype::{DType, Kind, misfit};
 use super::layout::{self, MAX_DIMS, Order, Tuple};
+use super::record::Field;
 use super::scalar::Scalar;
 use crate::buffer::Buffer;
 use crate::element;
@@ -130,7 +131,8 @@ impl Array {
     /// Kind `Caller` when there is no memory for the copy.
     pub fn to_order(&self, order: Order) -> Result<Self> {
         let already = self.order == order
-            || layout::contiguous(&self.shape, &self.strides(), self.dtype.item_len()) == Some(order);
+            || self.is_empty()
+            || layout::lies_in(order, &self.shape, &self.strides(), self.dtype.item_len());
         if self.base.is_none() && already {
             return Ok(Self { order: if self.ndim() < 2 { Order::C } else { order }, ..self.clone() });
         }
@@ -311,25 +313,73 @@ fn copy_items<const N: usize>(source: &[u8], mut at: isize, stride: isize, targe
 
 /// Turns every number around whose bytes are in foreign order.
 fn swap(dtype: &DType, bytes: &mut [u8]) {
-    if bytes.is_empty() || dtype.is_native() {
+    if bytes.is_empty() {
         return;
     }
-    let Kind::Record(record) = dtype.kind() else {
-        match dtype.unit_len() {
-            2 => swap_units::<2>(bytes),
-            4 => swap_units::<4>(bytes),
-            _ => swap_units::<8>(bytes),
-        }
-        return;
-    };
-    for field in record.fields().iter().filter(|field| !field.dtype().is_native()) {
-        let len = layout::count(field.shape()).unwrap_or(0) * field.dtype().item_len();
-        for item in bytes.chunks_exact_mut(record.item_len()) {
-            swap(field.dtype(), &mut item[field.offset()..field.offset() + len]);
+    if let Some(swaps) = Swaps::of(dtype) {
+        swaps.apply(bytes);
+    }
+}
+
+/// What of an element has to be turned around. It is found once and not again for each element: a record may have very
+/// many fields of no length, and there may be very many records of one byte.
+enum Swaps {
+    /// Numbers of so many bytes, one after the other.
+    Numbers(usize),
+    /// Of records of this length, fields: each from its offset on, so many bytes, at least one.
+    Records(usize, Vec<(usize, usize, Swaps)>),
+}
+
+impl Swaps {
+    /// `None` where there is nothing to turn around.
+    fn of(dtype: &DType) -> Option<Self> {
+        let Kind::Record(record) = dtype.kind() else {
+            return (!dtype.is_native()).then(|| Self::Numbers(dtype.unit_len()));
+        };
+        let field = |field: &Field| {
+            let len = layout::count(field.shape())? * field.dtype().item_len();
+            let swaps = Self::of(field.dtype()).filter(|_| len > 0)?;
+            Some((field.offset(), len, swaps))
+        };
+        let fields: Vec<_> = record.fields().iter().filter_map(field).collect();
+        (!fields.is_empty()).then(|| Self::Records(record.item_len(), fields))
+    }
+
+    /// Turns the numbers of one or more elements around.
+    fn apply(&self, bytes: &mut [u8]) {
+        match self {
+            Self::Numbers(2) => swap_units::<2>(bytes),
+            Self::Numbers(4) => swap_units::<4>(bytes),
+            Self::Numbers(_) => swap_units::<8>(bytes),
+            Self::Records(item, fields) => {
+                for record in bytes.chunks_exact_mut(*item) {
+                    fields.iter().for_each(|(at, len, swaps)| swaps.apply(&mut record[*at..*at + *len]));
+                }
+            }
         }
     }
 }
 
 fn swap_units<const N: usize>(bytes: &mut [u8]) {
     bytes.as_chunks_mut::<N>().0.iter_mut().for_each(|unit| unit.reverse());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_fields_of_some_length_in_foreign_order_are_looked_at() {
+        let inner: DType = "[('a', '>U0'), ('b', '|u1'), ('c', '>f8', (0,)), ('d', '>i2')]".parse().unwrap();
+        let outer = DType::record([("x", DType::F64), ("y", inner)]).unwrap();
+        let Some(Swaps::Records(11, fields)) = Swaps::of(&outer) else { panic!("d is to be turned around") };
+        let [(8, 3, Swaps::Records(3, fields))] = &fields[..] else { panic!("y alone holds anything") };
+        assert!(matches!(fields[..], [(1, 2, Swaps::Numbers(2))]));
+        for nothing in ["<f8", "|S5", ">U0", "[('a', '>U0'), ('b', '>f8', (0,))]", "[('a', '<f8')]"] {
+            let dtype: DType = nothing.parse().unwrap();
+            let mut bytes = vec![7; dtype.item_len()];
+            swap(&dtype, &mut bytes);
+            assert_eq!(bytes, vec![7; dtype.item_len()], "{nothing}");
+        }
+    }
 }

@@ -143,7 +143,8 @@ impl DType {
     ///
     /// # Errors
     ///
-    /// Kind `Caller` when two fields have one name, records nest deeper than 32, or an element gets too long.
+    /// Kind `Caller` when two fields have one name or title, records nest deeper than 32, the description has more than
+    /// 65 536 parts (some 21 000 fields), or an element gets too long.
     ///
     /// # Examples
     ///
@@ -252,6 +253,14 @@ impl DType {
         match &self.kind {
             Kind::Record(record) => record.depth(),
             _ => 0,
+        }
+    }
+
+    /// How many values its description has.
+    pub(super) fn parts(&self) -> usize {
+        match &self.kind {
+            Kind::Record(record) => 1 + record.parts(),
+            _ => 1,
         }
     }
 }

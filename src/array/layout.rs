@@ -87,11 +87,13 @@ pub(super) fn offset(shape: &[usize], strides: &[isize], index: usize) -> usize 
 
 /// The order in which elements at these strides lie without gaps, C where it is both; `None` where it is neither.
 pub(super) fn contiguous(shape: &[usize], strides: &[isize], item: usize) -> Option<Order> {
-    let is = |order| {
-        let wanted = self::strides(shape, order, item);
-        shape.iter().zip(strides).zip(&wanted).all(|((&axis, stride), wanted)| axis == 1 || stride == wanted)
-    };
-    [Order::C, Order::F].into_iter().find(|&order| is(order))
+    [Order::C, Order::F].into_iter().find(|&order| lies_in(order, shape, strides, item))
+}
+
+/// Whether elements at these strides lie in this order without gaps.
+pub(super) fn lies_in(order: Order, shape: &[usize], strides: &[isize], item: usize) -> bool {
+    let wanted = self::strides(shape, order, item);
+    shape.iter().zip(strides).zip(&wanted).all(|((&axis, stride), wanted)| axis == 1 || stride == wanted)
 }
 
 /// The order that keeps neighbours together when elements at these strides are copied.

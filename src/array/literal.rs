@@ -6,12 +6,12 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 
-use super::record::MAX_DEPTH;
+use super::record::{MAX_DEPTH, MAX_PARTS};
 
 /// How deep literals may nest: a list, a tuple and a shape for each level of records.
 const DEEPEST: usize = 2 * MAX_DEPTH + 4;
-/// How many values a literal may hold, so that a short text cannot take much memory.
-const MOST: usize = 1 << 16;
+/// How many values a literal may hold, so that a short text cannot take much memory: a description, and the list around it.
+const MOST: usize = MAX_PARTS + 1;
 
 const TOO_DEEP: &str = "it is nested too deep";
 const TOO_MANY: &str = "it has more than 65536 parts";
@@ -166,7 +166,7 @@ fn escaped(chars: &mut std::str::Chars<'_>) -> Result<char, String> {
 
 /// Reads the rest of a list that a deserializer has begun.
 pub(super) fn from_seq<'de, A: SeqAccess<'de>>(sequence: A) -> Result<Literal, A::Error> {
-    Seed { depth: DEEPEST, left: &mut { MOST } }.visit_seq(sequence)
+    Seed { depth: DEEPEST, left: &mut { MAX_PARTS } }.visit_seq(sequence)
 }
 
 /// Reads one value with serde.

@@ -8,6 +8,8 @@ use crate::error::{Result, excerpt};
 
 /// How deep records may nest.
 pub(super) const MAX_DEPTH: usize = 32;
+/// How many values the description of a record may have, as it stands on the wire: lists, names, dtypes, axes.
+pub(super) const MAX_PARTS: usize = 1 << 16;
 
 /// The fields of a record, and its length with the gaps between them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +18,8 @@ pub struct Record {
     fields: Vec<Field>,
     item_len: usize,
     depth: usize,
+    /// The values of its description, those of its fields' dtypes included.
+    parts: usize,
 }
 
 /// One field of a record.
@@ -32,7 +36,7 @@ pub struct Field {
 impl Record {
     /// Lays out fields one after the other.
     pub(super) fn new(fields: impl IntoIterator<Item = Field>) -> Result<Self> {
-        let mut record = Self { fields: Vec::new(), item_len: 0, depth: 1 };
+        let mut record = Self { fields: Vec::new(), item_len: 0, depth: 1, parts: 0 };
         let mut names = HashSet::new();
         for mut field in fields {
             let len = field.len()?;
@@ -42,11 +46,19 @@ impl Record {
             if record.depth > MAX_DEPTH {
                 return Err(misfit(format!("records nest deeper than the limit of {MAX_DEPTH}")));
             }
-            if field.name.is_empty() {
-                continue; // padding
+            record.parts = record.parts.saturating_add(if len == 0 && field.is_padding() { 0 } else { field.parts() });
+            if record.parts > MAX_PARTS {
+                // no receiver would take it
+                return Err(misfit(format!("the description of a record has more than {MAX_PARTS} parts")));
             }
-            if !names.insert(field.name.clone()) {
-                return Err(misfit(format!("two fields have the name {:?}", excerpt(&field.name))));
+            if field.is_padding() {
+                continue;
+            }
+            // as in NumPy, where a field is found by its title as well
+            for name in [Some(&field.name), field.title.as_ref()].into_iter().flatten() {
+                if !names.insert(name.clone()) {
+                    return Err(misfit(format!("two fields have the name {:?}", excerpt(name))));
+                }
             }
             record.fields.push(field);
         }
@@ -65,6 +77,10 @@ impl Record {
 
     pub(super) fn depth(&self) -> usize {
         self.depth
+    }
+
+    pub(super) fn parts(&self) -> usize {
+        self.parts
     }
 
     /// The fields with a padding in every gap.
@@ -144,6 +160,16 @@ impl Field {
     /// Whether it is a gap between fields.
     pub(super) fn is_padding(&self) -> bool {
         self.name.is_empty()
+    }
+
+    /// How many values `[name, dtype]` or `[name, dtype, shape]` has.
+    fn parts(&self) -> usize {
+        if self.is_padding() {
+            return 3;
+        }
+        let name = if self.title.is_some() { 3 } else { 1 };
+        let shape = if self.shape.is_empty() { 0 } else { 1 + self.shape.len() };
+        1 + name + self.dtype.parts() + shape
     }
 
     /// Its length in bytes.
