@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use outband::{Buffer, Decode, Encode, ErrorKind, Limits, MsgPack, Multipart, Result, SocketExt, Zipped, memory};
+use outband::{Buffer, Decode, Encode, ErrorKind, Limits, MsgPack, Multipart, Result, SocketExt, Value, Zipped, memory};
 use serde::{Deserialize, Serialize};
 
 #[path = "support/python.rs"]
@@ -49,6 +49,15 @@ fn an_inner_codec_with_a_placement_of_its_own_stays_in_band_too() {
     // zipped twice is a message as well
     let twice = Zipped::new(Zipped::default());
     assert_eq!(Decode::<Report>::decode(&twice, twice.encode(&report()).unwrap()).unwrap(), report());
+}
+
+#[test]
+fn a_value_without_a_schema_is_zipped_with_its_buffers() {
+    let message = MsgPack::new().out_of_band_from(0).encode(&report()).unwrap();
+    let value: Value = MsgPack::new().decode(message).unwrap();
+    assert!(matches!(value.get("image"), Some(Value::Buffer(_))), "{value}");
+    let zipped = Zipped::default().encode(&value).unwrap();
+    assert_eq!(Decode::<Report>::decode(&Zipped::default(), zipped).unwrap(), report());
 }
 
 /// A codec that knows nothing of `encode_in_band`.

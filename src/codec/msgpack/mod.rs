@@ -236,7 +236,7 @@ impl<T: Serialize + ?Sized> Encode<T> for MsgPack {
     }
 
     fn encode_in_band(&self, value: &T) -> Result<Multipart> {
-        Self::new().out_of_band_from(usize::MAX).limits(self.limits).encode(value)
+        Self::new().placement(|_| Placement::InBand).limits(self.limits).encode(value)
     }
 }
 
