@@ -5,7 +5,7 @@
 //! a unit struct is an empty array; a 128-bit integer is 16 big-endian bytes.
 
 use serde::ser::{
-    self, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
+    Error as _, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
@@ -126,8 +126,10 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<()> {
         if name == rmp_serde::MSGPACK_EXT_STRUCT_NAME {
             // an extension value of the caller's own
+            let start = self.out.len();
             let mut serializer = rmp_serde::Serializer::new(&mut *self.out);
-            return serializer.serialize_newtype_struct(name, value).map_err(ser::Error::custom);
+            serializer.serialize_newtype_struct(name, value).map_err(Unserializable::custom)?;
+            return self.check_extension(start);
         }
         if name == handoff::BUFFER {
             return handoff::ask(self.placed.out_of_band_from(), || {

@@ -176,6 +176,19 @@ impl<'w> Writer<'w> {
         self.tagged(EXTENSION as u8, payload);
     }
 
+    /// Refuses an extension value, which begins at `start`, whose type is that of buffer references: receivers would take it
+    /// for one.
+    pub(super) fn check_extension(&self, start: usize) -> Result<()> {
+        let kind = match self.out[start..] {
+            [0xd4..=0xd8, kind, ..] | [0xc7, _, kind, ..] | [0xc8, _, _, kind, ..] | [0xc9, _, _, _, _, kind, ..] => kind,
+            _ => return Ok(()),
+        };
+        if kind == EXTENSION as u8 {
+            return Err(Unserializable::custom("an extension value of type 0x42, which is the type of buffer references"));
+        }
+        Ok(())
+    }
+
     pub(super) fn deeper(&self, levels: usize) -> Result<usize> {
         self.depth.checked_sub(levels).ok_or(Unserializable::TooDeep)
     }
