@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use outband::{
-    Array, Buffer, DType, Decode, Encode, Error, ErrorKind, HeadedArray, MsgPack, Multipart, Order, from_multipart,
-    to_multipart,
+    Array, Buffer, DType, Decode, Encode, Error, ErrorKind, HeadedArray, Limits, MsgPack, Multipart, Order,
+    from_multipart, to_multipart,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -336,4 +336,20 @@ fn headers_that_lie_are_refused() {
     ] {
         assert_eq!(HeadedArray::new().decode(Multipart::new(said(right), one())).unwrap().len(), 1);
     }
+}
+
+#[test]
+fn limits_of_headed_arrays_hold_both_ways() {
+    let array = Array::from_vec(vec![0_u8; 1000]);
+    let message = HeadedArray::new().encode(&array).unwrap();
+    for limits in [Limits::new().metadata_bytes(10), Limits::new().total_bytes(1000)] {
+        let codec = HeadedArray::new().limits(limits);
+        assert_eq!(codec.encode(&array).unwrap_err().kind(), ErrorKind::Limits);
+        assert_eq!(codec.decode(message.clone()).unwrap_err().kind(), ErrorKind::Limits);
+    }
+    // a header that no receiver reads is not sent
+    let dtype = DType::record([("x".repeat(1 << 20), DType::U8)]).unwrap();
+    let error = HeadedArray::new().encode(&array.with_dtype(dtype).unwrap()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Caller);
+    assert!(error.to_string().contains("read no more than 1048576"), "{error}");
 }

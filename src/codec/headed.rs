@@ -51,8 +51,8 @@ impl HeadedArray {
         Self { limits: Limits::new() }
     }
 
-    /// Sets what a message may cost.
-    pub fn limits(mut self, limits: Limits) -> Self {
+    /// Sets what a message may cost. Encoding keeps to it as well.
+    pub const fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
@@ -85,7 +85,12 @@ impl Encode<Array> for HeadedArray {
         let header = Header { dtype: array.dtype().numpy_name(), shape: array.shape() };
         serde_json::to_writer(&mut *metadata, &header)
             .map_err(|error| Error::from(Detail::Unserializable { reason: error.to_string() }))?;
-        let header = (metadata.len() - start) as u64;
+        let header = metadata.len() - start;
+        if header > LONGEST_HEADER {
+            let reason = format!("the header has {header} bytes, and receivers read no more than {LONGEST_HEADER}");
+            return Err(Detail::Unserializable { reason }.into());
+        }
+        let header = header as u64;
         self.limits.check_metadata(header)?;
         self.limits.check_total(header.saturating_add(ordered.data().len() as u64))?;
         Ok(vec![ordered.into_data()])
@@ -101,6 +106,8 @@ impl Decode<Array> for HeadedArray {
         if metadata.len() > LONGEST_HEADER {
             return Err(bad(format!("its header has {} bytes, the limit is {LONGEST_HEADER}", metadata.len())));
         }
+        self.limits.check_metadata(metadata.len() as u64)?;
+        self.limits.check_total((metadata.len() as u64).saturating_add(data[0].len() as u64))?;
         let Claim { dtype, shape } = serde_json::from_slice(&metadata).map_err(|error| bad(excerpt(error)))?;
         let dtype: DType = dtype.parse().map_err(|error| bad(excerpt(error)))?;
         let [data] = data;
