@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-    Collection, Sequence, Union, from typing import Any,
+from typing import Any, Collection, Sequence, Union
 
 import msgpack  # type: ignore[import-untyped]
 import zmq
