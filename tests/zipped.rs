@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use outband::{Buffer, Decode, Encode, ErrorKind, Limits, MsgPack, Multipart, Result, SocketExt, Value, Zipped, memory};
+use outband::{
+    Buffer, Decode, Encode, ErrorKind, Limits, MsgPack, Multipart, Result, SocketExt, Value, Zipped, memory,
+};
 use serde::{Deserialize, Serialize};
 
 #[path = "support/python.rs"]

@@ -315,7 +315,8 @@ mod tests {
 
     #[test]
     fn an_encoding_that_is_not_there_is_named_with_its_feature() {
-        for encoding in Encoding::ALL {
+        // miri does not run C, which Zstandard is
+        for encoding in Encoding::ALL.into_iter().filter(|encoding| !cfg!(miri) || *encoding != Encoding::Zstd) {
             let Err(error) = unpack(3, b"", Packed { encoding, raw_len: 1 }) else { panic!("nothing was unpacked") };
             assert!(error.to_string().contains("frame 3") && error.to_string().contains(encoding.name()), "{error}");
         }

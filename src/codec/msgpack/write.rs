@@ -180,11 +180,15 @@ impl<'w> Writer<'w> {
     /// for one.
     pub(super) fn check_extension(&self, start: usize) -> Result<()> {
         let kind = match self.out[start..] {
-            [0xd4..=0xd8, kind, ..] | [0xc7, _, kind, ..] | [0xc8, _, _, kind, ..] | [0xc9, _, _, _, _, kind, ..] => kind,
+            [0xd4..=0xd8, kind, ..] | [0xc7, _, kind, ..] | [0xc8, _, _, kind, ..] | [0xc9, _, _, _, _, kind, ..] => {
+                kind
+            }
             _ => return Ok(()),
         };
         if kind == EXTENSION as u8 {
-            return Err(Unserializable::custom("an extension value of type 0x42, which is the type of buffer references"));
+            return Err(Unserializable::custom(
+                "an extension value of type 0x42, which is the type of buffer references",
+            ));
         }
         Ok(())
     }
