@@ -417,6 +417,19 @@ fn a_record_that_no_receiver_takes_is_not_made() {
 }
 
 #[test]
+fn records_that_read_the_same_are_equal() {
+    let inner = DType::record([("x", DType::U8)]).unwrap();
+    let gaps =
+        [Field::padding(0), Field::new("", inner), Field::padding(3), Field::new("a", DType::U8), Field::padding(0)];
+    let record = DType::record(gaps).unwrap();
+    assert_eq!(record.to_string(), "[('', '|V4'), ('a', '|u1')]");
+    assert_eq!(record, dtype("[('', '|V4'), ('a', '|u1')]"));
+    assert_eq!(record, DType::record([Field::padding(1), Field::padding(3), Field::new("a", DType::U8)]).unwrap());
+    let error = "{'names': [''], 'formats': ['u1'], 'offsets': [0], 'itemsize': 1}".parse::<DType>().unwrap_err();
+    assert!(error.to_string().contains("field 0 has no name"), "{error}");
+}
+
+#[test]
 fn a_title_is_a_name_like_any_other() {
     for text in ["[(('a', 'b'), '<f4'), ('a', '<f4')]", "[(('a', 'b'), '<f4'), (('a', 'c'), '<f4')]"] {
         let error = text.parse::<DType>().unwrap_err();

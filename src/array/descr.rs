@@ -82,6 +82,9 @@ fn dictionary(items: &[(String, Literal)]) -> Result<DType> {
         let (Literal::Text(name), Literal::Number(offset)) = (name, offset) else {
             return Err(missing("texts as names and numbers as offsets"));
         };
+        if name.is_empty() {
+            return Err(misfit(format!("field {index} has no name")));
+        }
         let (dtype, shape) = match format {
             Literal::List(parts) => match &parts[..] {
                 [dtype @ (Literal::Text(_) | Literal::List(_)), shape @ Literal::List(_)] if !is_field(dtype) => {

@@ -38,21 +38,26 @@ impl Record {
     pub(super) fn new(fields: impl IntoIterator<Item = Field>) -> Result<Self> {
         let mut record = Self { fields: Vec::new(), item_len: 0, depth: 1, parts: 0 };
         let mut names = HashSet::new();
+        let mut is_gap = false;
         for mut field in fields {
             let len = field.len()?;
             field.offset = record.item_len;
             record.item_len = check_item(record.item_len.checked_add(len))?;
-            record.depth = record.depth.max(1 + field.dtype.depth());
-            if record.depth > MAX_DEPTH {
-                return Err(misfit(format!("records nest deeper than the limit of {MAX_DEPTH}")));
-            }
-            record.parts = record.parts.saturating_add(if len == 0 && field.is_padding() { 0 } else { field.parts() });
+            // neighbouring gaps are one, and one of no length is none
+            let parts = if field.is_padding() && (is_gap || len == 0) { 0 } else { field.parts() };
+            record.parts = record.parts.saturating_add(parts);
             if record.parts > MAX_PARTS {
                 // no receiver would take it
                 return Err(misfit(format!("the description of a record has more than {MAX_PARTS} parts")));
             }
             if field.is_padding() {
+                is_gap |= len > 0;
                 continue;
+            }
+            is_gap = false;
+            record.depth = record.depth.max(1 + field.dtype.depth());
+            if record.depth > MAX_DEPTH {
+                return Err(misfit(format!("records nest deeper than the limit of {MAX_DEPTH}")));
             }
             // as in NumPy, where a field is found by its title as well
             for name in [Some(&field.name), field.title.as_ref()].into_iter().flatten() {
