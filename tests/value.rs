@@ -44,7 +44,7 @@ fn every_golden_message_comes_back_the_same() {
 }
 
 /// Golden messages with compressed buffers, which are plain in the message of their value.
-const COMPRESSED: &[&str] = &["zlib", "lz4", "zstd", "blosc2"];
+const COMPRESSED: &[&str] = &["zlib", "lz4", "zstd", "blosc2", "blosc2_python"];
 
 fn random_value(random: &mut Random, depth: usize) -> Value {
     let kinds = if depth == 0 { 9 } else { 11 };
@@ -163,8 +163,14 @@ fn tables_are_recognised_wherever_they_stand() {
     let pair = value.as_list().unwrap()[1].as_list().unwrap();
     assert_eq!(pair[1].as_table().unwrap(), &table);
     assert_eq!(to_multipart(&value).unwrap(), message);
-    assert_eq!(Value::from(table), pair[1]);
+    assert_eq!(Value::from(table.clone()), pair[1]);
     assert!(value.to_string().len() < 8100);
+
+    let value = Value::from(vec![(Value::from("log"), Value::from(table.slice(0, 1))), (Value::Nil, Value::Nil)]);
+    assert_eq!(value.to_string(), r#"{"log": Table(1 rows; number: Int64, name: Utf8), nil: nil}"#);
+    let lines =
+        ["{", "  \"log\": 1 rows of 2 columns", "    number: Int64 [0]", "    name: Utf8 [row 0],", "  nil: nil", "}"];
+    assert_eq!(format!("{value:#}").lines().collect::<Vec<_>>(), lines);
 }
 
 #[test]

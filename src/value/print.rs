@@ -3,6 +3,8 @@
 use std::fmt::{self, Display, Formatter, Write};
 
 use super::Value;
+#[cfg(feature = "arrow")]
+use crate::table::Table;
 
 /// The most bytes that are printed in all, whatever the value.
 const LONGEST: usize = 8000;
@@ -80,7 +82,7 @@ impl Printer<'_, '_, '_> {
             }),
             Value::Array(array) => write!(self.f, "{array}"),
             #[cfg(feature = "arrow")]
-            Value::Table(table) => write!(self.f, "{table}"),
+            Value::Table(table) => self.table(table),
             Value::Ext(kind, payload) => {
                 write!(self.f, "Ext({kind}, ")?;
                 self.bytes("Bytes", payload)?;
@@ -102,6 +104,21 @@ impl Printer<'_, '_, '_> {
             write!(self.f, "{}{byte:02x}", if index == 0 { ": " } else { " " })?;
         }
         self.f.write_str(if bytes.len() > BYTES { " ...)" } else { ")" })
+    }
+
+    /// In one line where all is in one, else its first rows.
+    #[cfg(feature = "arrow")]
+    fn table(&mut self, table: &Table) -> fmt::Result {
+        if !self.pretty {
+            return write!(self.f, "{table:?}");
+        }
+        for (index, line) in table.to_string().lines().enumerate() {
+            if index > 0 {
+                self.line()?;
+            }
+            self.f.write_str(line)?;
+        }
+        Ok(())
     }
 
     fn all<T>(
