@@ -21,9 +21,9 @@ use crate::table::Table;
 /// Whatever a message holds: decoded without a schema, printed, and encoded to the same message again.
 ///
 /// Decodes from every message of the default codec, and from other self-describing ones. What stood in the metadata is
-/// copied out of it or shares it; buffers are the received frames, **without copying**. A value takes up to 40 bytes for
-/// each byte of metadata (a list of a million `nil`s), so strangers' messages want a tighter
-/// [`Limits::metadata_bytes`](crate::Limits::metadata_bytes) than the default.
+/// copied out of it or shares it; buffers are the received frames, **without copying**. A value takes up to 80 bytes for
+/// each byte of metadata, and half as much again while its lists grow (40 for each of a million `nil`s, and room for as
+/// many more), so strangers' messages want a tighter [`Limits::metadata_bytes`](crate::Limits::metadata_bytes) than the default.
 ///
 /// **The same message again.** Encoding a decoded value with the same codec makes the same frames: integers, text and
 /// containers have one form, entries keep their order, what was in band stays in band and what had a frame of its own
