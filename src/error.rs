@@ -200,6 +200,7 @@ pub(crate) enum Detail {
     BufferMissing,
     NotJson { reason: String },
     NotProtobuf { reason: String },
+    BadPickle { at: usize, opcode: &'static str, reason: String },
     NotZipped { reason: String },
     Unzippable { buffers: usize },
     UnzippedTooLong { limit: u64 },
@@ -216,6 +217,7 @@ pub(crate) enum Detail {
     ValueTooDeep { limit: usize },
     RepeatedTooLong { limit: u64 },
     DecompressedTooLong { len: u64, limit: u64 },
+    PickleTooLarge { what: &'static str, limit: usize },
     // the transport
     Socket { operation: &'static str, error: zmq::Error },
     Unreachable { peer: String },
@@ -242,10 +244,13 @@ impl Detail {
             FrameLength { .. } | FrameContent { .. } | Mistyped { .. } | BufferMissing => ErrorKind::Peer,
             Unzippable { .. } => ErrorKind::Caller,
             UnzippedTooLong { .. } => ErrorKind::Limits,
-            NotJson { .. } | NotProtobuf { .. } | NotZipped { .. } | BadArrayHeader { .. } => ErrorKind::Peer,
+            BadPickle { .. } | NotJson { .. } | NotProtobuf { .. } | NotZipped { .. } | BadArrayHeader { .. } => {
+                ErrorKind::Peer
+            }
             Corrupt { .. } | StreamHeader { .. } | StreamTruncated { .. } | StreamEnded => ErrorKind::Peer,
             TooManyFrames { .. } | MetadataTooLong { .. } | MessageTooLong { .. } | TooDeep { .. } => ErrorKind::Limits,
             ValueTooDeep { .. } | RepeatedTooLong { .. } | DecompressedTooLong { .. } => ErrorKind::Limits,
+            PickleTooLarge { .. } => ErrorKind::Limits,
             Socket { .. } | Unreachable { .. } | RequestTorn | Io { .. } => ErrorKind::Transport,
             TimedOut { .. } | WouldBlock { .. } => ErrorKind::Timeout,
         }
@@ -322,6 +327,9 @@ impl fmt::Display for Detail {
                  give it a codec that keeps buffers in band, or compress the buffers (MsgPack::compression)"
             ),
             UnzippedTooLong { limit } => write!(f, "the message would have more bytes unzipped than the limit of {limit}"),
+            BadPickle { at, opcode, reason } => {
+                write!(f, "the pickle is not well-formed at byte {at} ({opcode}): {reason}")
+            }
             BadArrayHeader { reason } => write!(f, "the message is no array with a header before it: {reason}"),
             Corrupt { frame, encoding, reason } => {
                 write!(f, "buffer frame {frame} does not decompress as {encoding}: {reason}")
@@ -347,6 +355,7 @@ impl fmt::Display for Detail {
             DecompressedTooLong { len, limit } => {
                 write!(f, "the compressed buffers would have {len} bytes decompressed, the limit is {limit}")
             }
+            PickleTooLarge { what, limit } => write!(f, "the pickle has more {what} than the limit of {limit}"),
             Socket { operation, error } => write!(f, "could not {operation}: {error}"),
             Unreachable { peer } => write!(f, "peer {peer} is not connected"),
             RequestTorn => f.write_str(

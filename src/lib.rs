@@ -23,6 +23,8 @@ mod tracker;
 pub mod array;
 mod codec;
 mod compress;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the Pickle codec stands on it"))]
+mod pickle;
 #[cfg(feature = "arrow")]
 mod table;
 mod value;

@@ -134,6 +134,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::excessive_precision, reason = "exactly between two shorter texts")]
     fn floats_are_written_as_python_writes_them() {
         let expected = [
             (0.0, "0.0"),

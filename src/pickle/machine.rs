@@ -1,0 +1,382 @@
+//! The machine: opcode after opcode, a stack, marks in it, and the memo.
+
+mod construct;
+mod rare;
+
+use super::graph::{Chain, Graph, NodeId, Slot};
+use super::input::Input;
+use super::memo::Memo;
+use super::opcode as op;
+use crate::error::{Detail, Result};
+
+/// What a pickle may cost besides its length.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// The most nodes, of 24 bytes each; small integers, `None` and booleans take none.
+    pub(crate) nodes: usize,
+    /// The most entries of the memo.
+    pub(crate) memo: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { nodes: 1 << 24, memo: 1 << 24 }
+    }
+}
+
+/// The most nodes, elements and entries that have numbers.
+const NUMBERS: usize = (1 << 31) - 16;
+
+/// Reads a pickle of protocol 0 to 5 and runs nothing of it.
+///
+/// `buffers` is the number of buffers that came beside it. Each is named exactly once, in order.
+///
+/// # Errors
+///
+/// Kind `Peer` with the byte and the opcode where the pickle is not well-formed, or where it names more or fewer buffers than
+/// came; kind `Limits`.
+pub(crate) fn read<'p>(pickle: &'p [u8], buffers: usize, bounds: &Bounds) -> Result<Graph<'p>> {
+    if pickle.len() > NUMBERS {
+        // every element and every node takes a byte at least, so no number overflows
+        return Err(Detail::MetadataTooLong { len: pickle.len() as u64, limit: NUMBERS }.into());
+    }
+    let machine = Machine {
+        input: Input::new(pickle),
+        graph: Graph::new(),
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: Memo::default(),
+        bounds: Bounds { nodes: bounds.nodes.min(NUMBERS), memo: bounds.memo },
+        buffers,
+        next_buffer: 0,
+    };
+    machine.run()
+}
+
+struct Machine<'p> {
+    input: Input<'p>,
+    graph: Graph<'p>,
+    stack: Vec<NodeId>,
+    /// The height of the stack at each mark: nothing below the last one is taken.
+    marks: Vec<usize>,
+    memo: Memo,
+    bounds: Bounds,
+    buffers: usize,
+    next_buffer: usize,
+}
+
+impl<'p> Machine<'p> {
+    fn run(mut self) -> Result<Graph<'p>> {
+        loop {
+            let opcode = self.input.opcode()?;
+            match opcode {
+                op::STOP => return self.stop(),
+                op::MARK => self.marks.push(self.stack.len()),
+                op::NONE => self.stack.push(NodeId::NONE),
+                op::NEWTRUE => self.stack.push(NodeId::TRUE),
+                op::NEWFALSE => self.stack.push(NodeId::FALSE),
+                op::EMPTY_TUPLE => self.stack.push(NodeId::EMPTY_TUPLE),
+                op::BININT1 => {
+                    let [value] = self.input.array()?;
+                    self.push_int(value.into())?;
+                }
+                op::BININT2 => {
+                    let value = u16::from_le_bytes(self.input.array()?);
+                    self.push_int(value.into())?;
+                }
+                op::BININT => {
+                    let value = i32::from_le_bytes(self.input.array()?);
+                    self.push_int(value.into())?;
+                }
+                op::BINFLOAT => {
+                    let value = f64::from_be_bytes(self.input.array()?);
+                    self.push(Slot::Float(value))?;
+                }
+                op::SHORT_BINUNICODE => {
+                    let [len] = self.input.array()?;
+                    self.unicode(len.into())?;
+                }
+                op::BINUNICODE => {
+                    let len = u32::from_le_bytes(self.input.array()?);
+                    self.unicode(len.into())?;
+                }
+                op::BINUNICODE8 => {
+                    let len = u64::from_le_bytes(self.input.array()?);
+                    self.unicode(len)?;
+                }
+                op::MEMOIZE => {
+                    let top = self.top()?;
+                    self.check_memo()?;
+                    self.memo.push(top);
+                }
+                op::BINPUT => {
+                    let [number] = self.input.array()?;
+                    self.put(number.into())?;
+                }
+                op::LONG_BINPUT => {
+                    let number = u32::from_le_bytes(self.input.array()?);
+                    self.put(number.into())?;
+                }
+                op::BINGET => {
+                    let [number] = self.input.array()?;
+                    self.get(number.into())?;
+                }
+                op::LONG_BINGET => {
+                    let number = u32::from_le_bytes(self.input.array()?);
+                    self.get(number.into())?;
+                }
+                op::TUPLE1 => self.short_tuple(1)?,
+                op::TUPLE2 => self.short_tuple(2)?,
+                op::TUPLE3 => self.short_tuple(3)?,
+                op::TUPLE => {
+                    let tuple = self.marked_tuple()?;
+                    self.stack.push(tuple);
+                }
+                op::EMPTY_LIST => self.push(Slot::List(Chain::EMPTY))?,
+                op::EMPTY_DICT => self.push(Slot::Dict(Chain::EMPTY))?,
+                op::EMPTY_SET => self.push(Slot::Set(Chain::EMPTY))?,
+                op::SETITEM => {
+                    let start = self.above(2)?;
+                    self.set_items(start)?;
+                }
+                op::SETITEMS => {
+                    let start = self.pop_mark()?;
+                    self.set_items(start)?;
+                }
+                op::APPEND => {
+                    let start = self.above(1)?;
+                    self.append(start)?;
+                }
+                op::APPENDS => {
+                    let start = self.pop_mark()?;
+                    self.append(start)?;
+                }
+                op::ADDITEMS => {
+                    let start = self.pop_mark()?;
+                    self.add(start)?;
+                }
+                op::FRAME => {
+                    let len = u64::from_le_bytes(self.input.array()?);
+                    self.input.frame(len)?;
+                }
+                op::REDUCE | op::NEWOBJ | op::NEWOBJ_EX | op::INST | op::OBJ | op::BUILD => self.construct(opcode)?,
+                op::GLOBAL | op::STACK_GLOBAL => self.global(opcode)?,
+                _ => self.rare(opcode)?,
+            }
+        }
+    }
+
+    fn stop(mut self) -> Result<Graph<'p>> {
+        let root = self.pop()?;
+        if !self.stack.is_empty() || !self.marks.is_empty() {
+            let (values, marks) = (self.stack.len(), self.marks.len());
+            return Err(self.input.fault(format_args!("{values} values and {marks} marks are left on the stack")));
+        }
+        match self.input.left() {
+            0 => {}
+            left => return Err(self.input.fault(format_args!("{left} bytes follow"))),
+        }
+        if self.next_buffer < self.buffers {
+            return Err(Detail::FrameUnused { frame: self.next_buffer, frames: self.buffers }.into());
+        }
+        Ok(self.graph.finish(root))
+    }
+}
+
+/// The stack, the memo and what they are checked for.
+impl<'p> Machine<'p> {
+    #[inline]
+    fn check_nodes(&self) -> Result<()> {
+        // an opcode makes three at most
+        if self.graph.len() + 3 > self.bounds.nodes {
+            return Err(Detail::PickleTooLarge { what: "nodes", limit: self.bounds.nodes }.into());
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn check_memo(&self) -> Result<()> {
+        if self.memo.len() >= self.bounds.memo {
+            return Err(Detail::PickleTooLarge { what: "memo entries", limit: self.bounds.memo }.into());
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn push(&mut self, slot: Slot<'p>) -> Result<()> {
+        self.check_nodes()?;
+        let node = self.graph.push(slot);
+        self.stack.push(node);
+        Ok(())
+    }
+
+    #[inline]
+    fn push_int(&mut self, value: i64) -> Result<()> {
+        match i32::try_from(value).ok().and_then(NodeId::small) {
+            Some(small) => {
+                self.stack.push(small);
+                Ok(())
+            }
+            None => self.push(Slot::Int(value)),
+        }
+    }
+
+    /// Where the last `count` values begin, with another below them and all above the last mark.
+    #[inline]
+    fn above(&self, count: usize) -> Result<usize> {
+        let floor = self.marks.last().copied().unwrap_or(0);
+        match self.stack.len().checked_sub(count) {
+            Some(start) if start >= floor => Ok(start),
+            _ => Err(self.underflow(floor)),
+        }
+    }
+
+    #[cold]
+    fn underflow(&self, floor: usize) -> crate::error::Error {
+        let left = self.stack.len() - floor.min(self.stack.len());
+        match self.marks.len() {
+            0 => self.input.fault(format_args!("it takes more values than the {left} on the stack")),
+            _ => self.input.fault(format_args!("it takes more values than the {left} above the last mark")),
+        }
+    }
+
+    #[inline]
+    fn top(&self) -> Result<NodeId> {
+        let start = self.above(1)?;
+        Ok(self.stack[start])
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Result<NodeId> {
+        let top = self.top()?;
+        self.stack.pop();
+        Ok(top)
+    }
+
+    /// Takes the last mark away; returns where the values above it begin.
+    #[inline]
+    fn pop_mark(&mut self) -> Result<usize> {
+        self.marks.pop().ok_or_else(|| self.input.fault("there is no mark"))
+    }
+
+    fn put(&mut self, number: u64) -> Result<()> {
+        let top = self.top()?;
+        self.check_memo()?;
+        self.memo.put(number, top);
+        Ok(())
+    }
+
+    #[inline]
+    fn get(&mut self, number: u64) -> Result<()> {
+        match self.memo.get(number) {
+            Some(node) => {
+                self.stack.push(node);
+                Ok(())
+            }
+            None => Err(self.input.fault(format_args!("there is no memo entry {number}"))),
+        }
+    }
+
+    #[inline]
+    fn short_tuple(&mut self, len: usize) -> Result<()> {
+        let start = self.above(len)?;
+        let span = self.graph.span(&self.stack[start..]);
+        self.stack.truncate(start);
+        self.push(Slot::Tuple(span))
+    }
+
+    /// Everything above the last mark as a tuple, which is not put on the stack.
+    fn marked_tuple(&mut self) -> Result<NodeId> {
+        let start = self.pop_mark()?;
+        self.check_nodes()?;
+        let span = self.graph.span(&self.stack[start..]);
+        self.stack.truncate(start);
+        Ok(self.graph.push(Slot::Tuple(span)))
+    }
+
+    /// The container below the values that begin at `start`.
+    #[inline]
+    fn container(&self, start: usize) -> Result<NodeId> {
+        let floor = self.marks.last().copied().unwrap_or(0);
+        if start <= floor {
+            return Err(self.underflow(floor));
+        }
+        Ok(self.stack[start - 1])
+    }
+
+    fn check_pairs(&self, start: usize) -> Result<()> {
+        if (self.stack.len() - start) % 2 == 1 {
+            return Err(self.input.fault("a key without a value"));
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn set_items(&mut self, start: usize) -> Result<()> {
+        let target = self.container(start)?;
+        self.check_pairs(start)?;
+        match self.graph.slot(target) {
+            Some(Slot::Dict(chain)) => {
+                let chain = self.graph.extend(chain, &self.stack[start..]);
+                self.graph.set_slot(target, Slot::Dict(chain));
+            }
+            Some(Slot::Object(index)) => {
+                let chain = self.graph.object_mut(index).entries;
+                let chain = self.graph.extend(chain, &self.stack[start..]);
+                self.graph.object_mut(index).entries = chain;
+            }
+            _ => return Err(self.input.fault("entries are for a dict or an object, and there is none")),
+        }
+        self.stack.truncate(start);
+        Ok(())
+    }
+
+    #[inline]
+    fn append(&mut self, start: usize) -> Result<()> {
+        let target = self.container(start)?;
+        match self.graph.slot(target) {
+            Some(Slot::List(chain)) => {
+                let chain = self.graph.extend(chain, &self.stack[start..]);
+                self.graph.set_slot(target, Slot::List(chain));
+                self.stack.truncate(start);
+                Ok(())
+            }
+            _ => self.grow_object(target, start, "elements are for a list or an object, and there is none"),
+        }
+    }
+
+    fn add(&mut self, start: usize) -> Result<()> {
+        let target = self.container(start)?;
+        match self.graph.slot(target) {
+            Some(Slot::Set(chain)) => {
+                let chain = self.graph.extend(chain, &self.stack[start..]);
+                self.graph.set_slot(target, Slot::Set(chain));
+                self.stack.truncate(start);
+                Ok(())
+            }
+            _ => self.grow_object(target, start, "members are for a set or an object, and there is none"),
+        }
+    }
+
+    fn grow_object(&mut self, target: NodeId, start: usize, otherwise: &'static str) -> Result<()> {
+        let Some(Slot::Object(index)) = self.graph.slot(target) else { return Err(self.input.fault(otherwise)) };
+        let chain = self.graph.object_mut(index).items;
+        let chain = self.graph.extend(chain, &self.stack[start..]);
+        self.graph.object_mut(index).items = chain;
+        self.stack.truncate(start);
+        Ok(())
+    }
+
+    #[inline]
+    fn unicode(&mut self, len: u64) -> Result<()> {
+        let bytes = self.input.take_long(len)?;
+        let text = self.utf8(bytes)?;
+        self.push(Slot::Str(text))
+    }
+
+    /// Python's text may have halves of surrogate pairs in it, and ours may not.
+    #[inline]
+    fn utf8(&self, bytes: &'p [u8]) -> Result<&'p str> {
+        std::str::from_utf8(bytes).map_err(|_| self.input.fault("the text is not UTF-8"))
+    }
+}

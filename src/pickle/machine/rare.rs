@@ -1,0 +1,192 @@
+//! The opcodes that are seldom met: old ones, bytes, buffers, persistent ids.
+
+use std::borrow::Cow;
+
+use super::Machine;
+use crate::error::{Detail, Result};
+use crate::pickle::graph::{Chain, NodeId, Slot};
+use crate::pickle::{opcode as op, text};
+
+impl<'p> Machine<'p> {
+    /// The opcodes that are seldom met.
+    pub(super) fn rare(&mut self, opcode: u8) -> Result<()> {
+        match opcode {
+            op::PROTO => {
+                let [version] = self.input.array()?;
+                if version > 5 {
+                    return Err(self.input.fault(format_args!("protocol {version}, and 5 is the last that is known")));
+                }
+                Ok(())
+            }
+            op::POP => match self.marks.last() {
+                Some(&mark) if mark == self.stack.len() => {
+                    self.marks.pop();
+                    Ok(())
+                }
+                _ => self.pop().map(drop),
+            },
+            op::POP_MARK => {
+                let start = self.pop_mark()?;
+                self.stack.truncate(start);
+                Ok(())
+            }
+            op::DUP => {
+                let top = self.top()?;
+                self.stack.push(top);
+                Ok(())
+            }
+            op::LIST => {
+                let start = self.pop_mark()?;
+                let chain = self.graph.extend(Chain::EMPTY, &self.stack[start..]);
+                self.stack.truncate(start);
+                self.push(Slot::List(chain))
+            }
+            op::DICT => {
+                let start = self.pop_mark()?;
+                self.check_pairs(start)?;
+                let chain = self.graph.extend(Chain::EMPTY, &self.stack[start..]);
+                self.stack.truncate(start);
+                self.push(Slot::Dict(chain))
+            }
+            op::FROZENSET => {
+                let start = self.pop_mark()?;
+                let span = self.graph.span(&self.stack[start..]);
+                self.stack.truncate(start);
+                self.push(Slot::FrozenSet(span))
+            }
+            op::SHORT_BINBYTES | op::BINBYTES | op::BINBYTES8 | op::BYTEARRAY8 => {
+                let len = match opcode {
+                    op::SHORT_BINBYTES => self.input.array::<1>()?[0].into(),
+                    op::BINBYTES => u32::from_le_bytes(self.input.array()?).into(),
+                    _ => u64::from_le_bytes(self.input.array()?),
+                };
+                let bytes = self.input.take_long(len)?;
+                self.push(if opcode == op::BYTEARRAY8 { Slot::ByteArray(bytes) } else { Slot::Bytes(bytes) })
+            }
+            op::SHORT_BINSTRING => {
+                let [len] = self.input.array()?;
+                let bytes = self.input.take(len.into())?;
+                self.push(Slot::OldStr(bytes))
+            }
+            op::BINSTRING => {
+                let len = self.signed_len()?;
+                let bytes = self.input.take(len)?;
+                self.push(Slot::OldStr(bytes))
+            }
+            op::LONG1 => {
+                let [len] = self.input.array()?;
+                self.long(len.into())
+            }
+            op::LONG4 => {
+                let len = self.signed_len()?;
+                self.long(len)
+            }
+            op::INT | op::LONG | op::FLOAT | op::STRING | op::UNICODE | op::PERSID | op::GET | op::PUT => {
+                self.line(opcode)
+            }
+            op::BINPERSID => {
+                let id = self.pop()?;
+                self.push(Slot::Persistent(id))
+            }
+            op::NEXT_BUFFER => {
+                if self.next_buffer >= self.buffers {
+                    return Err(Detail::FrameMissing { frame: self.next_buffer as u64, frames: self.buffers }.into());
+                }
+                let index = self.next_buffer as u32;
+                self.next_buffer += 1;
+                self.push(Slot::Buffer { index, readonly: false })
+            }
+            op::READONLY_BUFFER => {
+                let top = self.top()?;
+                match self.graph.slot(top) {
+                    Some(Slot::Buffer { index, .. }) => {
+                        self.stack.pop();
+                        self.push(Slot::Buffer { index, readonly: true })
+                    }
+                    // read-only as they are
+                    Some(Slot::Bytes(_)) => Ok(()),
+                    _ => Err(self.input.fault("there is no buffer on the stack")),
+                }
+            }
+            op::EXT1 | op::EXT2 | op::EXT4 => {
+                Err(self.input.fault("extension codes are numbers of a registry that a pickle does not bring along"))
+            }
+            unknown => Err(self.input.fault(format_args!("0x{unknown:02x} is no opcode"))),
+        }
+    }
+
+    /// The opcodes whose argument is a line of text.
+    fn line(&mut self, opcode: u8) -> Result<()> {
+        let line = self.input.line()?;
+        match opcode {
+            op::INT if line == b"00" => self.stack.push(NodeId::FALSE),
+            op::INT if line == b"01" => self.stack.push(NodeId::TRUE),
+            op::INT | op::LONG => {
+                let digits = if opcode == op::LONG { line.strip_suffix(b"L").unwrap_or(line) } else { line };
+                let number = text::decimal(digits).ok_or_else(|| self.input.fault("the line is no integer"))?;
+                return match number.parse() {
+                    Ok(value) => self.push_int(value),
+                    Err(_) => self.push(Slot::BigText(number)),
+                };
+            }
+            op::FLOAT => {
+                let number = std::str::from_utf8(line).ok().and_then(|number| number.parse().ok());
+                let number = number.ok_or_else(|| self.input.fault("the line is no float"))?;
+                return self.push(Slot::Float(number));
+            }
+            op::STRING => {
+                let bytes = text::quoted(line);
+                return match bytes.ok_or_else(|| self.input.fault("the line is no string in quotes"))? {
+                    Cow::Borrowed(bytes) => self.push(Slot::OldStr(bytes)),
+                    Cow::Owned(bytes) => {
+                        self.check_nodes()?;
+                        let node = self.graph.old_text_node(bytes.into());
+                        self.stack.push(node);
+                        Ok(())
+                    }
+                };
+            }
+            op::UNICODE => {
+                let text = text::raw_unicode(line);
+                return match text.ok_or_else(|| self.input.fault("the line is no Unicode text"))? {
+                    Cow::Borrowed(text) => self.push(Slot::Str(text)),
+                    Cow::Owned(text) => {
+                        self.check_nodes()?;
+                        let node = self.graph.text_node(text.into());
+                        self.stack.push(node);
+                        Ok(())
+                    }
+                };
+            }
+            op::PERSID => {
+                let id = self.utf8(line)?;
+                self.check_nodes()?;
+                let id = self.graph.push(Slot::Str(id));
+                return self.push(Slot::Persistent(id));
+            }
+            _ => {
+                let number = text::decimal(line).and_then(|number| number.parse().ok());
+                let number = number.ok_or_else(|| self.input.fault("the line is no number of a memo entry"))?;
+                return if opcode == op::PUT { self.put(number) } else { self.get(number) };
+            }
+        }
+        Ok(())
+    }
+
+    fn signed_len(&mut self) -> Result<usize> {
+        let len = i32::from_le_bytes(self.input.array()?);
+        usize::try_from(len).map_err(|_| self.input.fault(format_args!("a length of {len}")))
+    }
+
+    /// An integer in two's complement, little-endian.
+    fn long(&mut self, len: usize) -> Result<()> {
+        let bytes = self.input.take(len)?;
+        if bytes.len() > 8 {
+            return self.push(Slot::Big(bytes));
+        }
+        let sign = bytes.last().map_or(0, |&last| if last & 0x80 == 0 { 0 } else { 0xff });
+        let mut value = [sign; 8];
+        value[..bytes.len()].copy_from_slice(bytes);
+        self.push_int(i64::from_le_bytes(value))
+    }
+}

@@ -1,0 +1,25 @@
+//! The pickle machine: bytes of CPython's pickle format to a graph of nodes, and nothing is run.
+//!
+//! It knows the opcodes of protocols 0 to 5 (CPython's `Lib/pickletools.py` and PEP 574 describe them) and refuses to know
+//! what a global means: `os.system` with its arguments is a node like any other, for whoever reads the graph to refuse.
+//!
+//! **Hostile input.** Nothing recurses. Memory is bounded by the pickle's length times a small factor, and by [`Bounds`]: a
+//! length is compared with what is left before anything is set aside, the memo has no holes that cost, and what is shared is
+//! not expanded: a node is named by any number of others, or by itself. [`Graph::shape`] tells what expanding would cost.
+//!
+//! ```text
+//!   pickle ── input ──> opcodes ── machine ──> stack, memo ──> graph: nodes, items, objects
+//! ```
+
+mod graph;
+mod input;
+mod machine;
+mod memo;
+mod opcode;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use graph::{Construction, Graph, Node, NodeId, Shape};
+pub(crate) use machine::{Bounds, read};
