@@ -201,6 +201,8 @@ pub(crate) enum Detail {
     NotJson { reason: String },
     NotProtobuf { reason: String },
     BadPickle { at: usize, opcode: &'static str, reason: String },
+    PickleGlobal { module: String, name: String },
+    PickleCycle,
     NotZipped { reason: String },
     Unzippable { buffers: usize },
     UnzippedTooLong { limit: u64 },
@@ -244,6 +246,7 @@ impl Detail {
             FrameLength { .. } | FrameContent { .. } | Mistyped { .. } | BufferMissing => ErrorKind::Peer,
             Unzippable { .. } => ErrorKind::Caller,
             UnzippedTooLong { .. } => ErrorKind::Limits,
+            PickleGlobal { .. } | PickleCycle => ErrorKind::Peer,
             BadPickle { .. } | NotJson { .. } | NotProtobuf { .. } | NotZipped { .. } | BadArrayHeader { .. } => {
                 ErrorKind::Peer
             }
@@ -330,6 +333,12 @@ impl fmt::Display for Detail {
             BadPickle { at, opcode, reason } => {
                 write!(f, "the pickle is not well-formed at byte {at} ({opcode}): {reason}")
             }
+            PickleGlobal { module, name } => write!(
+                f,
+                "the pickle asks for {name} of {module}, which is not read: Pickle::allow(\"{module}.{name}\") reads \
+                 its instances as records"
+            ),
+            PickleCycle => f.write_str("the pickle holds something that contains itself, which no tree can hold"),
             BadArrayHeader { reason } => write!(f, "the message is no array with a header before it: {reason}"),
             Corrupt { frame, encoding, reason } => {
                 write!(f, "buffer frame {frame} does not decompress as {encoding}: {reason}")

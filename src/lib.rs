@@ -23,7 +23,6 @@ mod tracker;
 pub mod array;
 mod codec;
 mod compress;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the Pickle codec stands on it"))]
 mod pickle;
 #[cfg(feature = "arrow")]
 mod table;
@@ -41,8 +40,8 @@ pub use codec::Protobuf;
 #[cfg(feature = "zlib")]
 pub use codec::Zipped;
 pub use codec::{
-    BufferInfo, BufferSizes, Decode, Encode, HeadedArray, Json, MsgPack, Placement, from_multipart, from_multipart_ref,
-    serde_buffer, to_multipart,
+    BufferInfo, BufferSizes, Decode, Encode, HeadedArray, Json, MsgPack, Pickle, Placement, from_multipart,
+    from_multipart_ref, serde_buffer, to_multipart,
 };
 pub use compress::Compression;
 #[cfg(feature = "blosc")]

@@ -97,6 +97,10 @@ impl Limits {
         self.depth
     }
 
+    pub(crate) const fn max_metadata(&self) -> usize {
+        self.metadata_bytes
+    }
+
     pub(crate) const fn max_total(&self) -> u64 {
         self.total_bytes
     }

@@ -49,7 +49,7 @@ const ROOMS: &[Room] = &[
     ("value", F2, &["array", "codec", "table"]),
     ("value", F2, &["array", "table"]),
     ("pickle", F2, &[]),
-    ("codec", F2, &["array", "compress"]),
+    ("codec", F2, &["array", "compress", "pickle"]),
     ("socket", F3, &[]),
     ("bin", Top, &[]),
     ("docs", Top, &[]),

@@ -6,6 +6,7 @@
 mod headed;
 mod json;
 mod msgpack;
+mod pickle;
 mod place;
 #[cfg(feature = "protobuf")]
 mod protobuf;
@@ -17,6 +18,7 @@ mod zipped;
 pub use headed::HeadedArray;
 pub use json::Json;
 pub use msgpack::{MsgPack, from_multipart, from_multipart_ref, to_multipart};
+pub use pickle::Pickle;
 pub use place::{BufferInfo, Placement};
 #[cfg(feature = "protobuf")]
 pub use protobuf::Protobuf;

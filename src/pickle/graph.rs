@@ -6,6 +6,7 @@
 mod build;
 mod shape;
 
+#[cfg(test)]
 pub(crate) use shape::Shape;
 
 /// The number of a node. Small integers, which most nodes are, are numbers without a slot.
@@ -131,6 +132,10 @@ pub(crate) enum Node<'g> {
     /// A buffer beside the pickle, by number.
     Buffer {
         index: usize,
+        #[cfg_attr(
+            not(test),
+            expect(dead_code, reason = "a Buffer never changes, whatever Python may do with its own")
+        )]
         readonly: bool,
     },
 }
@@ -240,6 +245,19 @@ impl<'p> Graph<'p> {
     /// Keys and values that were set on an object, in turn.
     pub(crate) fn entries_of(&self, object: &Object) -> Items<'_> {
         self.of_chain(object.entries)
+    }
+
+    /// Everything that Python would import, in order: module and name.
+    pub(crate) fn globals(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.globals.iter().map(|&(module, name)| (self.text(module), self.text(name)))
+    }
+
+    /// Which of [`globals`](Self::globals) a node is; `None` where it is something else.
+    pub(crate) fn global_index(&self, id: NodeId) -> Option<usize> {
+        match id.resolve().map_err(|index| self.slots[index]) {
+            Err(Slot::Global(index)) => Some(index as usize),
+            _ => None,
+        }
     }
 
     /// The states that an object was given, in order: there is seldom more than one.

@@ -21,5 +21,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use graph::{Construction, Graph, Node, NodeId, Shape};
+#[cfg(test)]
+use graph::Shape;
+pub(crate) use graph::{Construction, Graph, Items, Node, NodeId, Object};
 pub(crate) use machine::{Bounds, read};

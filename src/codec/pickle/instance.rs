@@ -1,0 +1,104 @@
+//! Instances of classes that were allowed: records of what Python wrote of them. And `UUID`, which is written like one.
+//!
+//! An instance is a class, arguments for `__new__`, a state (its `__dict__`, with `__slots__` a pair of that and a dict of
+//! the slots), and for subclasses of list and dict their elements or entries: Python's `object.__reduce_ex__`.
+
+use super::form::{Call, Form};
+use super::list::Listed;
+use super::plain;
+use super::read::{Mismatch, Reader, Result};
+use crate::pickle::{Construction, Items, Node, NodeId};
+
+/// What serde is shown of an instance.
+pub(super) fn form<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Form<'g>> {
+    let (class, arguments) = class(reader, call)?;
+    let graph = reader.tree.graph();
+    let mut states = graph.states_of(call.object);
+    let state = states.next();
+    if states.len() > 0 {
+        return Err(mixed("more than one state"));
+    }
+    if reader.tree.listed(class) == Some(Listed::Uuid) {
+        return match state.filter(|_| arguments.len() == 0) {
+            Some(state) => uuid(reader, call, state),
+            None => Err(call.odd()),
+        };
+    }
+    let keywords = match call.object.keywords.map(|id| reader.tree.node(id)) {
+        Some(Node::Dict(items)) => Some(items).filter(|items| items.len() > 0),
+        _ => None,
+    };
+    let (items, entries) = (graph.items_of(call.object), graph.entries_of(call.object));
+    match (arguments.len(), state, items.len(), entries.len(), keywords) {
+        (_, None, 0, 0, None) => given(call, class, arguments),
+        (0, Some(state), 0, 0, None) => attributes(reader, call, class, state),
+        (0, None, _, 0, None) => Ok(Form::Sequence(items)),
+        (0, None, 0, _, None) => Ok(Form::Fields(Some(class), [Some(entries), None])),
+        (0, None, 0, 0, Some(keywords)) => Ok(Form::Fields(Some(class), [Some(keywords), None])),
+        _ => Err(mixed("two of arguments, attributes, elements and entries")),
+    }
+}
+
+#[cold]
+fn mixed(what: &str) -> Mismatch {
+    Mismatch::because(format_args!("an instance with {what}, which is no record"))
+}
+
+/// The class, and the arguments for it; of `_reconstructor(class, object, None)` there are none.
+fn class<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<(NodeId, Items<'g>)> {
+    if call.listed != Listed::Reconstructor {
+        return Ok((call.object.callable, call.arguments));
+    }
+    let [class, base, state] = call.exactly()?;
+    if !matches!(reader.tree.listed(class), Some(Listed::Allowed | Listed::Uuid)) {
+        return Err(call.odd());
+    }
+    match (reader.tree.listed(base), reader.tree.node(state)) {
+        (Some(Listed::Object), Node::None) => {
+            let mut none = call.arguments;
+            none.by_ref().for_each(drop);
+            Ok((class, none))
+        }
+        // a named tuple
+        (Some(Listed::Tuple), Node::Tuple(fields)) => Ok((class, fields)),
+        _ => Err(call.odd()),
+    }
+}
+
+/// An instance that is its arguments: an enum's value, a named tuple's fields.
+fn given<'g>(call: Call<'g>, class: NodeId, arguments: Items<'g>) -> Result<Form<'g>> {
+    match (call.object.construction, arguments.len()) {
+        (_, 0) => Ok(Form::Fields(Some(class), [None, None])),
+        (Construction::Reduce, 1) if call.listed == Listed::Allowed => Ok(Form::Same(call.exactly::<1>()?[0])),
+        _ => Ok(Form::Sequence(arguments)),
+    }
+}
+
+fn attributes<'g>(reader: Reader<'g>, call: Call<'g>, class: NodeId, state: NodeId) -> Result<Form<'g>> {
+    let part = |id| match reader.tree.node(id) {
+        Node::Dict(items) => Ok(Some(items)),
+        Node::None => Ok(None),
+        _ => Err(call.odd()),
+    };
+    match reader.tree.node(state) {
+        Node::Tuple(mut both) => match (both.next(), both.next(), both.next()) {
+            (Some(dict), Some(slots), None) => Ok(Form::Fields(Some(class), [part(dict)?, part(slots)?])),
+            _ => Err(call.odd()),
+        },
+        // the values of a frozen dataclass with slots, in order
+        Node::List(values) => Ok(Form::Sequence(values)),
+        _ => Ok(Form::Fields(Some(class), [part(state)?, None])),
+    }
+}
+
+/// The `int` in the state of a `UUID`.
+fn uuid<'g>(reader: Reader<'g>, call: Call<'g>, state: NodeId) -> Result<Form<'g>> {
+    let Node::Dict(mut entries) = reader.tree.node(state) else { return Err(call.odd()) };
+    while let (Some(name), Some(value)) = (entries.next(), entries.next()) {
+        reader.tree.spend(1)?;
+        if matches!(reader.tree.node(name), Node::Str("int")) {
+            return plain::uuid(reader.tree.node(value)).map(Form::Made);
+        }
+    }
+    Err(call.odd())
+}

@@ -1,0 +1,180 @@
+//! `Pickle`: what Python's `pickle.dumps` and pyzmq's `send_pyobj` write.
+
+mod access;
+mod array;
+mod dtype;
+mod form;
+mod instance;
+mod list;
+mod number;
+mod plain;
+mod read;
+mod time;
+mod tree;
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use serde::de::{Deserialize, DeserializeOwned};
+
+use super::Decode;
+use crate::buffer::Buffer;
+use crate::error::{Detail, Error, Result, excerpt};
+use crate::handoff::{self, Owners};
+use crate::limits::Limits;
+use crate::multipart::Multipart;
+use crate::pickle::{self, Bounds};
+use tree::Tree;
+
+/// Python's pickle, read and never run: what an unmodified Python program sends.
+///
+/// | Python | frames |
+/// |---|---|
+/// | `socket.send_pyobj(obj)`, `socket.send(pickle.dumps(obj))` | the pickle, of any protocol from 0 to 5 |
+/// | `pickle.dumps(obj, protocol=5, buffer_callback=buffers.append)`, then `send_multipart([data, *buffers])` | the pickle, then its buffers in order |
+///
+/// A pickle is a program for a machine that builds objects by importing and calling whatever it names. This reader runs
+/// nothing: it notes what would be called, and a list of exact pairs of module and name says which of these it knows as
+/// data. [`docs::python`](crate::docs::python) has the list. Anything else is an error of kind
+/// [`Peer`](crate::ErrorKind::Peer) that names module and attribute, wherever it stands in the pickle. Classes of one's own are read as
+/// [named records](Self::allow).
+///
+/// It decodes into any serde type and into [`Value`](crate::Value). NumPy arrays are [`Array`](crate::Array)s; those that
+/// came out of band are the received frames, **without copying**, and so are other out-of-band buffers as
+/// [`Buffer`]s. Bytes in the pickle itself share its frame where that keeps little else alive, and
+/// else are copied once.
+///
+/// What is shared in the pickle is decoded as often as it is named, and all of it together keeps to [`Limits`]; what
+/// contains itself is refused.
+///
+/// # Examples
+///
+/// ```
+/// use outband::{Decode, Multipart, Pickle};
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize, PartialEq, Debug)]
+/// struct Reading { station: String, volts: Vec<f64>, at: (i32, u8) }
+///
+/// // pickle.dumps({"station": "north", "volts": [0.5], "at": (-3, 7)}, protocol=4), without its frame
+/// let data = b"\x80\x04}(\x8c\x07station\x8c\x05north\x8c\x05volts]G?\xe0\0\0\0\0\0\0a\x8c\x02atJ\xfd\xff\xff\xffK\x07\x86u.";
+/// let reading: Reading = Pickle::new().decode(Multipart::new(&data[..], vec![]))?;
+/// assert_eq!(reading, Reading { station: "north".into(), volts: vec![0.5], at: (-3, 7) });
+///
+/// let attack = Multipart::new(&b"cos\nsystem\n(S'echo pwned'\ntR."[..], vec![]);
+/// let error = Decode::<outband::Value>::decode(&Pickle::new(), attack).unwrap_err();
+/// assert!(error.is_peer() && error.to_string().contains("system of os"));
+/// # Ok::<(), outband::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Pickle {
+    allowed: BTreeSet<String>,
+    limits: Limits,
+}
+
+impl Pickle {
+    /// The codec with its defaults: no class of anybody's own is read.
+    pub const fn new() -> Self {
+        Self { allowed: BTreeSet::new(), limits: Limits::new() }
+    }
+
+    /// Reads instances of one class as records: `allow("shop.Order")` for the class `Order` of the module `shop`.
+    ///
+    /// The name is exact, module and qualified name as Python has them. Nothing of the class is known or run:
+    ///
+    /// | the class is | it decodes as |
+    /// |---|---|
+    /// | plain, a dataclass, with `__slots__` | a map of its attributes |
+    /// | a named tuple | a sequence of its fields |
+    /// | an enum | the value of the member |
+    /// | of Python's own protocol, with `__reduce__` | the arguments: one as it is, several as a sequence |
+    ///
+    /// Who asks for no type in particular, as [`Value`](crate::Value) does, is shown a first entry `"$class"` with the name, so
+    /// that `#[serde(tag = "$class")]` tells classes apart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use outband::{Decode, Multipart, Pickle};
+    /// use serde::Deserialize;
+    ///
+    /// #[derive(Deserialize, PartialEq, Debug)]
+    /// struct Order { id: u32 }
+    ///
+    /// // an instance of shop.Order with the attribute id = 7
+    /// let message = Multipart::new(&b"\x80\x02cshop\nOrder\n)\x81}X\x02\0\0\0idK\x07sb."[..], vec![]);
+    /// let order: Order = Pickle::new().allow("shop.Order").decode(message.clone())?;
+    /// assert_eq!(order, Order { id: 7 });
+    ///
+    /// let error = Decode::<Order>::decode(&Pickle::new(), message).unwrap_err();
+    /// assert!(error.to_string().contains(r#"Pickle::allow("shop.Order")"#));
+    /// # Ok::<(), outband::Error>(())
+    /// ```
+    pub fn allow(mut self, class: impl Into<String>) -> Self {
+        self.allowed.insert(class.into());
+        self
+    }
+
+    /// Sets what a message may cost.
+    ///
+    /// [`Limits::metadata_bytes`] bounds the pickle, and again what it would be if everything shared in it were written out
+    /// (a byte for each node, and the bytes of text and bytes). [`Limits::depth`] bounds its nesting.
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    fn build<T: DeserializeOwned>(&self, data: &[u8], frames: &[Buffer]) -> Result<T> {
+        let most = self.limits.max_metadata();
+        let graph = pickle::read(data, frames.len(), &Bounds { nodes: most.saturating_add(8), memo: most })?;
+        let tree = Tree::new(&graph, frames, &self.limits, &self.allowed)?;
+        T::deserialize(tree.root()).map_err(|mismatch| {
+            let reason = excerpt(mismatch);
+            match tree.failure() {
+                Some(failure) => failure,
+                None if handoff::is_overdrawn() => Detail::RepeatedTooLong { limit: self.limits.max_total() }.into(),
+                None => mistyped::<T>(&tree, reason),
+            }
+        })
+    }
+}
+
+/// Decodes once more, now noting the path, to say where the value does not fit.
+#[cold]
+fn mistyped<'de, T: Deserialize<'de>>(tree: &'de Tree<'de>, reason: String) -> Error {
+    let again = match tree.is_shallow(PATH_DEPTH) {
+        true => serde_path_to_error::deserialize::<_, T>(tree.root()).err(),
+        false => None,
+    };
+    match again {
+        Some(error) => Detail::Mistyped { path: excerpt(error.path()), reason: excerpt(error.inner()) }.into(),
+        // too deep, or a `Deserialize` with a memory of its own
+        None => Detail::Mistyped { path: String::new(), reason }.into(),
+    }
+}
+
+/// The deepest pickle whose errors name a path: noting it takes as much stack again per level as decoding.
+const PATH_DEPTH: usize = 32;
+
+impl<T: DeserializeOwned> Decode<T> for Pickle {
+    fn decode(&self, message: Multipart) -> Result<T> {
+        let (data, frames) = message.into_parts();
+        self.limits.check_metadata(data.len() as u64)?;
+        self.limits.check_frames(frames.len() as u64)?;
+        let total = frames.iter().fold(data.len() as u64, |sum, frame| sum.saturating_add(frame.len() as u64));
+        self.limits.check_total(total)?;
+        let shared = Rc::new((data, frames));
+        let owners = Owners::of(shared.clone(), self.limits.max_total());
+        handoff::with_owners(owners, || self.build(&shared.0, &shared.1))
+    }
+
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    fn decode_frame(&self, data: &[u8]) -> Result<T> {
+        self.limits.check_metadata(data.len() as u64)?;
+        // there are no frames to share; bytes are copied out
+        self.build(data, &[])
+    }
+}

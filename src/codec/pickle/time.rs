@@ -1,0 +1,179 @@
+//! Points and spans of time, as ISO 8601 has them: what `isoformat()` gives in Python.
+//!
+//! Python writes a date as 4 bytes (year in two, month, day), a time as 6 (hour, minute, second, microsecond in three), a
+//! datetime as both after each other, numbers big-endian: `datetime.__reduce__` in CPython's `Lib/_pydatetime.py`.
+
+use std::fmt;
+
+use super::form::Call;
+use super::list::Listed;
+use super::read::{Mismatch, Reader, Result};
+use crate::pickle::{Node, NodeId};
+
+/// A `timedelta`: microseconds, of which Python holds up to 86 400 000 000 000 000 000.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span(i128);
+
+const SECOND: i128 = 1_000_000;
+const DAY: i128 = 86_400 * SECOND;
+const MOST_DAYS: i64 = 999_999_999;
+
+impl Span {
+    pub(super) fn seconds(self) -> f64 {
+        self.0 as f64 / SECOND as f64
+    }
+}
+
+/// As ISO 8601 has it, in seconds: `PT93784.5S`, `-PT1S`.
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let (seconds, micros) = (self.0.abs() / SECOND, self.0.abs() % SECOND);
+        write!(f, "{sign}PT{seconds}")?;
+        if micros > 0 {
+            f.write_str(format!(".{micros:06}").trim_end_matches('0'))?;
+        }
+        f.write_str("S")
+    }
+}
+
+/// `timedelta(days, seconds, microseconds)`.
+pub(super) fn span<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Span> {
+    let parts = call.exactly::<3>()?.map(|id| match reader.tree.node(id) {
+        Node::Int(value) if value.abs() <= MOST_DAYS => Ok(i128::from(value)),
+        _ => Err(call.odd()),
+    });
+    let [days, seconds, micros] = parts;
+    Ok(Span(days? * DAY + seconds? * SECOND + micros?))
+}
+
+/// A date, a time, both, or a time zone, as text.
+pub(super) fn text<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<String> {
+    if call.listed == Listed::TimeZone {
+        return zone(reader, call)
+            .map(|offset| if offset == 0 { "UTC".to_owned() } else { Offset(offset).to_string() });
+    }
+    let most = if call.listed == Listed::Date { 1 } else { 2 };
+    let [packed] = call.between(most)?;
+    let packed = reader.bytes_in(packed)?;
+    let text = match (call.listed, &packed[..]) {
+        (Listed::Date, &[a, b, month, day]) => date(a, b, month, day),
+        (Listed::Time, &[ref clock @ ..]) => time(clock),
+        (Listed::DateTime, &[a, b, month, day, ref clock @ ..]) => {
+            date(a, b, month & 0x7f, day).zip(time_of_day(clock)).map(|(date, clock)| format!("{date}T{clock}"))
+        }
+        _ => None,
+    };
+    let text = text.ok_or_else(|| Mismatch::because(format_args!("a {:?} out of range", call.listed)))?;
+    match call.argument(1).map(|zone| offset(reader, call, zone)).transpose()?.flatten() {
+        None => Ok(text),
+        Some(offset) => Ok(format!("{text}{}", Offset(offset))),
+    }
+}
+
+fn date(a: u8, b: u8, month: u8, day: u8) -> Option<String> {
+    let year = u16::from_be_bytes([a, b]);
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        2 if is_leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    let is_date = (1..=9999).contains(&year) && (1..=days).contains(&day);
+    is_date.then(|| format!("{year:04}-{month:02}-{day:02}"))
+}
+
+/// Six bytes; the highest bit of the hour says which of two equal times at the end of summer time is meant.
+fn time(clock: &[u8]) -> Option<String> {
+    match *clock {
+        [hour, minute, second, a, b, c] => time_of_day(&[hour & 0x7f, minute, second, a, b, c]),
+        _ => None,
+    }
+}
+
+fn time_of_day(clock: &[u8]) -> Option<String> {
+    let &[hour, minute, second, a, b, c] = clock else { return None };
+    let micros = u32::from_be_bytes([0, a, b, c]);
+    if hour > 23 || minute > 59 || second > 59 || micros > 999_999 {
+        return None;
+    }
+    let fraction = if micros == 0 { String::new() } else { format!(".{micros:06}") };
+    Some(format!("{hour:02}:{minute:02}:{second:02}{fraction}"))
+}
+
+/// The offset of the zone of a time in microseconds; `None` where it has no zone.
+fn offset<'g>(reader: Reader<'g>, call: Call<'g>, zone: NodeId) -> Result<Option<i128>> {
+    match reader.tree.node(zone) {
+        Node::None => Ok(None),
+        Node::Object(object) => self::zone(reader, reader.call(object)?).map(Some),
+        _ => Err(call.odd()),
+    }
+}
+
+/// `timezone(timedelta)`, or with a name after it, which is left out.
+fn zone<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<i128> {
+    if call.listed != Listed::TimeZone {
+        return Err(call.odd());
+    }
+    let [offset] = call.between(2)?;
+    let Node::Object(object) = reader.tree.node(offset) else { return Err(call.odd()) };
+    let offset = reader.call(object)?;
+    match offset.listed {
+        Listed::TimeDelta => match span(reader, offset)?.0 {
+            micros if micros.abs() < DAY => Ok(micros),
+            _ => Err(call.odd()),
+        },
+        _ => Err(call.odd()),
+    }
+}
+
+/// `+01:00`, with seconds and microseconds where there are any.
+struct Offset(i128);
+
+impl fmt::Display for Offset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { '-' } else { '+' };
+        let (seconds, micros) = (self.0.abs() / SECOND, self.0.abs() % SECOND);
+        write!(f, "{sign}{:02}:{:02}", seconds / 3600, seconds / 60 % 60)?;
+        if seconds % 60 > 0 || micros > 0 {
+            write!(f, ":{:02}", seconds % 60)?;
+        }
+        if micros > 0 {
+            write!(f, ".{micros:06}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Offset, SECOND, Span, date, time};
+
+    #[test]
+    fn spans_and_offsets_are_as_iso_8601_has_them() {
+        for (micros, expected) in [(0, "PT0S"), (1_500_000, "PT1.5S"), (-SECOND, "-PT1S"), (1, "PT0.000001S")] {
+            assert_eq!(Span(micros).to_string(), expected);
+        }
+        for (seconds, expected) in [(0, "+00:00"), (-16_200, "-04:30"), (3661, "+01:01:01")] {
+            assert_eq!(Offset(seconds * SECOND).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn dates_and_times_are_checked() {
+        assert_eq!(date(7, 0xe8, 2, 29).as_deref(), Some("2024-02-29"));
+        for (a, b, month, day) in
+            [(7, 0xe7, 2, 29), (0, 0, 1, 1), (0x27, 0x10, 1, 1), (7, 0xe8, 13, 1), (7, 0xe8, 1, 0)]
+        {
+            assert_eq!(date(a, b, month, day), None);
+        }
+        assert_eq!(time(&[0x80 | 23, 59, 59, 0, 0, 1]).as_deref(), Some("23:59:59.000001"));
+        for clock in
+            [&[24, 0, 0, 0, 0, 0][..], &[0, 60, 0, 0, 0, 0], &[0, 0, 60, 0, 0, 0], &[0, 0, 0, 15, 66, 64], &[0; 5]]
+        {
+            assert_eq!(time(clock), None);
+        }
+    }
+}

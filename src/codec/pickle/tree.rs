@@ -1,0 +1,146 @@
+//! A graph seen as a tree: what its globals mean, and what it may cost to walk it.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+
+use super::list::{self, Listed};
+use super::read::{Mismatch, Reader};
+use crate::buffer::Buffer;
+use crate::error::{Detail, Error, Result};
+use crate::handoff;
+use crate::limits::Limits;
+use crate::pickle::{Graph, Node, NodeId};
+
+/// All that is known while a pickle is decoded.
+pub(super) struct Tree<'g> {
+    graph: &'g Graph<'g>,
+    frames: &'g [Buffer],
+    /// What each of the graph's globals stands for.
+    listed: Vec<Listed>,
+    max_depth: usize,
+    /// What walking may cost: a unit for each node, and one for each byte of text and bytes.
+    budget: usize,
+    spent: Cell<usize>,
+    failure: Cell<Option<Failure>>,
+}
+
+/// What ended the walk, where it was not that a value does not fit.
+#[derive(Clone, Copy)]
+enum Failure {
+    TooDeep,
+    TooLarge,
+}
+
+impl<'g> Tree<'g> {
+    /// Looks up what all globals of the graph mean.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Peer` with module and name of one that is neither on the list nor allowed.
+    pub(super) fn new(
+        graph: &'g Graph<'g>,
+        frames: &'g [Buffer],
+        limits: &Limits,
+        allowed: &BTreeSet<String>,
+    ) -> Result<Self> {
+        let listed = graph.globals().map(|(module, name)| {
+            let is_allowed = || allowed.iter().any(|class| is_class(class, module, name));
+            match list::find(module, name) {
+                Some(listed) => Ok(listed),
+                None if is_allowed() => Ok(Listed::Allowed),
+                None => Err(Detail::PickleGlobal { module: short(module), name: short(name) }.into()),
+            }
+        });
+        Ok(Self {
+            graph,
+            frames,
+            listed: listed.collect::<Result<_>>()?,
+            max_depth: limits.max_depth(),
+            budget: limits.max_metadata(),
+            spent: Cell::new(0),
+            failure: Cell::new(None),
+        })
+    }
+
+    /// The root, with nothing spent.
+    pub(super) fn root(&'g self) -> Reader<'g> {
+        self.spent.set(0);
+        self.failure.set(None);
+        Reader::new(self, self.graph.root(), self.max_depth)
+    }
+
+    pub(super) fn graph(&self) -> &'g Graph<'g> {
+        self.graph
+    }
+
+    #[inline]
+    pub(super) fn node(&self, id: NodeId) -> Node<'g> {
+        self.graph.node(id)
+    }
+
+    /// What a node stands for that is a global; `None` for every other node.
+    pub(super) fn listed(&self, id: NodeId) -> Option<Listed> {
+        self.graph.global_index(id).map(|index| self.listed[index])
+    }
+
+    /// The bytes of a frame, about to be shown.
+    pub(super) fn frame(&self, index: usize) -> Result<&'g Buffer, Mismatch> {
+        let frame = self.frames.get(index).ok_or_else(|| Mismatch::because("a buffer without its frame"))?;
+        match handoff::showing(index) {
+            true => Ok(frame),
+            false => Err(Mismatch::because("frames that are named more than once, over the limit")),
+        }
+    }
+
+    /// Pays for a node or for bytes.
+    #[inline]
+    pub(super) fn spend(&self, cost: usize) -> Result<(), Mismatch> {
+        let spent = self.spent.get().saturating_add(cost);
+        self.spent.set(spent);
+        if spent > self.budget { Err(self.fail(Failure::TooLarge)) } else { Ok(()) }
+    }
+
+    #[cold]
+    pub(super) fn too_deep(&self) -> Mismatch {
+        self.fail(Failure::TooDeep)
+    }
+
+    #[cold]
+    fn fail(&self, failure: Failure) -> Mismatch {
+        self.failure.set(Some(failure));
+        Mismatch::because("it is over a limit")
+    }
+
+    /// What ended the last walk, if a limit or a cycle did.
+    pub(super) fn failure(&self) -> Option<Error> {
+        let detail = match self.failure.get()? {
+            Failure::TooDeep if self.graph.shape().is_none() => Detail::PickleCycle,
+            Failure::TooDeep => Detail::ValueTooDeep { limit: self.max_depth },
+            Failure::TooLarge if self.graph.shape().is_none() => Detail::PickleCycle,
+            Failure::TooLarge => Detail::PickleTooLarge {
+                what: "nodes and bytes, when all that is shared is written out,",
+                limit: self.budget,
+            },
+        };
+        Some(detail.into())
+    }
+
+    /// Whether nothing in it is nested deeper.
+    pub(super) fn is_shallow(&self, depth: usize) -> bool {
+        self.graph.shape().is_some_and(|shape| shape.depth <= depth)
+    }
+}
+
+/// Whether a class's whole name is this, without putting the parts together: a peer chose their lengths.
+fn is_class(class: &str, module: &str, name: &str) -> bool {
+    class.strip_prefix(module).and_then(|rest| rest.strip_prefix('.')) == Some(name)
+}
+
+/// A name that a peer chose, cut where it gets long.
+fn short(name: &str) -> String {
+    const LONGEST: usize = 80;
+    match name.len() > LONGEST {
+        true => format!("{}…", &name[..name.floor_char_boundary(LONGEST)]),
+        false => name.to_owned(),
+    }
+}
