@@ -47,7 +47,6 @@ const ROOMS: &[Room] = &[
     ("array", F2, &[]),
     ("table", F2, &["array"]),
     ("value", F2, &["array", "codec", "table"]),
-    ("value", F2, &["array", "table"]),
     ("pickle", F2, &[]),
     ("codec", F2, &["array", "compress", "pickle"]),
     ("socket", F3, &[]),
