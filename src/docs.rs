@@ -23,3 +23,6 @@ pub mod tables {}
 
 #[doc = include_str!("../docs/compression.md")]
 pub mod compression {}
+
+#[doc = include_str!("../docs/python.md")]
+pub mod python {}

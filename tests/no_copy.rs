@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use outband::{
-    Array, Buffer, BufferPool, DType, Decode, Encode, HeadedArray, Json, Limits, MsgPack, Multipart, Order, SocketExt,
-    Value, from_multipart, from_multipart_ref, memory, to_multipart,
+    Array, Buffer, BufferPool, DType, Decode, Encode, HeadedArray, Json, Limits, MsgPack, Multipart, Order, Pickle,
+    SocketExt, Value, from_multipart, from_multipart_ref, memory, to_multipart,
 };
 use serde::{Deserialize, Serialize};
 
@@ -237,6 +237,16 @@ type Row = (&'static str, fn() -> ((usize, usize), (usize, usize)));
 
 /// Every conversion that the documentation promises "without copying".
 const CONVERSIONS: &[Row] = &[
+    ("Pickle, an out-of-band buffer", || {
+        let buffer = Buffer::from_vec(vec![1_u8; LEN]);
+        let message = Multipart::new(&b"\x80\x05\x97."[..], vec![buffer.clone()]);
+        (at(&buffer), at(&Decode::<Buffer>::decode(&Pickle::new(), message).unwrap()))
+    }),
+    ("Pickle, bytes that are most of the pickle", || {
+        let pickle = Bytes::from([&b"B\xa0\x86\x01\0"[..], &[1; LEN], b"."].concat());
+        let message = Multipart::new(pickle.clone(), vec![]);
+        (at(&pickle[5..5 + LEN]), at(&Decode::<Buffer>::decode(&Pickle::new(), message).unwrap()))
+    }),
     ("Value::from_object, Value::to_object", || {
         let buffer = Buffer::from_vec(vec![1_u8; LEN]);
         let value = Value::from_object(&("name", &buffer)).unwrap();
