@@ -248,6 +248,11 @@ impl<'g> Reader<'g> {
                 let [bytes] = call.exactly()?;
                 return match self.tree.node(bytes) {
                     Node::Bytes(bytes) | Node::OldStr(bytes) => Ok(Cow::Borrowed(bytes)),
+                    // never another bytearray: this goes no deeper
+                    Node::Object(object) => match self.call(object)? {
+                        inner if matches!(inner.listed, Listed::Encode | Listed::Bytes) => self.called_bytes(inner),
+                        _ => Err(call.odd()),
+                    },
                     _ => Err(call.odd()),
                 };
             }

@@ -11,13 +11,21 @@ use crate::pickle::{Construction, Items, Node, NodeId};
 
 /// What serde is shown of an instance.
 pub(super) fn form<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Form<'g>> {
-    let (class, arguments) = class(reader, call)?;
+    let (class, origin) = class(reader, call)?;
     let graph = reader.tree.graph();
     let mut states = graph.states_of(call.object);
     let state = states.next();
     if states.len() > 0 {
         return Err(mixed("more than one state"));
     }
+    let (items, entries) = (graph.items_of(call.object), graph.entries_of(call.object));
+    let is_bare = state.is_none() && items.len() == 0 && entries.len() == 0;
+    let arguments = match origin {
+        Origin::Arguments(arguments) => arguments,
+        Origin::Elements(elements) if is_bare => return Ok(Form::Sequence(elements)),
+        Origin::Entries(entries) if is_bare => return Ok(Form::Fields(Some(class), [Some(entries), None])),
+        _ => return Err(mixed("more than elements or entries")),
+    };
     if reader.tree.listed(class) == Some(Listed::Uuid) {
         return match state.filter(|_| arguments.len() == 0) {
             Some(state) => uuid(reader, call, state),
@@ -28,7 +36,6 @@ pub(super) fn form<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Form<'g>> {
         Some(Node::Dict(items)) => Some(items).filter(|items| items.len() > 0),
         _ => None,
     };
-    let (items, entries) = (graph.items_of(call.object), graph.entries_of(call.object));
     match (arguments.len(), state, items.len(), entries.len(), keywords) {
         (_, None, 0, 0, None) => given(call, class, arguments),
         (0, Some(state), 0, 0, None) => attributes(reader, call, class, state),
@@ -44,25 +51,35 @@ fn mixed(what: &str) -> Mismatch {
     Mismatch::because(format_args!("an instance with {what}, which is no record"))
 }
 
-/// The class, and the arguments for it; of `_reconstructor(class, object, None)` there are none.
-fn class<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<(NodeId, Items<'g>)> {
+/// What an instance is made from.
+enum Origin<'g> {
+    Arguments(Items<'g>),
+    /// Of a subclass of list or tuple.
+    Elements(Items<'g>),
+    /// Of a subclass of dict.
+    Entries(Items<'g>),
+}
+
+/// The class, and what its instance is made from: of `_reconstructor(class, base, value)` a value of the base.
+fn class<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<(NodeId, Origin<'g>)> {
     if call.listed != Listed::Reconstructor {
-        return Ok((call.object.callable, call.arguments));
+        return Ok((call.object.callable, Origin::Arguments(call.arguments)));
     }
-    let [class, base, state] = call.exactly()?;
+    let [class, base, value] = call.exactly()?;
     if !matches!(reader.tree.listed(class), Some(Listed::Allowed | Listed::Uuid)) {
         return Err(call.odd());
     }
-    match (reader.tree.listed(base), reader.tree.node(state)) {
+    let origin = match (reader.tree.listed(base), reader.tree.node(value)) {
         (Some(Listed::Object), Node::None) => {
             let mut none = call.arguments;
             none.by_ref().for_each(drop);
-            Ok((class, none))
+            Origin::Arguments(none)
         }
-        // a named tuple
-        (Some(Listed::Tuple), Node::Tuple(fields)) => Ok((class, fields)),
-        _ => Err(call.odd()),
-    }
+        (Some(Listed::Tuple), Node::Tuple(items)) | (Some(Listed::List), Node::List(items)) => Origin::Elements(items),
+        (Some(Listed::Dict), Node::Dict(items)) => Origin::Entries(items),
+        _ => return Err(call.odd()),
+    };
+    Ok((class, origin))
 }
 
 /// An instance that is its arguments: an enum's value, a named tuple's fields.

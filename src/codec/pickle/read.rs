@@ -141,6 +141,10 @@ impl<'g> Reader<'g> {
             Form::Complex(parts) => visitor.visit_seq(SeqDeserializer::new(parts.into_iter())),
             Form::Parts(_, items) if wanted == Wanted::Sequence => self.sequence(items, visitor),
             Form::Parts(names, items) => visitor.visit_map(Entries::named(self.inside()?, names, items)),
+            // an empty list of a class of its own, as far as anybody wrote down
+            Form::Fields(_, [None, None]) if wanted == Wanted::Sequence => {
+                visitor.visit_seq(SeqDeserializer::new(std::iter::empty::<u8>()))
+            }
             Form::Fields(class, fields) => {
                 let class = class.filter(|_| wanted == Wanted::Anything);
                 visitor.visit_map(Fields::new(self.inside()?, class, fields))

@@ -1,0 +1,427 @@
+//! The `Pickle` codec: what pickles decode to, what is refused, and that nothing but the listed is ever read.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, HashMap};
+
+use outband::{Array, Buffer, Decode, Error, Limits, Multipart, Pickle, Result, Value};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use random::Random;
+
+#[path = "support/pickles.rs"]
+mod pickles;
+#[path = "support/random.rs"]
+mod random;
+
+fn message(data: &[u8]) -> Multipart {
+    Multipart::new(data.to_vec(), vec![])
+}
+
+fn read<T: DeserializeOwned>(data: &[u8]) -> Result<T> {
+    Pickle::new().decode(message(data))
+}
+
+fn refusal<T: DeserializeOwned>(data: &[u8]) -> Error {
+    read::<T>(data).map(drop).unwrap_err()
+}
+
+#[test]
+fn golden_pickles_of_every_type_are_what_they_were() {
+    let golden = pickles::of_types();
+    assert!(golden.len() > 250, "{}", golden.len());
+    for pickles::Golden { name, message, expected } in golden {
+        let value: Value = pickles::allowing().decode(message).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(value, expected, "{name}");
+    }
+}
+
+#[test]
+fn golden_pickles_of_all_opcodes_are_values_or_refused_by_name() {
+    let mut values: HashMap<String, Value> = HashMap::new();
+    for (name, message) in pickles::of_opcodes() {
+        let refused = match name.split_once('-').unwrap() {
+            ("recursive", _) => Some("contains itself"),
+            ("persistent", _) => Some("persistent id"),
+            ("builtin", _) => Some("asks for print of "),
+            ("hand", "inst" | "obj" | "newobj-ex") => Some(r#"Pickle::allow("shop.Order")"#),
+            _ => None,
+        };
+        match (refused, Decode::<Value>::decode(&Pickle::new(), message)) {
+            (Some(refused), Err(error)) => {
+                assert!(error.is_peer() && error.to_string().contains(refused), "{name}: {error}");
+            }
+            (None, Ok(value)) => {
+                let (kind, _) = name.split_once('-').unwrap();
+                // each value in every protocol: one is as the other
+                if kind != "hand" {
+                    assert_eq!(*values.entry(kind.to_owned()).or_insert_with(|| value.clone()), value, "{name}");
+                }
+            }
+            (_, result) => panic!("{name}: {result:?}"),
+        }
+    }
+    assert_eq!(values["deque"], Value::List(vec![Value::Int(1), Value::Int(2)]));
+    assert_eq!(values["datetime"], Value::Text("2024-06-07T01:02:03.000004".into()));
+    assert_eq!(values["uuid"], Value::Text("00000010-0000-0000-0000-000000000000".into()));
+    let random = pickles::random();
+    assert_eq!(random.len(), 240);
+    for pickle in random {
+        Decode::<Value>::decode(&Pickle::new(), pickle).unwrap();
+    }
+}
+
+#[derive(Deserialize, PartialEq, Debug)]
+#[serde(deny_unknown_fields)]
+struct Order {
+    id: u32,
+    lines: Vec<Order>,
+}
+
+#[derive(Deserialize, PartialEq, Debug)]
+#[serde(tag = "$class")]
+enum Message {
+    #[serde(rename = "shop.Order")]
+    Order { id: u32 },
+    #[serde(rename = "shop.Refund")]
+    Refund { amount: f64 },
+}
+
+#[derive(Deserialize, PartialEq, Debug)]
+enum Shape {
+    Empty,
+    Circle(f64),
+    Line { from: (i8, i8), to: [i8; 2] },
+}
+
+#[test]
+fn pickles_decode_into_types() {
+    // instances of two classes, as protocol 2 writes them
+    let order = b"cshop\nOrder\n)\x81}X\x02\0\0\0idK\x07sb";
+    let refund = b"cshop\nRefund\n)\x81}X\x06\0\0\0amountG?\xe0\0\0\0\0\0\0sb";
+    let both = [&b"]("[..], order, refund, b"e."].concat();
+    let codec = Pickle::new().allow("shop.Order").allow("shop.Refund");
+    let messages: Vec<Message> = codec.decode(message(&both)).unwrap();
+    assert_eq!(messages, [Message::Order { id: 7 }, Message::Refund { amount: 0.5 }]);
+
+    let golden = pickles::of_types();
+    let named = |wanted: &str| golden.iter().find(|golden| golden.name == wanted).unwrap().message.clone();
+    let order: Order = pickles::allowing().decode(named("dataclass, 0")).unwrap();
+    assert_eq!(order, Order { id: 7, lines: vec![Order { id: 8, lines: vec![] }] });
+
+    // enums: a text, or a dict of one entry
+    let shapes = b"](X\x05\0\0\0Empty}X\x06\0\0\0CircleG?\xe0\0\0\0\0\0\0s\
+                   }X\x04\0\0\0Line}(X\x04\0\0\0fromK\x01K\x02\x86X\x02\0\0\0toK\x03K\x04\x86use.";
+    let line = Shape::Line { from: (1, 2), to: [3, 4] };
+    assert_eq!(read::<Vec<Shape>>(shapes).unwrap(), [Shape::Empty, Shape::Circle(0.5), line]);
+
+    // integers of any length, in fields that hold them
+    let big = named("big, 0");
+    assert_eq!(Decode::<(u128, String, f64)>::decode(&Pickle::new(), big.clone()).unwrap().0, 1 << 64);
+    let floats: [f64; 3] = Pickle::new().decode(big).unwrap();
+    assert_eq!(floats[2], 1e100);
+    let keys: BTreeMap<i64, Option<String>> = read(b"}(K\x05NJ\xff\xff\xff\xffX\x01\0\0\0xu.").unwrap();
+    assert_eq!(keys, BTreeMap::from([(5, None), (-1, Some("x".into()))]));
+
+    // numbers that Python writes as text, in fields for numbers
+    assert_eq!(Decode::<[f64; 2]>::decode(&Pickle::new(), named("decimal, 5")).unwrap(), [1.5, f64::NEG_INFINITY]);
+    assert_eq!(Decode::<[f64; 2]>::decode(&Pickle::new(), named("timedelta, 5")).unwrap(), [86_400.5, -1.0]);
+    // a range as a tuple or a struct
+    #[derive(Deserialize)]
+    struct Range {
+        start: i32,
+        stop: i32,
+        step: i32,
+    }
+    let range: Range = Pickle::new().decode(named("range, 0")).unwrap();
+    assert_eq!((range.start, range.stop, range.step), (1, 9, 2));
+    assert_eq!(Decode::<(i32, i32, i32)>::decode(&Pickle::new(), named("range, 0")).unwrap(), (1, 9, 2));
+    // bytes as a buffer, as a list, and as what serde buffers in between
+    assert_eq!(read::<Buffer>(b"C\x03abc.").unwrap(), Buffer::from(b"abc".to_vec()));
+    assert_eq!(read::<Vec<u8>>(b"C\x03abc.").unwrap(), b"abc");
+    // text of Python 2 that is none
+    assert_eq!(read::<Buffer>(b"U\x02\xff\xfe.").unwrap(), Buffer::from(vec![0xff, 0xfe]));
+    assert_eq!(read::<String>(b"U\x02ab.").unwrap(), "ab");
+}
+
+#[test]
+fn out_of_band_buffers_are_the_frames() {
+    #[derive(Deserialize)]
+    struct Two {
+        first: Buffer,
+        second: Buffer,
+    }
+    let frames = [Buffer::from_vec(vec![1_u8; 5000]), Buffer::from_vec(vec![2_u8; 5])];
+    let data = b"\x80\x05}(\x8c\x05first\x97\x8c\x06second\x97\x98u.";
+    let two: Two = Pickle::new().decode(Multipart::new(data.to_vec(), frames.to_vec())).unwrap();
+    assert_eq!((two.first.as_ptr(), two.second.as_ptr()), (frames[0].as_ptr(), frames[1].as_ptr()));
+
+    for (frames, expected) in [(1, "buffer frame 1 is missing"), (3, "buffer frame 2 of 3 is not referenced")] {
+        let message = Multipart::new(data.to_vec(), vec![Buffer::from_vec(vec![0_u8; 9]); frames]);
+        let error = Decode::<IgnoredAny>::decode(&Pickle::new(), message).unwrap_err();
+        assert!(error.is_peer() && error.to_string().contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_named_with_its_path() {
+    let error = refusal::<HashMap<String, Vec<u8>>>(b"}X\x01\0\0\0a](K\x01M\x00\x02es.");
+    assert!(error.is_peer() && error.to_string().contains("at a[1]"), "{error}");
+    for (data, expected) in [
+        (&b"cdatetime\ndate\n(C\x04\x07\xe8\x0d\x01tR."[..], "Date out of range"),
+        (b"cdatetime\ndate\n(K\x01tR.", "bytes should be"),
+        (b"cdatetime\ndate\n)R.", "Date is not written like this"),
+        (b"cdatetime\ntimedelta\n(K\x01K\x02tR.", "TimeDelta is not written like this"),
+        (b"cbuiltins\nrange\n(K\x01tR.", "Range is not written like this"),
+        (b"cbuiltins\nint\n(K\x01tR.", "Type is not written like this"),
+        (b"cbuiltins\nint\n.", "int of builtins itself, which is a type and no value"),
+        (b"ccollections\ndeque\n)R(N.", "marks are left"),
+        (b"ccollections\ndeque\n)R)R.", "made by another call"),
+        (b"cdecimal\nDecimal\n(K\x01tR.", "Decimal is not written like this"),
+        (b"cuuid\nUUID\n)R}b.", "Uuid is not written like this"),
+        (b"cuuid\nUUID\n)R}X\x03\0\0\0intJ\xff\xff\xff\xffsb.", "a UUID whose int is not one of 128 bits"),
+        (b"c_codecs\nencode\n(X\x04\0\0\0\xe2\x82\xac!X\x06\0\0\0latin1tR.", "Encode is not written like this"),
+        (b"c_codecs\nencode\n(X\x01\0\0\0aX\x05\0\0\0rot13tR.", "Encode is not written like this"),
+        (b"cnumpy\ndtype\n(X\x02\0\0\0f8tR.", "DType is not written like this"),
+        (b"ccopyreg\n_reconstructor\n(cbuiltins\nlist\ncbuiltins\nobject\nNtR.", "Reconstructor is not written"),
+    ] {
+        let error = refusal::<Value>(data);
+        assert!(error.is_peer() && error.to_string().contains(expected), "{}: {error}", data.escape_ascii());
+    }
+}
+
+#[test]
+fn what_is_shared_is_decoded_as_often_as_named_up_to_a_limit() {
+    let shared = read::<(Vec<u8>, Vec<u8>)>(b"](K\x01K\x02eq\x000h\0h\0\x86.").unwrap();
+    assert_eq!(shared, (vec![1, 2], vec![1, 2]));
+
+    // 2^40 empty tuples in 83 bytes, and a text of 1 KB 2^20 times
+    let tuples = [b")".to_vec(), b"2\x86".repeat(40), b".".to_vec()].concat();
+    let text = [&b"X\0\x04\0\0"[..], &[b'a'; 1024], &b"2\x86".repeat(20), b"."].concat();
+    for bomb in [tuples, text] {
+        let strict = Pickle::new().limits(Limits::new().metadata_bytes(100_000));
+        let error = Decode::<Value>::decode(&strict, message(&bomb)).unwrap_err();
+        assert!(error.is_limit() && error.to_string().contains("written out, than the limit of 100000"), "{error}");
+        // who does not look is not bothered
+        read::<IgnoredAny>(&bomb).unwrap();
+    }
+    let strict = Pickle::new().limits(Limits::new().metadata_bytes(100));
+    let error = Decode::<Value>::decode(&strict, message(&[b'N'; 101])).unwrap_err();
+    assert!(error.is_limit() && error.to_string().contains("101 bytes"), "{error}");
+
+    // one frame a thousand times: shared by buffers, and bounded where it is copied
+    let frame = Buffer::from_vec(vec![7_u8; 1 << 20]);
+    let data = [&b"(\x97\x94"[..], &b"h\0".repeat(999), b"t."].concat();
+    let named = Multipart::new(data, vec![frame.clone()]);
+    let codec = Pickle::new().limits(Limits::new().total_bytes(64 << 20));
+    let buffers: Vec<Buffer> = codec.decode(named.clone()).unwrap();
+    assert!(buffers.len() == 1000 && buffers.iter().all(|buffer| buffer.as_ptr() == frame.as_ptr()));
+    let error = Decode::<Vec<serde_bytes::ByteBuf>>::decode(&codec, named).unwrap_err();
+    assert!(error.is_limit(), "{error}");
+}
+
+#[test]
+fn cycles_and_depth_are_told_apart() {
+    for recursive in [&b"]2a."[..], b"}q\0K\x01h\0s.", b"]q\0}K\x01h\0sa.", b"]q\0(h\0ta."] {
+        let error = refusal::<Value>(recursive);
+        assert!(error.is_peer() && error.to_string().contains("contains itself, which no tree can hold"), "{error}");
+    }
+
+    let nested = |depth: usize| [b"]".repeat(depth), b"a".repeat(depth - 1), b".".to_vec()].concat();
+    read::<Value>(&nested(64)).unwrap();
+    let error = refusal::<Value>(&nested(65));
+    assert!(error.is_limit() && error.to_string().contains("deeper than the limit of 64"), "{error}");
+}
+
+/// All that the list has, once more: nothing gets on it in passing.
+const LISTED: &[(&str, &[&str])] = &[
+    (
+        "builtins",
+        &[
+            "Ellipsis",
+            "bool",
+            "bytearray",
+            "bytes",
+            "complex",
+            "dict",
+            "float",
+            "frozenset",
+            "int",
+            "list",
+            "object",
+            "range",
+            "set",
+            "slice",
+            "str",
+            "tuple",
+        ],
+    ),
+    (
+        "__builtin__",
+        &[
+            "Ellipsis",
+            "bool",
+            "bytearray",
+            "bytes",
+            "complex",
+            "dict",
+            "float",
+            "frozenset",
+            "int",
+            "list",
+            "object",
+            "set",
+            "slice",
+            "tuple",
+            "unicode",
+            "xrange",
+        ],
+    ),
+    ("_codecs", &["encode"]),
+    ("collections", &["Counter", "OrderedDict", "defaultdict", "deque"]),
+    ("copy_reg", &["_reconstructor"]),
+    ("copyreg", &["_reconstructor"]),
+    ("datetime", &["date", "datetime", "time", "timedelta", "timezone"]),
+    ("decimal", &["Decimal"]),
+    ("fractions", &["Fraction"]),
+    ("numpy", &["dtype", "ndarray"]),
+    ("numpy._core.multiarray", &["_reconstruct", "scalar"]),
+    ("numpy._core.numeric", &["_frombuffer"]),
+    ("numpy.core.multiarray", &["_reconstruct", "scalar"]),
+    ("numpy.core.numeric", &["_frombuffer"]),
+    ("pathlib", &["Path", "PosixPath", "PurePath", "PurePosixPath", "PureWindowsPath", "WindowsPath"]),
+    ("pathlib._local", &["Path", "PosixPath", "PurePath", "PurePosixPath", "PureWindowsPath", "WindowsPath"]),
+    ("uuid", &["UUID"]),
+];
+
+/// What would be of use to an attacker, and what looks like something listed.
+const UNLISTED: &[(&str, &str)] = &[
+    ("os", "system"),
+    ("posix", "system"),
+    ("nt", "system"),
+    ("subprocess", "Popen"),
+    ("builtins", "eval"),
+    ("builtins", "exec"),
+    ("builtins", "getattr"),
+    ("builtins", "__import__"),
+    ("builtins", "open"),
+    ("builtins", "type"),
+    ("builtins", "range.__init__"),
+    ("__builtin__", "eval"),
+    ("__builtin__", "apply"),
+    ("importlib", "import_module"),
+    ("operator", "attrgetter"),
+    ("functools", "partial"),
+    ("copyreg", "__newobj__"),
+    ("copyreg", "_reconstructor.__globals__"),
+    ("numpy", "core.multiarray._reconstruct"),
+    ("numpy", "load"),
+    ("numpy.testing._private.utils", "runstring"),
+    ("collections", "abc"),
+    ("collections.deque", ""),
+    ("", "os.system"),
+    ("", ""),
+    ("BUILTINS", "range"),
+    ("builtins\u{200b}", "range"),
+    ("shop", "Order"),
+    ("shop.Order", ""),
+];
+
+#[test]
+fn the_list_is_what_was_audited() {
+    let source = include_str!("../src/codec/pickle/list.rs");
+    let (_, table) = source.split_once("pub(super) const LIST").unwrap();
+    let (table, _) = table.split_once("];").unwrap();
+    let mut pairs: Vec<_> = table.lines().filter_map(|line| line.trim().strip_prefix("(\"")).collect();
+    pairs.sort_unstable();
+    let mut audited: Vec<_> = LISTED
+        .iter()
+        .flat_map(|(module, names)| names.iter().map(move |name| format!("{module}\", \"{name}\", ")))
+        .collect();
+    audited.sort_unstable();
+    assert_eq!(pairs.len(), audited.len());
+    for (pair, audited) in pairs.iter().zip(&audited) {
+        assert!(pair.starts_with(audited), "{pair} is not {audited}");
+    }
+}
+
+fn global(module: &str, name: &str, random: &mut Random) -> Vec<u8> {
+    let text = |text: &str| [&[0x8c, text.len() as u8][..], text.as_bytes()].concat();
+    match random.below(2) {
+        0 => format!("c{module}\n{name}\n").into_bytes(),
+        _ => [text(module), text(name), vec![0x93]].concat(),
+    }
+}
+
+/// A sequence of opcodes that leaves one value on the stack, with this in the middle of it.
+fn around(inner: Vec<u8>, random: &mut Random) -> Vec<u8> {
+    let mut data = inner;
+    for _ in 0..random.below(5) {
+        let (module, names) = LISTED[random.below(LISTED.len())];
+        let listed = global(module, names[random.below(names.len())], random);
+        data = match random.below(11) {
+            0 => [&data[..], b"0N"].concat(),                         // thrown away
+            1 => [&data[..], b"\x94h\0\x86"].concat(),                // memoized
+            2 => [&b"}"[..], &data, b"K\x01s"].concat(),              // a key
+            3 => [&b"}K\x01"[..], &data, b"s"].concat(),              // a value
+            4 => [&listed[..], &data, b"\x85R"].concat(),             // an argument
+            5 => [&listed[..], b")\x81", &data, b"b"].concat(),       // a state
+            6 => [&listed[..], b")R(", &data, b"e"].concat(),         // an element
+            7 => [&listed[..], b")R", &data, b"Ns"].concat(),         // an entry
+            8 => [&b"("[..], &listed, &data, b"o"].concat(),          // an argument of Python 2
+            9 => [&listed[..], b")}K\x01", &data, b"s\x92"].concat(), // a keyword argument
+            _ => [&b"]"[..], &data, b"a"].concat(),
+        };
+    }
+    data
+}
+
+#[test]
+fn no_sequence_of_opcodes_reaches_what_is_not_listed() {
+    let mut random = Random::seeded(0x1db7_10c5);
+    for round in 0..30_000 {
+        let (module, name) = UNLISTED[random.below(UNLISTED.len())];
+        let unlisted = global(module, name, &mut random);
+        // itself, or called with an argument in each of the ways in which Python calls
+        let inner = match random.below(5) {
+            0 => unlisted,
+            1 => [&unlisted[..], b"X\x02\0\0\0id\x85R"].concat(),
+            2 => [&unlisted[..], b"X\x02\0\0\0id\x85\x81"].concat(),
+            3 => [&b"("[..], &unlisted, b"X\x02\0\0\0ido"].concat(),
+            _ => [&unlisted[..], b")}\x92}b"].concat(),
+        };
+        let data = [around(inner, &mut random), b".".to_vec()].concat();
+        let result = if round % 2 == 0 { read::<Value>(&data).map(drop) } else { read::<IgnoredAny>(&data).map(drop) };
+        let error = result.expect_err(&data.escape_ascii().to_string());
+        assert!(error.is_peer(), "{error}");
+        let expected = format!("the pickle asks for {name} of {module}, which is not read");
+        assert!(error.to_string().contains(&expected), "{}: {error}", data.escape_ascii());
+    }
+    // what is listed, with anything as arguments, is a value or an error
+    let mut outcomes = [0, 0];
+    for _ in 0..30_000 {
+        let inner = [&b"N"[..], b"K\x03", b"C\x02ab", b"X\x01\0\0\0a", b"](K\x01K\x02e", b"}", b"G?\xe0\0\0\0\0\0\0"];
+        let data = [around(inner[random.below(inner.len())].to_vec(), &mut random), b".".to_vec()].concat();
+        match read::<Value>(&data) {
+            Ok(_) => outcomes[0] += 1,
+            Err(error) => {
+                assert!(error.is_peer() || error.is_limit(), "{error}");
+                outcomes[1] += 1;
+            }
+        }
+    }
+    println!("{outcomes:?}");
+    assert!(outcomes.iter().all(|&count| count > 1000), "{outcomes:?}");
+}
+
+#[test]
+fn arrays_from_a_pickle_fit_what_they_say_or_are_refused() {
+    let golden = pickles::of_types();
+    let named = |wanted: &str| golden.iter().find(|golden| golden.name == wanted).unwrap().message.clone();
+    let whole = named("array float64, out of band");
+    let short = Buffer::from(whole.buffers()[0][..8].to_vec());
+    let message = Multipart::new(whole.metadata().clone(), vec![short]);
+    let error = Decode::<HashMap<String, Array>>::decode(&Pickle::new(), message).unwrap_err();
+    assert!(error.is_peer() && error.to_string().contains("takes 48 bytes, and there are 8"), "{error}");
+}

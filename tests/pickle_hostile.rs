@@ -1,0 +1,208 @@
+//! Hostile pickles end in a typed error or in a value: never in a panic, an abort or a large allocation.
+//!
+//! Everything here runs on a stack of 512 KiB and is measured by an allocator that counts.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::panic::resume_unwind;
+use std::thread;
+
+use outband::{Array, Decode, Error, ErrorKind, Limits, Multipart, Pickle, Value};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use counting::{Usage, measure};
+use random::Random;
+
+#[path = "support/counting.rs"]
+mod counting;
+#[path = "support/pickles.rs"]
+mod pickles;
+#[path = "support/random.rs"]
+mod random;
+
+/// What a pickle may have, also written out.
+const LIMIT: usize = 64 << 10;
+
+/// What decoding may allocate: 40 bytes for each of the values that are within the limit, and as much again while a list grows.
+const MOST: usize = 128 * LIMIT;
+
+fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
+    let thread = thread::Builder::new().stack_size(512 << 10).spawn(run).unwrap();
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+}
+
+fn codec() -> Pickle {
+    pickles::allowing().limits(Limits::new().metadata_bytes(LIMIT).total_bytes(4 << 20))
+}
+
+fn check(error: &Error) {
+    assert!(matches!(error.kind(), ErrorKind::Peer | ErrorKind::Limits), "{error:?}");
+    let text = error.to_string();
+    assert!(!text.is_empty() && text.len() < 1024, "{} bytes of text: {text:.80}", text.len());
+    assert!(!text.ends_with('.') && text.starts_with(|first: char| !first.is_uppercase()), "{text}");
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "read and not looked at")]
+struct Typed {
+    value: Array,
+    #[serde(default)]
+    id: Option<u64>,
+    #[serde(flatten)]
+    more: BTreeMap<String, Value>,
+}
+
+#[derive(Default, Debug)]
+struct Attack {
+    refused: usize,
+    accepted: usize,
+    worst: Usage,
+}
+
+impl Attack {
+    fn decode_as<T: DeserializeOwned>(&mut self, codec: &Pickle, message: &Multipart) {
+        let message = message.clone();
+        let (result, usage) = measure(|| Decode::<T>::decode(codec, message).map(drop));
+        self.worst = self.worst.max(usage);
+        match result {
+            Ok(()) => self.accepted += 1,
+            Err(error) => {
+                self.refused += 1;
+                check(&error);
+            }
+        }
+    }
+
+    fn decode(&mut self, codec: &Pickle, message: &Multipart) {
+        self.decode_as::<Value>(codec, message);
+        self.decode_as::<Typed>(codec, message);
+        self.decode_as::<Vec<Option<(i64, String)>>>(codec, message);
+    }
+
+    fn finish(self) {
+        println!("{self:?}");
+        assert!(self.worst.peak <= MOST, "{self:?}");
+    }
+}
+
+fn golden() -> Vec<Multipart> {
+    let types = pickles::of_types().into_iter().map(|golden| golden.message);
+    let opcodes = pickles::of_opcodes().into_iter().map(|(_, message)| message);
+    types.chain(opcodes).filter(|message| message.metadata().len() < 1000).collect()
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    on_a_small_stack(|| {
+        let (mut attack, codec) = (Attack::default(), codec());
+        for message in golden() {
+            for end in 0..message.metadata().len() {
+                let cut = Multipart::new(message.metadata().slice(..end), message.buffers().to_vec());
+                attack.decode_as::<Value>(&codec, &cut);
+            }
+        }
+        assert_eq!(attack.accepted, 0);
+        attack.finish();
+    });
+}
+
+#[test]
+fn mutations_end_in_a_typed_error_or_a_value() {
+    on_a_small_stack(|| {
+        let mut random = Random::seeded(20_240_607);
+        let (mut attack, codec, golden) = (Attack::default(), codec(), golden());
+        for message in &golden {
+            for _ in 0..40 {
+                let mut data = message.metadata().to_vec();
+                for _ in 0..=random.below(3) {
+                    let (at, byte) = (random.below(data.len()), random.below(256) as u8);
+                    match random.below(4) {
+                        0 => data[at] = byte,
+                        1 => data[at] ^= 1 << (byte & 7),
+                        2 => data.insert(at, byte),
+                        _ => data.truncate(data.len().max(2) - 1),
+                    }
+                }
+                // a part of another pickle, whose memo entries mean something else here
+                if random.below(4) == 0 {
+                    let other = golden[random.below(golden.len())].metadata();
+                    let (from, at) = (random.below(other.len()), random.below(data.len()));
+                    let part = other[from..].iter().take(1 + random.below(40)).copied();
+                    data.splice(at..at, part);
+                }
+                attack.decode(&codec, &Multipart::new(data, message.buffers().to_vec()));
+            }
+        }
+        assert!(attack.refused > 10_000 && attack.accepted > 500, "{attack:?}");
+        attack.finish();
+    });
+}
+
+/// A dtype of records in each other, two of the one below in each.
+fn nested_dtype(depth: usize) -> Vec<u8> {
+    let state =
+        |names: &[u8]| [&b"(K\x03X\x01\0\0\0|N"[..], names, b"J\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb"].concat();
+    let mut data = [&b"cnumpy\ndtype\n(X\x02\0\0\0V0I00\nI01\ntR"[..], &state(b"NN")].concat();
+    for _ in 0..depth {
+        // the one below is memo entry 1
+        let names = b"X\x01\0\0\0aX\x01\0\0\0b\x86}(X\x01\0\0\0ah\x01K\0\x86X\x01\0\0\0bh\x01K\0\x86u";
+        data = [&data, &b"q\x010cnumpy\ndtype\n(X\x02\0\0\0V0I00\nI01\ntR"[..], &state(names)].concat();
+    }
+    data
+}
+
+#[test]
+fn what_grows_when_it_is_written_out_is_bounded() {
+    on_a_small_stack(|| {
+        let mut attack = Attack::default();
+        let codec = codec();
+        for depth in [1, 12, 31, 33, 100] {
+            let array = [
+                &b"}X\x05\0\0\0valuecnumpy.core.numeric\n_frombuffer\n(C\0"[..],
+                &nested_dtype(depth),
+                b"K\0\x85X\x01\0\0\0CtRs.",
+            ];
+            attack.decode(&codec, &Multipart::new(array.concat(), vec![]));
+        }
+        assert!(attack.accepted > 0 && attack.refused > 8, "{attack:?}");
+        // integers that take long to write out, texts, arrays and instances, each named often
+        let big = [&b"\x8b\xf9\x06\0\0"[..], &[0x7f; 1785]].concat();
+        let text = [&b"X\xe8\x03\0\0"[..], &[b't'; 1000]].concat();
+        let latin = [b"c_codecs\nencode\n(", &text[..], b"X\x06\0\0\0latin1tR"].concat();
+        let order = b"c__main__\nOrder\n)\x81}X\x02\0\0\0idK\x07sb".to_vec();
+        for one in [big, text, latin, order] {
+            let many = [&b"("[..], &one, b"\x94", &b"h\0".repeat(20_000), b"l."].concat();
+            attack.decode(&codec, &Multipart::new(many, vec![]));
+        }
+        // lengths that are nobody's
+        for data in
+            [&b"\x8e\xff\xff\xff\xff\xff\xff\xff\x7f."[..], b"\x96\xff\xff\xff\xff\0\0\0\0.", b"Nr\xff\xff\xff\x7f."]
+        {
+            attack.decode(&codec, &Multipart::new(data.to_vec(), vec![]));
+        }
+        attack.finish();
+    });
+}
+
+#[test]
+fn the_deepest_pickle_fits_a_small_stack() {
+    #[derive(Deserialize)]
+    struct Deep(#[expect(dead_code, reason = "read and not looked at")] Vec<Option<Deep>>);
+
+    on_a_small_stack(|| {
+        let nested = |depth: usize| [b"]".repeat(depth), b"a".repeat(depth - 1), b".".to_vec()].concat();
+        let maps = [b"}K\0".repeat(63), b"}".to_vec(), b"s".repeat(63), b".".to_vec()].concat();
+        let instances = [&b"c__main__\nOrder\n)\x81}X\x02\0\0\0id"[..]; 60].concat();
+        let instances = [&instances, &b"N"[..], &b"sb".repeat(60), b"."].concat();
+        for data in [nested(64), maps, instances] {
+            Decode::<Value>::decode(&codec(), Multipart::new(data, vec![])).unwrap();
+        }
+        Decode::<Deep>::decode(&codec(), Multipart::new(nested(64), vec![])).unwrap();
+        for depth in [65, 1000, 30_000] {
+            let error = Decode::<Deep>::decode(&codec(), Multipart::new(nested(depth), vec![])).map(drop).unwrap_err();
+            assert!(error.is_limit(), "{error}");
+        }
+    });
+}

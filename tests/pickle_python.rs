@@ -1,0 +1,114 @@
+//! pyzmq's own `send_pyobj` and `send_multipart` at the other end: every type that is read, in every protocol.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use outband::{Array, Decode, MsgPack, Multipart, Pickle, SocketExt, Value, memory};
+use serde::Deserialize;
+
+use python::Script;
+
+#[path = "support/python.rs"]
+mod python;
+
+const CLASSES: [&str; 9] = ["Order", "Slotted", "Frozen", "Color", "Level", "Point", "Stack", "Table", "Outer.Inner"];
+
+fn codec() -> Pickle {
+    CLASSES.iter().fold(Pickle::new(), |codec, class| codec.allow(format!("__main__.{class}")))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A socket to which the script sends: name, pickle and what it should be.
+struct Peer {
+    socket: zmq::Socket,
+    script: Script,
+}
+
+impl Peer {
+    fn start() -> Self {
+        let socket = zmq::Context::new().socket(zmq::PULL).unwrap();
+        socket.set_rcvtimeo(60_000).unwrap();
+        socket.bind("tcp://127.0.0.1:*").unwrap();
+        let endpoint = socket.get_last_endpoint().unwrap().unwrap();
+        let (_, port) = endpoint.rsplit_once(':').unwrap();
+        Self { script: Script::start("pickled.py", &[port]), socket }
+    }
+
+    fn next(&self) -> Option<(String, Multipart, Value)> {
+        let parts = self.socket.recv_multipart(0).unwrap();
+        let [name, buffers, expected] = &parts[..] else { panic!("{} parts", parts.len()) };
+        let name = text(name);
+        if name == "end" {
+            return None;
+        }
+        let message = self.socket.recv_message().unwrap();
+        assert_eq!(message.buffers().len().to_string(), text(buffers), "{name}");
+        let expected = MsgPack::new().decode(Multipart::new(expected.clone(), vec![])).unwrap();
+        Some((name, message, expected))
+    }
+}
+
+#[test]
+fn every_type_is_read_in_every_protocol_in_band_and_out_of_band() {
+    let (peer, codec) = (Peer::start(), codec());
+    let (mut messages, mut out_of_band, mut refused) = (0, 0, 0);
+    while let Some((name, message, expected)) = peer.next() {
+        let frames: Vec<_> = message.buffers().iter().map(|buffer| buffer.as_ptr()).collect();
+        let copied = memory::copied_bytes();
+        let value: Value = codec.decode(message.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let copied = memory::copied_bytes() - copied;
+        assert_eq!(value, expected, "{name}");
+        if let Some(Value::Array(array)) = value.get("value")
+            && let [frame] = frames[..]
+        {
+            // axes in an order that an array cannot say are put in one that it can
+            if name.contains("permuted") {
+                assert_eq!(copied, array.data().len() as u64, "{name}");
+            } else {
+                assert_eq!((array.data().as_ptr(), copied), (frame, 0), "{name}");
+                out_of_band += 1;
+            }
+        }
+        match Decode::<Value>::decode(&Pickle::new(), message) {
+            Ok(value) => assert_eq!(value, expected, "{name}"),
+            Err(error) => {
+                assert!(error.is_peer() && error.to_string().contains("Pickle::allow(\"__main__."), "{name}: {error}");
+                refused += 1;
+            }
+        }
+        messages += 1;
+    }
+    assert!(messages > 400 && out_of_band >= 24, "{messages} messages, {out_of_band} arrays out of band");
+    assert!((30..100).contains(&refused), "{refused} messages hold classes that were not allowed");
+    peer.script.finish();
+}
+
+#[derive(Deserialize)]
+struct Holder {
+    value: Array,
+}
+
+#[test]
+fn long_arrays_are_the_received_frame_or_share_it() {
+    let (peer, codec) = (Peer::start(), codec());
+    let mut seen = Vec::new();
+    while let Some((name, message, _)) = peer.next() {
+        let Some(how) = name.strip_prefix("array long, ") else { continue };
+        let (metadata, buffers) = (message.metadata().clone(), message.buffers().to_vec());
+        let copied = memory::copied_bytes();
+        let array = Decode::<Holder>::decode(&codec, message).unwrap().value;
+        let copied = memory::copied_bytes() - copied;
+        let address = array.data().as_ptr();
+        match how {
+            "protocol 0" | "protocol 1" | "protocol 2" => assert_eq!(array.data().len(), 800_000),
+            "out of band" => assert_eq!((address, copied), (buffers[0].as_ptr(), 0)),
+            _ => assert!(metadata.as_ptr_range().contains(&address) && copied == 0, "{how}"),
+        }
+        assert_eq!(array.to_vec::<i64>().unwrap(), (0..100_000).collect::<Vec<_>>(), "{how}");
+        seen.push(how.to_owned());
+    }
+    assert_eq!(seen.len(), 7);
+    peer.script.finish();
+}
