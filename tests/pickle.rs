@@ -169,22 +169,25 @@ fn what_does_not_fit_is_named_with_its_path() {
     let error = refusal::<HashMap<String, Vec<u8>>>(b"}X\x01\0\0\0a](K\x01M\x00\x02es.");
     assert!(error.is_peer() && error.to_string().contains("at a[1]"), "{error}");
     for (data, expected) in [
-        (&b"cdatetime\ndate\n(C\x04\x07\xe8\x0d\x01tR."[..], "Date out of range"),
+        (&b"cdatetime\ndate\n(C\x04\x07\xe8\x0d\x01tR."[..], "a date out of range"),
         (b"cdatetime\ndate\n(K\x01tR.", "bytes should be"),
-        (b"cdatetime\ndate\n)R.", "Date is not written like this"),
-        (b"cdatetime\ntimedelta\n(K\x01K\x02tR.", "TimeDelta is not written like this"),
-        (b"cbuiltins\nrange\n(K\x01tR.", "Range is not written like this"),
-        (b"cbuiltins\nint\n(K\x01tR.", "Type is not written like this"),
+        (b"cdatetime\ndate\n)R.", "date of datetime in a form that"),
+        (b"cdatetime\ntimedelta\n(K\x01K\x02tR.", "timedelta of datetime in a form that"),
+        (b"cbuiltins\nrange\n(K\x01tR.", "range of builtins in a form that"),
+        (b"cbuiltins\nint\n(K\x01tR.", "int of builtins in a form that"),
         (b"cbuiltins\nint\n.", "int of builtins itself, which is a type and no value"),
         (b"ccollections\ndeque\n)R(N.", "marks are left"),
         (b"ccollections\ndeque\n)R)R.", "made by another call"),
-        (b"cdecimal\nDecimal\n(K\x01tR.", "Decimal is not written like this"),
-        (b"cuuid\nUUID\n)R}b.", "Uuid is not written like this"),
+        (b"cdecimal\nDecimal\n(K\x01tR.", "Decimal of decimal in a form that"),
+        (b"cuuid\nUUID\n)R}b.", "UUID of uuid in a form that"),
         (b"cuuid\nUUID\n)R}X\x03\0\0\0intJ\xff\xff\xff\xffsb.", "a UUID whose int is not one of 128 bits"),
-        (b"c_codecs\nencode\n(X\x04\0\0\0\xe2\x82\xac!X\x06\0\0\0latin1tR.", "Encode is not written like this"),
-        (b"c_codecs\nencode\n(X\x01\0\0\0aX\x05\0\0\0rot13tR.", "Encode is not written like this"),
-        (b"cnumpy\ndtype\n(X\x02\0\0\0f8tR.", "DType is not written like this"),
-        (b"ccopyreg\n_reconstructor\n(cbuiltins\nlist\ncbuiltins\nobject\nNtR.", "Reconstructor is not written"),
+        (b"c_codecs\nencode\n(X\x04\0\0\0\xe2\x82\xac!X\x06\0\0\0latin1tR.", "encode of _codecs in a form that"),
+        (b"c_codecs\nencode\n(X\x01\0\0\0aX\x05\0\0\0rot13tR.", "encode of _codecs in a form that"),
+        (b"cnumpy\ndtype\n(X\x02\0\0\0f8tR.", "dtype of numpy in a form that"),
+        (
+            b"ccopyreg\n_reconstructor\n(cbuiltins\nlist\ncbuiltins\nobject\nNtR.",
+            "_reconstructor of copyreg in a form that",
+        ),
     ] {
         let error = refusal::<Value>(data);
         assert!(error.is_peer() && error.to_string().contains(expected), "{}: {error}", data.escape_ascii());

@@ -51,6 +51,8 @@ pub(super) enum Form<'g> {
 #[derive(Clone, Copy)]
 pub(super) struct Call<'g> {
     pub(super) listed: Listed,
+    module: &'g str,
+    pub(super) name: &'g str,
     pub(super) object: &'g Object,
     pub(super) arguments: Items<'g>,
     first: [Option<NodeId>; 5],
@@ -80,7 +82,8 @@ impl<'g> Call<'g> {
     /// Says that this is not how anybody writes it.
     #[cold]
     pub(super) fn odd(&self) -> Mismatch {
-        Mismatch::because(format_args!("{:?} is not written like this", self.listed))
+        let Self { name, module, .. } = self;
+        Mismatch::because(format_args!("{name} of {module} in a form that it is not written in"))
     }
 }
 
@@ -138,12 +141,15 @@ impl<'g> Reader<'g> {
     pub(super) fn call(self, object: &'g Object) -> Result<Call<'g>> {
         let listed = self.tree.listed(object.callable);
         let listed = listed.ok_or_else(|| Mismatch::because("what is called is made by another call"))?;
+        let Node::Global { module, name } = self.tree.node(object.callable) else {
+            return Err(Mismatch::because("what is called is no global"));
+        };
         let Node::Tuple(arguments) = self.tree.node(object.args) else {
             return Err(Mismatch::because("arguments that are no tuple"));
         };
         let mut ids = arguments;
         let first = std::array::from_fn(|_| ids.next());
-        Ok(Call { listed, object, arguments, first })
+        Ok(Call { listed, module, name, object, arguments, first })
     }
 
     fn made(self, object: &'g Object) -> Result<Form<'g>> {

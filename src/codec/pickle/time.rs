@@ -58,13 +58,13 @@ pub(super) fn text<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<String> {
     let packed = reader.bytes_in(packed)?;
     let text = match (call.listed, &packed[..]) {
         (Listed::Date, &[a, b, month, day]) => date(a, b, month, day),
-        (Listed::Time, &[ref clock @ ..]) => time(clock),
+        (Listed::Time, clock) => time(clock),
         (Listed::DateTime, &[a, b, month, day, ref clock @ ..]) => {
             date(a, b, month & 0x7f, day).zip(time_of_day(clock)).map(|(date, clock)| format!("{date}T{clock}"))
         }
         _ => None,
     };
-    let text = text.ok_or_else(|| Mismatch::because(format_args!("a {:?} out of range", call.listed)))?;
+    let text = text.ok_or_else(|| Mismatch::because(format_args!("a {} out of range", call.name)))?;
     match call.argument(1).map(|zone| offset(reader, call, zone)).transpose()?.flatten() {
         None => Ok(text),
         Some(offset) => Ok(format!("{text}{}", Offset(offset))),
@@ -73,7 +73,7 @@ pub(super) fn text<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<String> {
 
 fn date(a: u8, b: u8, month: u8, day: u8) -> Option<String> {
     let year = u16::from_be_bytes([a, b]);
-    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let days = match month {
         2 if is_leap => 29,
         2 => 28,
