@@ -10,6 +10,9 @@ from ._errors import CallerError, PeerError, package
 #: All that there are.
 ENCODINGS = ("zlib", "lz4", "zstd", "blosc2")
 
+#: Those that are opened unasked: C-Blosc2 is not one, because a forged frame crashes it.
+SAFE = ("zlib", "lz4", "zstd")
+
 
 def pack(raw: memoryview, encoding: str, item: int) -> bytes | None:
     """The compressed buffer; ``None`` where it would not be shorter."""

@@ -63,7 +63,7 @@ def loads(
     frames: Sequence[Frame],
     *,
     limits: Limits = Limits(),
-    encodings: Collection[str] = _compression.ENCODINGS,
+    encodings: Collection[str] = _compression.SAFE,
 ) -> Any:
     """Turns the frames of one message into the object.
 
@@ -71,8 +71,8 @@ def loads(
     without copying. Everything is checked before it is used: the number and length of the frames, their content sample,
     that each is referenced, and the limits.
 
-    ``encodings`` are the compressions that are accepted. Leave "blosc2" out where strangers send: C-Blosc2 opens its frames,
-    and a forged one crashes the process.
+    ``encodings`` are the compressions that are accepted: all but "blosc2" unless you add it. C-Blosc2 opens those frames, and
+    a forged one crashes the process, so add it where you know who sends.
     """
     if not frames:
         raise PeerError("the message has no metadata frame")
@@ -216,7 +216,7 @@ class _Decoder:
         if len(reference) < 5:
             return stored
         if reference[3] in _compression.ENCODINGS and reference[3] not in self.encodings:
-            raise LimitError(f"buffer frame {frame} is compressed with {reference[3]}, which is not accepted here")
+            raise LimitError(f"buffer frame {frame} is compressed with {reference[3]}, which is not accepted here: see `encodings`")
         if frame not in self.unpacked:
             self.decompressed += reference[4]
             self.limits.check_decompressed(self.decompressed)
