@@ -24,6 +24,7 @@ pub mod array;
 mod codec;
 mod compress;
 mod pickle;
+pub mod python;
 #[cfg(feature = "arrow")]
 mod table;
 mod value;
