@@ -141,7 +141,7 @@ impl Array {
 
     fn in_order(&self, order: Order) -> Result<Self> {
         let data = gathered(&self.data, 0, &self.shape, &self.strides(), self.dtype.item_len(), order)?;
-        Self::new(self.dtype.clone(), self.shape.clone(), order, data)
+        Self::checked(self.dtype.clone(), self.shape.clone(), None, order, data)
     }
 
     /// **Copies** the elements into a vector, in C order, in this machine's byte order, repeated ones repeated; counted.

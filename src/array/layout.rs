@@ -2,11 +2,17 @@
 
 use std::fmt;
 
+use smallvec::SmallVec;
+
 use super::dtype::misfit;
 use crate::error::Result;
 
 /// The most axes that an array may have: NumPy's limit.
 pub(super) const MAX_DIMS: usize = 64;
+
+/// The lengths of axes. Few have no memory of their own: a small block that lives as long as an array of megabytes and lies
+/// behind it on the heap keeps the array's pages from being used again.
+pub(super) type Axes = SmallVec<[usize; 4]>;
 
 /// In which order the elements of an array lie.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

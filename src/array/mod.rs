@@ -21,7 +21,7 @@ mod wire;
 use crate::buffer::Buffer;
 use crate::error::{Result, excerpt};
 use dtype::misfit;
-use layout::Tuple;
+use layout::{Axes, Tuple};
 
 pub use dtype::{ByteOrder, DType, Kind};
 pub use layout::Order;
@@ -62,9 +62,9 @@ pub use time::{TimeStep, TimeUnit};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Array {
     dtype: DType,
-    shape: Vec<usize>,
+    shape: Axes,
     /// The shape of the data where it is broadcast to `shape`: as many axes, each equal or 1; never equal to `shape`.
-    base: Option<Vec<usize>>,
+    base: Option<Axes>,
     /// `C` where there are fewer than two axes.
     order: Order,
     /// Exactly the elements of `base` or `shape`.
@@ -94,7 +94,7 @@ impl Array {
     /// # Ok::<(), outband::Error>(())
     /// ```
     pub fn new(dtype: DType, shape: impl Into<Vec<usize>>, order: Order, data: Buffer) -> Result<Self> {
-        Self::checked(dtype, shape.into(), None, order, data)
+        Self::checked(dtype, Axes::from_vec(shape.into()), None, order, data)
     }
 
     /// An array that repeats the elements of a smaller one, **without copying**: NumPy's `broadcast_to`.
@@ -124,10 +124,11 @@ impl Array {
         order: Order,
         data: Buffer,
     ) -> Result<Self> {
-        Self::checked(dtype, shape.into(), Some(base.into()), order, data)
+        let (base, shape) = (Axes::from_vec(base.into()), Axes::from_vec(shape.into()));
+        Self::checked(dtype, shape, Some(base), order, data)
     }
 
-    fn checked(dtype: DType, shape: Vec<usize>, base: Option<Vec<usize>>, order: Order, data: Buffer) -> Result<Self> {
+    fn checked(dtype: DType, shape: Axes, base: Option<Axes>, order: Order, data: Buffer) -> Result<Self> {
         let item = dtype.item_len();
         let full = layout::byte_len(&shape, item)?;
         if let Some(base) = &base {
@@ -163,7 +164,7 @@ impl Array {
     /// assert_eq!(array.to_string(), "array(f8, (3,), C) [0.5, 1.0, 1.5]");
     /// ```
     pub fn from_vec<T: Scalar>(elements: Vec<T>) -> Self {
-        let shape = vec![elements.len()];
+        let shape = Axes::from_slice(&[elements.len()]);
         Self { dtype: scalar::dtype_of::<T>(), shape, base: None, order: Order::C, data: Buffer::from_vec(elements) }
     }
 

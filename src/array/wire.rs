@@ -6,7 +6,7 @@ use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Unexpected, Visitor
 use serde::ser::{Serialize, SerializeSeq, SerializeStruct, SerializeTuple, Serializer};
 
 use super::dtype::{DType, Kind};
-use super::layout::{MAX_DIMS, Order};
+use super::layout::{Axes, MAX_DIMS, Order};
 use super::record::Field;
 use super::text::{self, Dialect};
 use super::{Array, descr, literal};
@@ -18,10 +18,10 @@ impl Serialize for Array {
         let fields = 4 + usize::from(self.base.is_some());
         let mut array = serializer.serialize_struct("Array", fields)?;
         array.serialize_field("$array", &self.dtype)?;
-        array.serialize_field("shape", &self.shape)?;
+        array.serialize_field("shape", &self.shape[..])?;
         array.serialize_field("order", &self.order)?;
         match &self.base {
-            Some(base) => array.serialize_field("base", base)?,
+            Some(base) => array.serialize_field("base", &base[..])?,
             None => array.skip_field("base")?,
         }
         array.serialize_field("data", &Data { buffer: &self.data, item: self.dtype.item_len() })?;
@@ -47,10 +47,10 @@ impl Serialize for Data<'_> {
 struct Claimed {
     #[serde(rename = "$array")]
     dtype: DType,
-    shape: Axes,
+    shape: Shape,
     order: Order,
     #[serde(default)]
-    base: Option<Axes>,
+    base: Option<Shape>,
     data: Buffer,
 }
 
@@ -58,8 +58,8 @@ impl<'de> Deserialize<'de> for Array {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Claimed { dtype, shape, order, base, data } = Claimed::deserialize(deserializer)?;
         let array = match base {
-            None => Self::new(dtype, shape.0, order, data),
-            Some(base) => Self::broadcast(dtype, base.0, shape.0, order, data),
+            None => Self::checked(dtype, shape.0, None, order, data),
+            Some(base) => Self::checked(dtype, shape.0, Some(base.0), order, data),
         };
         array.map_err(D::Error::custom)
     }
@@ -100,33 +100,33 @@ impl<'de> Deserialize<'de> for Order {
 }
 
 /// A shape from the wire: no more axes than there may be.
-struct Axes(Vec<usize>);
+struct Shape(Axes);
 
-impl<'de> Deserialize<'de> for Axes {
+impl<'de> Deserialize<'de> for Shape {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AxesVisitor;
+        struct ShapeVisitor;
 
-        impl<'de> Visitor<'de> for AxesVisitor {
-            type Value = Axes;
+        impl<'de> Visitor<'de> for ShapeVisitor {
+            type Value = Shape;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "a shape: a list of up to {MAX_DIMS} unsigned numbers")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Axes, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Shape, A::Error> {
                 // of one length from the first: no more than the limit, whatever the sequence says of itself
-                let mut axes = Vec::with_capacity(sequence.size_hint().unwrap_or(0).min(MAX_DIMS));
+                let mut axes = Axes::with_capacity(sequence.size_hint().unwrap_or(0).min(MAX_DIMS));
                 while let Some(axis) = sequence.next_element()? {
                     if axes.len() == MAX_DIMS {
                         return Err(A::Error::custom(format_args!("an array has more than {MAX_DIMS} axes")));
                     }
                     axes.push(axis);
                 }
-                Ok(Axes(axes))
+                Ok(Shape(axes))
             }
         }
 
-        deserializer.deserialize_seq(AxesVisitor)
+        deserializer.deserialize_seq(ShapeVisitor)
     }
 }
 
