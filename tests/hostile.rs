@@ -7,12 +7,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::marker::PhantomData;
 use std::panic::resume_unwind;
 use std::thread;
 
-use outband::{Buffer, Decode, Encode, Error, ErrorKind, Limits, MsgPack, Multipart, Result};
+use outband::{Buffer, Decode, Encode, Error, ErrorKind, Limits, MsgPack, Multipart, Result, Value};
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_bytes::ByteBuf;
 
 use counting::{Usage, measure};
@@ -103,7 +104,23 @@ impl Attack {
 type Target = fn(&Multipart) -> Result<()>;
 
 fn owned<T: DeserializeOwned>(message: &Multipart) -> Result<()> {
-    Decode::<T>::decode(&codec(), message.clone()).map(drop)
+    let decoded = Decode::<T>::decode(&codec(), message.clone()).map(drop);
+    // a message of one frame is decoded in one pass where it lies, which has to come to the same
+    let alone = Multipart::new(message.metadata().clone(), vec![]);
+    let whole = Decode::<T>::decode(&codec(), alone).map(drop).map_err(|error| error.to_string());
+    let in_place = Decode::<T>::decode_frame(&codec(), message.metadata()).map(drop);
+    assert_eq!(in_place.map_err(|error| error.to_string()), whole, "{:x?}", message.metadata());
+    decoded
+}
+
+/// Makes do with what does not fit, wherever it stands.
+struct Lenient;
+
+impl<'de> Deserialize<'de> for Lenient {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let _ = Vec::<Vec<Lenient>>::deserialize(deserializer);
+        Ok(Self)
+    }
 }
 
 #[derive(Serialize, Deserialize, PartialEq, Debug)]
@@ -179,6 +196,9 @@ const TARGETS: &[Target] = &[
     owned::<Chain>,
     owned::<serde_json::Value>,
     owned::<IgnoredAny>,
+    owned::<Lenient>,
+    owned::<(Lenient, Lenient)>,
+    owned::<PhantomData<u8>>,
     |message| codec().decode_ref::<&[u8]>(message).map(drop),
     |message| codec().decode_ref::<&str>(message).map(drop),
     |message| codec().decode_ref::<Borrowed<'_>>(message).map(drop),
@@ -724,6 +744,7 @@ fn random_bytes_are_refused_or_a_value() {
             for _ in 0..4 {
                 let _ = attack.attempt(|| TARGETS[random.below(TARGETS.len())](&message));
             }
+            let _ = attack.attempt(|| owned::<Value>(&message));
         }
         attack.stayed_small("random bytes");
     });

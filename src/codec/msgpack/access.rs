@@ -6,7 +6,9 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
-use super::read::{Bytes, Mismatch, Reader, Result};
+use super::bytes::Bytes;
+use super::mismatch::{Mismatch, Result};
+use super::read::Reader;
 
 /// The elements of an array, or the entries of a map, that are still to come.
 pub(super) struct Elements<'r, 'de> {
@@ -38,11 +40,12 @@ impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
             return Ok(None);
         }
         self.left -= 1;
+        self.reader.owed = self.reader.owed.saturating_sub(1);
         seed.deserialize(&mut *self.reader).map(Some)
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.left)
+        Some(self.reader.room(self.left))
     }
 }
 
@@ -58,11 +61,12 @@ impl<'de> MapAccess<'de> for Elements<'_, 'de> {
     #[inline]
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value> {
         self.reader.field = false;
+        self.reader.owed = self.reader.owed.saturating_sub(1);
         seed.deserialize(&mut *self.reader)
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.left)
+        Some(self.reader.room(self.left))
     }
 }
 

@@ -1,6 +1,8 @@
 //! `MsgPack`: the default codec.
 
 mod access;
+mod bytes;
+mod mismatch;
 mod read;
 mod scan;
 mod serialize;
@@ -182,7 +184,7 @@ impl MsgPack {
     }
 
     fn build<'de, T: Deserialize<'de>>(&self, metadata: &'de [u8], frames: &'de [Buffer]) -> Result<T> {
-        T::deserialize(&mut Reader::new(metadata, frames)).map_err(|mismatch| {
+        T::deserialize(&mut Reader::new(metadata, frames, self.limits.max_depth())).map_err(|mismatch| {
             if handoff::is_overdrawn() {
                 return Detail::RepeatedTooLong { limit: self.limits.max_total() }.into();
             }
@@ -197,7 +199,7 @@ fn mistyped<'de, T: Deserialize<'de>>(metadata: &'de [u8], frames: &'de [Buffer]
     if scan(metadata, PATH_DEPTH, |_, _| Ok(())).is_err() {
         return Detail::Mistyped { path: String::new(), reason }.into();
     }
-    let again: Result<T, _> = serde_path_to_error::deserialize(&mut Reader::naming(metadata, frames));
+    let again: Result<T, _> = serde_path_to_error::deserialize(&mut Reader::naming(metadata, frames, PATH_DEPTH));
     let (path, reason) = match again {
         // a `Deserialize` with a memory of its own
         Ok(_) => (String::new(), reason),
@@ -257,9 +259,17 @@ impl<T: DeserializeOwned> Decode<T> for MsgPack {
     }
 
     fn decode_frame(&self, metadata: &[u8]) -> Result<T> {
-        verify_alone(metadata, &self.limits)?;
-        // there are no frames to share; in-band buffers are copied out
-        self.build(metadata, &[])
+        self.limits.check_metadata(metadata.len() as u64)?;
+        // one pass over what nearly always is as it has to be; there are no frames to share, in-band buffers are copied out
+        let mut reader = Reader::alone(metadata, self.limits.max_depth());
+        match T::deserialize(&mut reader) {
+            Ok(value) if reader.is_whole() && !metadata.is_empty() => Ok(value),
+            // what is wrong with the message comes before what is wrong with its type
+            built => {
+                verify_alone(metadata, &self.limits)?;
+                built.map_err(|mismatch| mistyped::<T>(metadata, &[], excerpt(mismatch)))
+            }
+        }
     }
 }
 

@@ -5,40 +5,21 @@
 //! in-band bytes from the metadata, out-of-band bytes from the frames, so `&'de [u8]` and `&'de str` fields point into
 //! them, and a [`Buffer`] finds its owner by their address (see `handoff`), even when serde kept the slice in between.
 //!
-//! `scan` has been over the bytes: lengths are backed by bytes and nesting is within the limit, so recursion is bounded.
-
-use std::fmt::{self, Display};
+//! Nesting is counted and lengths, all of them together, are held against the bytes that are left, so recursion and memory are bounded whether
+//! or not `scan` has been over the bytes. What `scan` would refuse makes a reader [`spoiled`](Reader::is_whole), also where
+//! a `Deserialize` makes do with the error.
 
 use rmp::Marker;
-use serde::de::value::{SeqAccessDeserializer, SeqDeserializer};
-use serde::de::{self, Deserializer, Error as _, Visitor};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::access::{Elements, Foreign, UnitVariant, Variant};
+use super::bytes::{Bytes, show};
+use super::mismatch::{Mismatch, Result};
 use crate::buffer::Buffer;
 use crate::handoff;
 use crate::reference::{EXTENSION, Reference};
-
-/// Why the metadata does not fit the type.
-#[derive(Debug)]
-pub(crate) struct Mismatch(Box<str>);
-
-impl Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Mismatch {}
-
-impl de::Error for Mismatch {
-    #[cold]
-    fn custom<T: Display>(reason: T) -> Self {
-        Self(reason.to_string().into())
-    }
-}
-
-pub(super) type Result<T> = std::result::Result<T, Mismatch>;
 
 pub(crate) struct Reader<'de> {
     rest: &'de [u8],
@@ -47,49 +28,94 @@ pub(crate) struct Reader<'de> {
     pub(super) field: bool,
     /// Whether even those are shown as text, for who wants to note them.
     names_as_text: bool,
-}
-
-/// How a visitor wants bytes shown.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Bytes {
-    Whole,
-    /// One by one: it asked for a sequence.
-    OneByOne,
-    /// Whole; it asked for a struct, whose fields it knows by name.
-    InStruct,
-    /// Not at all: it ignores what comes, and a buffer's frame with it.
-    Skipped,
+    /// How many arrays and maps may still be within each other.
+    depth: usize,
+    /// How many values the open arrays and maps have yet to come: each takes a byte at least.
+    pub(super) owed: usize,
+    /// Whether the message is its metadata alone, so that no reference has a frame.
+    alone: bool,
+    /// Whether something was met that no message may have.
+    spoiled: bool,
 }
 
 impl<'de> Reader<'de> {
-    pub(crate) fn new(metadata: &'de [u8], frames: &'de [Buffer]) -> Self {
-        Self { rest: metadata, frames, field: false, names_as_text: false }
+    pub(crate) fn new(metadata: &'de [u8], frames: &'de [Buffer], depth: usize) -> Self {
+        Self {
+            rest: metadata,
+            frames,
+            field: false,
+            names_as_text: false,
+            depth,
+            owed: 0,
+            alone: false,
+            spoiled: false,
+        }
+    }
+
+    /// A reader of a message without buffers.
+    pub(super) fn alone(metadata: &'de [u8], depth: usize) -> Self {
+        Self { alone: true, ..Self::new(metadata, &[], depth) }
     }
 
     /// A reader that shows every field's name as text.
-    pub(crate) fn naming(metadata: &'de [u8], frames: &'de [Buffer]) -> Self {
-        Self { names_as_text: true, ..Self::new(metadata, frames) }
+    pub(crate) fn naming(metadata: &'de [u8], frames: &'de [Buffer], depth: usize) -> Self {
+        Self { names_as_text: true, ..Self::new(metadata, frames, depth) }
+    }
+
+    /// Whether everything was read and was as it has to be.
+    pub(super) fn is_whole(&self) -> bool {
+        self.rest.is_empty() && self.owed == 0 && !self.spoiled
+    }
+
+    /// For how many of so many elements room is made at once: until all is known to be there, not for many.
+    pub(super) fn room(&self, elements: usize) -> usize {
+        if self.alone { elements.min(64) } else { elements }
+    }
+
+    #[cold]
+    fn spoil(&mut self, reason: &str) -> Mismatch {
+        self.spoiled = true;
+        Mismatch::custom(reason)
+    }
+
+    #[cold]
+    fn ended(&mut self) -> Mismatch {
+        self.spoil("the metadata ends within a value")
     }
 
     #[inline]
     fn marker(&mut self) -> Result<u8> {
-        let (&marker, rest) = self.rest.split_first().ok_or_else(ended)?;
+        let Some((&marker, rest)) = self.rest.split_first() else { return Err(self.ended()) };
         self.rest = rest;
         Ok(marker)
     }
 
     #[inline]
     fn take(&mut self, len: usize) -> Result<&'de [u8]> {
-        let (taken, rest) = self.rest.split_at_checked(len).ok_or_else(ended)?;
+        let Some((taken, rest)) = self.rest.split_at_checked(len) else { return Err(self.ended()) };
         self.rest = rest;
         Ok(taken)
     }
 
     #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let (taken, rest) = self.rest.split_first_chunk().ok_or_else(ended)?;
+        let Some((taken, rest)) = self.rest.split_first_chunk() else { return Err(self.ended()) };
         self.rest = rest;
         Ok(*taken)
+    }
+
+    /// Enters an array or a map of so many values.
+    #[inline]
+    fn enter(&mut self, values: usize) -> Result<()> {
+        self.owed += values;
+        if self.owed > self.rest.len() {
+            return Err(self.ended());
+        }
+        match self.depth.checked_sub(1) {
+            Some(depth) => self.depth = depth,
+            None => return Err(self.spoil("nested deeper than the limit")),
+        }
+        Ok(())
     }
 
     #[inline]
@@ -115,7 +141,7 @@ impl<'de> Reader<'de> {
             0x90..=0x9f => self.sequence(usize::from(marker & 0x0f), visitor),
             0xa0..=0xbf => self.text(usize::from(marker & 0x1f), visitor),
             0xc0 => visitor.visit_unit(),
-            0xc1 => Err(Mismatch::custom("expected a value and found the reserved byte")),
+            0xc1 => Err(self.spoil("expected a value and found the reserved byte")),
             0xc2 => visitor.visit_bool(false),
             0xc3 => visitor.visit_bool(true),
             0xc4 => self.u8().and_then(|len| self.take(len)).and_then(|all| show(all, visitor, bytes)),
@@ -144,7 +170,7 @@ impl<'de> Reader<'de> {
                 if kind != EXTENSION {
                     return visitor.visit_newtype_struct(SeqAccessDeserializer::new(Foreign::new(kind, payload)));
                 }
-                if bytes == Bytes::Skipped {
+                if bytes == Bytes::Skipped && !self.alone {
                     return visitor.visit_unit();
                 }
                 show(self.resolve(payload)?, visitor, bytes)
@@ -162,17 +188,21 @@ impl<'de> Reader<'de> {
     }
 
     fn sequence<V: Visitor<'de>>(&mut self, len: usize, visitor: V) -> Result<V::Value> {
+        self.enter(len)?;
         let mut elements = Elements { reader: self, left: len, fields: false };
         let value = visitor.visit_seq(&mut elements)?;
         elements.finish(len)?;
+        self.depth += 1;
         Ok(value)
     }
 
     fn map<V: Visitor<'de>>(&mut self, len: usize, visitor: V, bytes: Bytes) -> Result<V::Value> {
+        self.enter(len.saturating_mul(2))?;
         let fields = bytes == Bytes::InStruct && !self.names_as_text;
         let mut entries = Elements { reader: self, left: len, fields };
         let value = visitor.visit_map(&mut entries)?;
         entries.finish(len)?;
+        self.depth += 1;
         Ok(value)
     }
 
@@ -193,13 +223,13 @@ impl<'de> Reader<'de> {
     }
 
     /// The frame that a buffer reference names.
-    fn resolve(&self, payload: &[u8]) -> Result<&'de [u8]> {
-        let reference = Reference::parse(payload)
-            .map_err(|reason| Mismatch::custom(format_args!("a buffer reference {reason}")))?;
+    fn resolve(&mut self, payload: &[u8]) -> Result<&'de [u8]> {
+        let reference =
+            Reference::parse(payload).map_err(|reason| self.spoil(&format!("a buffer reference {reason}")))?;
         let index = usize::try_from(reference.frame).unwrap_or(usize::MAX);
         let frame = self.frames.get(index).filter(|frame| frame.len() as u64 == reference.raw_len());
         let frame = frame.ok_or_else(|| {
-            Mismatch::custom(match reference.packed {
+            self.spoil(match reference.packed {
                 None => "a buffer reference without its frame",
                 Some(_) => "a compressed buffer, where nothing is decompressed",
             })
@@ -216,22 +246,6 @@ impl<'de> Reader<'de> {
         let (&bytes, rest) = rest.split_first_chunk()?;
         self.rest = rest;
         Some(bytes)
-    }
-}
-
-#[cold]
-fn ended() -> Mismatch {
-    Mismatch::custom("the metadata ends within a value")
-}
-
-fn show<'de, V: Visitor<'de>>(all: &'de [u8], visitor: V, bytes: Bytes) -> Result<V::Value> {
-    match bytes {
-        Bytes::Whole | Bytes::InStruct | Bytes::Skipped => visitor.visit_borrowed_bytes(all),
-        Bytes::OneByOne => {
-            let mut elements = SeqDeserializer::new(all.iter().copied());
-            let value = visitor.visit_seq(&mut elements)?;
-            elements.end().map(|()| value)
-        }
     }
 }
 
@@ -355,7 +369,10 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
             0xdf => self.u32()?,
             _ => 1,
         };
-        visitor.visit_enum(Variant(self))
+        self.enter(0)?;
+        let value = visitor.visit_enum(Variant(&mut *self))?;
+        self.depth += 1;
+        Ok(value)
     }
 
     fn is_human_readable(&self) -> bool {
