@@ -44,7 +44,8 @@ use write::{Unserializable, Writer};
 /// [counted](crate::memory::copied_bytes).)
 ///
 /// **What is checked before a value is built**: that the metadata is one well-formed value within the [`Limits`], that
-/// every reference names a frame of the announced length and content sample, and that every frame is referenced.
+/// every reference names a frame of the announced length and content sample, and that every frame is referenced. (In a
+/// message of one small frame, while it is built.)
 ///
 /// # Examples
 ///
