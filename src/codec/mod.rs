@@ -3,6 +3,7 @@
 //! This floor knows serde, MessagePack and [`Multipart`]. It refuses to know sockets, clocks and threads: a codec is a
 //! function of its input.
 
+mod container;
 mod headed;
 mod json;
 mod msgpack;
@@ -12,6 +13,7 @@ mod place;
 mod protobuf;
 pub mod serde_buffer;
 mod sizes;
+mod unserializable;
 #[cfg(feature = "zlib")]
 mod zipped;
 
@@ -30,6 +32,14 @@ use crate::buffer::Buffer;
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::multipart::Multipart;
+
+/// Refuses a message of this much metadata and these buffers where it is over a limit.
+fn check_sizes(limits: &Limits, metadata: u64, buffers: &[Buffer]) -> Result<()> {
+    let total = buffers.iter().fold(metadata, |sum, buffer| sum.saturating_add(buffer.len() as u64));
+    limits.check_metadata(metadata)?;
+    limits.check_frames(buffers.len() as u64)?;
+    limits.check_total(total)
+}
 
 /// Turns values into messages.
 ///

@@ -6,14 +6,12 @@
 use std::fmt::Display;
 use std::io::Write as _;
 
-use serde::ser::{
-    Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
-    SerializeTupleStruct, SerializeTupleVariant, Serializer,
-};
+use serde::ser::{Serialize, Serializer};
 
 use super::float::{write_f32, write_f64};
 use super::string::write_text;
 use super::write::{Brackets, Compound, Result, Unserializable, Writer};
+use crate::codec::container::Open;
 use crate::{handoff, memory};
 
 impl Writer<'_> {
@@ -31,13 +29,13 @@ impl Writer<'_> {
 impl<'a, 'w> Serializer for &'a mut Writer<'w> {
     type Ok = ();
     type Error = Unserializable;
-    type SerializeSeq = Compound<'a, 'w>;
-    type SerializeTuple = Compound<'a, 'w>;
-    type SerializeTupleStruct = Compound<'a, 'w>;
-    type SerializeTupleVariant = Compound<'a, 'w>;
-    type SerializeMap = Compound<'a, 'w>;
-    type SerializeStruct = Compound<'a, 'w>;
-    type SerializeStructVariant = Compound<'a, 'w>;
+    type SerializeSeq = Open<Compound<'a, 'w>>;
+    type SerializeTuple = Open<Compound<'a, 'w>>;
+    type SerializeTupleStruct = Open<Compound<'a, 'w>>;
+    type SerializeTupleVariant = Open<Compound<'a, 'w>>;
+    type SerializeMap = Open<Compound<'a, 'w>>;
+    type SerializeStruct = Open<Compound<'a, 'w>>;
+    type SerializeStructVariant = Open<Compound<'a, 'w>>;
 
     fn serialize_bool(self, value: bool) -> Result<()> {
         self.word(if value { "true" } else { "false" })
@@ -191,66 +189,5 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
 
     fn is_human_readable(&self) -> bool {
         true
-    }
-}
-
-/// Implements a compound state whose elements have no names.
-macro_rules! unnamed {
-    ($($state:ident . $method:ident),* $(,)?) => { $(
-        impl $state for Compound<'_, '_> {
-            type Ok = ();
-            type Error = Unserializable;
-
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-                self.element(value)
-            }
-
-            fn end(self) -> Result<()> {
-                self.close()
-            }
-        }
-    )* };
-}
-unnamed!(
-    SerializeSeq.serialize_element,
-    SerializeTuple.serialize_element,
-    SerializeTupleStruct.serialize_field,
-    SerializeTupleVariant.serialize_field,
-);
-
-/// Implements a compound state whose fields have names.
-macro_rules! named {
-    ($($state:ident),*) => { $(
-        impl $state for Compound<'_, '_> {
-            type Ok = ();
-            type Error = Unserializable;
-
-            fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<()> {
-                self.name(name);
-                self.value(value)
-            }
-
-            fn end(self) -> Result<()> {
-                self.close()
-            }
-        }
-    )* };
-}
-named!(SerializeStruct, SerializeStructVariant);
-
-impl SerializeMap for Compound<'_, '_> {
-    type Ok = ();
-    type Error = Unserializable;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
-        self.key(key)
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.value(value)
-    }
-
-    fn end(self) -> Result<()> {
-        self.close()
     }
 }

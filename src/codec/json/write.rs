@@ -6,6 +6,7 @@ pub(super) use serde::de::value::Error as Unserializable;
 
 use super::key::Key;
 use super::string::write_text;
+use crate::codec::container::{Container, Open};
 
 pub(super) type Result<T> = std::result::Result<T, Unserializable>;
 
@@ -48,10 +49,10 @@ impl<'w> Writer<'w> {
     }
 
     /// Opens an array or object inside of `outer` objects of one entry, which end with it.
-    pub(super) fn open(&mut self, brackets: Brackets, outer: usize) -> Result<Compound<'_, 'w>> {
+    pub(super) fn open(&mut self, brackets: Brackets, outer: usize) -> Result<Open<Compound<'_, 'w>>> {
         self.enter()?;
         self.out.push(brackets as u8);
-        Ok(Compound { writer: self, brackets, outer, is_first: true })
+        Ok(Open(Compound { writer: self, brackets, outer, is_first: true }))
     }
 
     /// Opens the object of one entry that an enum variant with content is.
@@ -77,7 +78,7 @@ pub(super) enum Brackets {
 }
 
 /// An array or object that is being written.
-pub(super) struct Compound<'a, 'w> {
+pub(crate) struct Compound<'a, 'w> {
     writer: &'a mut Writer<'w>,
     brackets: Brackets,
     /// How many objects of one entry it is the content of.
@@ -91,28 +92,33 @@ impl Compound<'_, '_> {
             self.writer.out.extend_from_slice(b", ");
         }
     }
+}
 
-    pub(super) fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+impl Container for Compound<'_, '_> {
+    type Error = Unserializable;
+
+    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
         self.separate();
         value.serialize(&mut *self.writer)
     }
 
-    pub(super) fn key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
+    fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<()> {
+        self.separate();
+        write_text(self.writer.out, name);
+        self.value(value)
+    }
+
+    fn key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
         self.separate();
         key.serialize(Key(self.writer.out))
     }
 
-    pub(super) fn name(&mut self, name: &str) {
-        self.separate();
-        write_text(self.writer.out, name);
-    }
-
-    pub(super) fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+    fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
         self.writer.out.extend_from_slice(b": ");
         value.serialize(&mut *self.writer)
     }
 
-    pub(super) fn close(self) -> Result<()> {
+    fn close(self) -> Result<()> {
         self.writer.out.push(match self.brackets {
             Brackets::Array => b']',
             Brackets::Object => b'}',

@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned};
 
 use super::place::{BufferInfo, Placement, Policy};
-use super::{Decode, Encode};
+use super::{Decode, Encode, check_sizes};
 use crate::buffer::Buffer;
 use crate::compress::Compression;
 use crate::error::{Detail, Error, Result, excerpt};
@@ -29,7 +29,7 @@ use read::Reader;
 use scan::scan;
 pub(super) use verify::references;
 use verify::{verify, verify_alone};
-use write::{Unserializable, Writer};
+use write::Writer;
 
 /// The default codec: any serde type, metadata in MessagePack, buffers out of band.
 ///
@@ -223,17 +223,10 @@ impl<T: Serialize + ?Sized> Encode<T> for MsgPack {
     fn encode_into(&self, value: &T, metadata: &mut Vec<u8>) -> Result<Vec<Buffer>> {
         let start = metadata.len();
         let mut writer = Writer::new(metadata, &self.policy, self.limits.max_depth());
-        value.serialize(&mut writer).map_err(|error| match error {
-            Unserializable::TooDeep => Error::new(Detail::ValueTooDeep { limit: self.limits.max_depth() }),
-            Unserializable::Because(reason) => Detail::Unserializable { reason: reason.into() }.into(),
-        })?;
+        value.serialize(&mut writer).map_err(|error| error.into_error(&self.limits))?;
         let raw_len = writer.placed.raw_len();
         let frames = writer.into_frames();
-        let written = (metadata.len() - start) as u64;
-        let total = frames.iter().fold(written, |sum, frame| sum.saturating_add(frame.len() as u64));
-        self.limits.check_metadata(written)?;
-        self.limits.check_frames(frames.len() as u64)?;
-        self.limits.check_total(total)?;
+        check_sizes(&self.limits, (metadata.len() - start) as u64, &frames)?;
         self.limits.check_decompressed(raw_len)?;
         Ok(frames)
     }

@@ -4,24 +4,23 @@
 //! MessagePack reader read what is written: an enum variant is its name, or a map of one entry from its name to its content;
 //! a unit struct is an empty array; a 128-bit integer is 16 big-endian bytes.
 
-use serde::ser::{
-    Error as _, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
-    SerializeTupleStruct, SerializeTupleVariant, Serializer,
-};
+use serde::ser::{Error as _, Serialize, Serializer};
 
-use super::write::{ARRAY, Compound, MAP, Result, Unserializable, Writer};
+use super::write::{ARRAY, Compound, MAP, Writer};
+use crate::codec::container::Open;
+use crate::codec::unserializable::{Result, Unserializable};
 use crate::handoff;
 
 impl<'a, 'w> Serializer for &'a mut Writer<'w> {
     type Ok = ();
     type Error = Unserializable;
-    type SerializeSeq = Compound<'a, 'w>;
-    type SerializeTuple = Compound<'a, 'w>;
-    type SerializeTupleStruct = Compound<'a, 'w>;
-    type SerializeTupleVariant = Compound<'a, 'w>;
-    type SerializeMap = Compound<'a, 'w>;
-    type SerializeStruct = Compound<'a, 'w>;
-    type SerializeStructVariant = Compound<'a, 'w>;
+    type SerializeSeq = Open<Compound<'a, 'w>>;
+    type SerializeTuple = Open<Compound<'a, 'w>>;
+    type SerializeTupleStruct = Open<Compound<'a, 'w>>;
+    type SerializeTupleVariant = Open<Compound<'a, 'w>>;
+    type SerializeMap = Open<Compound<'a, 'w>>;
+    type SerializeStruct = Open<Compound<'a, 'w>>;
+    type SerializeStructVariant = Open<Compound<'a, 'w>>;
 
     fn serialize_bool(self, value: bool) -> Result<()> {
         self.out.push(0xc2 | u8::from(value));
@@ -198,73 +197,5 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
 
     fn is_human_readable(&self) -> bool {
         false
-    }
-}
-
-/// Implements a compound state whose elements have no names.
-macro_rules! unnamed {
-    ($($state:ident . $method:ident),* $(,)?) => { $(
-        impl $state for Compound<'_, '_> {
-            type Ok = ();
-            type Error = Unserializable;
-
-            #[inline]
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-                self.element(value)
-            }
-
-            #[inline]
-            fn end(self) -> Result<()> {
-                self.close()
-            }
-        }
-    )* };
-}
-unnamed!(
-    SerializeSeq.serialize_element,
-    SerializeTuple.serialize_element,
-    SerializeTupleStruct.serialize_field,
-    SerializeTupleVariant.serialize_field,
-);
-
-/// Implements a compound state whose fields have names.
-macro_rules! named {
-    ($($state:ident),*) => { $(
-        impl $state for Compound<'_, '_> {
-            type Ok = ();
-            type Error = Unserializable;
-
-            #[inline]
-            fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
-                self.writer.text(key)?;
-                value.serialize(&mut *self.writer)
-            }
-
-            #[inline]
-            fn end(self) -> Result<()> {
-                self.close()
-            }
-        }
-    )* };
-}
-named!(SerializeStruct, SerializeStructVariant);
-
-impl SerializeMap for Compound<'_, '_> {
-    type Ok = ();
-    type Error = Unserializable;
-
-    #[inline]
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
-        self.element(key)
-    }
-
-    #[inline]
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.element(value)
-    }
-
-    #[inline]
-    fn end(self) -> Result<()> {
-        self.close()
     }
 }

@@ -2,41 +2,14 @@
 //!
 //! Numbers and lengths take their shortest form. It counts nesting, so that a value too deep for any receiver fails here.
 
-use std::fmt::{self, Display};
-
-use serde::ser::{self, Error as _, Serialize};
+use serde::ser::{Error as _, Serialize};
 
 use crate::buffer::Buffer;
+use crate::codec::container::{Container, Open};
 use crate::codec::place::{Placed, Placement, Policy};
+use crate::codec::unserializable::{Result, Unserializable};
 use crate::reference::{EXTENSION, MAX_PAYLOAD, Packed, Reference};
 use crate::{handoff, memory};
-
-/// Why a value does not serialize.
-#[derive(Debug)]
-pub(crate) enum Unserializable {
-    TooDeep,
-    Because(Box<str>),
-}
-
-impl Display for Unserializable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooDeep => f.write_str("it is nested deeper than the limit allows"),
-            Self::Because(reason) => f.write_str(reason),
-        }
-    }
-}
-
-impl std::error::Error for Unserializable {}
-
-impl ser::Error for Unserializable {
-    #[cold]
-    fn custom<T: Display>(reason: T) -> Self {
-        Self::Because(reason.to_string().into())
-    }
-}
-
-pub(super) type Result<T> = std::result::Result<T, Unserializable>;
 
 pub(crate) struct Writer<'w> {
     pub(super) out: &'w mut Vec<u8>,
@@ -198,14 +171,19 @@ impl<'w> Writer<'w> {
     }
 
     /// Opens an array or map within `levels - 1` others of one element.
-    pub(super) fn open(&mut self, levels: usize, head: &'static Head, len: Option<usize>) -> Result<Compound<'_, 'w>> {
+    pub(super) fn open(
+        &mut self,
+        levels: usize,
+        head: &'static Head,
+        len: Option<usize>,
+    ) -> Result<Open<Compound<'_, 'w>>> {
         self.announced = false;
         self.depth = self.deeper(levels)?;
         if let Some(len) = len {
             self.head(head, len)?;
         }
         let unknown = if len.is_none() { Some((head, self.out.len(), 0)) } else { None };
-        Ok(Compound { writer: self, levels, unknown })
+        Ok(Open(Compound { writer: self, levels, unknown }))
     }
 
     /// Opens the map of one entry that is an enum variant with content.
@@ -244,7 +222,9 @@ fn form<'b>(head: &Head, len: usize, bytes: &'b mut [u8; 5]) -> Option<&'b [u8]>
 
 #[cold]
 fn too_long(len: usize) -> Unserializable {
-    ser::Error::custom(format_args!("a value of {len} bytes or elements is longer than MessagePack's 32 bits can say"))
+    Unserializable::custom(format_args!(
+        "a value of {len} bytes or elements is longer than MessagePack's 32 bits can say"
+    ))
 }
 
 /// An open array or map.
@@ -255,9 +235,11 @@ pub(crate) struct Compound<'a, 'w> {
     unknown: Option<(&'static Head, usize, usize)>,
 }
 
-impl Compound<'_, '_> {
+impl Container for Compound<'_, '_> {
+    type Error = Unserializable;
+
     #[inline]
-    pub(super) fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
         if let Some((_, _, count)) = &mut self.unknown {
             *count += 1;
         }
@@ -265,7 +247,23 @@ impl Compound<'_, '_> {
     }
 
     #[inline]
-    pub(super) fn close(self) -> Result<()> {
+    fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<()> {
+        self.writer.text(name)?;
+        value.serialize(&mut *self.writer)
+    }
+
+    #[inline]
+    fn key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
+        self.element(key)
+    }
+
+    #[inline]
+    fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        self.element(value)
+    }
+
+    #[inline]
+    fn close(self) -> Result<()> {
         self.writer.depth += self.levels;
         let Some((head, start, elements)) = self.unknown else { return Ok(()) };
         let len = if head.0 == MAP.0 { elements / 2 } else { elements };
