@@ -311,6 +311,7 @@ const LISTED: &[(&str, &[&str])] = &[
     ("datetime", &["date", "datetime", "time", "timedelta", "timezone"]),
     ("decimal", &["Decimal"]),
     ("fractions", &["Fraction"]),
+    ("ml_dtypes", &["bfloat16"]),
     ("numpy", &["dtype", "ndarray"]),
     ("numpy._core.multiarray", &["_reconstruct", "scalar"]),
     ("numpy._core.numeric", &["_frombuffer"]),

@@ -66,7 +66,7 @@ pub(super) fn byte_len(shape: &[usize], item: usize) -> Result<usize> {
 }
 
 /// The strides in bytes of contiguous elements.
-pub(super) fn strides(shape: &[usize], order: Order, item: usize) -> Vec<isize> {
+pub(crate) fn strides(shape: &[usize], order: Order, item: usize) -> Vec<isize> {
     let mut strides = vec![0; shape.len()];
     let mut step = item as isize;
     let mut set = |axis: usize| {

@@ -25,6 +25,7 @@ use layout::{Axes, Tuple};
 
 pub use dtype::{ByteOrder, DType, Kind};
 pub use layout::Order;
+pub(crate) use layout::strides;
 pub use record::{Field, Record};
 pub use scalar::Scalar;
 pub use time::{TimeStep, TimeUnit};

@@ -135,7 +135,7 @@ pub(super) struct Parts<'g> {
     at: usize,
 }
 
-const PARTS: [&str; 4] = ["$array", "shape", "order", "data"];
+const PARTS: [&str; 5] = ["$array", "shape", "order", "base", "data"];
 
 impl<'g> Parts<'g> {
     pub(super) fn new(tree: &'g Tree<'g>, array: Box<Found<'g>>) -> Self {
@@ -147,6 +147,9 @@ impl<'g> MapAccess<'g> for Parts<'g> {
     type Error = Mismatch;
 
     fn next_key_seed<K: DeserializeSeed<'g>>(&mut self, seed: K) -> Result<Option<K::Value>> {
+        if self.at == 3 && self.array.base.is_none() {
+            self.at += 1;
+        }
         let name = PARTS.get(self.at);
         name.map(|name| seed.deserialize(BorrowedStrDeserializer::new(name))).transpose()
     }
@@ -157,6 +160,10 @@ impl<'g> MapAccess<'g> for Parts<'g> {
             1 => seed.deserialize(self.array.dtype.take()).map_err(Mismatch::custom),
             2 => seed.deserialize(SeqDeserializer::new(self.array.shape.iter().map(|&axis| axis as u64))),
             3 => seed.deserialize(BorrowedStrDeserializer::new(self.array.order)),
+            4 => {
+                let base = self.array.base.take().unwrap_or_default();
+                seed.deserialize(SeqDeserializer::new(base.into_iter().map(|axis| axis as u64)))
+            }
             _ => seed.deserialize(Payload { tree: self.tree, data: self.array.data.take() }),
         }
     }

@@ -12,7 +12,7 @@ use super::dtype;
 use super::form::{Call, Form};
 use super::list::Listed;
 use super::read::{Mismatch, Reader, Result};
-use crate::array::{Array, ByteOrder, DType, Kind};
+use crate::array::{self, Array, ByteOrder, DType, Kind, Order};
 use crate::buffer::Buffer;
 use crate::handoff;
 use crate::pickle::{Items, Node, NodeId};
@@ -21,6 +21,8 @@ use crate::pickle::{Items, Node, NodeId};
 pub(super) struct Found<'g> {
     pub(super) dtype: serde_json::Value,
     pub(super) shape: Vec<usize>,
+    /// The shape of the data, where elements are repeated.
+    pub(super) base: Option<Vec<usize>>,
     /// `C` or `F`.
     pub(super) order: &'static str,
     pub(super) data: Data<'g>,
@@ -57,10 +59,7 @@ pub(super) fn from_buffer<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Form
     let [buffer, dtype, shape, order] = call.between(5)?;
     let dtype = dtype::read(reader, dtype)?;
     let shape = axes(reader, call, shape)?;
-    let data = match reader.tree.node(buffer) {
-        Node::Buffer { index, .. } => Data::Frame(index),
-        _ => in_band(reader, buffer)?,
-    };
+    let data = elements(reader, buffer)?;
     let order = match (reader.tree.node(order), call.argument(4).map(|id| reader.tree.node(id))) {
         (Node::Str("C"), None | Some(Node::None)) => "C",
         (Node::Str("F"), None | Some(Node::None)) => "F",
@@ -68,6 +67,55 @@ pub(super) fn from_buffer<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Form
         _ => return Err(call.odd()),
     };
     form(&dtype, shape, order, data)
+}
+
+/// `ndarray(shape, dtype, buffer)`, or with all of `offset, strides, order` after them: what this crate writes. Strides are
+/// there where elements are repeated.
+pub(super) fn constructed<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Form<'g>> {
+    let [shape, dtype, buffer] = call.between(6)?;
+    let (dtype, shape) = (dtype::read(reader, dtype)?, axes(reader, call, shape)?);
+    let data = elements(reader, buffer)?;
+    let rest = [3, 4, 5].map(|at| call.argument(at).map(|id| reader.tree.node(id)));
+    let (strides, order) = match rest {
+        [None, None, None] => return form(&dtype, shape, "C", data),
+        [Some(Node::Int(0)), Some(strides), Some(Node::Str(order))] => (strides, order),
+        _ => return Err(call.odd()),
+    };
+    let order = match order {
+        "C" => Order::C,
+        "F" => Order::F,
+        _ => return Err(call.odd()),
+    };
+    let strides = match strides {
+        Node::None => return form(&dtype, shape, name(order), data),
+        Node::Tuple(strides) if strides.len() == shape.len() => strides,
+        _ => return Err(call.odd()),
+    };
+    let mut base = shape.clone();
+    let mut given = Vec::with_capacity(shape.len());
+    for (stride, held) in strides.zip(&mut base) {
+        let Node::Int(stride) = reader.tree.node(stride) else { return Err(call.odd()) };
+        if stride == 0 {
+            *held = 1;
+        }
+        given.push(stride);
+    }
+    let wanted = array::strides(&base, order, dtype.item_len());
+    let fits = |(&given, &wanted): (&i64, &isize)| given == 0 || given == wanted as i64;
+    if !given.iter().zip(&wanted).all(fits) {
+        return Err(call.odd());
+    }
+    let Form::Array(mut found) = form(&dtype, shape, name(order), data)? else { return Err(call.odd()) };
+    found.base = Some(base);
+    Ok(Form::Array(found))
+}
+
+/// The elements of an array, in band or out of band.
+fn elements<'g>(reader: Reader<'g>, buffer: NodeId) -> Result<Data<'g>> {
+    match reader.tree.node(buffer) {
+        Node::Buffer { index, .. } => Ok(Data::Frame(index)),
+        _ => in_band(reader, buffer),
+    }
 }
 
 /// An array that was written in C order and then had its axes put in another one.
@@ -117,10 +165,10 @@ fn permuted<'g>(
     form(&dtype, shape, order, data)
 }
 
-fn name(order: crate::array::Order) -> &'static str {
+fn name(order: Order) -> &'static str {
     match order {
-        crate::array::Order::C => "C",
-        crate::array::Order::F => "F",
+        Order::C => "C",
+        Order::F => "F",
     }
 }
 
@@ -185,7 +233,7 @@ pub(super) fn scalar<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Form<'g>>
 
 fn form<'g>(dtype: &DType, shape: Vec<usize>, order: &'static str, data: Data<'g>) -> Result<Form<'g>> {
     let dtype = serde_json::to_value(dtype).map_err(Mismatch::because)?;
-    Ok(Form::Array(Box::new(Found { dtype, shape, order, data })))
+    Ok(Form::Array(Box::new(Found { dtype, shape, base: None, order, data })))
 }
 
 fn in_band<'g>(reader: Reader<'g>, id: NodeId) -> Result<Data<'g>> {

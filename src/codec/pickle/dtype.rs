@@ -66,6 +66,7 @@ fn described<'g>(reader: Reader<'g>, id: NodeId, room: &Room<'_>) -> Result<(DTy
     let mut states = reader.tree.graph().states_of(object);
     let state = match (call.listed, states.next(), states.next()) {
         (Listed::DType, Some(state), None) => reader.tree.node(state),
+        (Listed::DType, None, None) => return constructed(reader, call, room).map(|dtype| (dtype, Vec::new())),
         _ => return Err(call.odd()),
     };
     let [code] = call.between(3)?;
@@ -98,6 +99,72 @@ fn described<'g>(reader: Reader<'g>, id: NodeId, room: &Room<'_>) -> Result<(DTy
         ))),
         _ => Ok((dtype, Vec::new())),
     }
+}
+
+/// `dtype("<f8")`, `dtype(bfloat16)`, or `dtype({"names": ..., "formats": ..., "offsets": ..., "itemsize": ...})`: what this
+/// crate writes.
+fn constructed<'g>(reader: Reader<'g>, call: Call<'g>, room: &Room<'_>) -> Result<DType> {
+    let [description] = call.exactly()?;
+    match reader.tree.node(description) {
+        Node::Str(text) => {
+            reader.tree.spend(text.len())?;
+            parse(text)
+        }
+        Node::Global { .. } if reader.tree.listed(description) == Some(Listed::BFloat16) => Ok(DType::BF16),
+        Node::Dict(entries) => described_record(reader, call, entries, &room.inside()?),
+        _ => Err(call.odd()),
+    }
+}
+
+/// A record as NumPy's constructor takes it: lists of names, dtypes, offsets and titles.
+fn described_record<'g>(reader: Reader<'g>, call: Call<'g>, mut entries: Items<'g>, room: &Room<'_>) -> Result<DType> {
+    let (mut lists, mut item) = ([None; 4], None);
+    while let (Some(key), Some(value)) = (entries.next(), entries.next()) {
+        reader.tree.spend(1)?;
+        let place = match (reader.tree.node(key), reader.tree.node(value)) {
+            (Node::Str("names"), Node::List(list)) => (0, list),
+            (Node::Str("formats"), Node::List(list)) => (1, list),
+            (Node::Str("offsets"), Node::List(list)) => (2, list),
+            (Node::Str("titles"), Node::List(list)) => (3, list),
+            (Node::Str("itemsize"), Node::Int(len)) => {
+                item = Some(usize::try_from(len).map_err(|_| call.odd())?);
+                continue;
+            }
+            _ => return Err(call.odd()),
+        };
+        lists[place.0] = Some(place.1);
+    }
+    let [Some(names), Some(formats), Some(offsets), mut titles] = lists else { return Err(call.odd()) };
+    let len = names.len();
+    if formats.len() != len || offsets.len() != len || titles.is_some_and(|titles| titles.len() != len) {
+        return Err(call.odd());
+    }
+    let mut laid = Vec::new();
+    for ((name, format), offset) in names.zip(formats).zip(offsets) {
+        let name = text(reader, call, name)?;
+        let Node::Int(offset) = reader.tree.node(offset) else { return Err(call.odd()) };
+        let offset = usize::try_from(offset).map_err(|_| call.odd())?;
+        room.take_field()?;
+        reader.tree.spend(FIELD + name.len())?;
+        let (format, shape) = match reader.tree.node(format) {
+            Node::Tuple(mut both) => match (both.next(), both.next(), both.next()) {
+                (Some(format), Some(shape), None) => (format, axes(reader, call, shape)?),
+                _ => return Err(call.odd()),
+            },
+            _ => (format, Vec::new()),
+        };
+        let (dtype, _) = described(reader, format, room)?;
+        let mut field = Field::new(name, dtype).with_shape(shape);
+        if let Some(title) = titles.as_mut().and_then(Iterator::next)
+            && !matches!(reader.tree.node(title), Node::None)
+        {
+            let title = text(reader, call, title)?;
+            reader.tree.spend(title.len())?;
+            field = field.with_title(title);
+        }
+        laid.push((offset, field));
+    }
+    lay(call, laid, item)
 }
 
 fn parse(text: &str) -> Result<DType> {
@@ -178,11 +245,7 @@ fn record<'g>(
     item: Option<usize>,
     room: &Room<'_>,
 ) -> Result<DType> {
-    let text = |id| match reader.tree.node(id) {
-        Node::Str(text) => Ok(text),
-        Node::OldStr(text) => std::str::from_utf8(text).map_err(|_| call.odd()),
-        _ => Err(call.odd()),
-    };
+    let text = |id| text(reader, call, id);
     let mut places = HashMap::new();
     while let (Some(name), Some(place)) = (fields.next(), fields.next()) {
         let name = text(name)?;
@@ -208,6 +271,19 @@ fn record<'g>(
         }
         laid.push((offset, field));
     }
+    lay(call, laid, item)
+}
+
+fn text<'g>(reader: Reader<'g>, call: Call<'g>, id: NodeId) -> Result<&'g str> {
+    match reader.tree.node(id) {
+        Node::Str(text) => Ok(text),
+        Node::OldStr(text) => std::str::from_utf8(text).map_err(|_| call.odd()),
+        _ => Err(call.odd()),
+    }
+}
+
+/// A record of fields at these offsets.
+fn lay(call: Call<'_>, mut laid: Vec<(usize, Field)>, item: Option<usize>) -> Result<DType> {
     laid.sort_by_key(|&(offset, _)| offset);
     let mut padded = Vec::with_capacity(2 * laid.len() + 1);
     let mut at = 0_usize;

@@ -55,11 +55,11 @@ pub(super) struct Call<'g> {
     pub(super) name: &'g str,
     pub(super) object: &'g Object,
     pub(super) arguments: Items<'g>,
-    first: [Option<NodeId>; 5],
+    first: [Option<NodeId>; 6],
 }
 
 impl<'g> Call<'g> {
-    /// An argument, by position, of which there are up to five.
+    /// An argument, by position, of which there are up to six.
     pub(super) fn argument(&self, at: usize) -> Option<NodeId> {
         self.first.get(at).copied().flatten()
     }
@@ -214,6 +214,7 @@ impl<'g> Reader<'g> {
             Listed::PosixPath => plain::path(self, call, '/').map(Form::Made),
             Listed::WindowsPath => plain::path(self, call, '\\').map(Form::Made),
             Listed::FromBuffer => array::from_buffer(self, call),
+            Listed::NdArray => array::constructed(self, call),
             Listed::Scalar => array::scalar(self, call),
             _ => Err(call.odd()),
         }

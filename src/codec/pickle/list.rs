@@ -8,6 +8,8 @@
 pub(super) enum Listed {
     /// A class of the user's, by its number in the order of [`Pickle::allow`](super::Pickle::allow)'s names.
     Allowed,
+    /// `ml_dtypes.bfloat16`, which NumPy has no name for.
+    BFloat16,
     ByteArray,
     Bytes,
     Complex,
@@ -49,9 +51,9 @@ pub(super) enum Listed {
 }
 
 use Listed::{
-    ByteArray, Bytes, Complex, Counter, DType, Date, DateTime, Decimal, DefaultDict, Deque, Dict, Ellipsis, Encode,
-    Fraction, FromBuffer, FrozenSet, List, NdArray, Object, OrderedDict, PosixPath, Range, Reconstruct, Reconstructor,
-    Scalar, Set, Slice, Time, TimeDelta, TimeZone, Tuple, Type, Uuid, WindowsPath,
+    BFloat16, ByteArray, Bytes, Complex, Counter, DType, Date, DateTime, Decimal, DefaultDict, Deque, Dict, Ellipsis,
+    Encode, Fraction, FromBuffer, FrozenSet, List, NdArray, Object, OrderedDict, PosixPath, Range, Reconstruct,
+    Reconstructor, Scalar, Set, Slice, Time, TimeDelta, TimeZone, Tuple, Type, Uuid, WindowsPath,
 };
 
 /// Module, name, meaning; sorted, so that it can be searched.
@@ -105,6 +107,7 @@ pub(super) const LIST: &[(&str, &str, Listed)] = &[
     ("datetime", "timezone", TimeZone),
     ("decimal", "Decimal", Decimal),
     ("fractions", "Fraction", Fraction),
+    ("ml_dtypes", "bfloat16", BFloat16),
     ("numpy", "dtype", DType),
     ("numpy", "ndarray", NdArray),
     ("numpy._core.multiarray", "_reconstruct", Reconstruct),
