@@ -10,12 +10,15 @@
 //! ```text
 //!   pickle ── input ──> opcodes ── machine ──> stack, memo ──> graph: nodes, items, objects
 //! ```
+//!
+//! The other way, [`Output`] writes opcodes with their arguments; what they are to build is again for others to know.
 
 mod graph;
 mod input;
 mod machine;
 mod memo;
-mod opcode;
+pub(crate) mod opcode;
+mod output;
 mod text;
 
 #[cfg(test)]
@@ -25,3 +28,4 @@ mod tests;
 use graph::Shape;
 pub(crate) use graph::{Construction, Graph, Items, Node, NodeId, Object};
 pub(crate) use machine::{Bounds, read};
+pub(crate) use output::{Memoized, Output};

@@ -3,7 +3,7 @@
 /// Declares each opcode as a constant, and the function that names one.
 macro_rules! opcodes {
     ($($name:ident = $code:literal),* $(,)?) => {
-        $(pub(super) const $name: u8 = $code;)*
+        $(pub(crate) const $name: u8 = $code;)*
 
         /// The name that CPython gives an opcode.
         pub(super) fn name(opcode: u8) -> &'static str {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use clap::{Args, ValueEnum};
-use outband::{Decode, Encode, Envelope, Json, MsgPack, Multipart, SocketExt, Value};
+use outband::{Decode, Encode, Envelope, Json, MsgPack, Multipart, Pickle, SocketExt, Value};
 use tracing::{info, warn};
 
 use crate::Fallible;
@@ -29,6 +29,8 @@ enum Format {
     Msgpack,
     /// What pyzmq's send_json and recv_json speak
     Json,
+    /// What pyzmq's send_pyobj and recv_pyobj speak, and pickle.dumps with a buffer_callback
+    Pickle,
 }
 
 impl Format {
@@ -40,6 +42,9 @@ impl Format {
         match self {
             Self::Msgpack => through(&MsgPack::new(), message),
             Self::Json => through(&Json::new(), message),
+            // one frame comes back as one frame: a recv_pyobj takes no more
+            Self::Pickle if message.buffers().is_empty() => through(&Pickle::new().in_band(), message),
+            Self::Pickle => through(&Pickle::new(), message),
         }
     }
 }

@@ -11,20 +11,26 @@ mod plain;
 mod read;
 mod time;
 mod tree;
+mod write;
 
-use std::collections::BTreeSet;
+use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
 
+use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned};
 
-use super::Decode;
+use super::place::{BufferInfo, Placement, Policy};
+use super::{Decode, Encode, MsgPack, check_sizes};
 use crate::buffer::Buffer;
 use crate::error::{Detail, Error, Result, excerpt};
 use crate::handoff::{self, Owners};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
 use crate::pickle::{self, Bounds};
+use crate::scratch;
 use tree::Tree;
+use write::{Classes, Writer};
 
 /// Python's pickle, read and never run: what an unmodified Python program sends.
 ///
@@ -66,16 +72,24 @@ use tree::Tree;
 /// assert!(error.is_peer() && error.to_string().contains("system of os"));
 /// # Ok::<(), outband::Error>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone)]
 pub struct Pickle {
-    allowed: BTreeSet<String>,
+    classes: Classes,
+    policy: Policy,
     limits: Limits,
+}
+
+impl Default for Pickle {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Pickle {
     /// The codec with its defaults: no class of anybody's own is read.
     pub const fn new() -> Self {
-        Self { allowed: BTreeSet::new(), limits: Limits::new() }
+        let policy = Policy { out_of_band_from: MsgPack::OUT_OF_BAND_FROM, compression: None, callback: None };
+        Self { classes: Classes::new(), policy, limits: Limits::new() }
     }
 
     /// Reads instances of one class as records: `allow("shop.Order")` for the class `Order` of the module `shop`.
@@ -111,15 +125,78 @@ impl Pickle {
     /// # Ok::<(), outband::Error>(())
     /// ```
     pub fn allow(mut self, class: impl Into<String>) -> Self {
-        self.allowed.insert(class.into());
+        self.classes.allowed.insert(class.into());
         self
+    }
+
+    /// Writes structs of one name as instances of a class: `write_as("Order", "shop.Order")` for the struct `Order` and the class
+    /// `Order` of the module `shop`.
+    ///
+    /// The name of the struct is serde's: `#[serde(rename)]` changes it. In Python the class is imported and
+    /// an instance of it made without calling its `__init__`; the fields become its attributes, or go to its
+    /// `__setstate__`, as for an instance that Python pickled. That suits plain classes and dataclasses, frozen ones too, and not those with
+    /// `__slots__`. Reading them back takes [`allow`](Self::allow).
+    ///
+    /// The module is what comes before the first part with a capital, or before the last dot: `shop.Outer.Inner` is
+    /// `Outer.Inner` of `shop`. Where that is wrong a colon says it: `shop.Outer:inner`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use outband::{Decode, Encode, Pickle};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    /// struct Order { id: u32 }
+    ///
+    /// let codec = Pickle::new().write_as("Order", "shop.Order").allow("shop.Order");
+    /// let message = codec.encode(&Order { id: 7 })?;
+    /// let order: Order = codec.decode(message)?;
+    /// assert_eq!(order, Order { id: 7 });
+    /// # Ok::<(), outband::Error>(())
+    /// ```
+    pub fn write_as(mut self, name: impl Into<String>, class: impl Into<String>) -> Self {
+        self.classes.structs.insert(name.into(), class.into());
+        self
+    }
+
+    /// Sets from how many bytes on a [`Buffer`] gets a frame of its own; 0 for all. Arrays have one however short they are, as in
+    /// Python.
+    pub fn out_of_band_from(mut self, len: usize) -> Self {
+        self.policy.out_of_band_from = len;
+        self
+    }
+
+    /// Decides for each buffer and array where it goes, [`InBand`](Placement::InBand) or
+    /// [`OutOfBand`](Placement::OutOfBand): Python would not decompress it. Called once per buffer, in order of serialization.
+    pub fn placement(mut self, decide: impl Fn(&BufferInfo) -> Placement + Send + Sync + 'static) -> Self {
+        self.policy.callback = Some(Arc::new(decide));
+        self
+    }
+
+    /// Writes everything into one frame: what `recv_pyobj` and `pickle.loads(socket.recv())` take. Buffers and arrays are
+    /// copied into it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use outband::{Array, Encode, Pickle};
+    ///
+    /// let array = Array::from_vec(vec![0.5_f64; 1000]);
+    /// assert_eq!(Pickle::new().encode(&array)?.buffers().len(), 1);
+    /// assert_eq!(Pickle::new().in_band().encode(&array)?.buffers().len(), 0);
+    /// # Ok::<(), outband::Error>(())
+    /// ```
+    pub fn in_band(self) -> Self {
+        self.placement(|_| Placement::InBand)
     }
 
     /// Sets what a message may cost.
     ///
     /// [`Limits::metadata_bytes`] bounds the pickle, and again what it would be if everything shared in it were written out
-    /// (a byte for each node, and the bytes of text and bytes). [`Limits::depth`] bounds its nesting.
-    pub const fn limits(mut self, limits: Limits) -> Self {
+    /// (a byte for each node, and the bytes of text and bytes). [`Limits::depth`] bounds its nesting. Encoding keeps to
+    /// them as well, so that nothing is sent that a receiver with the same limits refuses.
+    pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
@@ -127,7 +204,7 @@ impl Pickle {
     fn build<T: DeserializeOwned>(&self, data: &[u8], frames: &[Buffer]) -> Result<T> {
         let most = self.limits.max_metadata();
         let graph = pickle::read(data, frames.len(), &Bounds { nodes: most.saturating_add(8), memo: most })?;
-        let tree = Tree::new(&graph, frames, &self.limits, &self.allowed)?;
+        let tree = Tree::new(&graph, frames, &self.limits, &self.classes.allowed)?;
         T::deserialize(tree.root()).map_err(|mismatch| {
             let reason = excerpt(mismatch);
             match tree.failure() {
@@ -156,13 +233,31 @@ fn mistyped<'de, T: Deserialize<'de>>(tree: &'de Tree<'de>, reason: String) -> E
 /// The deepest pickle whose errors name a path: noting it takes as much stack again per level as decoding.
 const PATH_DEPTH: usize = 32;
 
+impl<T: Serialize + ?Sized> Encode<T> for Pickle {
+    fn encode(&self, value: &T) -> Result<Multipart> {
+        scratch::with(|data| {
+            let frames = self.encode_into(value, data)?;
+            Ok(Multipart::new(scratch::freeze(data), frames))
+        })
+    }
+
+    fn encode_into(&self, value: &T, data: &mut Vec<u8>) -> Result<Vec<Buffer>> {
+        let mut writer = Writer::new(data, &self.policy, &self.classes, self.limits.max_depth());
+        value.serialize(&mut writer).map_err(|error| error.into_error(&self.limits))?;
+        let written = writer.finish();
+        check_sizes(&self.limits, written.whole_len, &written.frames)?;
+        Ok(written.frames)
+    }
+
+    fn encode_in_band(&self, value: &T) -> Result<Multipart> {
+        self.clone().in_band().encode(value)
+    }
+}
+
 impl<T: DeserializeOwned> Decode<T> for Pickle {
     fn decode(&self, message: Multipart) -> Result<T> {
         let (data, frames) = message.into_parts();
-        self.limits.check_metadata(data.len() as u64)?;
-        self.limits.check_frames(frames.len() as u64)?;
-        let total = frames.iter().fold(data.len() as u64, |sum, frame| sum.saturating_add(frame.len() as u64));
-        self.limits.check_total(total)?;
+        check_sizes(&self.limits, data.len() as u64, &frames)?;
         let shared = Rc::new((data, frames));
         let owners = Owners::of(shared.clone(), self.limits.max_total());
         handoff::with_owners(owners, || self.build(&shared.0, &shared.1))
@@ -176,5 +271,16 @@ impl<T: DeserializeOwned> Decode<T> for Pickle {
         self.limits.check_metadata(data.len() as u64)?;
         // there are no frames to share; bytes are copied out
         self.build(data, &[])
+    }
+}
+
+impl fmt::Debug for Pickle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pickle")
+            .field("classes", &self.classes)
+            .field("out_of_band_from", &self.policy.out_of_band_from)
+            .field("placement", &self.policy.callback.as_ref().map(|_| "callback"))
+            .field("limits", &self.limits)
+            .finish()
     }
 }

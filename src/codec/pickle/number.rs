@@ -79,6 +79,41 @@ pub(super) fn digits(bytes: &[u8]) -> Result<String> {
     Ok(text)
 }
 
+/// An integer in decimal, as bytes: little-endian, two's complement. `None` where it is none, or has more digits than are
+/// written out.
+pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
+    const GROUP: usize = 9;
+    let (is_negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if !(1..=MAX_DIGITS).contains(&digits.len()) || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let (first, rest) = digits.split_at(digits.len() % GROUP);
+    let mut limbs: Vec<u32> = Vec::new();
+    for group in std::iter::once(first.as_bytes()).chain(rest.as_bytes().chunks(GROUP)) {
+        let mut carry = group.iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0'));
+        for limb in &mut limbs {
+            carry += u64::from(*limb) * 1_000_000_000;
+            *limb = carry as u32;
+            carry >>= 32;
+        }
+        if carry > 0 {
+            limbs.push(carry as u32);
+        }
+    }
+    // with a byte for the sign
+    let mut bytes: Vec<u8> = limbs.into_iter().flat_map(u32::to_le_bytes).chain([0]).collect();
+    if is_negative {
+        let mut carry = true;
+        for byte in &mut bytes {
+            (*byte, carry) = (!*byte).overflowing_add(carry.into());
+        }
+    }
+    Some(bytes)
+}
+
 /// An integer in decimal, without what Python would not print.
 pub(super) fn plain(digits: &str) -> Result<String> {
     let (sign, digits) = match digits.strip_prefix('-') {
@@ -112,7 +147,7 @@ pub(super) fn decimal(text: &str) -> Result<f64> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use super::{digits, float, from_bytes, plain, signed, unsigned};
+    use super::{bytes, digits, float, from_bytes, plain, signed, unsigned};
     use crate::pickle::Node;
 
     #[test]
@@ -141,6 +176,21 @@ mod tests {
         assert_eq!(signed(Node::BigText("-170141183460469231731687303715884105728")), Some(i128::MIN));
         assert_eq!(unsigned(Node::BigText("+340282366920938463463374607431768211455")), Some(u128::MAX));
         assert_eq!(signed(Node::None), None);
+    }
+
+    #[test]
+    fn decimal_digits_become_the_bytes_that_they_came_from() {
+        let long = [-1_i32, 1].map(|sign| format!("{}{}", if sign < 0 { "-" } else { "" }, "987654321".repeat(40)));
+        let numbers =
+            [i128::MIN, i128::MAX, 0, -1, 999_999_999, 1_000_000_000, -(1 << 64)].map(|value| value.to_string());
+        for text in numbers.iter().chain(&long) {
+            assert_eq!(&digits(&bytes(text).unwrap()).unwrap(), text);
+        }
+        assert_eq!(bytes("+007").unwrap()[..1], [7]);
+        assert_eq!(digits(&bytes(&"9".repeat(4290)).unwrap()).unwrap(), "9".repeat(4290));
+        for text in ["", "-", "1.5", " 1", "1_0", "١", &"9".repeat(4301)] {
+            assert_eq!(bytes(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -14,9 +14,9 @@ use crate::pickle::{Node, NodeId};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span(i128);
 
-const SECOND: i128 = 1_000_000;
-const DAY: i128 = 86_400 * SECOND;
-const MOST_DAYS: i64 = 999_999_999;
+pub(super) const SECOND: i128 = 1_000_000;
+pub(super) const DAY: i128 = 86_400 * SECOND;
+pub(super) const MOST_DAYS: i64 = 999_999_999;
 
 impl Span {
     pub(super) fn seconds(self) -> f64 {
@@ -101,6 +101,16 @@ fn time_of_day(clock: &[u8]) -> Option<String> {
     }
     let fraction = if micros == 0 { String::new() } else { format!(".{micros:06}") };
     Some(format!("{hour:02}:{minute:02}:{second:02}{fraction}"))
+}
+
+/// Whether these are a date as Python packs it.
+pub(super) fn is_date([a, b, month, day]: [u8; 4]) -> bool {
+    date(a, b, month, day).is_some()
+}
+
+/// Whether these are a time of day as Python packs it.
+pub(super) fn is_time(clock: [u8; 6]) -> bool {
+    time_of_day(&clock).is_some()
 }
 
 /// The offset of the zone of a time in microseconds; `None` where it has no zone.

@@ -1,0 +1,81 @@
+//! The classes that a codec knows by name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::ser::Error as _;
+
+use crate::codec::unserializable::{Result, Unserializable};
+use crate::error::excerpt;
+
+/// The classes of the peer's own that may be read and written.
+#[derive(Clone, Debug, Default)]
+pub(in crate::codec::pickle) struct Classes {
+    /// Those whose instances are read, and written where a value holds one.
+    pub(in crate::codec::pickle) allowed: BTreeSet<String>,
+    /// By the name of the struct that is written as one.
+    pub(in crate::codec::pickle) structs: BTreeMap<String, String>,
+}
+
+impl Classes {
+    pub(in crate::codec::pickle) const fn new() -> Self {
+        Self { allowed: BTreeSet::new(), structs: BTreeMap::new() }
+    }
+
+    /// The class that structs of this name are written as: its module and its name there.
+    #[inline]
+    pub(super) fn of_struct(&self, name: &str) -> Result<Option<(&str, &str)>> {
+        match self.structs.is_empty() {
+            true => Ok(None),
+            false => self.structs.get(name).map(|class| split(class)).transpose(),
+        }
+    }
+
+    /// The module of a class that instances may be written of, and its name there.
+    pub(super) fn of_instance(&self, class: &str) -> Result<(&str, &str)> {
+        match self.allowed.get(class) {
+            Some(class) => split(class),
+            None => Err(Unserializable::custom(format_args!(
+                "an instance of {0}: Pickle::allow(\"{0}\") reads and writes them",
+                excerpt(class)
+            ))),
+        }
+    }
+}
+
+/// Takes `shop.Order` or `shop.Outer.Inner` apart: the module is what comes before a colon, or before the first part that begins with a
+/// capital, or else before the last dot.
+fn split(class: &str) -> Result<(&str, &str)> {
+    let capital = |&(at, _): &(usize, &str)| class[at + 1..].starts_with(char::is_uppercase);
+    let at = match class.find(':') {
+        Some(colon) => Some(colon),
+        None => class.match_indices('.').find(capital).map(|(at, _)| at).or_else(|| class.rfind('.')),
+    };
+    match at.map(|at| (&class[..at], &class[at + 1..])) {
+        Some((module, name)) if !module.is_empty() && !name.is_empty() => Ok((module, name)),
+        _ => Err(Unserializable::custom(format_args!("the class {}, which names no module", excerpt(class)))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn a_class_is_taken_apart_where_its_module_ends() {
+        for (class, expected) in [
+            ("shop.Order", Some(("shop", "Order"))),
+            ("shop.orders.Order", Some(("shop.orders", "Order"))),
+            ("shop.Outer.Inner", Some(("shop", "Outer.Inner"))),
+            ("shop.models.order", Some(("shop.models", "order"))),
+            ("shop.Outer:inner", Some(("shop.Outer", "inner"))),
+            ("Shop.Order", Some(("Shop", "Order"))),
+            ("__main__.Order", Some(("__main__", "Order"))),
+            ("Order", None),
+            (".Order", None),
+            ("shop.", None),
+            ("", None),
+        ] {
+            assert_eq!(split(class).ok(), expected, "{class}");
+        }
+    }
+}
