@@ -7,7 +7,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use outband::{Buffer, Encode, ErrorKind, MsgPack, Multipart, Placement, SocketExt, from_multipart, to_multipart};
+use outband::{
+    Buffer, Encode, ErrorKind, MsgPack, Multipart, Pickle, Placement, SocketExt, from_multipart, to_multipart,
+};
 use serde::de::Error as _;
 use serde::ser::{Error as _, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -80,15 +82,19 @@ fn a_failed_or_panicking_serialize_leaves_nothing_behind() {
         let (buffer, drops) = counted();
         // nested, so that it happens inside compound states too
         let value = vec![Some(Midway(vec![big(9), buffer], end))];
-        match catch_unwind(AssertUnwindSafe(|| to_multipart(&value))) {
-            Ok(result) => {
-                let error = result.unwrap_err();
-                assert_eq!(error.kind(), ErrorKind::Caller);
-                assert_eq!(error.to_string(), "the value does not serialize: midway");
+        let encodes: [fn(&Vec<Option<Midway>>) -> outband::Result<Multipart>; 2] =
+            [|value| to_multipart(value), |value| Pickle::new().encode(value)];
+        for encode in encodes {
+            match catch_unwind(AssertUnwindSafe(|| encode(&value))) {
+                Ok(result) => {
+                    let error = result.unwrap_err();
+                    assert_eq!(error.kind(), ErrorKind::Caller);
+                    assert_eq!(error.to_string(), "the value does not serialize: midway");
+                }
+                Err(_) => assert!(matches!(end, End::Panic)),
             }
-            Err(_) => assert!(matches!(end, End::Panic)),
+            is_clean();
         }
-        is_clean();
         assert_eq!(drops.load(Ordering::SeqCst), 0);
         drop(value);
         assert_eq!(drops.load(Ordering::SeqCst), 1, "the failed message held on to a buffer");

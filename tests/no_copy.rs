@@ -242,6 +242,16 @@ const CONVERSIONS: &[Row] = &[
         let message = Multipart::new(&b"\x80\x05\x97."[..], vec![buffer.clone()]);
         (at(&buffer), at(&Decode::<Buffer>::decode(&Pickle::new(), message).unwrap()))
     }),
+    ("Pickle, an array that is written and read", || {
+        let array = Array::from_vec(vec![0.5_f64; LEN]);
+        let message = Pickle::new().encode(&("name", &array)).unwrap();
+        (at(array.data()), at(Decode::<(String, Array)>::decode(&Pickle::new(), message).unwrap().1.data()))
+    }),
+    ("Pickle, a buffer that is written and read", || {
+        let buffer = Buffer::from_vec(vec![1_u8; LEN]);
+        let message = Pickle::new().encode(&("name", &buffer)).unwrap();
+        (at(&buffer), at(&Decode::<(String, Buffer)>::decode(&Pickle::new(), message).unwrap().1))
+    }),
     ("Pickle, bytes that are most of the pickle", || {
         let pickle = Bytes::from([&b"B\xa0\x86\x01\0"[..], &[1; LEN], b"."].concat());
         let message = Multipart::new(pickle.clone(), vec![]);

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Debug;
 
-use outband::{Buffer, Decode, Encode, Limits, MsgPack, Placement, memory};
+use outband::{Buffer, Decode, Encode, Limits, MsgPack, Multipart, Pickle, Placement, memory};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -214,15 +214,36 @@ where
     };
     let by_threshold = move |len: usize| if len >= threshold { Placement::OutOfBand } else { Placement::InBand };
     let use_index = random.below(2) == 0;
-    let codec = match use_index {
+    let placed =
+        |(index, buffer): (usize, &&Buffer)| if use_index { by_index(index) } else { by_threshold(buffer.len()) };
+
+    let msgpack = match use_index {
         true => MsgPack::new().placement(move |buffer| by_index(buffer.index())),
         false => MsgPack::new().out_of_band_from(threshold),
     };
+    let message = travels(&msgpack, value, placed);
+    assert_eq!(&msgpack.decode_ref::<T>(&message).unwrap(), value);
+    let mut stream = Vec::new();
+    message.write_to(&mut stream).unwrap();
+    assert_eq!(&outband::from_multipart::<T>(Multipart::read_from(&mut &stream[..]).unwrap()).unwrap(), value);
 
+    let pickle = match use_index {
+        true => Pickle::new().placement(move |buffer| by_index(buffer.index())),
+        false => Pickle::new().out_of_band_from(threshold),
+    };
+    travels(&pickle, value, placed);
+    let alone = Encode::<T>::encode_in_band(&pickle, value).unwrap();
+    assert_eq!((&Decode::<T>::decode(&pickle, alone.clone()).unwrap(), alone.buffers().len()), (value, 0));
+}
+
+/// Encodes a value whose buffers are placed so, and decodes it again.
+fn travels<T, C>(codec: &C, value: &T, placed: impl Fn((usize, &&Buffer)) -> Placement) -> Multipart
+where
+    T: Buffers + PartialEq + Debug,
+    C: Encode<T> + Decode<T>,
+{
     let mut buffers = Vec::new();
     value.buffers(&mut buffers);
-    let placed =
-        |(index, buffer): (usize, &&Buffer)| if use_index { by_index(index) } else { by_threshold(buffer.len()) };
     let mut seen = HashSet::new();
     let out = buffers.iter().enumerate().filter(|&(index, buffer)| placed((index, buffer)) == Placement::OutOfBand);
     let expected: Vec<_> =
@@ -239,11 +260,7 @@ where
     let frames: Vec<_> = message.buffers().iter().map(|buffer| (buffer.as_ptr(), buffer.len())).collect();
     assert_eq!(frames, expected, "one frame for each distinct buffer, in order");
 
-    assert_eq!(&codec.decode_ref::<T>(&message).unwrap(), value);
-    let mut stream = Vec::new();
-    message.write_to(&mut stream).unwrap();
-    assert_eq!(&outband::from_multipart::<T>(outband::Multipart::read_from(&mut &stream[..]).unwrap()).unwrap(), value);
-    let back: T = codec.decode(message).unwrap();
+    let back: T = codec.decode(message.clone()).unwrap();
     assert_eq!(&back, value);
     let mut shared = Vec::new();
     back.buffers(&mut shared);
@@ -252,6 +269,7 @@ where
             assert_eq!(buffer.as_ptr(), original.as_ptr(), "an out-of-band buffer is the frame itself");
         }
     }
+    message
 }
 
 #[test]
@@ -312,6 +330,22 @@ fn what_the_sender_lets_through_no_receiver_finds_too_deep() {
                         assert!(error.is_limit(), "{error}");
                         assert_eq!(error.to_string(), "the value is nested deeper than the limit of 20");
                     }
+                }
+            }
+        }
+    }
+    // a unit is `None` in Python, and no list without elements
+    let (pickle, looser) = (Pickle::new().limits(Limits::new().depth(20)), Pickle::new());
+    for (inner, levels) in innermost.iter().zip([1, 2, 1]) {
+        for (wrap, each) in wraps {
+            for count in 0..25 {
+                let value = (0..count).fold(inner(), |chain, _| wrap(chain));
+                let decoded: outband::Result<Chain> = pickle.decode(looser.encode(&value).unwrap());
+                let encoded = pickle.encode(&value);
+                assert_eq!(encoded.is_ok(), levels + count * each <= 20, "{count} times {each} levels around {levels}");
+                assert_eq!(decoded.is_ok(), encoded.is_ok(), "{count} times {each} levels around {levels}");
+                if let Err(error) = encoded {
+                    assert_eq!(error.to_string(), "the value is nested deeper than the limit of 20");
                 }
             }
         }

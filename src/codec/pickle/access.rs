@@ -160,10 +160,8 @@ impl<'g> MapAccess<'g> for Parts<'g> {
             1 => seed.deserialize(self.array.dtype.take()).map_err(Mismatch::custom),
             2 => seed.deserialize(SeqDeserializer::new(self.array.shape.iter().map(|&axis| axis as u64))),
             3 => seed.deserialize(BorrowedStrDeserializer::new(self.array.order)),
-            4 => {
-                let base = self.array.base.take().unwrap_or_default();
-                seed.deserialize(SeqDeserializer::new(base.into_iter().map(|axis| axis as u64)))
-            }
+            // an option to who reads it, which a sequence alone is not
+            4 => seed.deserialize(serde_json::Value::from(self.array.base.take())).map_err(Mismatch::custom),
             _ => seed.deserialize(Payload { tree: self.tree, data: self.array.data.take() }),
         }
     }
