@@ -9,6 +9,9 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use outband::{Array, Buffer, Encode, MsgPack, SocketExt, Value};
 
+#[path = "support/python.rs"]
+mod python;
+
 struct Echo {
     child: Child,
     output: BufReader<ChildStdout>,
@@ -120,6 +123,18 @@ fn json_comes_back_as_json() {
     request.send("{", 0).unwrap();
     assert_eq!(request.recv_multipart(0).unwrap()[0], b"");
     echo.stop(libc::SIGTERM);
+}
+
+#[test]
+fn pickles_come_back_to_pyzmq_in_as_many_frames_as_they_were_sent_in() {
+    let echo = Echo::start(&["--format", "pickle"]);
+    python::Script::start("pickle_echo.py", &[&echo.endpoint]).finish();
+    let (printed, logged) = echo.stop(libc::SIGTERM);
+    assert_eq!(printed, "");
+    assert!(
+        logged.contains("answered=26") && logged.contains("refused=8") && logged.contains("system of os"),
+        "{logged}"
+    );
 }
 
 #[test]

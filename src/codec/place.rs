@@ -23,19 +23,25 @@ pub enum Placement {
 #[derive(Clone, Copy, Debug)]
 pub struct BufferInfo {
     index: usize,
+    address: usize,
     len: usize,
     item: usize,
     default: Placement,
 }
 
 impl BufferInfo {
-    pub(crate) fn new(index: usize, len: usize, default: Placement) -> Self {
-        Self { index, len, item: handoff::item(), default }
+    pub(crate) fn new(index: usize, bytes: &[u8], default: Placement) -> Self {
+        Self { index, address: bytes.as_ptr().addr(), len: bytes.len(), item: handoff::item(), default }
     }
 
     /// Which buffer of the value this is, in order of serialization, from 0; a buffer used twice is counted twice.
     pub fn index(&self) -> usize {
         self.index
+    }
+
+    /// Where its first byte lies in memory: which buffer it is, to who holds it as well. Of an empty one it says nothing.
+    pub fn address(&self) -> usize {
+        self.address
     }
 
     /// Its length in bytes.
@@ -70,15 +76,15 @@ pub(crate) struct Policy {
 pub(crate) type Decide = dyn Fn(&BufferInfo) -> Placement + Send + Sync;
 
 impl Policy {
-    fn decide(&self, index: usize, len: usize) -> Placement {
+    fn decide(&self, index: usize, bytes: &[u8]) -> Placement {
         let default = match self.compression {
-            _ if len < self.out_of_band_from && !handoff::is_out_of_band() => Placement::InBand,
+            _ if bytes.len() < self.out_of_band_from && !handoff::is_out_of_band() => Placement::InBand,
             None => Placement::OutOfBand,
             Some(compression) => Placement::Compressed(compression),
         };
         match &self.callback {
             None => default,
-            Some(decide) => decide(&BufferInfo::new(index, len, default)),
+            Some(decide) => decide(&BufferInfo::new(index, bytes, default)),
         }
     }
 }
@@ -130,10 +136,16 @@ impl<'p> Placed<'p> {
     }
 
     /// Where the next buffer goes.
-    pub(crate) fn decide(&mut self, len: usize) -> Placement {
+    pub(crate) fn decide(&mut self, bytes: &[u8]) -> Placement {
         let index = self.seen;
         self.seen += 1;
-        self.policy.decide(index, len)
+        self.policy.decide(index, bytes)
+    }
+
+    /// A frame for this buffer alone.
+    pub(crate) fn frame_for(&mut self, buffer: Buffer) -> usize {
+        self.frames.push(buffer);
+        self.frames.len() - 1
     }
 
     /// The frame that holds this buffer: one that is there already, or a new one.

@@ -7,8 +7,8 @@ use crate::error::{Detail, Result};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
 
-/// What another codec encodes, compressed into one frame: the `send_zipped_pickle` of pyzmq's documentation, with any
-/// codec in the place of pickle.
+/// What another codec encodes, compressed into one frame: the `send_zipped_pickle` of pyzmq's documentation with
+/// [`Pickle`](super::Pickle), or with any other codec in its place.
 ///
 /// **On the wire** the message is one frame, a zlib stream (RFC 1950) of what the inner codec wrote. With [`MsgPack`],
 /// the default, that is `zlib.compress(msgpack.packb(value))` in Python: all buffers are in band, and copied. An inner codec

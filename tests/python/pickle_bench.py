@@ -1,4 +1,5 @@
-"""Writes the messages of benches/pickle.rs to a folder, and prints how long `pickle.loads` takes: its best times, in seconds."""
+"""Writes the messages of benches/pickle.rs to a folder, and prints how long `pickle.loads` and `pickle.dumps` take: their best times,
+in seconds."""
 
 import gc
 import pickle
@@ -35,6 +36,7 @@ for name, value in MESSAGES.items():
     data = pickle.dumps(value, protocol=5)
     (folder / name).write_bytes(data)
     print(name, best(9, lambda: pickle.loads(data)))
+    print("dump", name, best(9, lambda: pickle.dumps(value, protocol=5)))
 
 buffers = []
 arrays = [numpy.full((128, 1024), index, "f8") for index in range(64)]
@@ -44,3 +46,4 @@ frames = [bytes(buffer.raw()) for buffer in buffers]
 for index, frame in enumerate(frames):
     (folder / f"array{index}").write_bytes(frame)
 print("arrays", best(99, lambda: pickle.loads(data, buffers=frames)))
+print("dump arrays", best(99, lambda: pickle.dumps(arrays, protocol=5, buffer_callback=[].append)))

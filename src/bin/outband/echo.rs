@@ -1,9 +1,10 @@
 //! `outband echo`: sends every message back, decoded and encoded again.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 
 use clap::{Args, ValueEnum};
-use outband::{Decode, Encode, Envelope, Json, MsgPack, Multipart, Pickle, SocketExt, Value};
+use outband::{Decode, Encode, Envelope, Json, MsgPack, Multipart, Pickle, Placement, SocketExt, Value};
 use tracing::{info, warn};
 
 use crate::Fallible;
@@ -42,9 +43,17 @@ impl Format {
         match self {
             Self::Msgpack => through(&MsgPack::new(), message),
             Self::Json => through(&Json::new(), message),
-            // one frame comes back as one frame: a recv_pyobj takes no more
-            Self::Pickle if message.buffers().is_empty() => through(&Pickle::new().in_band(), message),
-            Self::Pickle => through(&Pickle::new(), message),
+            Self::Pickle => {
+                // in as many frames as it came in: a recv_pyobj takes no more than one
+                let frames: HashSet<_> = message.buffers().iter().map(|frame| frame.as_ptr().addr()).collect();
+                let is_empty = message.buffers().iter().any(|frame| frame.is_empty());
+                let codec = Pickle::new().placement(move |buffer| match buffer.is_empty() {
+                    true if is_empty => Placement::OutOfBand,
+                    false if frames.contains(&buffer.address()) => Placement::OutOfBand,
+                    _ => Placement::InBand,
+                });
+                through(&codec, message)
+            }
         }
     }
 }

@@ -106,14 +106,14 @@ impl<'w> Writer<'w> {
         if bytes.len() >= self.placed.out_of_band_from() {
             return self.buffer(Buffer::copy_from_slice(bytes));
         }
-        self.placed.decide(bytes.len());
+        self.placed.decide(bytes);
         memory::count_copy(bytes.len());
         self.binary(bytes)
     }
 
     /// Puts a buffer where its placement says.
     pub(super) fn buffer(&mut self, buffer: Buffer) -> Result<()> {
-        match self.placed.decide(buffer.len()) {
+        match self.placed.decide(&buffer) {
             Placement::InBand => {
                 memory::count_copy(buffer.len());
                 self.binary(&buffer)

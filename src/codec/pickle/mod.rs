@@ -32,12 +32,15 @@ use crate::scratch;
 use tree::Tree;
 use write::{Classes, Writer};
 
-/// Python's pickle, read and never run: what an unmodified Python program sends.
+/// Python's pickle, read and never run, and written: what an unmodified Python program sends and receives.
 ///
-/// | Python | frames |
-/// |---|---|
-/// | `socket.send_pyobj(obj)`, `socket.send(pickle.dumps(obj))` | the pickle, of any protocol from 0 to 5 |
-/// | `pickle.dumps(obj, protocol=5, buffer_callback=buffers.append)`, then `send_multipart([data, *buffers])` | the pickle, then its buffers in order |
+/// | Python sends | Python receives | frames |
+/// |---|---|---|
+/// | `socket.send_pyobj(obj)`, `socket.send(pickle.dumps(obj))` | `socket.recv_pyobj()`, with [`in_band`](Self::in_band) here | the pickle; read of any protocol from 0 to 5, written of protocol 5 |
+/// | `pickle.dumps(obj, protocol=5, buffer_callback=buffers.append)`, then `send_multipart([data, *buffers])` | `data, *buffers = socket.recv_multipart(copy=False)`, then `pickle.loads(data, buffers=buffers)` | the pickle, then its buffers in order |
+/// | `send_zipped_pickle` of pyzmq's documentation | `recv_zipped_pickle` | the pickle as one zlib stream: `Zipped::new(Pickle::new())` |
+///
+/// # Reading
 ///
 /// A pickle is a program for a machine that builds objects by importing and calling whatever it names. This reader runs
 /// nothing: it notes what would be called, and a list of exact pairs of module and name says which of these it knows as
@@ -53,7 +56,31 @@ use write::{Classes, Writer};
 /// What is shared in the pickle is decoded as often as it is named, and all of it together keeps to [`Limits`]; what
 /// contains itself is refused.
 ///
+/// # Writing
+///
+/// Any serde type becomes the object that Python has for it: a struct is a dict, a sequence a list, a Rust tuple or array a tuple, an
+/// enum variant its name or a dict of one entry; [`docs::python`](crate::docs::python) has the whole table. What serde has no word
+/// for, sets and dates and the like, is written as [`python::Kind`](crate::python::Kind) says, and structs as
+/// instances of a Python class where [`write_as`](Self::write_as) says so. Names of fields and variants are written once.
+///
+/// An [`Array`](crate::Array) is `numpy.ndarray(shape, dtype, buffer)` to Python, which calls NumPy's public names and takes the
+/// received frame as it lies: the array is a view on it (`owndata` is false), and may be written to where the frame may.
+/// A [`Buffer`] with a frame of its own is whatever `pickle.loads` was given for it, such as a `zmq.Frame` or a
+/// `memoryview`, and `bytes` in band. One buffer used n times is one frame. What has no object in Python is
+/// an error of kind [`Caller`](crate::ErrorKind::Caller): a map as the key of a map, tables, elements without bytes.
+///
 /// # Examples
+///
+/// ```
+/// use outband::{Array, Decode, Encode, Pickle};
+///
+/// let depth = Array::from_shape_vec([480, 640], vec![0.5_f32; 480 * 640])?;
+/// let message = Pickle::new().encode(&("camera 3", &depth))?;
+/// assert_eq!(message.buffers()[0].as_ptr(), depth.data().as_ptr()); // not copied
+/// let (name, back): (String, Array) = Pickle::new().decode(message)?;
+/// assert_eq!((name.as_str(), back), ("camera 3", depth));
+/// # Ok::<(), outband::Error>(())
+/// ```
 ///
 /// ```
 /// use outband::{Decode, Multipart, Pickle};

@@ -161,7 +161,7 @@ impl<'w> Writer<'w> {
             return self.buffer(Buffer::copy_from_slice(bytes));
         }
         self.next = Next::Value;
-        self.placed.decide(bytes.len());
+        self.placed.decide(bytes);
         memory::count_copy(bytes.len());
         self.out.bytes(bytes);
         Ok(())
@@ -170,7 +170,7 @@ impl<'w> Writer<'w> {
     /// Puts a buffer where its placement says.
     fn buffer(&mut self, buffer: Buffer) -> Result<()> {
         let is_array = matches!(self.take_next(), Next::Elements);
-        match self.placed.decide(buffer.len()) {
+        match self.placed.decide(&buffer) {
             Placement::InBand => {
                 memory::count_copy(buffer.len());
                 match is_array {
@@ -180,7 +180,11 @@ impl<'w> Writer<'w> {
                 }
             }
             Placement::OutOfBand => {
-                let frame = self.placed.frame_of(buffer);
+                // buffers without bytes are told apart by nothing: each has a frame, as in Python
+                let frame = match buffer.is_empty() {
+                    true => self.placed.frame_for(buffer),
+                    false => self.placed.frame_of(buffer),
+                };
                 match self.frames.get(frame) {
                     Some(&entry) => self.out.again(entry),
                     None => {
