@@ -42,11 +42,12 @@ impl Writer<'_> {
             Kind::Time => self.moment("time", time::time(text)),
             Kind::TimeDelta => time::span(text).map(|micros| self.span(micros)),
             Kind::TimeZone => time::zone(text).map(|micros| self.zone(micros)),
-            Kind::Decimal => is_decimal(text).then(|| self.called("decimal", "Decimal", text)),
+            Kind::Decimal if is_decimal(text) => self.called("decimal", "Decimal", text),
+            Kind::Decimal => None,
             Kind::Fraction => self.fraction(text),
             Kind::Uuid => uuid(text).map(|value| self.uuid(value)),
-            Kind::PosixPath => Some(self.called("pathlib", "PurePosixPath", text)),
-            Kind::WindowsPath => Some(self.called("pathlib", "PureWindowsPath", text)),
+            Kind::PosixPath => self.called("pathlib", "PurePosixPath", text),
+            Kind::WindowsPath => self.called("pathlib", "PureWindowsPath", text),
             _ => return Err(misfit(kind, "a text")),
         };
         written.ok_or_else(|| misfit(kind, format_args!("the text {:?}", excerpt(text))))
@@ -72,10 +73,11 @@ impl Writer<'_> {
     }
 
     /// `module.name(text)`.
-    fn called(&mut self, module: &'static str, name: &'static str, text: &str) {
+    fn called(&mut self, module: &'static str, name: &'static str, text: &str) -> Option<()> {
         self.global(module, name);
         self.out.text(text);
         self.out.ops(&[op::TUPLE1, op::REDUCE]);
+        Some(())
     }
 
     fn digits(&mut self, text: &str) -> Option<()> {
