@@ -82,10 +82,9 @@ fn a_failed_or_panicking_serialize_leaves_nothing_behind() {
         let (buffer, drops) = counted();
         // nested, so that it happens inside compound states too
         let value = vec![Some(Midway(vec![big(9), buffer], end))];
-        let encodes: [fn(&Vec<Option<Midway>>) -> outband::Result<Multipart>; 2] =
-            [|value| to_multipart(value), |value| Pickle::new().encode(value)];
-        for encode in encodes {
-            match catch_unwind(AssertUnwindSafe(|| encode(&value))) {
+        for is_pickle in [false, true] {
+            let encode = || if is_pickle { Pickle::new().encode(&value) } else { to_multipart(&value) };
+            match catch_unwind(AssertUnwindSafe(encode)) {
                 Ok(result) => {
                     let error = result.unwrap_err();
                     assert_eq!(error.kind(), ErrorKind::Caller);
