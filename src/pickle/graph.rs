@@ -1,44 +1,19 @@
 //! The graph that a pickle describes: nodes by number, so that what is shared is shared and what is recursive is finite.
 //!
-//! Everything lies in a few vectors, none of them per node: strings and bytes are borrowed from the pickle, the elements of
-//! all containers lie in one vector, and a container that grew in pieces is a chain of pieces in it.
+//! Everything lies in a few vectors, none of them per node: the elements of all containers lie in one vector, and a container
+//! that grew in pieces is a chain of pieces in it. What an opcode says by itself stays where it is in the pickle.
 
 mod build;
+mod leaf;
+mod number;
 mod shape;
+mod store;
 
+pub(crate) use number::NodeId;
+use number::Place;
 #[cfg(test)]
 pub(crate) use shape::Shape;
-
-/// The number of a node. Small integers, which most nodes are, are numbers without a slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct NodeId(u32);
-
-/// Marks a number that is an integer itself.
-const SMALL: u32 = 1 << 31;
-
-impl NodeId {
-    pub(super) const NONE: Self = Self(0);
-    pub(super) const FALSE: Self = Self(1);
-    pub(super) const TRUE: Self = Self(2);
-    pub(super) const EMPTY_TUPLE: Self = Self(3);
-
-    /// An integer of up to 31 bits.
-    #[inline]
-    pub(super) fn small(value: i32) -> Option<Self> {
-        let bits = value as u32;
-        // the two highest bits are equal: the second one is the sign
-        ((bits >> 31) == (bits >> 30 & 1)).then_some(Self(bits | SMALL))
-    }
-
-    /// The integer that this is, or else the index of its slot.
-    #[inline]
-    fn resolve(self) -> Result<i64, usize> {
-        if self.0 & SMALL == 0 {
-            return Err(self.0 as usize);
-        }
-        Ok(i64::from((self.0 << 1) as i32 >> 1))
-    }
-}
+use store::Store;
 
 /// A part of the vector of elements.
 #[derive(Clone, Copy, Debug)]
@@ -47,40 +22,45 @@ pub(super) struct Span {
     len: u32,
 }
 
-/// Pieces of the vector of elements.
+/// The elements of what may grow: most lie in one span.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Chain {
-    first: u32,
-    last: u32,
+    /// Where the span starts; with `IN_PIECES` the number of [`Ends`].
+    at: u32,
     len: u32,
 }
 
-const NO_PIECE: u32 = u32::MAX;
+/// Elements have smaller numbers.
+const IN_PIECES: u32 = 1 << 31;
 
 impl Chain {
-    pub(super) const EMPTY: Self = Self { first: NO_PIECE, last: NO_PIECE, len: 0 };
+    pub(super) const EMPTY: Self = Self { at: 0, len: 0 };
 }
 
+/// The first and the last piece of a chain.
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    first: u32,
+    last: u32,
+}
+
+/// A part of a chain, and the number of the next one.
 #[derive(Clone, Copy, Debug)]
 struct Piece {
     span: Span,
     next: u32,
 }
 
-/// How a node lies in the graph.
+const NO_PIECE: u32 = u32::MAX;
+
+/// How a node lies in the graph that is no number by itself.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Slot<'p> {
+pub(super) enum Slot {
     None,
     Bool(bool),
-    Int(i64),
-    Big(&'p [u8]),
-    BigText(&'p str),
-    Float(f64),
-    Bytes(&'p [u8]),
-    ByteArray(&'p [u8]),
-    Str(&'p str),
+    /// Text that is a part of the pickle.
+    Line(Span),
     OwnedStr(u32),
-    OldStr(&'p [u8]),
     OwnedOldStr(u32),
     Tuple(Span),
     FrozenSet(Span),
@@ -97,7 +77,7 @@ pub(super) enum Slot<'p> {
     },
 }
 
-const _: () = assert!(size_of::<Slot<'_>>() <= 24);
+const _: () = assert!(size_of::<Slot>() <= 12);
 
 /// What a node is.
 #[derive(Clone, Copy, Debug)]
@@ -168,29 +148,17 @@ pub(crate) struct Object {
 /// The graph that a pickle describes.
 #[derive(Debug)]
 pub(crate) struct Graph<'p> {
-    slots: Vec<Slot<'p>>,
-    items: Vec<NodeId>,
-    pieces: Vec<Piece>,
-    objects: Vec<Object>,
-    globals: Vec<(NodeId, NodeId)>,
+    pickle: &'p [u8],
+    store: Store,
     texts: Vec<Box<str>>,
     old_texts: Vec<Box<[u8]>>,
     root: NodeId,
 }
 
 impl<'p> Graph<'p> {
-    pub(super) fn new() -> Self {
-        let slots = vec![Slot::None, Slot::Bool(false), Slot::Bool(true), Slot::Tuple(Span { start: 0, len: 0 })];
-        Self {
-            slots,
-            items: Vec::new(),
-            pieces: Vec::new(),
-            objects: Vec::new(),
-            globals: Vec::new(),
-            texts: Vec::new(),
-            old_texts: Vec::new(),
-            root: NodeId::NONE,
-        }
+    pub(super) fn new(pickle: &'p [u8]) -> Self {
+        let store = Store::for_pickle(pickle.len());
+        Self { pickle, store, texts: Vec::new(), old_texts: Vec::new(), root: NodeId::NONE }
     }
 
     /// The node that the pickle is.
@@ -198,29 +166,28 @@ impl<'p> Graph<'p> {
         self.root
     }
 
-    /// How many nodes there are, small integers not counted.
+    /// How many nodes have a slot: integers, floats, text and bytes mostly have none.
     pub(crate) fn len(&self) -> usize {
-        self.slots.len()
+        self.store.slots.len()
     }
 
     /// What a node is.
+    #[inline]
     pub(crate) fn node(&self, id: NodeId) -> Node<'_> {
-        let slot = match id.resolve() {
-            Ok(value) => return Node::Int(value),
-            Err(index) => self.slots[index],
-        };
+        match id.place() {
+            Place::Small(value) => Node::Int(value),
+            Place::Leaf(at) => self.leaf(at),
+            Place::Slot(index) => self.of_slot(self.store.slots[index]),
+        }
+    }
+
+    #[inline]
+    fn of_slot(&self, slot: Slot) -> Node<'_> {
         match slot {
             Slot::None => Node::None,
             Slot::Bool(value) => Node::Bool(value),
-            Slot::Int(value) => Node::Int(value),
-            Slot::Big(bytes) => Node::Big(bytes),
-            Slot::BigText(text) => Node::BigText(text),
-            Slot::Float(value) => Node::Float(value),
-            Slot::Bytes(bytes) => Node::Bytes(bytes),
-            Slot::ByteArray(bytes) => Node::ByteArray(bytes),
-            Slot::Str(text) => Node::Str(text),
+            Slot::Line(span) => Node::Str(self.line(span)),
             Slot::OwnedStr(index) => Node::Str(&self.texts[index as usize]),
-            Slot::OldStr(bytes) => Node::OldStr(bytes),
             Slot::OwnedOldStr(index) => Node::OldStr(&self.old_texts[index as usize]),
             Slot::Tuple(span) => Node::Tuple(self.of_span(span)),
             Slot::FrozenSet(span) => Node::FrozenSet(self.of_span(span)),
@@ -228,10 +195,10 @@ impl<'p> Graph<'p> {
             Slot::Set(chain) => Node::Set(self.of_chain(chain)),
             Slot::Dict(chain) => Node::Dict(self.of_chain(chain)),
             Slot::Global(index) => {
-                let (module, name) = self.globals[index as usize];
+                let (module, name) = self.store.globals[index as usize];
                 Node::Global { module: self.text(module), name: self.text(name) }
             }
-            Slot::Object(index) => Node::Object(&self.objects[index as usize]),
+            Slot::Object(index) => Node::Object(&self.store.objects[index as usize]),
             Slot::Persistent(id) => Node::Persistent(id),
             Slot::Buffer { index, readonly } => Node::Buffer { index: index as usize, readonly },
         }
@@ -249,13 +216,13 @@ impl<'p> Graph<'p> {
 
     /// Everything that Python would import, in order: module and name.
     pub(crate) fn globals(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.globals.iter().map(|&(module, name)| (self.text(module), self.text(name)))
+        self.store.globals.iter().map(|&(module, name)| (self.text(module), self.text(name)))
     }
 
     /// Which of [`globals`](Self::globals) a node is; `None` where it is something else.
     pub(crate) fn global_index(&self, id: NodeId) -> Option<usize> {
-        match id.resolve().map_err(|index| self.slots[index]) {
-            Err(Slot::Global(index)) => Some(index as usize),
+        match self.slot(id) {
+            Some(Slot::Global(index)) => Some(index as usize),
             _ => None,
         }
     }
@@ -265,6 +232,11 @@ impl<'p> Graph<'p> {
         self.of_chain(object.states)
     }
 
+    fn line(&self, span: Span) -> &'p str {
+        let line = &self.pickle[span.start as usize..][..span.len as usize];
+        str::from_utf8(line).expect("invariant: the machine has read this line")
+    }
+
     fn text(&self, id: NodeId) -> &str {
         match self.node(id) {
             Node::Str(text) => text,
@@ -272,16 +244,25 @@ impl<'p> Graph<'p> {
         }
     }
 
+    #[inline]
     fn of_span(&self, span: Span) -> Items<'_> {
-        Items { graph: self, current: self.elements(span), next: NO_PIECE, left: span.len as usize }
+        Items { graph: self, current: self.elements(span), next: NO_PIECE, later: 0 }
     }
 
+    #[inline]
     fn of_chain(&self, chain: Chain) -> Items<'_> {
-        Items { graph: self, current: &[], next: chain.first, left: chain.len as usize }
+        match chain.at {
+            start @ ..IN_PIECES => self.of_span(Span { start, len: chain.len }),
+            at => {
+                let first = self.store.ends[(at & !IN_PIECES) as usize].first;
+                Items { graph: self, current: &[], next: first, later: chain.len as usize }
+            }
+        }
     }
 
+    #[inline]
     fn elements(&self, span: Span) -> &[NodeId] {
-        &self.items[span.start as usize..][..span.len as usize]
+        &self.store.items[span.start as usize..][..span.len as usize]
     }
 }
 
@@ -290,27 +271,43 @@ impl<'p> Graph<'p> {
 pub(crate) struct Items<'g> {
     graph: &'g Graph<'g>,
     current: &'g [NodeId],
+    /// The piece after the current one.
     next: u32,
-    left: usize,
+    /// How many elements are in pieces after the current one.
+    later: usize,
+}
+
+impl Items<'_> {
+    /// Goes on to the next piece, of which none is empty.
+    #[cold]
+    fn next_piece(&mut self) -> Option<NodeId> {
+        let piece = self.graph.store.pieces.get(self.next as usize)?;
+        let (&first, rest) = self.graph.elements(piece.span).split_first()?;
+        self.current = rest;
+        self.next = piece.next;
+        self.later -= piece.span.len as usize;
+        Some(first)
+    }
 }
 
 impl Iterator for Items<'_> {
     type Item = NodeId;
 
+    #[inline]
     fn next(&mut self) -> Option<NodeId> {
-        while self.current.is_empty() {
-            let piece = self.graph.pieces.get(self.next as usize)?;
-            self.current = self.graph.elements(piece.span);
-            self.next = piece.next;
+        match self.current.split_first() {
+            Some((&first, rest)) => {
+                self.current = rest;
+                Some(first)
+            }
+            None => self.next_piece(),
         }
-        let (&first, rest) = self.current.split_first()?;
-        self.current = rest;
-        self.left -= 1;
-        Some(first)
     }
 
+    #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
+        let left = self.current.len() + self.later;
+        (left, Some(left))
     }
 }
 

@@ -5,24 +5,24 @@ use crate::error::{Detail, Error, Result};
 
 pub(super) struct Input<'p> {
     bytes: &'p [u8],
-    at: usize,
-    /// Where reading has to stop: at the end of the current frame, or of all bytes.
+    /// What is left of the current frame, or of all bytes where there is no frame.
+    rest: &'p [u8],
+    /// Where `rest` ends.
     end: usize,
     in_frame: bool,
-    /// The opcode at work, and where it stands.
-    opcode: u8,
+    /// Where the opcode at work stands.
     start: usize,
 }
 
 impl<'p> Input<'p> {
     pub(super) fn new(bytes: &'p [u8]) -> Self {
-        Self { bytes, at: 0, end: bytes.len(), in_frame: false, opcode: 0, start: 0 }
+        Self { bytes, rest: bytes, end: bytes.len(), in_frame: false, start: 0 }
     }
 
     /// Leaves the current frame where it is at its end: what follows lies in no frame until one begins.
-    #[inline]
     fn leave_frame(&mut self) {
-        if self.at == self.end {
+        if self.rest.is_empty() {
+            self.rest = &self.bytes[self.end..];
             self.end = self.bytes.len();
             self.in_frame = false;
         }
@@ -30,35 +30,43 @@ impl<'p> Input<'p> {
 
     #[inline]
     pub(super) fn opcode(&mut self) -> Result<u8> {
-        self.leave_frame();
-        self.start = self.at;
-        let Some(&opcode) = self.bytes.get(self.at) else {
-            self.opcode = 0;
-            return Err(Detail::BadPickle {
-                at: self.at,
-                opcode: "no opcode",
-                reason: "the pickle ends without STOP".to_owned(),
+        if self.rest.is_empty() {
+            self.leave_frame();
+        }
+        self.start = self.at();
+        match self.rest.split_first() {
+            Some((&opcode, rest)) => {
+                self.rest = rest;
+                Ok(opcode)
             }
-            .into());
-        };
-        self.at += 1;
-        self.opcode = opcode;
-        Ok(opcode)
+            None => Err(self.fault("the pickle ends without STOP")),
+        }
+    }
+
+    /// Where the opcode at work stands.
+    #[inline]
+    pub(super) fn start(&self) -> usize {
+        self.start
     }
 
     #[inline]
     pub(super) fn take(&mut self, len: usize) -> Result<&'p [u8]> {
-        if len == 0 {
-            return Ok(&[]);
-        }
-        self.leave_frame();
-        match self.bytes[self.at..self.end].get(..len) {
-            Some(taken) => {
-                self.at += len;
+        match self.rest.split_at_checked(len) {
+            Some((taken, rest)) => {
+                self.rest = rest;
                 Ok(taken)
             }
-            None => Err(self.short(len)),
+            None => self.take_after_frame(len),
         }
+    }
+
+    /// As many bytes, where the opcode was the last byte of its frame.
+    #[cold]
+    fn take_after_frame(&mut self, len: usize) -> Result<&'p [u8]> {
+        self.leave_frame();
+        let (taken, rest) = self.rest.split_at_checked(len).ok_or_else(|| self.short(len))?;
+        self.rest = rest;
+        Ok(taken)
     }
 
     /// As many bytes as a length from the wire says.
@@ -72,18 +80,22 @@ impl<'p> Input<'p> {
 
     #[inline]
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let taken = self.take(N)?;
+        if let Some((&taken, rest)) = self.rest.split_first_chunk() {
+            self.rest = rest;
+            return Ok(taken);
+        }
+        let taken = self.take_after_frame(N)?;
         taken.first_chunk().copied().ok_or_else(|| self.short(N))
     }
 
     /// A line of text, without its end.
     pub(super) fn line(&mut self) -> Result<&'p [u8]> {
         self.leave_frame();
-        let rest = &self.bytes[self.at..self.end];
-        match rest.iter().position(|&byte| byte == b'\n') {
+        match self.rest.iter().position(|&byte| byte == b'\n') {
             Some(len) => {
-                self.at += len + 1;
-                Ok(&rest[..len])
+                let line = &self.rest[..len];
+                self.rest = &self.rest[len + 1..];
+                Ok(line)
             }
             None => Err(self.fault("the line does not end")),
         }
@@ -91,13 +103,15 @@ impl<'p> Input<'p> {
 
     /// Enters a frame of so many bytes.
     pub(super) fn frame(&mut self, len: u64) -> Result<()> {
-        if self.in_frame && self.at < self.end {
+        if self.in_frame && !self.rest.is_empty() {
             return Err(self.fault("a frame begins before the one before it has ended"));
         }
-        let left = self.bytes.len() - self.at;
+        let at = self.at();
+        let left = self.left();
         match usize::try_from(len) {
             Ok(len) if len <= left => {
-                self.end = self.at + len;
+                self.end = at + len;
+                self.rest = &self.bytes[at..self.end];
                 self.in_frame = true;
             }
             _ => return Err(self.fault(format_args!("a frame of {len} bytes, and {left} are left"))),
@@ -105,15 +119,21 @@ impl<'p> Input<'p> {
         Ok(())
     }
 
+    /// Where the next byte stands.
+    #[inline]
+    pub(super) fn at(&self) -> usize {
+        self.end - self.rest.len()
+    }
+
     /// How many bytes are left.
     pub(super) fn left(&self) -> usize {
-        self.bytes.len() - self.at
+        self.bytes.len() - self.at()
     }
 
     #[cold]
     fn short(&self, len: usize) -> Error {
         let (left, of) = match self.in_frame {
-            true => (self.end - self.at, "frame"),
+            true => (self.rest.len(), "frame"),
             false => (self.left(), "pickle"),
         };
         self.fault(format_args!("it needs {len} bytes, and {left} are left of the {of}"))
@@ -122,7 +142,7 @@ impl<'p> Input<'p> {
     /// An error at the opcode at work.
     #[cold]
     pub(super) fn fault(&self, reason: impl std::fmt::Display) -> Error {
-        let reason = reason.to_string();
-        Detail::BadPickle { at: self.start, opcode: opcode::name(self.opcode), reason }.into()
+        let opcode = self.bytes.get(self.start).map_or("no opcode", |&opcode| opcode::name(opcode));
+        Detail::BadPickle { at: self.start, opcode, reason: reason.to_string() }.into()
     }
 }

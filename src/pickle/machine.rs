@@ -7,12 +7,12 @@ use super::graph::{Chain, Graph, NodeId, Slot};
 use super::input::Input;
 use super::memo::Memo;
 use super::opcode as op;
-use crate::error::{Detail, Result};
+use crate::error::{Detail, Error, Result};
 
 /// What a pickle may cost besides its length.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// The most nodes, of 24 bytes each; small integers, `None` and booleans take none.
+    /// The most nodes of 12 bytes each: containers and objects. Numbers, text, bytes and `None` take none.
     pub(crate) nodes: usize,
     /// The most entries of the memo.
     pub(crate) memo: usize,
@@ -24,9 +24,6 @@ impl Default for Bounds {
     }
 }
 
-/// The most nodes, elements and entries that have numbers.
-const NUMBERS: usize = (1 << 31) - 16;
-
 /// Reads a pickle of protocol 0 to 5 and runs nothing of it.
 ///
 /// `buffers` is the number of buffers that came beside it. Each is named exactly once, in order.
@@ -36,17 +33,18 @@ const NUMBERS: usize = (1 << 31) - 16;
 /// Kind `Peer` with the byte and the opcode where the pickle is not well-formed, or where it names more or fewer buffers than
 /// came; kind `Limits`.
 pub(crate) fn read<'p>(pickle: &'p [u8], buffers: usize, bounds: &Bounds) -> Result<Graph<'p>> {
-    if pickle.len() > NUMBERS {
-        // every element and every node takes a byte at least, so no number overflows
-        return Err(Detail::MetadataTooLong { len: pickle.len() as u64, limit: NUMBERS }.into());
+    if pickle.len() > NodeId::MAX_PICKLE {
+        // every element takes a byte at least, so no number overflows
+        return Err(Detail::MetadataTooLong { len: pickle.len() as u64, limit: NodeId::MAX_PICKLE }.into());
     }
     let machine = Machine {
         input: Input::new(pickle),
-        graph: Graph::new(),
+        graph: Graph::new(pickle),
         stack: Vec::new(),
         marks: Vec::new(),
+        floor: 0,
         memo: Memo::default(),
-        bounds: Bounds { nodes: bounds.nodes.min(NUMBERS), memo: bounds.memo },
+        bounds: Bounds { nodes: bounds.nodes.min(NodeId::MAX_SLOTS), memo: bounds.memo },
         buffers,
         next_buffer: 0,
     };
@@ -59,6 +57,8 @@ struct Machine<'p> {
     stack: Vec<NodeId>,
     /// The height of the stack at each mark: nothing below the last one is taken.
     marks: Vec<usize>,
+    /// The last mark, or 0.
+    floor: usize,
     memo: Memo,
     bounds: Bounds,
     buffers: usize,
@@ -71,26 +71,29 @@ impl<'p> Machine<'p> {
             let opcode = self.input.opcode()?;
             match opcode {
                 op::STOP => return self.stop(),
-                op::MARK => self.marks.push(self.stack.len()),
+                op::MARK => {
+                    self.floor = self.stack.len();
+                    self.marks.push(self.floor);
+                }
                 op::NONE => self.stack.push(NodeId::NONE),
                 op::NEWTRUE => self.stack.push(NodeId::TRUE),
                 op::NEWFALSE => self.stack.push(NodeId::FALSE),
                 op::EMPTY_TUPLE => self.stack.push(NodeId::EMPTY_TUPLE),
                 op::BININT1 => {
                     let [value] = self.input.array()?;
-                    self.push_int(value.into())?;
+                    self.push_int(value.into());
                 }
                 op::BININT2 => {
                     let value = u16::from_le_bytes(self.input.array()?);
-                    self.push_int(value.into())?;
+                    self.push_int(value.into());
                 }
                 op::BININT => {
                     let value = i32::from_le_bytes(self.input.array()?);
-                    self.push_int(value.into())?;
+                    self.push_int(value.into());
                 }
                 op::BINFLOAT => {
-                    let value = f64::from_be_bytes(self.input.array()?);
-                    self.push(Slot::Float(value))?;
+                    self.input.array::<8>()?;
+                    self.push_leaf();
                 }
                 op::SHORT_BINUNICODE => {
                     let [len] = self.input.array()?;
@@ -203,37 +206,37 @@ impl<'p> Machine<'p> {
     }
 
     #[inline]
-    fn push(&mut self, slot: Slot<'p>) -> Result<()> {
+    fn push(&mut self, slot: Slot) -> Result<()> {
         self.check_nodes()?;
         let node = self.graph.push(slot);
         self.stack.push(node);
         Ok(())
     }
 
+    /// What the opcode at work says by itself, which was read to its end.
     #[inline]
-    fn push_int(&mut self, value: i64) -> Result<()> {
-        match i32::try_from(value).ok().and_then(NodeId::small) {
-            Some(small) => {
-                self.stack.push(small);
-                Ok(())
-            }
-            None => self.push(Slot::Int(value)),
-        }
+    fn push_leaf(&mut self) {
+        self.stack.push(NodeId::leaf(self.input.start()));
+    }
+
+    /// An integer that the opcode at work says.
+    #[inline]
+    fn push_int(&mut self, value: i64) {
+        self.stack.push(NodeId::small(value).unwrap_or_else(|| NodeId::leaf(self.input.start())));
     }
 
     /// Where the last `count` values begin, with another below them and all above the last mark.
     #[inline]
     fn above(&self, count: usize) -> Result<usize> {
-        let floor = self.marks.last().copied().unwrap_or(0);
         match self.stack.len().checked_sub(count) {
-            Some(start) if start >= floor => Ok(start),
-            _ => Err(self.underflow(floor)),
+            Some(start) if start >= self.floor => Ok(start),
+            _ => Err(self.underflow()),
         }
     }
 
     #[cold]
-    fn underflow(&self, floor: usize) -> crate::error::Error {
-        let left = self.stack.len() - floor.min(self.stack.len());
+    fn underflow(&self) -> Error {
+        let left = self.stack.len() - self.floor.min(self.stack.len());
         match self.marks.len() {
             0 => self.input.fault(format_args!("it takes more values than the {left} on the stack")),
             _ => self.input.fault(format_args!("it takes more values than the {left} above the last mark")),
@@ -256,7 +259,9 @@ impl<'p> Machine<'p> {
     /// Takes the last mark away; returns where the values above it begin.
     #[inline]
     fn pop_mark(&mut self) -> Result<usize> {
-        self.marks.pop().ok_or_else(|| self.input.fault("there is no mark"))
+        let start = self.marks.pop().ok_or_else(|| self.input.fault("there is no mark"))?;
+        self.floor = self.marks.last().copied().unwrap_or(0);
+        Ok(start)
     }
 
     fn put(&mut self, number: u64) -> Result<()> {
@@ -297,9 +302,8 @@ impl<'p> Machine<'p> {
     /// The container below the values that begin at `start`.
     #[inline]
     fn container(&self, start: usize) -> Result<NodeId> {
-        let floor = self.marks.last().copied().unwrap_or(0);
-        if start <= floor {
-            return Err(self.underflow(floor));
+        if start <= self.floor {
+            return Err(self.underflow());
         }
         Ok(self.stack[start - 1])
     }
@@ -370,12 +374,15 @@ impl<'p> Machine<'p> {
     #[inline]
     fn unicode(&mut self, len: u64) -> Result<()> {
         let bytes = self.input.take_long(len)?;
-        let text = self.utf8(bytes)?;
-        self.push(Slot::Str(text))
+        // most text is, and it is quicker to tell
+        if !bytes.is_ascii() {
+            self.utf8(bytes)?;
+        }
+        self.push_leaf();
+        Ok(())
     }
 
     /// Python's text may have halves of surrogate pairs in it, and ours may not.
-    #[inline]
     fn utf8(&self, bytes: &'p [u8]) -> Result<&'p str> {
         std::str::from_utf8(bytes).map_err(|_| self.input.fault("the text is not UTF-8"))
     }

@@ -12,10 +12,12 @@ pub(super) struct Memo {
 }
 
 impl Memo {
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.dense.len() + self.sparse.len()
     }
 
+    #[inline]
     pub(super) fn put(&mut self, number: u64, node: NodeId) {
         let next = self.dense.len() as u64;
         if number == next {
@@ -31,10 +33,12 @@ impl Memo {
     }
 
     /// Adds an entry under the number of entries there are: what MEMOIZE does.
+    #[inline]
     pub(super) fn push(&mut self, node: NodeId) {
         self.put(self.len() as u64, node);
     }
 
+    #[inline]
     pub(super) fn get(&self, number: u64) -> Option<NodeId> {
         match usize::try_from(number).ok().and_then(|number| self.dense.get(number)) {
             Some(&node) => Some(node),
@@ -49,7 +53,7 @@ mod tests {
 
     #[test]
     fn entries_are_found_whatever_the_order_of_their_numbers() {
-        let node = |value: i32| NodeId::small(value).unwrap();
+        let node = |value: i64| NodeId::small(value).unwrap();
         let mut memo = Memo::default();
         for (number, value) in [(5, 50), (u64::MAX, 1), (0, 0), (1, 10), (2, 20), (3, 30), (4, 40)] {
             memo.put(number, node(value));

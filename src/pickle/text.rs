@@ -1,4 +1,4 @@
-//! The text in the opcodes of protocol 0.
+//! The text in the opcodes of protocol 0, and the bytes of long integers.
 
 use std::borrow::Cow;
 
@@ -7,6 +7,19 @@ pub(super) fn decimal(line: &[u8]) -> Option<&str> {
     let digits = line.strip_prefix(b"-").or_else(|| line.strip_prefix(b"+")).unwrap_or(line);
     let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
     if is_number { std::str::from_utf8(line).ok() } else { None }
+}
+
+/// The digits of a `LONG`, which Python 2 wrote with an `L` behind them.
+pub(super) fn without_l(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"L").unwrap_or(line)
+}
+
+/// An integer of up to eight bytes in two's complement, little-endian; `None` for a longer one.
+pub(super) fn long(bytes: &[u8]) -> Option<i64> {
+    let sign = bytes.last().map_or(0, |&last| if last & 0x80 == 0 { 0 } else { 0xff });
+    let mut value = [sign; 8];
+    value.get_mut(..bytes.len())?.copy_from_slice(bytes);
+    Some(i64::from_le_bytes(value))
 }
 
 /// What a `STRING` stands for: bytes in quotes, with the escapes of a bytes literal in Python.

@@ -81,7 +81,6 @@ impl<'g> Reader<'g> {
         }
     }
 
-    #[inline]
     fn show<V: Visitor<'g>>(self, visitor: V, wanted: Wanted) -> Result<V::Value> {
         self.tree.spend(1)?;
         // what most nodes are
@@ -94,6 +93,30 @@ impl<'g> Reader<'g> {
             Node::List(items) | Node::Tuple(items) => self.sequence(items, visitor),
             Node::Dict(items) => self.map(items, visitor),
             _ => self.show_form(visitor, wanted),
+        }
+    }
+
+    /// An integer as most are: a small one.
+    #[inline]
+    fn integer<V: Visitor<'g>>(self, visitor: V) -> Result<V::Value> {
+        match self.id.as_small() {
+            Some(value) => {
+                self.tree.spend(1)?;
+                int(value, visitor)
+            }
+            None => self.show(visitor, Wanted::Anything),
+        }
+    }
+
+    /// Text as most is: short.
+    #[inline]
+    fn short_text<V: Visitor<'g>>(self, visitor: V) -> Result<V::Value> {
+        match self.tree.graph().as_short_text(self.id) {
+            Some(text) => {
+                self.tree.spend(1 + text.len())?;
+                visitor.visit_borrowed_str(text)
+            }
+            None => self.show(visitor, Wanted::Anything),
         }
     }
 
@@ -190,6 +213,18 @@ fn one_by_one<'g, V: Visitor<'g>>(bytes: &[u8], visitor: V) -> Result<V::Value> 
     elements.end().map(|()| value)
 }
 
+/// Methods that try one thing first.
+macro_rules! deserialize_as {
+    ($first:ident: $($method:ident)*) => {
+        $(
+            #[inline]
+            fn $method<V: Visitor<'g>>(self, visitor: V) -> Result<V::Value> {
+                self.$first(visitor)
+            }
+        )*
+    };
+}
+
 impl<'g> Deserializer<'g> for Reader<'g> {
     type Error = Mismatch;
 
@@ -198,9 +233,10 @@ impl<'g> Deserializer<'g> for Reader<'g> {
         self.show(visitor, Wanted::Anything)
     }
 
-    forward_to_deserialize_any! { <W: Visitor<'g>>
-        bool i8 i16 i32 i64 u8 u16 u32 u64 char str string unit unit_struct identifier
-    }
+    deserialize_as! { integer: deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 }
+    deserialize_as! { integer: deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 }
+    deserialize_as! { short_text: deserialize_str deserialize_string deserialize_identifier }
+    forward_to_deserialize_any! { <W: Visitor<'g>> bool char unit unit_struct }
 
     fn deserialize_i128<V: Visitor<'g>>(self, visitor: V) -> Result<V::Value> {
         match number::signed(self.tree.node(self.id)) {
@@ -222,11 +258,11 @@ impl<'g> Deserializer<'g> for Reader<'g> {
 
     #[inline]
     fn deserialize_f64<V: Visitor<'g>>(self, visitor: V) -> Result<V::Value> {
+        if let Some(value) = self.tree.graph().as_float(self.id) {
+            self.tree.spend(1)?;
+            return visitor.visit_f64(value);
+        }
         match self.tree.node(self.id) {
-            Node::Float(value) => {
-                self.tree.spend(1)?;
-                visitor.visit_f64(value)
-            }
             Node::Big(_) | Node::BigText(_) | Node::Object(_) => match self.form()? {
                 Form::Big(digits) => visitor.visit_f64(number::float(&digits)?),
                 Form::Decimal(text) => visitor.visit_f64(number::decimal(text)?),
@@ -251,9 +287,9 @@ impl<'g> Deserializer<'g> for Reader<'g> {
 
     #[inline]
     fn deserialize_option<V: Visitor<'g>>(self, visitor: V) -> Result<V::Value> {
-        match self.tree.node(self.id) {
-            Node::None => visitor.visit_none(),
-            _ => visitor.visit_some(self),
+        match self.id.is_none() {
+            true => visitor.visit_none(),
+            false => visitor.visit_some(self),
         }
     }
 

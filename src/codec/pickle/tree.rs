@@ -69,6 +69,7 @@ impl<'g> Tree<'g> {
         Reader::new(self, self.graph.root(), self.max_depth)
     }
 
+    #[inline]
     pub(super) fn graph(&self) -> &'g Graph<'g> {
         self.graph
     }

@@ -1,19 +1,24 @@
 //! How the machine builds a graph. Numbers of nodes and elements are below 2^31: the machine sees to it.
 
-use super::{Chain, Graph, NO_PIECE, NodeId, Object, Piece, Slot, Span};
+use super::{Chain, Ends, Graph, IN_PIECES, NO_PIECE, NodeId, Object, Piece, Slot, Span};
 
-impl<'p> Graph<'p> {
+impl Graph<'_> {
     #[inline]
-    pub(in crate::pickle) fn push(&mut self, slot: Slot<'p>) -> NodeId {
-        let id = NodeId(self.slots.len() as u32);
-        self.slots.push(slot);
+    pub(in crate::pickle) fn push(&mut self, slot: Slot) -> NodeId {
+        let id = NodeId::slot(self.store.slots.len());
+        self.store.slots.push(slot);
         id
     }
 
-    /// The slot of a node; `None` for a small integer.
+    /// The slot of a node, if it has one.
     #[inline]
-    pub(in crate::pickle) fn slot(&self, id: NodeId) -> Option<Slot<'p>> {
-        id.resolve().err().map(|index| self.slots[index])
+    pub(in crate::pickle) fn slot(&self, id: NodeId) -> Option<Slot> {
+        id.index().map(|index| self.store.slots[index])
+    }
+
+    /// A part of the pickle that is text.
+    pub(in crate::pickle) fn line_node(&mut self, start: usize, len: usize) -> NodeId {
+        self.push(Slot::Line(Span { start: start as u32, len: len as u32 }))
     }
 
     pub(in crate::pickle) fn text_node(&mut self, text: Box<str>) -> NodeId {
@@ -27,49 +32,69 @@ impl<'p> Graph<'p> {
     }
 
     pub(in crate::pickle) fn global_node(&mut self, module: NodeId, name: NodeId) -> NodeId {
-        self.globals.push((module, name));
-        self.push(Slot::Global(self.globals.len() as u32 - 1))
+        self.store.globals.push((module, name));
+        self.push(Slot::Global(self.store.globals.len() as u32 - 1))
     }
 
     pub(in crate::pickle) fn object_node(&mut self, object: Object) -> NodeId {
-        self.objects.push(object);
-        self.push(Slot::Object(self.objects.len() as u32 - 1))
+        self.store.objects.push(object);
+        self.push(Slot::Object(self.store.objects.len() as u32 - 1))
     }
 
     #[inline]
     pub(in crate::pickle) fn span(&mut self, elements: &[NodeId]) -> Span {
-        let start = self.items.len() as u32;
-        self.items.extend_from_slice(elements);
+        let start = self.store.items.len() as u32;
+        self.store.items.extend_from_slice(elements);
         Span { start, len: elements.len() as u32 }
     }
 
     /// Appends elements to a chain: to its last piece where nothing came between.
+    #[inline]
     pub(in crate::pickle) fn extend(&mut self, chain: Chain, elements: &[NodeId]) -> Chain {
-        if elements.is_empty() {
-            return chain;
+        let Span { start, len } = self.span(elements);
+        match chain {
+            Chain { len: 0, .. } => Chain { at: start, len },
+            Chain { at, len: held } if at + held == start && at < IN_PIECES => Chain { at, len: held + len },
+            _ => self.extend_in_pieces(chain, Span { start, len }),
         }
-        let span = self.span(elements);
-        let len = chain.len + span.len;
-        let new = self.pieces.len() as u32;
-        if let Some(last) = self.pieces.get_mut(chain.last as usize) {
-            if last.span.start + last.span.len == span.start {
-                last.span.len += span.len;
-                return Chain { len, ..chain };
-            }
-            last.next = new;
-        }
-        self.pieces.push(Piece { span, next: NO_PIECE });
-        Chain { first: if chain.first == NO_PIECE { new } else { chain.first }, last: new, len }
     }
 
-    pub(in crate::pickle) fn set_slot(&mut self, id: NodeId, slot: Slot<'p>) {
-        if let Err(index) = id.resolve() {
-            self.slots[index] = slot;
+    fn extend_in_pieces(&mut self, chain: Chain, span: Span) -> Chain {
+        if span.len == 0 {
+            return chain;
+        }
+        let store = &mut *self.store;
+        let at = match chain.at {
+            start @ ..IN_PIECES => {
+                let only = store.pieces.len() as u32;
+                store.pieces.push(Piece { span: Span { start, len: chain.len }, next: NO_PIECE });
+                store.ends.push(Ends { first: only, last: only });
+                (store.ends.len() as u32 - 1) | IN_PIECES
+            }
+            at => at,
+        };
+        let ends = &mut store.ends[(at & !IN_PIECES) as usize];
+        let new = store.pieces.len() as u32;
+        let last = &mut store.pieces[ends.last as usize];
+        if last.span.start + last.span.len == span.start {
+            last.span.len += span.len;
+        } else {
+            last.next = new;
+            ends.last = new;
+            store.pieces.push(Piece { span, next: NO_PIECE });
+        }
+        Chain { at, len: chain.len + span.len }
+    }
+
+    #[inline]
+    pub(in crate::pickle) fn set_slot(&mut self, id: NodeId, slot: Slot) {
+        if let Some(index) = id.index() {
+            self.store.slots[index] = slot;
         }
     }
 
     pub(in crate::pickle) fn object_mut(&mut self, index: u32) -> &mut Object {
-        &mut self.objects[index as usize]
+        &mut self.store.objects[index as usize]
     }
 
     pub(in crate::pickle) fn finish(mut self, root: NodeId) -> Self {

@@ -25,12 +25,12 @@ impl Graph<'_> {
             Leave(NodeId),
         }
         const LEAF: Shape = Shape { depth: 1, expanded: 1 };
-        let mut visits = vec![Visit::New; self.slots.len()];
+        let mut visits = vec![Visit::New; self.len()];
         let mut steps = vec![Step::Enter(self.root)];
         while let Some(step) = steps.pop() {
             match step {
                 Step::Enter(id) => {
-                    let Err(index) = id.resolve() else { continue };
+                    let Some(index) = id.index() else { continue };
                     match visits[index] {
                         Visit::Done(_) => {}
                         // open nodes are those on the way from the root to here
@@ -43,11 +43,11 @@ impl Graph<'_> {
                     }
                 }
                 Step::Leave(id) => {
-                    let Err(index) = id.resolve() else { continue };
+                    let Some(index) = id.index() else { continue };
                     let mut shape = LEAF;
                     self.each_child(id, |child| {
-                        let child = match child.resolve().map_err(|index| visits[index]) {
-                            Err(Visit::Done(child)) => child,
+                        let child = match child.index().map(|index| visits[index]) {
+                            Some(Visit::Done(child)) => child,
                             _ => LEAF,
                         };
                         shape.depth = shape.depth.max(1 + child.depth);
@@ -57,8 +57,8 @@ impl Graph<'_> {
                 }
             }
         }
-        match self.root.resolve().map_err(|index| visits[index]) {
-            Err(Visit::Done(shape)) => Some(shape),
+        match self.root.index().map(|index| visits[index]) {
+            Some(Visit::Done(shape)) => Some(shape),
             _ => Some(LEAF),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::Machine;
 use crate::error::Result;
-use crate::pickle::graph::{Chain, Construction, NodeId, Object, Slot};
+use crate::pickle::graph::{Chain, Construction, Node, NodeId, Object, Slot};
 use crate::pickle::opcode as op;
 
 impl Machine<'_> {
@@ -10,7 +10,7 @@ impl Machine<'_> {
         let (module, name) = match opcode {
             op::STACK_GLOBAL => {
                 let (name, module) = (self.pop()?, self.pop()?);
-                let is_text = |id| matches!(self.graph.slot(id), Some(Slot::Str(_) | Slot::OwnedStr(_)));
+                let is_text = |id| matches!(self.graph.node(id), Node::Str(_));
                 if !is_text(module) || !is_text(name) {
                     return Err(self.input.fault("module and name have to be text"));
                 }
@@ -25,10 +25,16 @@ impl Machine<'_> {
     }
 
     fn global_lines(&mut self) -> Result<(NodeId, NodeId)> {
-        let (module, name) = (self.input.line()?, self.input.line()?);
-        let (module, name) = (self.utf8(module)?, self.utf8(name)?);
+        Ok((self.line_of_text()?, self.line_of_text()?))
+    }
+
+    /// A line as a node of text.
+    pub(super) fn line_of_text(&mut self) -> Result<NodeId> {
+        let line = self.input.line()?;
+        self.utf8(line)?;
         self.check_nodes()?;
-        Ok((self.graph.push(Slot::Str(module)), self.graph.push(Slot::Str(name))))
+        // behind it there is its end
+        Ok(self.graph.line_node(self.input.at() - 1 - line.len(), line.len()))
     }
 
     pub(super) fn construct(&mut self, opcode: u8) -> Result<()> {

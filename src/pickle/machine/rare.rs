@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::Machine;
 use crate::error::{Detail, Result};
-use crate::pickle::graph::{Chain, NodeId, Slot};
+use crate::pickle::graph::{Chain, Node, NodeId, Slot};
 use crate::pickle::{opcode as op, text};
 
 impl<'p> Machine<'p> {
@@ -19,10 +19,7 @@ impl<'p> Machine<'p> {
                 Ok(())
             }
             op::POP => match self.marks.last() {
-                Some(&mark) if mark == self.stack.len() => {
-                    self.marks.pop();
-                    Ok(())
-                }
+                Some(&mark) if mark == self.stack.len() => self.pop_mark().map(drop),
                 _ => self.pop().map(drop),
             },
             op::POP_MARK => {
@@ -60,18 +57,21 @@ impl<'p> Machine<'p> {
                     op::BINBYTES => u32::from_le_bytes(self.input.array()?).into(),
                     _ => u64::from_le_bytes(self.input.array()?),
                 };
-                let bytes = self.input.take_long(len)?;
-                self.push(if opcode == op::BYTEARRAY8 { Slot::ByteArray(bytes) } else { Slot::Bytes(bytes) })
+                self.input.take_long(len)?;
+                self.push_leaf();
+                Ok(())
             }
             op::SHORT_BINSTRING => {
                 let [len] = self.input.array()?;
-                let bytes = self.input.take(len.into())?;
-                self.push(Slot::OldStr(bytes))
+                self.input.take(len.into())?;
+                self.push_leaf();
+                Ok(())
             }
             op::BINSTRING => {
                 let len = self.signed_len()?;
-                let bytes = self.input.take(len)?;
-                self.push(Slot::OldStr(bytes))
+                self.input.take(len)?;
+                self.push_leaf();
+                Ok(())
             }
             op::LONG1 => {
                 let [len] = self.input.array()?;
@@ -98,13 +98,13 @@ impl<'p> Machine<'p> {
             }
             op::READONLY_BUFFER => {
                 let top = self.top()?;
-                match self.graph.slot(top) {
-                    Some(Slot::Buffer { index, .. }) => {
+                match self.graph.node(top) {
+                    Node::Buffer { index, .. } => {
                         self.stack.pop();
-                        self.push(Slot::Buffer { index, readonly: true })
+                        self.push(Slot::Buffer { index: index as u32, readonly: true })
                     }
                     // read-only as they are
-                    Some(Slot::Bytes(_)) => Ok(()),
+                    Node::Bytes(_) => Ok(()),
                     _ => Err(self.input.fault("there is no buffer on the stack")),
                 }
             }
@@ -117,52 +117,48 @@ impl<'p> Machine<'p> {
 
     /// The opcodes whose argument is a line of text.
     fn line(&mut self, opcode: u8) -> Result<()> {
+        if opcode == op::PERSID {
+            let id = self.line_of_text()?;
+            return self.push(Slot::Persistent(id));
+        }
         let line = self.input.line()?;
         match opcode {
             op::INT if line == b"00" => self.stack.push(NodeId::FALSE),
             op::INT if line == b"01" => self.stack.push(NodeId::TRUE),
             op::INT | op::LONG => {
-                let digits = if opcode == op::LONG { line.strip_suffix(b"L").unwrap_or(line) } else { line };
+                let digits = if opcode == op::LONG { text::without_l(line) } else { line };
                 let number = text::decimal(digits).ok_or_else(|| self.input.fault("the line is no integer"))?;
-                return match number.parse() {
+                match number.parse() {
                     Ok(value) => self.push_int(value),
-                    Err(_) => self.push(Slot::BigText(number)),
-                };
+                    Err(_) => self.push_leaf(),
+                }
             }
             op::FLOAT => {
-                let number = std::str::from_utf8(line).ok().and_then(|number| number.parse().ok());
-                let number = number.ok_or_else(|| self.input.fault("the line is no float"))?;
-                return self.push(Slot::Float(number));
+                let number = std::str::from_utf8(line).ok().and_then(|number| number.parse::<f64>().ok());
+                number.ok_or_else(|| self.input.fault("the line is no float"))?;
+                self.push_leaf();
             }
             op::STRING => {
                 let bytes = text::quoted(line);
-                return match bytes.ok_or_else(|| self.input.fault("the line is no string in quotes"))? {
-                    Cow::Borrowed(bytes) => self.push(Slot::OldStr(bytes)),
+                match bytes.ok_or_else(|| self.input.fault("the line is no string in quotes"))? {
+                    Cow::Borrowed(_) => self.push_leaf(),
                     Cow::Owned(bytes) => {
                         self.check_nodes()?;
                         let node = self.graph.old_text_node(bytes.into());
                         self.stack.push(node);
-                        Ok(())
                     }
-                };
+                }
             }
             op::UNICODE => {
                 let text = text::raw_unicode(line);
-                return match text.ok_or_else(|| self.input.fault("the line is no Unicode text"))? {
-                    Cow::Borrowed(text) => self.push(Slot::Str(text)),
+                match text.ok_or_else(|| self.input.fault("the line is no Unicode text"))? {
+                    Cow::Borrowed(_) => self.push_leaf(),
                     Cow::Owned(text) => {
                         self.check_nodes()?;
                         let node = self.graph.text_node(text.into());
                         self.stack.push(node);
-                        Ok(())
                     }
-                };
-            }
-            op::PERSID => {
-                let id = self.utf8(line)?;
-                self.check_nodes()?;
-                let id = self.graph.push(Slot::Str(id));
-                return self.push(Slot::Persistent(id));
+                }
             }
             _ => {
                 let number = text::decimal(line).and_then(|number| number.parse().ok());
@@ -180,13 +176,10 @@ impl<'p> Machine<'p> {
 
     /// An integer in two's complement, little-endian.
     fn long(&mut self, len: usize) -> Result<()> {
-        let bytes = self.input.take(len)?;
-        if bytes.len() > 8 {
-            return self.push(Slot::Big(bytes));
+        match text::long(self.input.take(len)?) {
+            Some(value) => self.push_int(value),
+            None => self.push_leaf(),
         }
-        let sign = bytes.last().map_or(0, |&last| if last & 0x80 == 0 { 0 } else { 0xff });
-        let mut value = [sign; 8];
-        value[..bytes.len()].copy_from_slice(bytes);
-        self.push_int(i64::from_le_bytes(value))
+        Ok(())
     }
 }
