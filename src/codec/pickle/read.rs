@@ -120,6 +120,18 @@ impl<'g> Reader<'g> {
         }
     }
 
+    /// The name of a field or variant, which is nearly always one that was met before.
+    #[inline]
+    fn name<V: Visitor<'g>>(self, visitor: V) -> Result<V::Value> {
+        match self.tree.name(self.id) {
+            Some(name) => {
+                self.tree.spend(1 + name.len())?;
+                visitor.visit_borrowed_str(name)
+            }
+            None => self.show(visitor, Wanted::Anything),
+        }
+    }
+
     #[inline]
     fn text<V: Visitor<'g>>(self, text: &'g str, visitor: V) -> Result<V::Value> {
         self.tree.spend(text.len())?;
@@ -235,7 +247,8 @@ impl<'g> Deserializer<'g> for Reader<'g> {
 
     deserialize_as! { integer: deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 }
     deserialize_as! { integer: deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 }
-    deserialize_as! { short_text: deserialize_str deserialize_string deserialize_identifier }
+    deserialize_as! { short_text: deserialize_str deserialize_string }
+    deserialize_as! { name: deserialize_identifier }
     forward_to_deserialize_any! { <W: Visitor<'g>> bool char unit unit_struct }
 
     fn deserialize_i128<V: Visitor<'g>>(self, visitor: V) -> Result<V::Value> {

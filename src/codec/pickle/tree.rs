@@ -22,7 +22,12 @@ pub(super) struct Tree<'g> {
     budget: usize,
     spent: Cell<usize>,
     failure: Cell<Option<Failure>>,
+    /// Names of fields that were met, each in one place: records in a list have the same ones.
+    names: [Cell<(NodeId, &'g str)>; NAMES],
 }
+
+/// How many names are remembered: a power of two.
+const NAMES: usize = 32;
 
 /// What ended the walk, where it was not that a value does not fit.
 #[derive(Clone, Copy)]
@@ -59,6 +64,7 @@ impl<'g> Tree<'g> {
             budget: limits.max_metadata(),
             spent: Cell::new(0),
             failure: Cell::new(None),
+            names: [const { Cell::new((NodeId::NOWHERE, "")) }; NAMES],
         })
     }
 
@@ -77,6 +83,19 @@ impl<'g> Tree<'g> {
     #[inline]
     pub(super) fn node(&self, id: NodeId) -> Node<'g> {
         self.graph.node(id)
+    }
+
+    /// The name that a node is, where it is a short text.
+    #[inline]
+    pub(super) fn name(&self, id: NodeId) -> Option<&'g str> {
+        let place = &self.names[id.scattered() % NAMES];
+        let (known, name) = place.get();
+        if known == id {
+            return Some(name);
+        }
+        let name = self.graph.as_short_text(id)?;
+        place.set((id, name));
+        Some(name)
     }
 
     /// What a node stands for that is a global; `None` for every other node.

@@ -66,6 +66,15 @@ impl NodeId {
         (self.0 < SMALL).then_some(self.0 as usize)
     }
 
+    /// No node of any graph.
+    pub(crate) const NOWHERE: Self = Self(u32::MAX);
+
+    /// A number that is as likely to differ in its lower bits as in any from those of other nodes.
+    #[inline]
+    pub(crate) fn scattered(self) -> usize {
+        (self.0.wrapping_mul(0x9e37_79b1) >> 24) as usize
+    }
+
     /// Whether it is Python's `None`.
     #[inline]
     pub(crate) fn is_none(self) -> bool {
