@@ -100,6 +100,18 @@ impl Size {
     }
 }
 
+/// Something that moves objects when it is its turn.
+pub(crate) trait Moves {
+    /// Moves `count` objects and returns the time it took.
+    fn run(&self, count: u64) -> Duration;
+}
+
+impl<M: Moves + ?Sized> Moves for Box<M> {
+    fn run(&self, count: u64) -> Duration {
+        (**self).run(count)
+    }
+}
+
 /// A sender, and a receiver in another thread or process.
 pub(crate) struct Pair {
     means: Means,
@@ -152,8 +164,19 @@ impl Pair {
         Self { means, socket, sample, frames, receiver }
     }
 
-    /// Moves `count` objects and returns the time it took.
-    pub(crate) fn run(&self, count: u64) -> Duration {
+    fn send_objects<T: Serialize>(&self, means: Means, object: &T, count: u64) {
+        let codec = means.codec();
+        for _ in 0..count {
+            match means {
+                Means::InBand | Means::OutOfBand => self.socket.send_with(&codec, object).unwrap(),
+                _ => self.socket.send_obj(object).unwrap(),
+            }
+        }
+    }
+}
+
+impl Moves for Pair {
+    fn run(&self, count: u64) -> Duration {
         self.socket.send(&count.to_le_bytes()[..], 0).unwrap();
         self.socket.recv_bytes(0).unwrap(); // the receiver is ready
         let started = Instant::now();
@@ -166,18 +189,6 @@ impl Pair {
         }
         self.socket.recv_bytes(0).unwrap(); // the receiver has them all
         started.elapsed()
-    }
-}
-
-impl Pair {
-    fn send_objects<T: Serialize>(&self, means: Means, object: &T, count: u64) {
-        let codec = means.codec();
-        for _ in 0..count {
-            match means {
-                Means::InBand | Means::OutOfBand => self.socket.send_with(&codec, object).unwrap(),
-                _ => self.socket.send_obj(object).unwrap(),
-            }
-        }
     }
 }
 
@@ -315,7 +326,7 @@ pub(crate) struct Rounds(Vec<Vec<f64>>);
 
 impl Rounds {
     /// Lets each pair run for about `time` per round.
-    pub(crate) fn run(pairs: &[Pair], rounds: usize, time: Duration) -> Self {
+    pub(crate) fn run(pairs: &[impl Moves], rounds: usize, time: Duration) -> Self {
         let counts: Vec<u64> = pairs.iter().map(|pair| calibrate(pair, time)).collect();
         let mut seconds = vec![Vec::new(); pairs.len()];
         for round in 0..rounds {
@@ -339,7 +350,7 @@ impl Rounds {
     }
 }
 
-fn calibrate(pair: &Pair, time: Duration) -> u64 {
+fn calibrate(pair: &impl Moves, time: Duration) -> u64 {
     let mut count = 4;
     loop {
         let took = pair.run(count);

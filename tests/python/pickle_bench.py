@@ -1,5 +1,4 @@
-"""Writes the messages of benches/pickle.rs to a folder, and prints how long `pickle.loads` and `pickle.dumps` take: their best times,
-in seconds."""
+"""Writes the messages of benches/pickle to a folder, and prints how long Python takes for them: its best times, in seconds."""
 
 import gc
 import pickle
@@ -28,6 +27,7 @@ def record(index):
 
 gc.disable()  # Python at its best
 MESSAGES = {
+    "values": {f"key {index}": index * 7 for index in range(100_000)},
     "records": {f"key {index}": record(index) for index in range(100_000)},
     "list": [record(index) for index in range(100_000)],
     "floats": [index * 0.5 for index in range(1_000_000)],
@@ -35,15 +35,20 @@ MESSAGES = {
 for name, value in MESSAGES.items():
     data = pickle.dumps(value, protocol=5)
     (folder / name).write_bytes(data)
-    print(name, best(9, lambda: pickle.loads(data)))
-    print("dump", name, best(9, lambda: pickle.dumps(value, protocol=5)))
+    print("loads", name, best(9, lambda: pickle.loads(data)))
+    print("dumps", name, best(9, lambda: pickle.dumps(value, protocol=5)))
 
-buffers = []
+
+def dump(value):
+    buffers = []
+    data = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+    return [data, *[buffer.raw() for buffer in buffers]]
+
+
 arrays = [numpy.full((128, 1024), index, "f8") for index in range(64)]
-data = pickle.dumps(arrays, protocol=5, buffer_callback=buffers.append)
-frames = [bytes(buffer.raw()) for buffer in buffers]
+data, *frames = [bytes(frame) for frame in dump(arrays)]
 (folder / "arrays").write_bytes(data)
 for index, frame in enumerate(frames):
     (folder / f"array{index}").write_bytes(frame)
-print("arrays", best(99, lambda: pickle.loads(data, buffers=frames)))
-print("dump arrays", best(99, lambda: pickle.dumps(arrays, protocol=5, buffer_callback=[].append)))
+print("loads arrays", best(99, lambda: pickle.loads(data, buffers=frames)))
+print("dumps arrays", best(99, lambda: dump(arrays)))
