@@ -452,3 +452,54 @@ fn arrays_from_a_pickle_fit_what_they_say_or_are_refused() {
     let error = Decode::<HashMap<String, Array>>::decode(&Pickle::new(), message).unwrap_err();
     assert!(error.is_peer() && error.to_string().contains("takes 48 bytes, and there are 8"), "{error}");
 }
+
+#[test]
+fn fields_are_found_by_name_in_any_order_and_however_often() {
+    #[derive(Deserialize, PartialEq, Debug)]
+    struct Six {
+        a: u32,
+        bb: u32,
+        ccc: u32,
+        dddd: u32,
+        e: u32,
+        ff: u32,
+    }
+    let mut random = Random::seeded(20_261_121);
+    let names = ["a", "bb", "ccc", "dddd", "e", "ff"];
+    // names in the memo in half of the records, and written anew in the others
+    let mut data = b"\x80\x05](".to_vec();
+    for name in names {
+        data.extend([b"\x8c", &[name.len() as u8][..], name.as_bytes(), b"\x940"].concat());
+    }
+    let mut expected = Vec::new();
+    for record in 0..500_u32 {
+        let mut order = [0, 1, 2, 3, 4, 5];
+        for at in 1..order.len() {
+            order.swap(at, random.below(at + 1));
+        }
+        data.extend(b"}(");
+        for field in order {
+            match random.below(2) {
+                0 => data.extend([b'h', field as u8]),
+                _ => data.extend([b"\x8c", &[names[field].len() as u8][..], names[field].as_bytes()].concat()),
+            }
+            data.extend([&b"M"[..], &(record as u16 + 1000 * field as u16).to_le_bytes()].concat());
+        }
+        data.push(b'u');
+        let [a, bb, ccc, dddd, e, ff] = [0, 1, 2, 3, 4, 5].map(|field| record + 1000 * field);
+        expected.push(Six { a, bb, ccc, dddd, e, ff });
+    }
+    data.extend(b"e.");
+    assert_eq!(read::<Vec<Six>>(&data).unwrap(), expected);
+}
+
+#[test]
+fn a_message_sees_nothing_of_the_one_before() {
+    let list = |len: usize| [&b"]("[..], &b"]\x8c\x01aa".repeat(len), b"e."].concat();
+    for len in [10, 3, 0, 20_000, 1, 60_000, 2] {
+        assert_eq!(read::<Vec<Vec<String>>>(&list(len)).unwrap(), vec![vec!["a".to_owned()]; len], "{len}");
+        // ends in the middle
+        let long = list(len);
+        assert!(refusal::<Value>(&long[..long.len() - 1]).is_peer());
+    }
+}

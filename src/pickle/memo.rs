@@ -35,7 +35,10 @@ impl Memo {
     /// Adds an entry under the number of entries there are: what MEMOIZE does.
     #[inline]
     pub(super) fn push(&mut self, node: NodeId) {
-        self.put(self.len() as u64, node);
+        match self.sparse.is_empty() {
+            true => self.dense.push(node),
+            false => self.put(self.len() as u64, node),
+        }
     }
 
     #[inline]

@@ -402,11 +402,39 @@ fn strings_are_borrowed_from_the_pickle() {
 }
 
 #[test]
+fn what_an_opcode_says_by_itself_takes_no_node() {
+    let leaves =
+        [&b"G?\xe0\0\0\0\0\0\0"[..], b"\x8c\x02ab", b"X\x02\0\0\0ab", b"C\x02ab", b"J\xff\xff\xff\x7f", b"F1.5\n"];
+    let pickle = [&b"("[..], &leaves.concat().repeat(100), b"t."].concat();
+    assert_eq!(open(&pickle).unwrap().len(), 5);
+}
+
+#[test]
+fn a_container_that_grows_in_pieces_has_all_of_them_in_order() {
+    // two lists and a dict, each of which gets elements when the others have had some
+    let turn = |number: u8| [b"h\0K", &[number][..], b"ah\x01K", &[number], b"ah\x02K", &[number], b"Ns"].concat();
+    let turns: Vec<u8> = (0..40).flat_map(turn).collect();
+    // what was got stays on the stack until the mark below it is popped
+    let pickle = [&b"(]q\0]q\x01}q\x02("[..], &turns, b"1t."].concat();
+    let graph = open(&pickle).unwrap();
+    let Node::Tuple(mut all) = graph.node(graph.root()) else { panic!("a tuple") };
+    let numbers = |items: Items<'_>| -> Vec<i64> { items.filter_map(NodeId::as_small).collect() };
+    for _ in 0..2 {
+        let Some(Node::List(items)) = all.next().map(|id| graph.node(id)) else { panic!("a list") };
+        assert_eq!((items.len(), numbers(items)), (40, (0..40).collect()));
+        assert_eq!(items.skip(7).len(), 33);
+    }
+    let Some(Node::Dict(items)) = all.next().map(|id| graph.node(id)) else { panic!("a dict") };
+    assert_eq!((items.len(), numbers(items)), (80, (0..40).collect()));
+}
+
+#[test]
 fn small_integers_take_no_node() {
     let pickle = [&b"("[..], &b"K\x07J\xff\xff\xff\xff".repeat(100), b"t."].concat();
     let graph = open(&pickle).unwrap();
     assert_eq!(graph.len(), 5);
-    for value in [0, 1, -1, (1 << 30) - 1, -(1 << 30), i32::MAX, i32::MIN, 1 << 30] {
+    let edges = [1 << 29, (1 << 29) - 1, -(1 << 29), -(1 << 29) - 1];
+    for value in [0, 1, -1, (1 << 30) - 1, -(1 << 30), i32::MAX, i32::MIN, 1 << 30].into_iter().chain(edges) {
         let pickle = [b"J", &i32::to_le_bytes(value)[..], b"."].concat();
         let graph = open(&pickle).unwrap();
         assert!(matches!(graph.node(graph.root()), Node::Int(read) if read == i64::from(value)), "{value}");

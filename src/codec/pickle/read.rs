@@ -108,6 +108,17 @@ impl<'g> Reader<'g> {
         }
     }
 
+    #[inline]
+    fn truth<V: Visitor<'g>>(self, visitor: V) -> Result<V::Value> {
+        match self.id.as_bool() {
+            Some(value) => {
+                self.tree.spend(1)?;
+                visitor.visit_bool(value)
+            }
+            None => self.show(visitor, Wanted::Anything),
+        }
+    }
+
     /// Text as most is: short.
     #[inline]
     fn short_text<V: Visitor<'g>>(self, visitor: V) -> Result<V::Value> {
@@ -249,7 +260,8 @@ impl<'g> Deserializer<'g> for Reader<'g> {
     deserialize_as! { integer: deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 }
     deserialize_as! { short_text: deserialize_str deserialize_string }
     deserialize_as! { name: deserialize_identifier }
-    forward_to_deserialize_any! { <W: Visitor<'g>> bool char unit unit_struct }
+    deserialize_as! { truth: deserialize_bool }
+    forward_to_deserialize_any! { <W: Visitor<'g>> char unit unit_struct }
 
     fn deserialize_i128<V: Visitor<'g>>(self, visitor: V) -> Result<V::Value> {
         match number::signed(self.tree.node(self.id)) {

@@ -81,6 +81,12 @@ impl NodeId {
         self == Self::NONE
     }
 
+    /// The truth value that it is, if it is one.
+    #[inline]
+    pub(crate) fn as_bool(self) -> Option<bool> {
+        (self == Self::TRUE || self == Self::FALSE).then_some(self == Self::TRUE)
+    }
+
     /// The integer that it is, if it is one of up to 30 bits.
     #[inline]
     pub(crate) fn as_small(self) -> Option<i64> {
