@@ -343,3 +343,17 @@ fn arrays_in_a_form_that_is_not_written_are_refused() {
         assert!(error.is_peer(), "{}: {error}", rest.escape_ascii());
     }
 }
+
+#[test]
+fn dtypes_that_come_again_are_those_that_they_were() {
+    let point = DType::record([("x", DType::F32), ("y", ">i2".parse().unwrap())]).unwrap();
+    let dtypes = [DType::F64, DType::I32, point, ">f8".parse().unwrap(), "<M8[us]".parse().unwrap()];
+    let array = |index: usize| {
+        let dtype = dtypes[index].clone();
+        let data = Buffer::from_vec(vec![index as u8; 2 * dtype.item_len()]);
+        Array::new(dtype, [2], Order::C, data).unwrap()
+    };
+    let arrays: Vec<_> = [0, 0, 1, 0, 2, 2, 3, 0, 4, 4, 1, 1, 2, 3].map(array).into();
+    let message = Pickle::new().encode(&arrays).unwrap();
+    assert_eq!(Decode::<Vec<Array>>::decode(&Pickle::new(), message).unwrap(), arrays);
+}

@@ -24,6 +24,18 @@ const FIELD: usize = 16;
 
 /// The dtype of an array.
 pub(super) fn read<'g>(reader: Reader<'g>, id: NodeId) -> Result<DType> {
+    // arrays in one message mostly have one dtype; it is paid for each time, since it may be written out each time
+    if let Some((dtype, cost)) = reader.tree.known_dtype(id) {
+        reader.tree.spend(cost)?;
+        return Ok(dtype);
+    }
+    let before = reader.tree.spent();
+    let dtype = read_anew(reader, id)?;
+    reader.tree.know_dtype(id, &dtype, reader.tree.spent() - before);
+    Ok(dtype)
+}
+
+fn read_anew<'g>(reader: Reader<'g>, id: NodeId) -> Result<DType> {
     match described(reader, id, &Room { depth: MAX_DEPTH, fields: &Cell::new(MAX_FIELDS) })? {
         (dtype, shape) if shape.is_empty() => Ok(dtype),
         _ => Err(Mismatch::because("a dtype with a shape, outside of a record")),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::list::{self, Listed};
 use super::read::{Mismatch, Reader};
+use crate::array::DType;
 use crate::buffer::Buffer;
 use crate::error::{Detail, Error, Result};
 use crate::handoff;
@@ -24,6 +25,8 @@ pub(super) struct Tree<'g> {
     failure: Cell<Option<Failure>>,
     /// Names of fields that were met, each in one place: records in a list have the same ones.
     names: [Cell<(NodeId, &'g str)>; NAMES],
+    /// The dtype that was met last, and what reading it cost.
+    dtype: Cell<Option<(NodeId, DType, usize)>>,
 }
 
 /// How many names are remembered: a power of two.
@@ -65,6 +68,7 @@ impl<'g> Tree<'g> {
             spent: Cell::new(0),
             failure: Cell::new(None),
             names: [const { Cell::new((NodeId::NOWHERE, "")) }; NAMES],
+            dtype: Cell::new(None),
         })
     }
 
@@ -98,6 +102,18 @@ impl<'g> Tree<'g> {
         Some(name)
     }
 
+    /// The dtype that a node is and what reading it cost, if it is the one that was met last.
+    pub(super) fn known_dtype(&self, id: NodeId) -> Option<(DType, usize)> {
+        let known = self.dtype.take();
+        let found = known.as_ref().filter(|known| known.0 == id).map(|(_, dtype, cost)| (dtype.clone(), *cost));
+        self.dtype.set(known);
+        found
+    }
+
+    pub(super) fn know_dtype(&self, id: NodeId, dtype: &DType, cost: usize) {
+        self.dtype.set(Some((id, dtype.clone(), cost)));
+    }
+
     /// What a node stands for that is a global; `None` for every other node.
     pub(super) fn listed(&self, id: NodeId) -> Option<Listed> {
         self.graph.global_index(id).map(|index| self.listed[index])
@@ -118,6 +134,11 @@ impl<'g> Tree<'g> {
         let spent = self.spent.get().saturating_add(cost);
         self.spent.set(spent);
         if spent > self.budget { Err(self.fail(Failure::TooLarge)) } else { Ok(()) }
+    }
+
+    /// What was paid so far.
+    pub(super) fn spent(&self) -> usize {
+        self.spent.get()
     }
 
     #[cold]
