@@ -14,6 +14,7 @@ use number::Place;
 #[cfg(test)]
 pub(crate) use shape::Shape;
 use store::Store;
+pub(super) use store::Tools;
 
 /// A part of the vector of elements.
 #[derive(Clone, Copy, Debug)]

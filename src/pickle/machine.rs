@@ -3,7 +3,7 @@
 mod construct;
 mod rare;
 
-use super::graph::{Chain, Graph, NodeId, Slot};
+use super::graph::{Chain, Graph, NodeId, Slot, Tools};
 use super::input::Input;
 use super::memo::Memo;
 use super::opcode as op;
@@ -37,13 +37,15 @@ pub(crate) fn read<'p>(pickle: &'p [u8], buffers: usize, bounds: &Bounds) -> Res
         // every element takes a byte at least, so no number overflows
         return Err(Detail::MetadataTooLong { len: pickle.len() as u64, limit: NodeId::MAX_PICKLE }.into());
     }
+    let mut graph = Graph::new(pickle);
+    let Tools { stack, marks, memo } = graph.tools();
     let machine = Machine {
         input: Input::new(pickle),
-        graph: Graph::new(pickle),
-        stack: Vec::new(),
-        marks: Vec::new(),
+        graph,
+        stack,
+        marks,
         floor: 0,
-        memo: Memo::default(),
+        memo,
         bounds: Bounds { nodes: bounds.nodes.min(NodeId::MAX_SLOTS), memo: bounds.memo },
         buffers,
         next_buffer: 0,
@@ -182,7 +184,8 @@ impl<'p> Machine<'p> {
         if self.next_buffer < self.buffers {
             return Err(Detail::FrameUnused { frame: self.next_buffer, frames: self.buffers }.into());
         }
-        Ok(self.graph.finish(root))
+        let tools = Tools { stack: self.stack, marks: self.marks, memo: self.memo };
+        Ok(self.graph.finish(root, tools))
     }
 }
 

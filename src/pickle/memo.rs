@@ -5,13 +5,26 @@ use std::collections::HashMap;
 use super::graph::NodeId;
 
 /// Picklers number from 0 without a gap, so those entries are a vector; any other number is in a map.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Memo {
     dense: Vec<NodeId>,
     sparse: HashMap<u64, NodeId>,
 }
 
 impl Memo {
+    /// Forgets all entries, and keeps the memory of those without a gap.
+    pub(super) fn clear(&mut self) {
+        self.dense.clear();
+        if !self.sparse.is_empty() {
+            self.sparse = HashMap::new();
+        }
+    }
+
+    /// The memory of the entries without a gap, in bytes.
+    pub(super) fn capacity(&self) -> usize {
+        self.dense.capacity() * size_of::<NodeId>()
+    }
+
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.dense.len() + self.sparse.len()

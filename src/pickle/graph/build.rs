@@ -1,5 +1,8 @@
 //! How the machine builds a graph. Numbers of nodes and elements are below 2^31: the machine sees to it.
 
+use std::mem;
+
+use super::store::Tools;
 use super::{Chain, Ends, Graph, IN_PIECES, NO_PIECE, NodeId, Object, Piece, Slot, Span};
 
 impl Graph<'_> {
@@ -97,7 +100,16 @@ impl Graph<'_> {
         &mut self.store.objects[index as usize]
     }
 
-    pub(in crate::pickle) fn finish(mut self, root: NodeId) -> Self {
+    /// The machine's tools, empty; they may come back when it is done.
+    pub(in crate::pickle) fn tools(&mut self) -> Tools {
+        mem::take(&mut self.store.tools)
+    }
+
+    pub(in crate::pickle) fn finish(mut self, root: NodeId, tools: Tools) -> Self {
+        // what is much is of more use to the values that are about to be made
+        if self.store.is_little() {
+            self.store.tools = tools;
+        }
         self.root = root;
         self
     }

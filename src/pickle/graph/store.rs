@@ -1,10 +1,11 @@
-//! The memory of a graph, which a thread keeps for its next one.
+//! The memory of a graph and of the machine that builds it, which a thread keeps for its next one.
 
 use std::cell::Cell;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 
 use super::{Ends, NodeId, Object, Piece, Slot, Span};
+use crate::pickle::memo::Memo;
 
 /// The most memory that a thread keeps between pickles.
 const KEEP: usize = 1 << 20;
@@ -26,6 +27,16 @@ pub(super) struct Vectors {
     pub(super) ends: Vec<Ends>,
     pub(super) objects: Vec<Object>,
     pub(super) globals: Vec<(NodeId, NodeId)>,
+    pub(super) tools: Tools,
+}
+
+/// What the machine needs besides, until the graph is whole.
+#[derive(Debug, Default)]
+pub(in crate::pickle) struct Tools {
+    pub(in crate::pickle) stack: Vec<NodeId>,
+    /// The height of the stack at each mark.
+    pub(in crate::pickle) marks: Vec<usize>,
+    pub(in crate::pickle) memo: Memo,
 }
 
 impl Store {
@@ -58,7 +69,7 @@ impl DerefMut for Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        if self.capacity() <= KEEP {
+        if self.is_little() {
             let mut vectors = mem::take(&mut self.0);
             vectors.clear();
             // a thread that is about to end keeps nothing
@@ -75,12 +86,22 @@ impl Vectors {
         self.ends.clear();
         self.objects.clear();
         self.globals.clear();
+        self.tools.stack.clear();
+        self.tools.marks.clear();
+        self.tools.memo.clear();
+    }
+
+    /// Whether the thread keeps it.
+    pub(super) fn is_little(&self) -> bool {
+        self.capacity() <= KEEP
     }
 
     fn capacity(&self) -> usize {
         fn of<T>(vec: &Vec<T>) -> usize {
             vec.capacity() * size_of::<T>()
         }
-        of(&self.slots) + of(&self.items) + of(&self.pieces) + of(&self.ends) + of(&self.objects) + of(&self.globals)
+        let graph = of(&self.slots) + of(&self.items) + of(&self.pieces) + of(&self.ends);
+        let tools = of(&self.tools.stack) + of(&self.tools.marks) + self.tools.memo.capacity();
+        graph + of(&self.objects) + of(&self.globals) + tools
     }
 }
