@@ -1,7 +1,41 @@
 //! Kinds of Python objects that serde has no word for.
 //!
 //! A kind travels beside serde as the name of a newtype: a codec that knows Python writes the object, and every other
-//! one sees through the newtype to what it holds. This room refuses to know how any codec writes them.
+//! one sees through the newtype to what it holds. A [`Value`](crate::Value) that was decoded from a pickle has the kinds of
+//! what is in it. A type of one's own says the kind of a field:
+//!
+//! ```
+//! use outband::python::{self, As, Kind};
+//! use serde::Serialize;
+//!
+//! #[derive(Serialize)]
+//! struct Reading {
+//!     #[serde(serialize_with = "python::datetime")]
+//!     at: String,
+//!     #[serde(serialize_with = "python::set")]
+//!     flags: Vec<u8>,
+//!     shifts: Vec<As<&'static str>>, // a kind for each element
+//! }
+//!
+//! let reading = Reading {
+//!     at: "2026-11-21T09:00:00".into(),
+//!     flags: vec![3, 5],
+//!     shifts: vec![As(Kind::TimeDelta, "PT8H"), As(Kind::TimeDelta, "PT30M")],
+//! };
+//! // to a codec that does not know Python it is as without the kinds
+//! let json = serde_json::to_string(&reading)?;
+//! assert_eq!(json, r#"{"at":"2026-11-21T09:00:00","flags":[3,5],"shifts":["PT8H","PT30M"]}"#);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! This room refuses to know how any codec writes them.
+
+mod fields;
+
+pub use fields::{
+    As, bytearray, complex, counter, date, datetime, decimal, deque, fraction, frozenset, int, ordered_dict,
+    posix_path, range, set, slice, time, timedelta, timezone, tuple, uuid, windows_path,
+};
 
 /// What an object is in Python, where its content alone does not say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
