@@ -32,8 +32,13 @@ fn golden_pickles_of_every_type_are_what_they_were() {
     let golden = pickles::of_types();
     assert!(golden.len() > 250, "{}", golden.len());
     for pickles::Golden { name, message, expected } in golden {
-        let value: Value = pickles::allowing().decode(message).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!(value, expected, "{name}");
+        let shown = pickles::shown(&pickles::allowing(), message.clone());
+        assert_eq!(shown.unwrap_or_else(|error| panic!("{name}: {error}")), expected, "{name}");
+        let value: Value = pickles::allowing().decode(message).unwrap();
+        // to a codec that does not know Python it is the same, but for what is a sequence or a map as one asks
+        if !name.starts_with("range") && !name.starts_with("slice") {
+            assert_eq!(value.to_object::<Value>().unwrap(), expected, "{name}");
+        }
     }
 }
 
@@ -54,7 +59,8 @@ fn what_numpy_1_calls_its_functions_is_read_as_well() {
             }
         }
         assert!(data.len() < message.metadata().len(), "{name}");
-        assert_eq!(read::<Value>(&data).unwrap_or_else(|error| panic!("{name}: {error}")), expected, "{name}");
+        let shown = pickles::shown(&Pickle::new(), Multipart::new(data, vec![]));
+        assert_eq!(shown.unwrap_or_else(|error| panic!("{name}: {error}")), expected, "{name}");
         renamed += 1;
     }
     assert!(renamed > 20, "{renamed}");
@@ -85,9 +91,9 @@ fn golden_pickles_of_all_opcodes_are_values_or_refused_by_name() {
             (_, result) => panic!("{name}: {result:?}"),
         }
     }
-    assert_eq!(values["deque"], Value::List(vec![Value::Int(1), Value::Int(2)]));
-    assert_eq!(values["datetime"], Value::Text("2024-06-07T01:02:03.000004".into()));
-    assert_eq!(values["uuid"], Value::Text("00000010-0000-0000-0000-000000000000".into()));
+    assert_eq!(values["deque"].to_string(), "deque([1, 2])");
+    assert_eq!(values["datetime"].to_string(), "datetime(2024-06-07T01:02:03.000004)");
+    assert_eq!(values["uuid"].as_str(), Some("00000010-0000-0000-0000-000000000000"));
     let random = pickles::random();
     assert_eq!(random.len(), 240);
     for pickle in random {
@@ -227,7 +233,7 @@ fn what_is_shared_is_decoded_as_often_as_named_up_to_a_limit() {
     let text = [&b"X\0\x04\0\0"[..], &[b'a'; 1024], &b"2\x86".repeat(20), b"."].concat();
     for bomb in [tuples, text] {
         let strict = Pickle::new().limits(Limits::new().metadata_bytes(100_000));
-        let error = Decode::<Value>::decode(&strict, message(&bomb)).unwrap_err();
+        let error = Decode::<serde_json::Value>::decode(&strict, message(&bomb)).unwrap_err();
         assert!(error.is_limit() && error.to_string().contains("written out, than the limit of 100000"), "{error}");
         // who does not look is not bothered
         read::<IgnoredAny>(&bomb).unwrap();

@@ -2,19 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
+
+use outband::python::Kind;
 use outband::{Array, Decode, MsgPack, Multipart, Pickle, SocketExt, Value, memory};
 use serde::Deserialize;
 
 use python::Script;
 
+#[path = "support/pickles.rs"]
+mod pickles;
 #[path = "support/python.rs"]
 mod python;
-
-const CLASSES: [&str; 9] = ["Order", "Slotted", "Frozen", "Color", "Level", "Point", "Stack", "Table", "Outer.Inner"];
-
-fn codec() -> Pickle {
-    CLASSES.iter().fold(Pickle::new(), |codec, class| codec.allow(format!("__main__.{class}")))
-}
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
@@ -24,6 +23,34 @@ fn text(bytes: &[u8]) -> String {
 struct Peer {
     socket: zmq::Socket,
     script: Script,
+}
+
+/// What the script sent.
+struct Sent {
+    name: String,
+    message: Multipart,
+    /// What serde shows of it.
+    expected: Value,
+    /// What it and its parts are in Python.
+    kinds: Vec<String>,
+}
+
+/// What a value and its parts are in Python, each before its own parts; empty where the content says it.
+fn kinds(value: &Value, found: &mut Vec<String>) {
+    found.push(value.kind().map_or(String::new(), |kind| format!("{kind:?}")));
+    match (value.kind(), value.plain()) {
+        (Some(Kind::Range | Kind::Slice | Kind::Complex), _) => {}
+        (_, Value::List(elements)) => elements.iter().for_each(|element| kinds(element, found)),
+        (_, Value::Map(entries)) => {
+            let is_class = |entry: &&(Value, Value)| entry.0.as_str() == Some("$class");
+            let class = entries.first().filter(is_class).is_some();
+            for (key, value) in &entries[usize::from(class)..] {
+                kinds(key, found);
+                kinds(value, found);
+            }
+        }
+        _ => {}
+    }
 }
 
 impl Peer {
@@ -36,9 +63,9 @@ impl Peer {
         Self { script: Script::start("pickled.py", &[port]), socket }
     }
 
-    fn next(&self) -> Option<(String, Multipart, Value)> {
+    fn next(&self) -> Option<Sent> {
         let parts = self.socket.recv_multipart(0).unwrap();
-        let [name, buffers, expected] = &parts[..] else { panic!("{} parts", parts.len()) };
+        let [name, buffers, expected, kinds] = &parts[..] else { panic!("{} parts", parts.len()) };
         let name = text(name);
         if name == "end" {
             return None;
@@ -46,20 +73,25 @@ impl Peer {
         let message = self.socket.recv_message().unwrap();
         assert_eq!(message.buffers().len().to_string(), text(buffers), "{name}");
         let expected = MsgPack::new().decode(Multipart::new(expected.clone(), vec![])).unwrap();
-        Some((name, message, expected))
+        let kinds = MsgPack::new().decode(Multipart::new(kinds.clone(), vec![])).unwrap();
+        Some(Sent { name, message, expected, kinds })
     }
 }
 
 #[test]
 fn every_type_is_read_in_every_protocol_in_band_and_out_of_band() {
-    let (peer, codec) = (Peer::start(), codec());
-    let (mut messages, mut out_of_band, mut refused) = (0, 0, 0);
-    while let Some((name, message, expected)) = peer.next() {
+    let (peer, codec) = (Peer::start(), pickles::allowing());
+    let (mut messages, mut out_of_band, mut refused, mut all) = (0, 0, 0, BTreeSet::new());
+    while let Some(Sent { name, message, expected, kinds: sent }) = peer.next() {
         let frames: Vec<_> = message.buffers().iter().map(|buffer| buffer.as_ptr()).collect();
         let copied = memory::copied_bytes();
         let value: Value = codec.decode(message.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
         let copied = memory::copied_bytes() - copied;
-        assert_eq!(value, expected, "{name}");
+        assert_eq!(pickles::shown(&codec, message.clone()).unwrap(), expected, "{name}");
+        let mut found = Vec::new();
+        kinds(&value, &mut found);
+        assert_eq!(found, sent, "{name}");
+        all.extend(found);
         if let Some(Value::Array(array)) = value.get("value")
             && let [frame] = frames[..]
         {
@@ -71,7 +103,7 @@ fn every_type_is_read_in_every_protocol_in_band_and_out_of_band() {
                 out_of_band += 1;
             }
         }
-        match Decode::<Value>::decode(&Pickle::new(), message) {
+        match pickles::shown(&Pickle::new(), message) {
             Ok(value) => assert_eq!(value, expected, "{name}"),
             Err(error) => {
                 assert!(error.is_peer() && error.to_string().contains("Pickle::allow(\"__main__."), "{name}: {error}");
@@ -82,6 +114,7 @@ fn every_type_is_read_in_every_protocol_in_band_and_out_of_band() {
     }
     assert!(messages > 400 && out_of_band >= 24, "{messages} messages, {out_of_band} arrays out of band");
     assert!((30..100).contains(&refused), "{refused} messages hold classes that were not allowed");
+    assert_eq!(all.len(), 24, "{all:?}: every kind, and none");
     peer.script.finish();
 }
 
@@ -92,9 +125,9 @@ struct Holder {
 
 #[test]
 fn long_arrays_are_the_received_frame_or_share_it() {
-    let (peer, codec) = (Peer::start(), codec());
+    let (peer, codec) = (Peer::start(), pickles::allowing());
     let mut seen = Vec::new();
-    while let Some((name, message, _)) = peer.next() {
+    while let Some(Sent { name, message, .. }) = peer.next() {
         let Some(how) = name.strip_prefix("array long, ") else { continue };
         let (metadata, buffers) = (message.metadata().clone(), message.buffers().to_vec());
         let copied = memory::copied_bytes();

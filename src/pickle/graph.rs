@@ -3,12 +3,14 @@
 //! Everything lies in a few vectors, none of them per node: the elements of all containers lie in one vector, and a container
 //! that grew in pieces is a chain of pieces in it. What an opcode says by itself stays where it is in the pickle.
 
+mod again;
 mod build;
 mod leaf;
 mod number;
 mod shape;
 mod store;
 
+pub(crate) use again::NamedAgain;
 pub(crate) use number::NodeId;
 use number::Place;
 #[cfg(test)]

@@ -26,6 +26,6 @@ mod tests;
 
 #[cfg(test)]
 use graph::Shape;
-pub(crate) use graph::{Construction, Graph, Items, Node, NodeId, Object};
+pub(crate) use graph::{Construction, Graph, Items, NamedAgain, Node, NodeId, Object};
 pub(crate) use machine::{Bounds, read};
 pub(crate) use output::{Memoized, Output};

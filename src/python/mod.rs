@@ -30,6 +30,7 @@
 //!
 //! This room refuses to know how any codec writes them.
 
+pub(crate) mod arrive;
 mod fields;
 
 pub use fields::{

@@ -1,6 +1,7 @@
 //! Values from any self-describing deserializer.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer};
@@ -10,6 +11,7 @@ use super::Value;
 use crate::array::Array;
 use crate::handoff;
 use crate::memory;
+use crate::python::arrive::{self, Told};
 #[cfg(feature = "arrow")]
 use crate::table::Table;
 
@@ -24,8 +26,31 @@ const TABLE: &str = "$table";
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
+        let question = arrive::ask();
+        let value = deserializer.deserialize_any(ValueVisitor)?;
+        match question.answer() {
+            None => Ok(value),
+            Some(told) => named(value, told).map_err(de::Error::custom),
+        }
     }
+}
+
+/// What a decoder of Python's objects says that a value is.
+fn named(value: Value, told: Told) -> Result<Value, &'static str> {
+    let (kind, place) = match told {
+        Told::New { kind, place } => (kind, place),
+        Told::Known(owner) => {
+            return owner.downcast().map(Value::Shared).map_err(|_| "an object that is no value");
+        }
+    };
+    let value = match kind {
+        Some(kind) => Value::Python(kind, Box::new(value)),
+        None => value,
+    };
+    let Some(place) = place else { return Ok(value) };
+    let shared = Arc::new(value);
+    place.set(shared.clone()).map_err(|_| "an object that was there before")?;
+    Ok(Value::Shared(shared))
 }
 
 struct ValueVisitor;
@@ -90,10 +115,12 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        arrive::stop_asking();
         deserializer.deserialize_any(ExtVisitor)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
+        arrive::stop_asking();
         let mut elements = Vec::with_capacity(sequence.size_hint().unwrap_or(0).min(MOST_AT_ONCE));
         while let Some(element) = sequence.next_element()? {
             elements.push(element);
@@ -102,6 +129,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        arrive::stop_asking();
         let mut entries = Vec::with_capacity(map.size_hint().unwrap_or(0).min(MOST_AT_ONCE));
         while let Some(key) = map.next_key::<Value>()? {
             match key.as_str().filter(|_| entries.is_empty()) {

@@ -28,6 +28,10 @@ impl Serialize for Value {
             Self::Array(array) => array.serialize(serializer),
             #[cfg(feature = "arrow")]
             Self::Table(table) => table.serialize(serializer),
+            Self::Python(kind, value) => serializer.serialize_newtype_struct(kind.newtype_name(), &**value),
+            Self::Shared(value) => {
+                handoff::shared(value.clone(), || serializer.serialize_newtype_struct(handoff::SHARED, &**value))
+            }
             Self::Ext(kind, payload) => {
                 serializer.serialize_newtype_struct(rmp_serde::MSGPACK_EXT_STRUCT_NAME, &(kind, Payload(payload)))
             }

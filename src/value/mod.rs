@@ -6,6 +6,9 @@
 mod decode;
 mod encode;
 mod print;
+mod same;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -15,6 +18,7 @@ use crate::array::Array;
 use crate::buffer::Buffer;
 use crate::codec::{Decode, Encode, MsgPack};
 use crate::error::Result;
+use crate::python::Kind;
 #[cfg(feature = "arrow")]
 use crate::table::Table;
 
@@ -29,6 +33,13 @@ use crate::table::Table;
 /// containers have one form, entries keep their order, what was in band stays in band and what had a frame of its own
 /// has one, however short. Two things follow the codec instead: an array's or table's buffers go where its threshold
 /// says, and what was compressed is compressed again only if the codec compresses.
+///
+/// **Python's objects.** Decoded from a pickle, a value says what serde has no word for: a tuple, a set or a `datetime` is
+/// [`Python`](Self::Python) with its [`Kind`], and an object that stands in several places is [`Shared`](Self::Shared) by them. Encoded as a
+/// pickle, they are the same objects again. Every other codec writes what they hold, at every place; the methods below and
+/// [`plain`](Self::plain) look through to it. serde's own buffering (`flatten`, `untagged`) loses both.
+///
+/// Two values are equal where kinds and contents are, whether they share or not.
 ///
 /// `Display` and `Debug` show types, shapes, lengths and the first elements, and never more than 8000 bytes; `{:#}` spreads lists and maps over lines.
 ///
@@ -50,7 +61,7 @@ use crate::table::Table;
 /// assert!(outband::to_multipart(&value)? == message);
 /// # Ok::<(), outband::Error>(())
 /// ```
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Value {
     /// `nil`: `()`, `None`, Python's `None`.
@@ -82,6 +93,14 @@ pub enum Value {
     Table(Box<Table>),
     /// An extension value of an application's own: its MessagePack type and its payload.
     Ext(i8, Bytes),
+    /// A Python object of this kind, and what it holds.
+    Python(Kind, Box<Value>),
+    /// A value that stands in several places.
+    ///
+    /// A few of these stand for more than any memory holds: `a = (); a = (a, a)` forty times over. Comparing, printing and dropping
+    /// them is as quick as they are small, and this crate's codecs give up at their [`Limits`](crate::Limits). Other
+    /// serializers write all of it out.
+    Shared(Arc<Value>),
 }
 
 impl Value {
@@ -117,14 +136,50 @@ impl Value {
         codec.decode(codec.encode(self)?)
     }
 
+    /// The value itself, without what it is in Python and whether other places share it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use outband::Value;
+    /// use outband::python::Kind;
+    ///
+    /// let pair = Value::Python(Kind::Tuple, Box::new(Value::from(vec![Value::from(1), Value::Nil])));
+    /// assert!(matches!(pair.plain(), Value::List(_)));
+    /// assert_eq!((pair.kind(), pair.as_list().map(<[_]>::len)), (Some(Kind::Tuple), Some(2)));
+    /// assert_eq!(pair.to_string(), "(1, nil)");
+    /// ```
+    pub fn plain(&self) -> &Self {
+        let mut value = self;
+        loop {
+            value = match value {
+                Self::Python(_, inner) => inner,
+                Self::Shared(inner) => inner,
+                _ => return value,
+            };
+        }
+    }
+
+    /// What the value is in Python, where it was decoded from a pickle and its content does not say.
+    pub fn kind(&self) -> Option<Kind> {
+        let mut value = self;
+        while let Self::Shared(inner) = value {
+            value = inner;
+        }
+        match *value {
+            Self::Python(kind, _) => Some(kind),
+            _ => None,
+        }
+    }
+
     /// Whether this is `nil`.
     pub fn is_nil(&self) -> bool {
-        matches!(self, Self::Nil)
+        matches!(self.plain(), Self::Nil)
     }
 
     /// The boolean.
     pub fn as_bool(&self) -> Option<bool> {
-        match *self {
+        match *self.plain() {
             Self::Bool(value) => Some(value),
             _ => None,
         }
@@ -132,7 +187,7 @@ impl Value {
 
     /// The integer, where an `i64` holds it.
     pub fn as_i64(&self) -> Option<i64> {
-        match *self {
+        match *self.plain() {
             Self::Int(value) => Some(value),
             Self::UInt(value) => value.try_into().ok(),
             _ => None,
@@ -141,7 +196,7 @@ impl Value {
 
     /// The integer, where a `u64` holds it.
     pub fn as_u64(&self) -> Option<u64> {
-        match *self {
+        match *self.plain() {
             Self::Int(value) => value.try_into().ok(),
             Self::UInt(value) => Some(value),
             _ => None,
@@ -150,7 +205,7 @@ impl Value {
 
     /// The float, or the integer as one, rounded where 53 bits do not hold it.
     pub fn as_f64(&self) -> Option<f64> {
-        match *self {
+        match *self.plain() {
             Self::F32(value) => Some(value.into()),
             Self::F64(value) => Some(value),
             Self::Int(value) => Some(value as f64),
@@ -161,7 +216,7 @@ impl Value {
 
     /// The text.
     pub fn as_str(&self) -> Option<&str> {
-        match self {
+        match self.plain() {
             Self::Text(text) => Some(text),
             _ => None,
         }
@@ -169,7 +224,7 @@ impl Value {
 
     /// The bytes, in band or out of band.
     pub fn as_bytes(&self) -> Option<&[u8]> {
-        match self {
+        match self.plain() {
             Self::Bytes(bytes) => Some(bytes),
             Self::Buffer(buffer) => Some(buffer),
             _ => None,
@@ -178,7 +233,7 @@ impl Value {
 
     /// The elements of a list.
     pub fn as_list(&self) -> Option<&[Value]> {
-        match self {
+        match self.plain() {
             Self::List(elements) => Some(elements),
             _ => None,
         }
@@ -186,7 +241,7 @@ impl Value {
 
     /// The entries of a map, in order.
     pub fn as_map(&self) -> Option<&[(Value, Value)]> {
-        match self {
+        match self.plain() {
             Self::Map(entries) => Some(entries),
             _ => None,
         }
@@ -194,7 +249,7 @@ impl Value {
 
     /// The array.
     pub fn as_array(&self) -> Option<&Array> {
-        match self {
+        match self.plain() {
             Self::Array(array) => Some(array),
             _ => None,
         }
@@ -203,7 +258,7 @@ impl Value {
     /// The table.
     #[cfg(feature = "arrow")]
     pub fn as_table(&self) -> Option<&Table> {
-        match self {
+        match self.plain() {
             Self::Table(table) => Some(table),
             _ => None,
         }

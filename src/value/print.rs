@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Formatter, Write};
 
 use super::Value;
+use crate::python::Kind;
 #[cfg(feature = "arrow")]
 use crate::table::Table;
 
@@ -74,12 +75,8 @@ impl Printer<'_, '_, '_> {
             Value::Text(text) => self.text(text),
             Value::Bytes(bytes) => self.bytes("Bytes", bytes),
             Value::Buffer(buffer) => self.bytes("Buffer", buffer),
-            Value::List(elements) => self.all(['[', ']'], elements, Self::value),
-            Value::Map(entries) => self.all(['{', '}'], entries, |printer, (key, value)| {
-                printer.value(key)?;
-                printer.f.write_str(": ")?;
-                printer.value(value)
-            }),
+            Value::List(elements) => self.list(["[", "]"], elements),
+            Value::Map(entries) => self.map(["{", "}"], entries),
             Value::Array(array) => write!(self.f, "{array}"),
             #[cfg(feature = "arrow")]
             Value::Table(table) => self.table(table),
@@ -88,7 +85,58 @@ impl Printer<'_, '_, '_> {
                 self.bytes("Bytes", payload)?;
                 self.f.write_char(')')
             }
+            Value::Python(kind, value) => self.object(*kind, value),
+            Value::Shared(value) => self.value(value),
         }
+    }
+
+    /// As Python shows it, but for what would be ambiguous there.
+    fn object(&mut self, kind: Kind, value: &Value) -> fmt::Result {
+        match (kind, value) {
+            (Kind::Tuple, Value::List(elements)) if elements.len() == 1 => self.list(["(", ",)"], elements),
+            (Kind::Tuple, Value::List(elements)) => self.list(["(", ")"], elements),
+            (Kind::Set, Value::List(elements)) if !elements.is_empty() => self.list(["{", "}"], elements),
+            (Kind::Complex | Kind::Range | Kind::Slice, Value::List(elements)) => {
+                self.f.write_str(name(kind))?;
+                self.list(["(", ")"], elements)
+            }
+            (Kind::ByteArray, Value::Bytes(bytes)) => self.bytes(name(kind), bytes),
+            (Kind::Int | Kind::Ellipsis, Value::Text(text)) => self.bare(text),
+            (Kind::Instance, Value::Map(entries)) => match &entries[..] {
+                [(_, Value::Text(class)), attributes @ ..] => {
+                    self.bare(class)?;
+                    self.map(["(", ")"], attributes)
+                }
+                entries => self.map(["{", "}"], entries),
+            },
+            (kind, value) => {
+                write!(self.f, "{}(", name(kind))?;
+                match value {
+                    Value::Text(text) => self.bare(text)?,
+                    Value::List(elements) if elements.is_empty() => {}
+                    value => self.value(value)?,
+                }
+                self.f.write_char(')')
+            }
+        }
+    }
+
+    fn list(&mut self, brackets: [&str; 2], elements: &[Value]) -> fmt::Result {
+        self.all(brackets, elements, Self::value)
+    }
+
+    fn map(&mut self, brackets: [&str; 2], entries: &[(Value, Value)]) -> fmt::Result {
+        self.all(brackets, entries, |printer, (key, value)| {
+            printer.value(key)?;
+            printer.f.write_str(": ")?;
+            printer.value(value)
+        })
+    }
+
+    /// A text without quotes, where it has nothing in it that needs them.
+    fn bare(&mut self, text: &str) -> fmt::Result {
+        let is_bare = text.len() <= TEXT && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b')');
+        if is_bare { self.f.write_str(text) } else { self.text(text) }
     }
 
     fn text(&mut self, text: &str) -> fmt::Result {
@@ -123,11 +171,11 @@ impl Printer<'_, '_, '_> {
 
     fn all<T>(
         &mut self,
-        [open, close]: [char; 2],
+        [open, close]: [&str; 2],
         elements: &[T],
         print: impl Fn(&mut Self, &T) -> fmt::Result,
     ) -> fmt::Result {
-        self.f.write_char(open)?;
+        self.f.write_str(open)?;
         let shown = match self.depth {
             DEPTH.. => 0,
             _ => elements.len().min(ELEMENTS).min(self.left),
@@ -155,7 +203,7 @@ impl Printer<'_, '_, '_> {
         if self.pretty && !elements.is_empty() {
             self.line()?;
         }
-        self.f.write_char(close)
+        self.f.write_str(close)
     }
 
     fn separate(&mut self, printed: usize) -> fmt::Result {
@@ -171,5 +219,34 @@ impl Printer<'_, '_, '_> {
 
     fn line(&mut self) -> fmt::Result {
         write!(self.f, "\n{:1$}", "", 2 * self.depth)
+    }
+}
+
+/// What Python calls it.
+fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Tuple => "tuple",
+        Kind::Set => "set",
+        Kind::FrozenSet => "frozenset",
+        Kind::Deque => "deque",
+        Kind::OrderedDict => "OrderedDict",
+        Kind::Counter => "Counter",
+        Kind::ByteArray => "bytearray",
+        Kind::Complex => "complex",
+        Kind::Int => "int",
+        Kind::Range => "range",
+        Kind::Slice => "slice",
+        Kind::Ellipsis => "Ellipsis",
+        Kind::DateTime => "datetime",
+        Kind::Date => "date",
+        Kind::Time => "time",
+        Kind::TimeDelta => "timedelta",
+        Kind::TimeZone => "timezone",
+        Kind::Decimal => "Decimal",
+        Kind::Fraction => "Fraction",
+        Kind::Uuid => "UUID",
+        Kind::PosixPath => "PurePosixPath",
+        Kind::WindowsPath => "PureWindowsPath",
+        Kind::Instance => "object",
     }
 }

@@ -3,8 +3,8 @@
     python tests/python/pickled.py PORT
     python tests/python/pickled.py keep tests/golden/pickle/types.bin
 
-Before each pickle goes a message of its name, the number of its buffers, and what it should decode to, as MessagePack in the
-default wire format. The pickles are sent by `send_pyobj`, and with their buffers out of band by `send_multipart`.
+Before each pickle goes a message of its name, the number of its buffers, what it should decode to, as MessagePack in the
+default wire format, and the kinds of all that is in it. The pickles are sent by `send_pyobj`, and with their buffers out of band by `send_multipart`.
 """
 
 import collections
@@ -179,6 +179,57 @@ SCALARS = {
     ),
 }
 
+KINDS = {
+    tuple: "Tuple",
+    set: "Set",
+    frozenset: "FrozenSet",
+    collections.deque: "Deque",
+    collections.OrderedDict: "OrderedDict",
+    collections.Counter: "Counter",
+    bytearray: "ByteArray",
+    complex: "Complex",
+    numpy.complex64: "Complex",
+    numpy.complex128: "Complex",
+    range: "Range",
+    slice: "Slice",
+    type(...): "Ellipsis",
+    datetime.datetime: "DateTime",
+    datetime.date: "Date",
+    datetime.time: "Time",
+    datetime.timedelta: "TimeDelta",
+    datetime.timezone: "TimeZone",
+    decimal.Decimal: "Decimal",
+    fractions.Fraction: "Fraction",
+    uuid.UUID: "Uuid",
+    pathlib.PurePosixPath: "PosixPath",
+    pathlib.PosixPath: "PosixPath",
+    pathlib.PureWindowsPath: "WindowsPath",
+    Order: "Instance",
+    Outer.Inner: "Instance",
+    Point: "Tuple",
+}
+
+
+def kinds(value):
+    """What a value and its parts are, each before its own parts; empty where the content says it."""
+    if isinstance(value, enum.Enum):
+        value = value.value
+    is_long = type(value) is int and not -(2**63) <= value < 2**64
+    yield "Int" if is_long else KINDS.get(type(value), "")
+    if isinstance(value, dict):
+        parts = [part for entry in value.items() for part in entry]
+    elif isinstance(value, (list, tuple, set, frozenset, collections.deque)):
+        parts = value
+    elif isinstance(value, Slotted):
+        parts = ["left", value.left, "right", value.right]
+    elif isinstance(value, Frozen):
+        parts = [value.x, value.y]
+    elif isinstance(value, (Order, Outer.Inner)):
+        parts = [part for entry in vars(value).items() for part in entry]
+    else:
+        parts = []
+    for part in parts:
+        yield from kinds(part)
 
 
 def cases():
@@ -196,16 +247,17 @@ def send(port):
     socket = zmq.Context().socket(zmq.PUSH)
     socket.connect(f"tcp://127.0.0.1:{port}")
 
-    def announce(name, buffers, expected):
-        socket.send_multipart([name.encode(), str(buffers).encode(), msgpack.packb(expected)])
+    def announce(name, buffers, expected, value=None):
+        parts = [msgpack.packb(expected), msgpack.packb(list(kinds(value)))]
+        socket.send_multipart([name.encode(), str(buffers).encode(), *parts])
 
     for name, value, expected, first in cases():
         for protocol in range(first, pickle.HIGHEST_PROTOCOL + 1):
-            announce(f"{name}, protocol {protocol}", 0, expected)
+            announce(f"{name}, protocol {protocol}", 0, expected, value)
             socket.send_pyobj(value, protocol=protocol)
         buffers = []
         data = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
-        announce(f"{name}, out of band", len(buffers), expected)
+        announce(f"{name}, out of band", len(buffers), expected, value)
         socket.send_multipart([data, *buffers], copy=False)
     announce("end", 0, None)
     socket.close()

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use outband::{Buffer, Decode, MsgPack, Multipart, Pickle, Value};
+use serde::Deserialize;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/pickle")
@@ -16,6 +17,18 @@ const CLASSES: [&str; 9] = ["Order", "Slotted", "Frozen", "Color", "Level", "Poi
 
 pub(crate) fn allowing() -> Pickle {
     CLASSES.iter().fold(Pickle::new(), |codec, class| codec.allow(format!("__main__.{class}")))
+}
+
+/// A value as serde shows it, which has no word for what an object is in Python: serde keeps it for a while on the way.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Shown {
+    Value(Value),
+}
+
+pub(crate) fn shown(codec: &Pickle, message: Multipart) -> outband::Result<Value> {
+    let Shown::Value(value) = codec.decode(message)?;
+    Ok(value)
 }
 
 /// A pickle of a type: its name, the message, and what it decodes to.

@@ -178,7 +178,7 @@ impl<T: Serialize + ?Sized> Encode<T> for Json {
 
     fn encode_into(&self, value: &T, metadata: &mut Vec<u8>) -> Result<Vec<Buffer>> {
         let start = metadata.len();
-        let mut writer = Writer::new(metadata, self.limits.max_depth());
+        let mut writer = Writer::new(metadata, &self.limits);
         let written = match self.buffers_in_band {
             false => handoff::refuse(NO_BUFFERS, || value.serialize(&mut writer)),
             true => handoff::take_bytes(|| value.serialize(&mut writer)),
@@ -186,9 +186,11 @@ impl<T: Serialize + ?Sized> Encode<T> for Json {
         if writer.is_too_deep() {
             return Err(Detail::ValueTooDeep { limit: self.limits.max_depth() }.into());
         }
-        written.map_err(|error| Detail::Unserializable { reason: error.to_string() })?;
-        self.limits.check_metadata((metadata.len() - start) as u64)?;
-        Ok(Vec::new())
+        let is_too_long = writer.check_length().is_err();
+        match written {
+            Err(error) if !is_too_long => Err(Detail::Unserializable { reason: error.to_string() }.into()),
+            _ => self.limits.check_metadata((metadata.len() - start) as u64).map(|()| Vec::new()),
+        }
     }
 }
 

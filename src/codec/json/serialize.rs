@@ -129,6 +129,9 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<()> {
         self.announced = name == handoff::BUFFER;
+        if name == handoff::SHARED {
+            self.check_length()?;
+        }
         value.serialize(self)
     }
 

@@ -7,6 +7,7 @@ pub(super) use serde::de::value::Error as Unserializable;
 use super::key::Key;
 use super::string::write_text;
 use crate::codec::container::{Container, Open};
+use crate::limits::Limits;
 
 pub(super) type Result<T> = std::result::Result<T, Unserializable>;
 
@@ -15,19 +16,30 @@ pub(super) struct Writer<'w> {
     /// How many more arrays and objects may be opened.
     depth: usize,
     too_deep: bool,
+    /// How long `out` may get: looked at where a few bytes of a value may stand for many.
+    most: usize,
     /// Whether a newtype struct has announced a buffer, and its content comes next.
     pub(super) announced: bool,
 }
 
 impl<'w> Writer<'w> {
     /// A writer that appends to `out`.
-    pub(super) fn new(out: &'w mut Vec<u8>, max_depth: usize) -> Self {
-        Self { out, depth: max_depth, too_deep: false, announced: false }
+    pub(super) fn new(out: &'w mut Vec<u8>, limits: &Limits) -> Self {
+        let most = out.len().saturating_add(limits.max_metadata());
+        Self { out, depth: limits.max_depth(), too_deep: false, most, announced: false }
     }
 
     /// Whether the value was nested deeper than the limit.
     pub(super) fn is_too_deep(&self) -> bool {
         self.too_deep
+    }
+
+    /// Refuses to write out what is shared once more, where it is over the limit already.
+    pub(super) fn check_length(&self) -> Result<()> {
+        match self.out.len() > self.most {
+            true => Err(Unserializable::custom("it is longer than the limit allows")),
+            false => Ok(()),
+        }
     }
 
     /// Goes one array or object deeper.

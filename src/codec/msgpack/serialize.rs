@@ -136,6 +136,9 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
                 value.serialize(&mut *self).inspect(|()| self.announced = false)
             });
         }
+        if name == handoff::SHARED {
+            self.check_length()?;
+        }
         value.serialize(self)
     }
 

@@ -8,6 +8,7 @@ use crate::buffer::Buffer;
 use crate::codec::container::{Container, Open};
 use crate::codec::place::{Placed, Placement, Policy};
 use crate::codec::unserializable::{Result, Unserializable};
+use crate::limits::Limits;
 use crate::reference::{EXTENSION, MAX_PAYLOAD, Packed, Reference};
 use crate::{handoff, memory};
 
@@ -16,6 +17,8 @@ pub(crate) struct Writer<'w> {
     pub(super) placed: Placed<'w>,
     /// How many more arrays and maps may be opened.
     pub(super) depth: usize,
+    /// How long `out` may get: looked at where a few bytes of a value may stand for many.
+    most: usize,
     /// Whether a newtype struct has announced a buffer, and its content comes next.
     pub(super) announced: bool,
 }
@@ -31,8 +34,9 @@ pub(super) const MAP: Head = Head(0x80, 15, 0, 0xde, 0xdf);
 
 impl<'w> Writer<'w> {
     /// A writer that appends to `out`.
-    pub(crate) fn new(out: &'w mut Vec<u8>, policy: &'w Policy, max_depth: usize) -> Self {
-        Self { out, placed: Placed::new(policy), depth: max_depth, announced: false }
+    pub(crate) fn new(out: &'w mut Vec<u8>, policy: &'w Policy, limits: &Limits) -> Self {
+        let most = out.len().saturating_add(limits.max_metadata());
+        Self { out, placed: Placed::new(policy), depth: limits.max_depth(), most, announced: false }
     }
 
     /// The frames of the buffers that went out of band.
@@ -164,6 +168,14 @@ impl<'w> Writer<'w> {
             ));
         }
         Ok(())
+    }
+
+    /// Refuses to write out what is shared once more, where it is over the limit already.
+    pub(super) fn check_length(&self) -> Result<()> {
+        match self.out.len() > self.most {
+            true => Err(Unserializable::custom("it is longer than the limit allows")),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn deeper(&self, levels: usize) -> Result<usize> {

@@ -7,6 +7,7 @@ mod form;
 mod instance;
 mod list;
 mod number;
+mod object;
 mod plain;
 mod read;
 mod time;
@@ -53,8 +54,9 @@ use write::{Classes, Writer};
 /// [`Buffer`]s. Bytes in the pickle itself share its frame where that keeps little else alive, and
 /// else are copied once.
 ///
-/// What is shared in the pickle is decoded as often as it is named, and all of it together keeps to [`Limits`]; what
-/// contains itself is refused.
+/// A [`Value`](crate::Value) keeps what serde has no word for: the [`Kind`](crate::python::Kind) of tuples, sets, dates and the
+/// like, and which of its parts are one object. For every other type what is shared is decoded as often as it is named,
+/// and all of it together keeps to [`Limits`]. What contains itself is refused.
 ///
 /// # Writing
 ///
@@ -220,9 +222,9 @@ impl Pickle {
 
     /// Sets what a message may cost.
     ///
-    /// [`Limits::metadata_bytes`] bounds the pickle, and again what it would be if everything shared in it were written out
-    /// (a byte for each node, and the bytes of text and bytes). [`Limits::depth`] bounds its nesting. Encoding keeps to
-    /// them as well, so that nothing is sent that a receiver with the same limits refuses.
+    /// [`Limits::metadata_bytes`] bounds the pickle, and again what is made of it: a byte for each node, and the bytes of text
+    /// and bytes, as often as they are decoded. [`Limits::depth`] bounds its nesting. Encoding keeps to them as well, so
+    /// that nothing is sent that a receiver with the same limits refuses.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self

@@ -16,6 +16,7 @@ use super::number;
 use super::tree::Tree;
 use crate::memory;
 use crate::pickle::{Items, Node, NodeId};
+use crate::python::arrive;
 
 /// Why a pickle does not fit the type.
 #[derive(Debug)]
@@ -50,12 +51,12 @@ pub(super) struct Reader<'g> {
     pub(super) tree: &'g Tree<'g>,
     pub(super) id: NodeId,
     /// How many containers may still be within each other.
-    depth: usize,
+    pub(super) depth: usize,
 }
 
 /// How a visitor wants to see what can be shown in more than one way.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Wanted {
+pub(super) enum Wanted {
     Anything,
     Sequence,
     /// A map or a struct of a known type: it has no use for the name of a class.
@@ -74,14 +75,17 @@ impl<'g> Reader<'g> {
 
     /// The reader for what this one contains.
     #[inline]
-    fn inside(self) -> Result<Self> {
+    pub(super) fn inside(self) -> Result<Self> {
         match self.depth.checked_sub(1) {
-            Some(depth) => Ok(Self { depth, ..self }),
+            Some(depth) => {
+                self.tree.objects().reach(depth);
+                Ok(Self { depth, ..self })
+            }
             None => Err(self.tree.too_deep()),
         }
     }
 
-    fn show<V: Visitor<'g>>(self, visitor: V, wanted: Wanted) -> Result<V::Value> {
+    pub(super) fn show<V: Visitor<'g>>(self, visitor: V, wanted: Wanted) -> Result<V::Value> {
         self.tree.spend(1)?;
         // what most nodes are
         match self.tree.node(self.id) {
@@ -92,7 +96,7 @@ impl<'g> Reader<'g> {
             Node::Bool(value) => visitor.visit_bool(value),
             Node::List(items) | Node::Tuple(items) => self.sequence(items, visitor),
             Node::Dict(items) => self.map(items, visitor),
-            _ => self.show_form(visitor, wanted),
+            _ => self.show_form(self.form()?, visitor, wanted),
         }
     }
 
@@ -165,8 +169,8 @@ impl<'g> Reader<'g> {
     }
 
     #[inline(never)]
-    fn show_form<V: Visitor<'g>>(self, visitor: V, wanted: Wanted) -> Result<V::Value> {
-        match self.form()? {
+    pub(super) fn show_form<V: Visitor<'g>>(self, form: Form<'g>, visitor: V, wanted: Wanted) -> Result<V::Value> {
+        match form {
             Form::Unit => visitor.visit_unit(),
             Form::Bool(value) => visitor.visit_bool(value),
             Form::Int(value) => int(value, visitor),
@@ -253,6 +257,9 @@ impl<'g> Deserializer<'g> for Reader<'g> {
 
     #[inline]
     fn deserialize_any<V: Visitor<'g>>(self, visitor: V) -> Result<V::Value> {
+        if arrive::is_asked() {
+            return self.show_object(visitor);
+        }
         self.show(visitor, Wanted::Anything)
     }
 

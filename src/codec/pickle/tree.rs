@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use super::list::{self, Listed};
+use super::object::Objects;
 use super::read::{Mismatch, Reader};
 use crate::array::DType;
 use crate::buffer::Buffer;
@@ -27,6 +28,7 @@ pub(super) struct Tree<'g> {
     names: [Cell<(NodeId, &'g str)>; NAMES],
     /// The dtype that was met last, and what reading it cost.
     dtype: Cell<Option<(NodeId, DType, usize)>>,
+    objects: Objects,
 }
 
 /// How many names are remembered: a power of two.
@@ -69,6 +71,7 @@ impl<'g> Tree<'g> {
             failure: Cell::new(None),
             names: [const { Cell::new((NodeId::NOWHERE, "")) }; NAMES],
             dtype: Cell::new(None),
+            objects: Objects::default(),
         })
     }
 
@@ -82,6 +85,11 @@ impl<'g> Tree<'g> {
     #[inline]
     pub(super) fn graph(&self) -> &'g Graph<'g> {
         self.graph
+    }
+
+    #[inline]
+    pub(super) fn objects(&self) -> &Objects {
+        &self.objects
     }
 
     #[inline]

@@ -1,0 +1,129 @@
+//! What a decoder says of an object beside serde: what it is in Python, and whether it was there before.
+//!
+//! serde's data model has a word for neither. So who wants to know [`ask`]s while it decodes; a decoder that knows Python's
+//! objects finds out that it [`is_asked`] and [`tell`]s; any other never looks, and nothing is told. The question stands
+//! only until the decoder shows the first part of the object, the answer only until the decoder returns: neither is left
+//! behind for the next object, by error or by panic either.
+
+use std::any::Any;
+use std::cell::{Cell, OnceCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::Kind;
+
+/// An object of whoever asked, for every place in which it stands.
+pub(crate) type Owned = Arc<dyn Any + Send + Sync>;
+
+/// Where who asked leaves the object, for the decoder to give it back at the next place.
+pub(crate) type Place = Rc<OnceCell<Owned>>;
+
+/// What an object is.
+pub(crate) enum Told {
+    /// One that was just decoded: its kind, if what was shown does not say all, and a place where it is to be left, if it
+    /// is named again.
+    New { kind: Option<Kind>, place: Option<Place> },
+    /// One that was decoded before; what was shown of it now is nothing.
+    Known(Owned),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Talk {
+    Silence,
+    Asked,
+    Answered,
+}
+
+thread_local! {
+    static TALK: Cell<Talk> = const { Cell::new(Talk::Silence) };
+    static TOLD: Cell<Option<Told>> = const { Cell::new(None) };
+}
+
+/// A question that stands until it is dropped. It is no closure around the decoder: decoding recurses through here, and a
+/// frame more on the stack at each level is one too many.
+pub(crate) struct Question(());
+
+/// Asks what the object is that is decoded next.
+#[inline]
+pub(crate) fn ask() -> Question {
+    TALK.set(Talk::Asked);
+    Question(())
+}
+
+impl Question {
+    /// What the decoder told, which has returned.
+    #[inline]
+    pub(crate) fn answer(self) -> Option<Told> {
+        if TALK.get() == Talk::Answered { TOLD.take() } else { None }
+    }
+}
+
+impl Drop for Question {
+    #[inline]
+    fn drop(&mut self) {
+        TALK.set(Talk::Silence);
+    }
+}
+
+/// Whether the caller of a decoder wants to be told, which ends the question.
+#[inline]
+pub(crate) fn is_asked() -> bool {
+    TALK.get() != Talk::Silence && TALK.replace(Talk::Silence) == Talk::Asked
+}
+
+/// Ends the question: the decoder had nothing to say, and decodes parts now.
+#[inline]
+pub(crate) fn stop_asking() {
+    TALK.set(Talk::Silence);
+}
+
+/// Answers: the last thing that a decoder does that was asked.
+pub(crate) fn tell(told: Told) {
+    TOLD.set(Some(told));
+    TALK.set(Talk::Answered);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, Told, ask, is_asked, stop_asking, tell};
+
+    fn tuple() {
+        tell(Told::New { kind: Some(Kind::Tuple), place: None });
+    }
+
+    #[test]
+    fn only_who_asks_is_told() {
+        assert!(!is_asked());
+        let question = ask();
+        assert!(is_asked() && !is_asked());
+        tuple();
+        assert!(matches!(question.answer(), Some(Told::New { kind: Some(Kind::Tuple), .. })));
+        assert!(ask().answer().is_none());
+    }
+
+    #[test]
+    fn parts_are_asked_for_themselves() {
+        let outer = ask();
+        stop_asking();
+        assert!(!is_asked());
+        let inner = ask();
+        assert!(is_asked());
+        tuple();
+        assert!(inner.answer().is_some());
+        assert!(outer.answer().is_none());
+    }
+
+    #[test]
+    fn nothing_is_left_behind() {
+        drop(ask());
+        assert!(!is_asked());
+        let panics = std::panic::catch_unwind(|| {
+            let _question = ask();
+            panic!("in the middle");
+        });
+        assert!(panics.is_err() && !is_asked());
+        tuple();
+        assert!(!is_asked());
+        assert!(ask().answer().is_none());
+    }
+}
