@@ -167,7 +167,6 @@ pub(crate) fn shared<R>(owner: SharedOwner, serialize: impl FnOnce() -> R) -> R 
 ///
 /// Two that are one have one address. It stays theirs as long as the owner is kept, so a codec that compares addresses keeps the
 /// owners as long.
-#[cfg_attr(not(test), expect(dead_code, reason = "no codec that is written so far can name a value again"))]
 pub(crate) fn owner_of_shared() -> Option<SharedOwner> {
     SHARED_OWNER.take()
 }

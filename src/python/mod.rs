@@ -88,10 +88,12 @@ pub enum Kind {
     WindowsPath,
     /// An instance of a class: a map whose first entry is `"$class"` with the name of the class.
     Instance,
+    /// An instance of a class with `__slots__`: as [`Instance`](Self::Instance).
+    Slots,
 }
 
 impl Kind {
-    const NAMES: [(Self, &'static str); 23] = [
+    const NAMES: [(Self, &'static str); 24] = [
         (Self::Tuple, "outband::python::Tuple"),
         (Self::Set, "outband::python::Set"),
         (Self::FrozenSet, "outband::python::FrozenSet"),
@@ -115,6 +117,7 @@ impl Kind {
         (Self::PosixPath, "outband::python::PosixPath"),
         (Self::WindowsPath, "outband::python::WindowsPath"),
         (Self::Instance, "outband::python::Instance"),
+        (Self::Slots, "outband::python::Slots"),
     ];
 
     /// The name of the serde newtype that carries the kind.

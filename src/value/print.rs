@@ -102,7 +102,7 @@ impl Printer<'_, '_, '_> {
             }
             (Kind::ByteArray, Value::Bytes(bytes)) => self.bytes(name(kind), bytes),
             (Kind::Int | Kind::Ellipsis, Value::Text(text)) => self.bare(text),
-            (Kind::Instance, Value::Map(entries)) => match &entries[..] {
+            (Kind::Instance | Kind::Slots, Value::Map(entries)) => match &entries[..] {
                 [(_, Value::Text(class)), attributes @ ..] => {
                     self.bare(class)?;
                     self.map(["(", ")"], attributes)
@@ -247,6 +247,6 @@ fn name(kind: Kind) -> &'static str {
         Kind::Uuid => "UUID",
         Kind::PosixPath => "PurePosixPath",
         Kind::WindowsPath => "PureWindowsPath",
-        Kind::Instance => "object",
+        Kind::Instance | Kind::Slots => "object",
     }
 }

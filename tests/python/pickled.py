@@ -206,6 +206,7 @@ KINDS = {
     pathlib.PureWindowsPath: "WindowsPath",
     Order: "Instance",
     Outer.Inner: "Instance",
+    Slotted: "Slots",
     Point: "Tuple",
 }
 

@@ -214,8 +214,9 @@ impl<'g> Reader<'g> {
     fn kind_of_instance(self, call: Call<'g>, form: &Form<'g>) -> Result<Option<Kind>> {
         let has_state = self.tree.graph().states_of(call.object).len() > 0;
         Ok(match form {
-            // attributes in a `__dict__`; not those in slots, nor the entries of a dict of a class of its own
+            // attributes; not the entries of a dict of a class of its own
             Form::Fields(_, [None, None]) => Some(Kind::Instance),
+            Form::Fields(_, [_, Some(_)]) => Some(Kind::Slots),
             Form::Fields(_, [Some(_), None]) if has_state => Some(Kind::Instance),
             // arguments, as of a named tuple; not the elements of a list of a class of its own
             Form::Sequence(_) if has_state || self.tree.graph().items_of(call.object).len() > 0 => None,

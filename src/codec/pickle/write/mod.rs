@@ -9,6 +9,7 @@ mod kind;
 mod names;
 mod open;
 mod serialize;
+mod shared;
 mod time;
 
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ use crate::{handoff, memory};
 use array::Element;
 pub(super) use class::Classes;
 use names::Names;
+use shared::Shared;
 
 /// One value that is being written.
 pub(crate) struct Writer<'w> {
@@ -33,10 +35,15 @@ pub(crate) struct Writer<'w> {
     classes: &'w Classes,
     /// How many more containers may be opened.
     depth: usize,
+    /// The least that this was since the value began that stands in several places.
+    least_depth: usize,
     next: Next,
     /// Whether what is written is to be hashed in Python: a key, or an element of a set.
     in_key: bool,
+    /// How many parts were written that Python cannot hash, or that were made something else so that it can.
+    unhashed: u64,
     names: Names,
+    shared: Shared,
     /// The memo's entry for each frame.
     frames: Vec<Memoized>,
     globals: Vec<((&'w str, &'w str), Memoized)>,
@@ -73,9 +80,12 @@ impl<'w> Writer<'w> {
             placed: Placed::new(policy),
             classes,
             depth: max_depth,
+            least_depth: max_depth,
             next: Next::Value,
             in_key: false,
+            unhashed: 0,
             names: Names::default(),
+            shared: Shared::default(),
             frames: Vec::new(),
             globals: Vec::new(),
             dtypes: HashMap::new(),
@@ -207,12 +217,14 @@ impl<'w> Writer<'w> {
     #[inline]
     fn enter(&mut self, levels: usize) -> Result<()> {
         self.depth = self.depth.checked_sub(levels).ok_or(Unserializable::TooDeep)?;
+        self.least_depth = self.least_depth.min(self.depth);
         Ok(())
     }
 
     /// Refuses what Python cannot hash, where it would have to.
     #[inline]
-    fn unhashable(&self, what: &str) -> Result<()> {
+    fn unhashable(&mut self, what: &str) -> Result<()> {
+        self.unhashed += 1;
         if self.in_key { Err(no_key(what)) } else { Ok(()) }
     }
 }

@@ -42,9 +42,18 @@ enum Form {
     /// An array whose elements are still to come.
     Array(Box<Parts>),
     /// An instance before the name of its class: before the key, and before the value.
-    Instance { is_named: bool },
+    Instance { is_named: bool, state: State },
     /// Whole: nothing more may come.
     Whole,
+}
+
+/// What an instance is given as its state.
+#[derive(Clone, Copy)]
+enum State {
+    /// Its `__dict__`.
+    Dict,
+    /// No `__dict__`, and what is in its slots.
+    Slots,
 }
 
 impl Form {
@@ -76,11 +85,14 @@ impl<'w> Writer<'w> {
 
     /// A sequence: a list, or what was announced.
     pub(super) fn open_list(&mut self, len: Option<usize>) -> Result<Open<Compound<'_, 'w>>> {
-        match self.next {
-            Next::Kind(kind) => self.open_kind(kind, len),
+        if let Next::Kind(kind) = self.next {
+            return self.open_kind(kind, len);
+        }
+        self.unhashed += 1;
+        match self.in_key {
             // Python hashes no list
-            _ if self.in_key => self.open_tuple(len, 1, NOTHING),
-            _ => {
+            true => self.open_tuple(len, 1, NOTHING),
+            false => {
                 self.plain("a sequence")?;
                 self.enter(1)?;
                 self.out.op(op::EMPTY_LIST);
@@ -151,9 +163,10 @@ impl<'w> Writer<'w> {
     /// A map: a dict, or what was announced.
     pub(super) fn open_map(&mut self, len: Option<usize>) -> Result<Open<Compound<'_, 'w>>> {
         let next = self.take_next();
-        if let Next::Kind(Kind::Instance) = next {
+        if let Next::Kind(kind @ (Kind::Instance | Kind::Slots)) = next {
             self.enter(1)?;
-            return Ok(self.opened(Form::Instance { is_named: false }, NOTHING, 1));
+            let state = if kind == Kind::Slots { State::Slots } else { State::Dict };
+            return Ok(self.opened(Form::Instance { is_named: false, state }, NOTHING, 1));
         }
         self.unhashable("a map")?;
         self.enter(1)?;
@@ -198,19 +211,26 @@ impl<'w> Writer<'w> {
                 self.out.op(op::EMPTY_DICT);
                 Ok((form, NOTHING))
             }
-            Some(class) => {
-                self.instance(class);
-                Ok((form, &[op::BUILD]))
-            }
+            Some(class) => Ok((form, self.instance(class, State::Dict))),
         }
     }
 
-    /// An instance that `BUILD` gives its attributes.
-    fn instance(&mut self, (module, name): (&'w str, &'w str)) {
+    /// An instance before its attributes; returns what gives them to it.
+    fn instance(&mut self, (module, name): (&'w str, &'w str), state: State) -> &'static [u8] {
         // a reader may show the name of the class with each
         self.repeat(module.len() + name.len());
         self.global(module, name);
-        self.out.ops(&[op::EMPTY_TUPLE, op::NEWOBJ, op::EMPTY_DICT]);
+        self.out.ops(&[op::EMPTY_TUPLE, op::NEWOBJ]);
+        match state {
+            State::Dict => {
+                self.out.op(op::EMPTY_DICT);
+                &[op::BUILD]
+            }
+            State::Slots => {
+                self.out.ops(&[op::NONE, op::EMPTY_DICT]);
+                &[op::TUPLE2, op::BUILD]
+            }
+        }
     }
 
     /// The fields of a variant, in the dict that the variant is.
@@ -304,12 +324,12 @@ impl Compound<'_, '_> {
     fn name_class<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
         let text = serde_json::to_value(value).map_err(Unserializable::custom)?;
         match (&mut self.form, text.as_str()) {
-            (Form::Instance { is_named: is_named @ false }, Some("$class")) => *is_named = true,
-            (Form::Instance { is_named: true }, Some(class)) => {
+            (Form::Instance { is_named: is_named @ false, .. }, Some("$class")) => *is_named = true,
+            (&mut Form::Instance { is_named: true, state }, Some(class)) => {
                 let class = self.writer.classes.of_instance(class)?;
-                self.writer.instance(class);
+                let after = self.writer.instance(class, state);
                 self.writer.in_key = false;
-                (self.form, self.after) = (Form::dict(None), &[op::BUILD]);
+                (self.form, self.after) = (Form::dict(None), after);
             }
             _ => return Err(kind::misfit(Kind::Instance, "a map whose first entry is not \"$class\" and a name")),
         }

@@ -25,6 +25,9 @@ impl Writer<'_> {
         if let Some(kind) = Kind::from_newtype_name(name) {
             return self.kind(kind, value);
         }
+        if name == handoff::SHARED {
+            return self.shared(value);
+        }
         if name != handoff::BUFFER {
             return value.serialize(self);
         }
@@ -33,6 +36,7 @@ impl Writer<'_> {
             Next::Elements => {}
             Next::Value | Next::Buffer => self.next = Next::Buffer,
         }
+        self.unhashed += 1;
         match self.in_key {
             true => handoff::take_bytes(|| value.serialize(&mut *self))?,
             false => handoff::ask(self.placed.out_of_band_from(), || value.serialize(&mut *self))?,
