@@ -237,8 +237,35 @@ fn apart(value: &Value) -> Value {
     }
 }
 
-/// A pickle of so many containers, each of some of those before it.
-fn random_graph(random: &mut Random, containers: usize) -> Vec<u8> {
+/// How many objects stand in several places, and in how many places they stand.
+fn owners(value: &Value) -> (usize, usize) {
+    fn count(value: &Value, seen: &mut BTreeMap<*const Value, usize>) {
+        match value {
+            Value::Shared(owner) => {
+                let places = seen.entry(Arc::as_ptr(owner)).or_default();
+                *places += 1;
+                if *places == 1 {
+                    count(owner, seen);
+                }
+            }
+            Value::Python(_, inner) => count(inner, seen),
+            Value::List(elements) => elements.iter().for_each(|element| count(element, seen)),
+            Value::Map(entries) => entries.iter().for_each(|(key, value)| {
+                count(key, seen);
+                count(value, seen);
+            }),
+            _ => {}
+        }
+    }
+    let mut seen = BTreeMap::new();
+    count(value, &mut seen);
+    // a name of something that is nowhere in the value counts in one pickle and is not in the other
+    seen.retain(|_, places| *places > 1);
+    (seen.len(), seen.values().sum())
+}
+
+/// A pickle of so many containers, each of some of those before it. The first three forms hash nothing.
+fn random_graph(random: &mut Random, containers: usize, forms: usize) -> Vec<u8> {
     let mut data = Vec::new();
     for index in 0..containers {
         let count = 2 * random.below(2) + random.below(2) * 2;
@@ -254,12 +281,12 @@ fn random_graph(random: &mut Random, containers: usize) -> Vec<u8> {
         let (open, close) = [
             (&b"("[..], &b"l"[..]),
             (b"(", b"t"),
+            (b"ccollections\ndeque\n)R(", b"e"),
             (b"(", b"\x91"),
             (b"\x8f(", b"\x90"),
             (b"}(", b"u"),
             (b"ccollections\nOrderedDict\n)R(", b"u"),
-            (b"ccollections\ndeque\n)R(", b"e"),
-        ][random.below(7)];
+        ][random.below(forms)];
         data.extend([open, &elements, close, b"\x940"].concat());
     }
     data.extend([b'h', containers as u8 - 1, b'h', containers as u8 - 1 - random.below(containers) as u8]);
@@ -270,10 +297,11 @@ fn random_graph(random: &mut Random, containers: usize) -> Vec<u8> {
 #[test]
 fn random_graphs_are_what_they_are_written_out() {
     let mut random = Random::seeded(0x5a4e_d001);
-    let mut shared = 0;
+    let (mut shared, mut written, mut exact) = (0, 0, 0);
     let mut last = Value::Nil;
-    for _ in 0..3000 {
-        let data = random_graph(&mut random, 9);
+    for round in 0..3000 {
+        let forms = if round % 2 == 0 { 7 } else { 3 };
+        let data = random_graph(&mut random, 9, forms);
         let value = read(&data);
         let shown = pickles::shown(&Pickle::new(), message(&data)).unwrap();
         assert_eq!(value.to_object::<Value>().unwrap(), shown, "{}", data.escape_ascii());
@@ -281,12 +309,70 @@ fn random_graphs_are_what_they_are_written_out() {
         assert!(value == written_out && written_out == value && value == value.clone(), "{}", data.escape_ascii());
         assert_eq!(value, read(&data));
         assert_eq!(value.to_string(), written_out.to_string());
+        // as a pickle again: lists in sets and keys become tuples, and what Python cannot hash at all is refused
+        match Pickle::new().encode(&value) {
+            Ok(again) => {
+                let again: Value = Pickle::new().decode(again).unwrap();
+                assert_eq!(again.to_object::<Value>().unwrap(), shown, "{}", data.escape_ascii());
+                if forms == 3 {
+                    assert_eq!(again, value, "{}", data.escape_ascii());
+                    assert_eq!(owners(&again), owners(&value), "{}", data.escape_ascii());
+                    exact += 1;
+                }
+                written += 1;
+            }
+            Err(error) => assert!(forms > 3 && error.to_string().contains("cannot hash"), "{error}"),
+        }
         // two are equal where they are, written out
         assert_eq!(value == last, written_out == apart(&last));
         shared += usize::from(format!("{:?}", value.as_list().unwrap()).len() > 20);
         last = value;
     }
-    assert!(shared > 1000, "{shared} are larger than nothing");
+    println!("{shared} are larger than nothing, {written} were written, {exact} came back just as they were");
+    assert!(shared > 1000 && written > 1000 && exact == 1500);
+}
+
+#[test]
+fn what_stands_in_several_places_is_written_once() {
+    let list = Value::Shared(Arc::new(Value::from(vec![Value::from("x".repeat(1000))])));
+    let encode = |value: &Value| Pickle::new().encode(value).unwrap();
+    let decode = |message: Multipart| Decode::<Value>::decode(&Pickle::new(), message).unwrap();
+    let thousand = Value::from(vec![list.clone(); 1000]);
+    let message = encode(&thousand);
+    assert!(message.metadata().len() < 4000, "{} bytes", message.metadata().len());
+    let back = decode(message);
+    assert_eq!(back, thousand);
+    let elements = back.as_list().unwrap();
+    assert!(elements.iter().all(|element| Arc::ptr_eq(owner(element), owner(&elements[0]))));
+
+    // the same content as another kind is another object
+    let inner = Value::Shared(Arc::new(Value::from(vec![Value::from(1)])));
+    let kinds = Value::from(vec![
+        of_kind(Kind::Tuple, inner.clone()),
+        of_kind(Kind::Set, inner.clone()),
+        inner.clone(),
+        of_kind(Kind::Tuple, inner),
+    ]);
+    let back = decode(encode(&kinds));
+    assert_eq!(back.to_string(), "[(1,), {1}, [1], (1,)]");
+
+    // an address that is used again is another object
+    struct Passing;
+    impl Serialize for Passing {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer
+                .collect_seq((0..100).map(|number| Value::Shared(Arc::new(Value::from(vec![Value::from(number)])))))
+        }
+    }
+    let numbers: Vec<[i32; 1]> = Pickle::new().decode(Pickle::new().encode(&Passing).unwrap()).unwrap();
+    assert_eq!(numbers, (0..100).map(|number| [number]).collect::<Vec<_>>());
+
+    // and is no deeper anywhere than a reader takes it
+    let nested = |depth: usize, inner: &Value| (0..depth).fold(inner.clone(), |inner, _| Value::from(vec![inner]));
+    let deep = Value::Shared(Arc::new(nested(40, &Value::Nil)));
+    decode(encode(&Value::from(vec![deep.clone(), nested(23, &deep)])));
+    let error = Pickle::new().encode(&Value::from(vec![deep.clone(), nested(24, &deep)])).unwrap_err();
+    assert!(error.to_string().contains("64"), "{error}");
 }
 
 /// `a = (leaf,)`, then forty times `a = (a, a)`.
@@ -313,6 +399,10 @@ fn a_few_bytes_that_stand_for_billions_are_a_small_value() {
     assert!(usage.peak < 64 << 10, "{usage:?}");
     assert!(matches!(value.plain(), Value::List(_)) && value.kind() == Some(Kind::Tuple));
 
+    // as a pickle it is as small again
+    let again = Pickle::new().encode(&value).unwrap();
+    assert!(again.metadata().len() < 300, "{again:?}");
+    assert_eq!(Decode::<Value>::decode(&strict, again).unwrap(), value);
     // every codec that writes it out gives up at its limit
     let limits = Limits::new().metadata_bytes(1 << 20);
     for codec in [&MsgPack::new().limits(limits) as &dyn Encode<Value>, &Json::new().limits(limits)] {
