@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use outband::{Array, Buffer, Encode, MsgPack, SocketExt, Value};
+use python::Script;
 
 #[path = "support/python.rs"]
 mod python;
@@ -128,13 +129,23 @@ fn json_comes_back_as_json() {
 #[test]
 fn pickles_come_back_to_pyzmq_in_as_many_frames_as_they_were_sent_in() {
     let echo = Echo::start(&["--format", "pickle"]);
-    python::Script::start("pickle_echo.py", &[&echo.endpoint]).finish();
+    Script::start("pickle_echo.py", &[&echo.endpoint]).finish();
     let (printed, logged) = echo.stop(libc::SIGTERM);
     assert_eq!(printed, "");
     assert!(
         logged.contains("answered=26") && logged.contains("refused=8") && logged.contains("system of os"),
         "{logged}"
     );
+}
+
+#[test]
+fn pickles_come_back_as_the_objects_that_they_were() {
+    let echo = Echo::start(&["--format", "pickle"]);
+    let mut script = Script::start("kinds_echo.py", &[&echo.endpoint]);
+    let sent: usize = script.line().parse().unwrap();
+    script.finish();
+    let (_, logged) = echo.stop(libc::SIGTERM);
+    assert!(sent > 400 && logged.contains(&format!("answered={sent} refused=0")), "{sent} messages, {logged}");
 }
 
 #[test]

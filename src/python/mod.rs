@@ -48,7 +48,7 @@ pub enum Kind {
     Set,
     /// `frozenset`: a sequence.
     FrozenSet,
-    /// `collections.deque` without a length limit: a sequence.
+    /// `collections.deque`, whose length limit is not kept: a sequence.
     Deque,
     /// `collections.OrderedDict`: a map.
     OrderedDict,

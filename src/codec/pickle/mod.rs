@@ -133,7 +133,8 @@ impl Pickle {
     /// | of Python's own protocol, with `__reduce__` | the arguments: one as it is, several as a sequence |
     ///
     /// Who asks for no type in particular, as [`Value`](crate::Value) does, is shown a first entry `"$class"` with the name, so
-    /// that `#[serde(tag = "$class")]` tells classes apart.
+    /// that `#[serde(tag = "$class")]` tells classes apart. [`docs::python`](crate::docs::python) says which of these a value
+    /// writes as instances again.
     ///
     /// # Examples
     ///
