@@ -306,7 +306,8 @@ fn random_graphs_are_what_they_are_written_out() {
         let shown = pickles::shown(&Pickle::new(), message(&data)).unwrap();
         assert_eq!(value.to_object::<Value>().unwrap(), shown, "{}", data.escape_ascii());
         let written_out = apart(&value);
-        assert!(value == written_out && written_out == value && value == value.clone(), "{}", data.escape_ascii());
+        assert_eq!(value, written_out, "{}", data.escape_ascii());
+        assert_eq!(written_out, value, "{}", data.escape_ascii());
         assert_eq!(value, read(&data));
         assert_eq!(value.to_string(), written_out.to_string());
         // as a pickle again: lists in sets and keys become tuples, and what Python cannot hash at all is refused
@@ -366,6 +367,26 @@ fn what_stands_in_several_places_is_written_once() {
     }
     let numbers: Vec<[i32; 1]> = Pickle::new().decode(Pickle::new().encode(&Passing).unwrap()).unwrap();
     assert_eq!(numbers, (0..100).map(|number| [number]).collect::<Vec<_>>());
+
+    // also where serde takes the newtype away that says so, and keeps what is in it for later
+    #[derive(Serialize)]
+    struct Flat {
+        #[serde(flatten)]
+        outer: Value,
+        #[serde(flatten)]
+        inner: Tagged,
+    }
+    #[derive(Serialize)]
+    #[serde(untagged)]
+    enum Tagged {
+        Map(BTreeMap<&'static str, Value>),
+    }
+    let shared = |value: Value| Value::Shared(Arc::new(value));
+    let part = shared(Value::from(vec![Value::from(7)]));
+    let outer = shared(Value::from(vec![(Value::from("a"), part.clone()), (Value::from("b"), part.clone())]));
+    let flat = Flat { outer, inner: Tagged::Map(BTreeMap::from([("c", part)])) };
+    let back: BTreeMap<String, [u8; 1]> = Pickle::new().decode(Pickle::new().encode(&flat).unwrap()).unwrap();
+    assert_eq!(back, BTreeMap::from(["a", "b", "c"].map(|key| (key.to_owned(), [7]))));
 
     // and is no deeper anywhere than a reader takes it
     let nested = |depth: usize, inner: &Value| (0..depth).fold(inner.clone(), |inner, _| Value::from(vec![inner]));
@@ -507,6 +528,12 @@ fn the_deepest_values_fit_a_small_stack() {
             let limits = Limits::new().metadata_bytes(1 << 20);
             let encoded = MsgPack::new().limits(limits).encode(&value);
             assert!(encoded.is_ok() != is_bomb);
+            let codec = Pickle::new().allow("shop.Order");
+            // a set in a set is none that Python would hash
+            match codec.encode(&value) {
+                Ok(message) => assert_eq!(Decode::<Value>::decode(&codec, message).unwrap(), value),
+                Err(error) => assert!(error.to_string().contains("cannot hash"), "{error}"),
+            }
             let encoded = Json::new().limits(limits).encode(&value);
             assert!(encoded.is_ok() != is_bomb);
             assert!(value.to_string().contains(" elements"), "{value}");

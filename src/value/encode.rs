@@ -30,12 +30,23 @@ impl Serialize for Value {
             Self::Table(table) => table.serialize(serializer),
             Self::Python(kind, value) => serializer.serialize_newtype_struct(kind.newtype_name(), &**value),
             Self::Shared(value) => {
-                handoff::shared(value.clone(), || serializer.serialize_newtype_struct(handoff::SHARED, &**value))
+                handoff::shared(value.clone(), || serializer.serialize_newtype_struct(handoff::SHARED, &Content(value)))
             }
             Self::Ext(kind, payload) => {
                 serializer.serialize_newtype_struct(rmp_serde::MSGPACK_EXT_STRUCT_NAME, &(kind, Payload(payload)))
             }
         }
+    }
+}
+
+/// What a value holds that stands in several places.
+struct Content<'a>(&'a Value);
+
+impl Serialize for Content<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // whoever did not ask for the owner will not take it for that of something in here
+        drop(handoff::owner_of_shared());
+        self.0.serialize(serializer)
     }
 }
 
