@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::ser::Error as _;
 
+use super::Writer;
 use crate::codec::unserializable::{Result, Unserializable};
 use crate::error::excerpt;
+use crate::pickle::opcode as op;
 
 /// The classes of the peer's own that may be read and written.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +40,35 @@ impl Classes {
                 "an instance of {0}: Pickle::allow(\"{0}\") reads and writes them",
                 excerpt(class)
             ))),
+        }
+    }
+}
+
+/// What an instance is given as its state.
+#[derive(Clone, Copy)]
+pub(super) enum State {
+    /// Its `__dict__`.
+    Dict,
+    /// No `__dict__`, and what is in its slots.
+    Slots,
+}
+
+impl<'w> Writer<'w> {
+    /// An instance before its attributes; returns what gives them to it.
+    pub(super) fn instance(&mut self, (module, name): (&'w str, &'w str), state: State) -> &'static [u8] {
+        // a reader may show the name of the class with each
+        self.repeat(module.len() + name.len());
+        self.global(module, name);
+        self.out.ops(&[op::EMPTY_TUPLE, op::NEWOBJ]);
+        match state {
+            State::Dict => {
+                self.out.op(op::EMPTY_DICT);
+                &[op::BUILD]
+            }
+            State::Slots => {
+                self.out.ops(&[op::NONE, op::EMPTY_DICT]);
+                &[op::TUPLE2, op::BUILD]
+            }
         }
     }
 }

@@ -6,6 +6,7 @@
 use serde::ser::{Error as _, Serialize};
 
 use super::array::Parts;
+use super::class::State;
 use super::{Next, Writer, kind};
 use crate::codec::container::{Container, Open};
 use crate::codec::unserializable::{Result, Unserializable};
@@ -45,15 +46,6 @@ enum Form {
     Instance { is_named: bool, state: State },
     /// Whole: nothing more may come.
     Whole,
-}
-
-/// What an instance is given as its state.
-#[derive(Clone, Copy)]
-enum State {
-    /// Its `__dict__`.
-    Dict,
-    /// No `__dict__`, and what is in its slots.
-    Slots,
 }
 
 impl Form {
@@ -212,24 +204,6 @@ impl<'w> Writer<'w> {
                 Ok((form, NOTHING))
             }
             Some(class) => Ok((form, self.instance(class, State::Dict))),
-        }
-    }
-
-    /// An instance before its attributes; returns what gives them to it.
-    fn instance(&mut self, (module, name): (&'w str, &'w str), state: State) -> &'static [u8] {
-        // a reader may show the name of the class with each
-        self.repeat(module.len() + name.len());
-        self.global(module, name);
-        self.out.ops(&[op::EMPTY_TUPLE, op::NEWOBJ]);
-        match state {
-            State::Dict => {
-                self.out.op(op::EMPTY_DICT);
-                &[op::BUILD]
-            }
-            State::Slots => {
-                self.out.ops(&[op::NONE, op::EMPTY_DICT]);
-                &[op::TUPLE2, op::BUILD]
-            }
         }
     }
 
