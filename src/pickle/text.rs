@@ -22,6 +22,23 @@ pub(super) fn long(bytes: &[u8]) -> Option<i64> {
     Some(i64::from_le_bytes(value))
 }
 
+/// The digits of an integer as Python writes one: no plus, no zeros before it, which CPython's two readers take for octal,
+/// for decimal or for an error.
+pub(super) fn integer(line: &[u8]) -> Option<&str> {
+    match line.strip_prefix(b"-").unwrap_or(line) {
+        [b'1'..=b'9', ..] => decimal(line),
+        _ if line == b"0" => decimal(line),
+        _ => None,
+    }
+}
+
+/// A float in decimal; `None` where it is none, and where only infinity is near to its digits, as in Python.
+pub(super) fn float(line: &[u8]) -> Option<f64> {
+    let value: f64 = std::str::from_utf8(line).ok()?.parse().ok()?;
+    let has_digits = line.iter().any(u8::is_ascii_digit);
+    (value.is_finite() || !has_digits).then_some(value)
+}
+
 /// What a `STRING` stands for: bytes in quotes, with the escapes of a bytes literal in Python.
 pub(super) fn quoted(line: &[u8]) -> Option<Cow<'_, [u8]>> {
     let inside = match line {
@@ -112,7 +129,7 @@ fn number(digits: &[u8], radix: u32) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{decimal, quoted, raw_unicode};
+    use super::{decimal, float, integer, quoted, raw_unicode};
 
     #[test]
     fn strings_are_unescaped_as_in_a_bytes_literal() {
@@ -167,5 +184,29 @@ mod tests {
         ] {
             assert_eq!(decimal(line), expected);
         }
+    }
+
+    #[test]
+    fn an_integer_is_as_python_writes_it() {
+        for line in ["0", "7", "-7", "10", "18446744073709551616"] {
+            assert_eq!(integer(line.as_bytes()), Some(line));
+        }
+        for line in ["", "-", "00", "01", "-0", "-01", "+1", "017", "0x1", "1_0", " 1", "1 ", "1\0", "\u{661}"] {
+            assert_eq!(integer(line.as_bytes()), None, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_float_is_infinite_only_where_it_says_so() {
+        for (line, expected) in
+            [("1.5", 1.5), ("-1e-3", -0.001), ("inf", f64::INFINITY), ("5e-324", 5e-324), (".5", 0.5)]
+        {
+            assert_eq!(float(line.as_bytes()), Some(expected));
+        }
+        assert!(float(b"nan").is_some_and(f64::is_nan));
+        for line in ["1e999", "-1e999", "", "1.5\0", " 1", "1_0.0", "0x1p3", "."] {
+            assert_eq!(float(line.as_bytes()), None, "{line:?}");
+        }
+        assert_eq!(float(&[b'9'; 400]), None);
     }
 }

@@ -127,15 +127,14 @@ impl<'p> Machine<'p> {
             op::INT if line == b"01" => self.stack.push(NodeId::TRUE),
             op::INT | op::LONG => {
                 let digits = if opcode == op::LONG { text::without_l(line) } else { line };
-                let number = text::decimal(digits).ok_or_else(|| self.input.fault("the line is no integer"))?;
+                let number = text::integer(digits).ok_or_else(|| self.input.fault("the line is no integer"))?;
                 match number.parse() {
                     Ok(value) => self.push_int(value),
                     Err(_) => self.push_leaf(),
                 }
             }
             op::FLOAT => {
-                let number = std::str::from_utf8(line).ok().and_then(|number| number.parse::<f64>().ok());
-                number.ok_or_else(|| self.input.fault("the line is no float"))?;
+                text::float(line).ok_or_else(|| self.input.fault("the line is no float"))?;
                 self.push_leaf();
             }
             op::STRING => {
