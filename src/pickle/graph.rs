@@ -155,13 +155,15 @@ pub(crate) struct Graph<'p> {
     store: Store,
     texts: Vec<Box<str>>,
     old_texts: Vec<Box<[u8]>>,
+    /// The first opcode with a persistent id: where it stands, and its name.
+    persistent: Option<(usize, &'static str)>,
     root: NodeId,
 }
 
 impl<'p> Graph<'p> {
     pub(super) fn new(pickle: &'p [u8]) -> Self {
         let store = Store::for_pickle(pickle.len());
-        Self { pickle, store, texts: Vec::new(), old_texts: Vec::new(), root: NodeId::NONE }
+        Self { pickle, store, texts: Vec::new(), old_texts: Vec::new(), persistent: None, root: NodeId::NONE }
     }
 
     /// The node that the pickle is.
@@ -220,6 +222,11 @@ impl<'p> Graph<'p> {
     /// Everything that Python would import, in order: module and name.
     pub(crate) fn globals(&self) -> impl Iterator<Item = (&str, &str)> {
         self.store.globals.iter().map(|&(module, name)| (self.text(module), self.text(name)))
+    }
+
+    /// The first opcode with a persistent id, also where nothing holds that: byte and name.
+    pub(crate) fn persistent(&self) -> Option<(usize, &'static str)> {
+        self.persistent
     }
 
     /// Which of [`globals`](Self::globals) a node is; `None` where it is something else.

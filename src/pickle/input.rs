@@ -125,6 +125,11 @@ impl<'p> Input<'p> {
         self.end - self.rest.len()
     }
 
+    /// The opcode at work: where it stands, and its name.
+    pub(super) fn place(&self) -> (usize, &'static str) {
+        (self.start, self.bytes.get(self.start).map_or("no opcode", |&opcode| opcode::name(opcode)))
+    }
+
     /// How many bytes are left.
     pub(super) fn left(&self) -> usize {
         self.bytes.len() - self.at()
@@ -142,7 +147,7 @@ impl<'p> Input<'p> {
     /// An error at the opcode at work.
     #[cold]
     pub(super) fn fault(&self, reason: impl std::fmt::Display) -> Error {
-        let opcode = self.bytes.get(self.start).map_or("no opcode", |&opcode| opcode::name(opcode));
-        Detail::BadPickle { at: self.start, opcode, reason: reason.to_string() }.into()
+        let (at, opcode) = self.place();
+        Detail::BadPickle { at, opcode, reason: reason.to_string() }.into()
     }
 }

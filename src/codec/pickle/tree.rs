@@ -46,13 +46,17 @@ impl<'g> Tree<'g> {
     ///
     /// # Errors
     ///
-    /// Kind `Peer` with module and name of one that is neither on the list nor allowed.
+    /// Kind `Peer` with module and name of one that is neither on the list nor allowed, and for a persistent id.
     pub(super) fn new(
         graph: &'g Graph<'g>,
         frames: &'g [Buffer],
         limits: &Limits,
         allowed: &BTreeSet<String>,
     ) -> Result<Self> {
+        if let Some((at, opcode)) = graph.persistent() {
+            let reason = "a persistent id, whose meaning is not in the pickle".to_owned();
+            return Err(Detail::BadPickle { at, opcode, reason }.into());
+        }
         let listed = graph.globals().map(|(module, name)| {
             let is_allowed = || allowed.iter().any(|class| is_class(class, module, name));
             match list::find(module, name) {

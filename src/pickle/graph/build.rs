@@ -44,6 +44,11 @@ impl Graph<'_> {
         self.push(Slot::Object(self.store.objects.len() as u32 - 1))
     }
 
+    pub(in crate::pickle) fn persistent_node(&mut self, id: NodeId, place: (usize, &'static str)) -> NodeId {
+        self.persistent.get_or_insert(place);
+        self.push(Slot::Persistent(id))
+    }
+
     #[inline]
     pub(in crate::pickle) fn span(&mut self, elements: &[NodeId]) -> Span {
         let start = self.store.items.len() as u32;

@@ -86,7 +86,7 @@ impl<'p> Machine<'p> {
             }
             op::BINPERSID => {
                 let id = self.pop()?;
-                self.push(Slot::Persistent(id))
+                self.persistent(id)
             }
             op::NEXT_BUFFER => {
                 if self.next_buffer >= self.buffers {
@@ -119,7 +119,7 @@ impl<'p> Machine<'p> {
     fn line(&mut self, opcode: u8) -> Result<()> {
         if opcode == op::PERSID {
             let id = self.line_of_text()?;
-            return self.push(Slot::Persistent(id));
+            return self.persistent(id);
         }
         let line = self.input.line()?;
         match opcode {
@@ -165,6 +165,13 @@ impl<'p> Machine<'p> {
                 return if opcode == op::PUT { self.put(number) } else { self.get(number) };
             }
         }
+        Ok(())
+    }
+
+    fn persistent(&mut self, id: NodeId) -> Result<()> {
+        self.check_nodes()?;
+        let node = self.graph.persistent_node(id, self.input.place());
+        self.stack.push(node);
         Ok(())
     }
 
