@@ -66,6 +66,7 @@ impl<'g> MapAccess<'g> for Entries<'g> {
     fn next_key_seed<K: DeserializeSeed<'g>>(&mut self, seed: K) -> Result<Option<K::Value>> {
         if let Some((&name, rest)) = self.names.split_first() {
             self.names = rest;
+            self.inside.tree.spend(name.len())?;
             return seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some);
         }
         self.items.next().map(|id| seed.deserialize(self.inside.at(id))).transpose()
@@ -78,7 +79,7 @@ impl<'g> MapAccess<'g> for Entries<'g> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.items.len() / 2)
+        Some(if self.names.is_empty() { self.items.len() / 2 } else { self.names.len() })
     }
 }
 

@@ -254,7 +254,10 @@ pub(super) fn axes<'g>(reader: Reader<'g>, call: Call<'g>, shape: NodeId) -> Res
         _ => Err(call.odd()),
     };
     match reader.tree.node(shape) {
-        Node::Tuple(items) if items.len() <= MAX_DIMS => items.map(axis).collect(),
+        Node::Tuple(items) if items.len() <= MAX_DIMS => {
+            reader.tree.spend(items.len())?;
+            items.map(axis).collect()
+        }
         Node::Int(_) => Ok(vec![axis(shape)?]),
         _ => Err(call.odd()),
     }

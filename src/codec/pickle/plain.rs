@@ -24,7 +24,10 @@ pub(super) fn fraction<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<String>
             reader.tree.spend(bytes.len().saturating_mul(8))?;
             number::digits(bytes)
         }
-        Node::BigText(digits) => number::plain(digits),
+        Node::BigText(digits) => {
+            reader.tree.spend(digits.len())?;
+            number::plain(digits)
+        }
         _ => Err(call.odd()),
     };
     if call.arguments.len() == 1 {

@@ -297,7 +297,10 @@ impl<'g> Deserializer<'g> for Reader<'g> {
         match self.tree.node(self.id) {
             Node::Big(_) | Node::BigText(_) | Node::Object(_) => match self.form()? {
                 Form::Big(digits) => visitor.visit_f64(number::float(&digits)?),
-                Form::Decimal(text) => visitor.visit_f64(number::decimal(text)?),
+                Form::Decimal(text) => {
+                    self.tree.spend(1 + text.len())?;
+                    visitor.visit_f64(number::decimal(text)?)
+                }
                 Form::Span(span) => visitor.visit_f64(span.seconds()),
                 _ => self.deserialize_any(visitor),
             },
