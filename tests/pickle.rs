@@ -175,6 +175,51 @@ fn pickles_decode_into_types() {
 }
 
 #[test]
+fn an_instance_is_the_same_in_every_form_that_python_writes() {
+    let codec = Pickle::new().allow("shop.Order");
+    let state = b"}X\x02\0\0\0idK\x07sX\x05\0\0\0lines]sb.";
+    for made in [
+        &b"cshop\nOrder\n)\x81"[..],
+        b"cshop\nOrder\n)}\x92",
+        b"ccopyreg\n__newobj__\n(cshop\nOrder\ntR",
+        b"ccopy_reg\n__newobj__\n(cshop\nOrder\ntR",
+        b"ccopyreg\n__newobj_ex__\n(cshop\nOrder\n)}tR",
+        b"ccopy_reg\n_reconstructor\n(cshop\nOrder\nc__builtin__\nobject\nNtR",
+        b"(ishop\nOrder\n",
+        b"(cshop\nOrder\no",
+    ] {
+        let data = [made, state].concat();
+        let order: Order = codec.decode(message(&data)).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(order, Order { id: 7, lines: vec![] }, "{}", made.escape_ascii());
+        let error = refusal::<Order>(&data);
+        assert!(error.to_string().contains(r#"Pickle::allow("shop.Order")"#), "{error}");
+    }
+    let keywords = b"}X\x02\0\0\0idK\x07sX\x05\0\0\0lines]s";
+    for (before, after) in
+        [(&b"cshop\nOrder\n)"[..], &b"\x92."[..]), (b"ccopyreg\n__newobj_ex__\n(cshop\nOrder\n)", b"tR.")]
+    {
+        let order: Order = codec.decode(message(&[before, keywords, after].concat())).unwrap();
+        assert_eq!(order, Order { id: 7, lines: vec![] });
+    }
+    // of a class that is listed and not allowed, of none, called as nobody calls it
+    for odd in [
+        &b"ccopyreg\n__newobj__\n(cbuiltins\nlist\ntR."[..],
+        b"ccopyreg\n__newobj__\n(ccopyreg\n__newobj__\ntR.",
+        b"ccopyreg\n__newobj__\n)R.",
+        b"ccopyreg\n__newobj__\n(NtR.",
+        b"ccopyreg\n__newobj__\n(cshop\nOrder\nt\x81.",
+        b"ccopyreg\n__newobj__\n(cshop\nOrder\nt}\x92.",
+        b"ccopyreg\n__newobj_ex__\n(cshop\nOrder\n)tR.",
+        b"ccopyreg\n__newobj_ex__\n(cshop\nOrder\n]}tR.",
+        b"ccopyreg\n__newobj_ex__\n(cshop\nOrder\n)NtR.",
+        b"ccopyreg\n__newobj_ex__\n(cbuiltins\ndict\n)}tR.",
+    ] {
+        let error = Decode::<Value>::decode(&codec, message(odd)).unwrap_err();
+        assert!(error.is_peer() && error.to_string().contains("in a form that"), "{}: {error}", odd.escape_ascii());
+    }
+}
+
+#[test]
 fn out_of_band_buffers_are_the_frames() {
     #[derive(Deserialize)]
     struct Two {
@@ -312,8 +357,8 @@ const LISTED: &[(&str, &[&str])] = &[
     ),
     ("_codecs", &["encode"]),
     ("collections", &["Counter", "OrderedDict", "defaultdict", "deque"]),
-    ("copy_reg", &["_reconstructor"]),
-    ("copyreg", &["_reconstructor"]),
+    ("copy_reg", &["__newobj__", "__newobj_ex__", "_reconstructor"]),
+    ("copyreg", &["__newobj__", "__newobj_ex__", "_reconstructor"]),
     ("datetime", &["date", "datetime", "time", "timedelta", "timezone"]),
     ("decimal", &["Decimal"]),
     ("fractions", &["Fraction"]),
@@ -346,7 +391,10 @@ const UNLISTED: &[(&str, &str)] = &[
     ("importlib", "import_module"),
     ("operator", "attrgetter"),
     ("functools", "partial"),
-    ("copyreg", "__newobj__"),
+    ("copyreg", "__newobj"),
+    ("copyreg", "__newobj__.__globals__"),
+    ("copyreg", "pickle"),
+    ("copyreg", "add_extension"),
     ("copyreg", "_reconstructor.__globals__"),
     ("numpy", "core.multiarray._reconstruct"),
     ("numpy", "load"),

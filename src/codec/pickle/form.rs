@@ -155,7 +155,9 @@ impl<'g> Reader<'g> {
     fn made(self, object: &'g Object) -> Result<Form<'g>> {
         let call = self.call(object)?;
         match call.listed {
-            Listed::Allowed | Listed::Reconstructor | Listed::Uuid => return instance::form(self, call),
+            Listed::Allowed | Listed::Reconstructor | Listed::NewObj | Listed::NewObjEx | Listed::Uuid => {
+                return instance::form(self, call);
+            }
             Listed::Reconstruct => return array::reconstructed(self, call),
             _ => {}
         }

@@ -32,9 +32,10 @@ pub(super) fn form<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Form<'g>> {
             None => Err(call.odd()),
         };
     }
-    let keywords = match call.object.keywords.map(|id| reader.tree.node(id)) {
+    let keywords = match keywords(call).map(|id| reader.tree.node(id)) {
         Some(Node::Dict(items)) => Some(items).filter(|items| items.len() > 0),
-        _ => None,
+        Some(_) => return Err(call.odd()),
+        None => None,
     };
     match (arguments.len(), state, items.len(), entries.len(), keywords) {
         (_, None, 0, 0, None) => given(call, class, arguments),
@@ -60,15 +61,31 @@ enum Origin<'g> {
     Entries(Items<'g>),
 }
 
-/// The class, and what its instance is made from: of `_reconstructor(class, base, value)` a value of the base.
+/// The class, and what its instance is made from: of `_reconstructor(class, base, value)` a value of the base, of
+/// `__newobj__(class, ...)` and `__newobj_ex__(class, arguments, keywords)` what NEWOBJ and NEWOBJ_EX have on the stack.
 fn class<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<(NodeId, Origin<'g>)> {
-    if call.listed != Listed::Reconstructor {
+    if matches!(call.listed, Listed::Allowed | Listed::Uuid) {
         return Ok((call.object.callable, Origin::Arguments(call.arguments)));
     }
-    let [class, base, value] = call.exactly()?;
+    let class = call.argument(0).filter(|_| call.object.construction == Construction::Reduce);
+    let class = class.ok_or_else(|| call.odd())?;
     if !matches!(reader.tree.listed(class), Some(Listed::Allowed | Listed::Uuid)) {
         return Err(call.odd());
     }
+    match call.listed {
+        Listed::NewObj => {
+            let mut arguments = call.arguments;
+            arguments.next();
+            return Ok((class, Origin::Arguments(arguments)));
+        }
+        Listed::NewObjEx => {
+            let [_, arguments, _] = call.exactly()?;
+            let Node::Tuple(arguments) = reader.tree.node(arguments) else { return Err(call.odd()) };
+            return Ok((class, Origin::Arguments(arguments)));
+        }
+        _ => {}
+    }
+    let [_, base, value] = call.exactly()?;
     let origin = match (reader.tree.listed(base), reader.tree.node(value)) {
         (Some(Listed::Object), Node::None) => {
             let mut none = call.arguments;
@@ -80,6 +97,14 @@ fn class<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<(NodeId, Origin<'g>)>
         _ => return Err(call.odd()),
     };
     Ok((class, origin))
+}
+
+/// The keyword arguments: a dict, if anybody wrote it.
+fn keywords(call: Call<'_>) -> Option<NodeId> {
+    match call.listed {
+        Listed::NewObjEx => call.argument(2),
+        _ => call.object.keywords,
+    }
 }
 
 /// An instance that is its arguments: an enum's value, a named tuple's fields.

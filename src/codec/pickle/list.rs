@@ -31,6 +31,10 @@ pub(super) enum Listed {
     FrozenSet,
     List,
     NdArray,
+    /// `copyreg.__newobj__`: an instance whose class hands out the form of protocol 2 in protocols 0 and 1.
+    NewObj,
+    /// `copyreg.__newobj_ex__`: the same, with keyword arguments.
+    NewObjEx,
     /// `object`, the base in the state of a plain instance of protocols 0 and 1.
     Object,
     OrderedDict,
@@ -52,8 +56,8 @@ pub(super) enum Listed {
 
 use Listed::{
     BFloat16, ByteArray, Bytes, Complex, Counter, DType, Date, DateTime, Decimal, DefaultDict, Deque, Dict, Ellipsis,
-    Encode, Fraction, FromBuffer, FrozenSet, List, NdArray, Object, OrderedDict, PosixPath, Range, Reconstruct,
-    Reconstructor, Scalar, Set, Slice, Time, TimeDelta, TimeZone, Tuple, Type, Uuid, WindowsPath,
+    Encode, Fraction, FromBuffer, FrozenSet, List, NdArray, NewObj, NewObjEx, Object, OrderedDict, PosixPath, Range,
+    Reconstruct, Reconstructor, Scalar, Set, Slice, Time, TimeDelta, TimeZone, Tuple, Type, Uuid, WindowsPath,
 };
 
 /// Module, name, meaning; sorted, so that it can be searched.
@@ -98,7 +102,11 @@ pub(super) const LIST: &[(&str, &str, Listed)] = &[
     ("collections", "OrderedDict", OrderedDict),
     ("collections", "defaultdict", DefaultDict),
     ("collections", "deque", Deque),
+    ("copy_reg", "__newobj__", NewObj),
+    ("copy_reg", "__newobj_ex__", NewObjEx),
     ("copy_reg", "_reconstructor", Reconstructor),
+    ("copyreg", "__newobj__", NewObj),
+    ("copyreg", "__newobj_ex__", NewObjEx),
     ("copyreg", "_reconstructor", Reconstructor),
     ("datetime", "date", Date),
     ("datetime", "datetime", DateTime),
@@ -165,7 +173,8 @@ mod tests {
             ("numpy.core", "multiarray._reconstruct"),
             ("numpy.core.multiarray", "_reconstruct.__globals__"),
             ("os", "system"),
-            ("copyreg", "__newobj__"),
+            ("copyreg", "__newobj"),
+            ("copyreg", "pickle"),
         ] {
             assert_eq!(find(module, name), None, "{module} {name}");
         }
