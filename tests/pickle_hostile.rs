@@ -4,88 +4,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
-use std::panic::resume_unwind;
-use std::thread;
-
-use outband::{Array, Decode, Error, ErrorKind, Limits, Multipart, Pickle, Value};
+use outband::{Decode, Multipart, Value};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
-use counting::{Usage, measure};
+use attack::{Attack, codec, on_a_small_stack};
 use random::Random;
 
+#[path = "support/attack.rs"]
+mod attack;
 #[path = "support/counting.rs"]
 mod counting;
 #[path = "support/pickles.rs"]
 mod pickles;
 #[path = "support/random.rs"]
 mod random;
-
-/// What a pickle may have, also written out.
-const LIMIT: usize = 64 << 10;
-
-/// What decoding may allocate: 40 bytes for each of the values that are within the limit, and as much again while a list grows.
-const MOST: usize = 128 * LIMIT;
-
-fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
-    let thread = thread::Builder::new().stack_size(512 << 10).spawn(run).unwrap();
-    thread.join().unwrap_or_else(|panic| resume_unwind(panic));
-}
-
-fn codec() -> Pickle {
-    pickles::allowing().limits(Limits::new().metadata_bytes(LIMIT).total_bytes(4 << 20))
-}
-
-fn check(error: &Error) {
-    assert!(matches!(error.kind(), ErrorKind::Peer | ErrorKind::Limits), "{error:?}");
-    let text = error.to_string();
-    assert!(!text.is_empty() && text.len() < 1024, "{} bytes of text: {text:.80}", text.len());
-    assert!(!text.ends_with('.') && text.starts_with(|first: char| !first.is_uppercase()), "{text}");
-}
-
-#[derive(Deserialize)]
-#[expect(dead_code, reason = "read and not looked at")]
-struct Typed {
-    value: Array,
-    #[serde(default)]
-    id: Option<u64>,
-    #[serde(flatten)]
-    more: BTreeMap<String, Value>,
-}
-
-#[derive(Default, Debug)]
-struct Attack {
-    refused: usize,
-    accepted: usize,
-    worst: Usage,
-}
-
-impl Attack {
-    fn decode_as<T: DeserializeOwned>(&mut self, codec: &Pickle, message: &Multipart) {
-        let message = message.clone();
-        let (result, usage) = measure(|| Decode::<T>::decode(codec, message).map(drop));
-        self.worst = self.worst.max(usage);
-        match result {
-            Ok(()) => self.accepted += 1,
-            Err(error) => {
-                self.refused += 1;
-                check(&error);
-            }
-        }
-    }
-
-    fn decode(&mut self, codec: &Pickle, message: &Multipart) {
-        self.decode_as::<Value>(codec, message);
-        self.decode_as::<Typed>(codec, message);
-        self.decode_as::<Vec<Option<(i64, String)>>>(codec, message);
-    }
-
-    fn finish(self) {
-        println!("{self:?}");
-        assert!(self.worst.peak <= MOST, "{self:?}");
-    }
-}
 
 fn golden() -> Vec<Multipart> {
     let types = pickles::of_types().into_iter().map(|golden| golden.message);
