@@ -1,0 +1,106 @@
+//! What pickles may name, once more than in the reader, and pickles that name something.
+
+#![allow(dead_code, reason = "each test uses a part")]
+
+use crate::random::Random;
+
+/// All that the list has, once more: nothing gets on it in passing.
+pub(crate) const LISTED: &[(&str, &[&str])] = &[
+    (
+        "builtins",
+        &[
+            "Ellipsis",
+            "bool",
+            "bytearray",
+            "bytes",
+            "complex",
+            "dict",
+            "float",
+            "frozenset",
+            "int",
+            "list",
+            "object",
+            "range",
+            "set",
+            "slice",
+            "str",
+            "tuple",
+        ],
+    ),
+    (
+        "__builtin__",
+        &[
+            "Ellipsis",
+            "bool",
+            "bytearray",
+            "bytes",
+            "complex",
+            "dict",
+            "float",
+            "frozenset",
+            "int",
+            "list",
+            "object",
+            "set",
+            "slice",
+            "tuple",
+            "unicode",
+            "xrange",
+        ],
+    ),
+    ("_codecs", &["encode"]),
+    ("collections", &["Counter", "OrderedDict", "defaultdict", "deque"]),
+    ("copy_reg", &["__newobj__", "__newobj_ex__", "_reconstructor"]),
+    ("copyreg", &["__newobj__", "__newobj_ex__", "_reconstructor"]),
+    ("datetime", &["date", "datetime", "time", "timedelta", "timezone"]),
+    ("decimal", &["Decimal"]),
+    ("fractions", &["Fraction"]),
+    ("ml_dtypes", &["bfloat16"]),
+    ("numpy", &["dtype", "ndarray"]),
+    ("numpy._core.multiarray", &["_reconstruct", "scalar"]),
+    ("numpy._core.numeric", &["_frombuffer"]),
+    ("numpy.core.multiarray", &["_reconstruct", "scalar"]),
+    ("numpy.core.numeric", &["_frombuffer"]),
+    ("pathlib", &["Path", "PosixPath", "PurePath", "PurePosixPath", "PureWindowsPath", "WindowsPath"]),
+    ("pathlib._local", &["Path", "PosixPath", "PurePath", "PurePosixPath", "PureWindowsPath", "WindowsPath"]),
+    ("uuid", &["UUID"]),
+];
+
+pub(crate) fn is_listed(module: &str, name: &str) -> bool {
+    LISTED.iter().any(|(listed, names)| *listed == module && names.contains(&name))
+}
+
+/// `SHORT_BINUNICODE`.
+pub(crate) fn text(text: &str) -> Vec<u8> {
+    [&[0x8c, text.len() as u8][..], text.as_bytes()].concat()
+}
+
+pub(crate) fn global(module: &str, name: &str, random: &mut Random) -> Vec<u8> {
+    match random.below(2) {
+        0 => format!("c{module}\n{name}\n").into_bytes(),
+        _ => [text(module), text(name), vec![0x93]].concat(),
+    }
+}
+
+/// A sequence of opcodes that leaves one value on the stack, with this in the middle of it.
+pub(crate) fn around(inner: Vec<u8>, random: &mut Random) -> Vec<u8> {
+    let mut data = inner;
+    for _ in 0..random.below(5) {
+        let (module, names) = LISTED[random.below(LISTED.len())];
+        let listed = global(module, names[random.below(names.len())], random);
+        data = match random.below(11) {
+            0 => [&data[..], b"0N"].concat(),                         // thrown away
+            1 => [&data[..], b"q\x09h\x09\x86"].concat(),             // memoized
+            2 => [&b"}"[..], &data, b"K\x01s"].concat(),              // a key
+            3 => [&b"}K\x01"[..], &data, b"s"].concat(),              // a value
+            4 => [&listed[..], &data, b"\x85R"].concat(),             // an argument
+            5 => [&listed[..], b")\x81", &data, b"b"].concat(),       // a state
+            6 => [&listed[..], b")R(", &data, b"e"].concat(),         // an element
+            7 => [&listed[..], b")R", &data, b"Ns"].concat(),         // an entry
+            8 => [&b"("[..], &listed, &data, b"o"].concat(),          // an argument of Python 2
+            9 => [&listed[..], b")}K\x01", &data, b"s\x92"].concat(), // a keyword argument
+            _ => [&b"]"[..], &data, b"a"].concat(),
+        };
+    }
+    data
+}
