@@ -21,8 +21,9 @@ mod random;
 
 fn golden() -> Vec<Multipart> {
     let types = pickles::of_types().into_iter().map(|golden| golden.message);
+    let program = pickles::of_golden("program.bin").into_iter().map(|golden| golden.message);
     let opcodes = pickles::of_opcodes().into_iter().map(|(_, message)| message);
-    types.chain(opcodes).filter(|message| message.metadata().len() < 1000).collect()
+    types.chain(program).chain(opcodes).filter(|message| message.metadata().len() < 1000).collect()
 }
 
 #[test]

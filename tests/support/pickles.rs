@@ -37,6 +37,8 @@ pub(crate) struct Golden {
     pub(crate) name: String,
     pub(crate) message: Multipart,
     pub(crate) expected: Value,
+    /// The same as the message in which it was kept.
+    pub(crate) written: Multipart,
 }
 
 fn number(rest: &mut &[u8]) -> usize {
@@ -54,16 +56,27 @@ fn part(rest: &mut &[u8]) -> Vec<u8> {
 
 /// One of each type, in some of the protocols and out of band.
 pub(crate) fn of_types() -> Vec<Golden> {
-    let kept = fs::read(folder().join("types.bin")).unwrap();
+    of_file(&folder().join("types.bin"))
+}
+
+/// The golden file of this name, as `pickled.py` and `program.py` keep it.
+pub(crate) fn of_golden(name: &str) -> Vec<Golden> {
+    of_file(&folder().join(name))
+}
+
+pub(crate) fn of_file(path: &Path) -> Vec<Golden> {
+    let kept = fs::read(path).unwrap();
     let (mut rest, mut golden) = (&kept[..], Vec::new());
     while !rest.is_empty() {
         let buffers = number(&mut rest) - 3;
         let (name, expected, data) = (part(&mut rest), part(&mut rest), part(&mut rest));
         let buffers = (0..buffers).map(|_| Buffer::from(part(&mut rest))).collect();
+        let written = Multipart::new(expected, vec![]);
         golden.push(Golden {
             name: String::from_utf8(name).unwrap(),
             message: Multipart::new(data, buffers),
-            expected: MsgPack::new().decode(Multipart::new(expected, vec![])).unwrap(),
+            expected: MsgPack::new().decode(written.clone()).unwrap(),
+            written,
         });
     }
     golden

@@ -1,0 +1,1 @@
+"""A program of more than one file, whose objects are pickled: see program.py."""
