@@ -112,7 +112,7 @@ fn every_type_is_read_in_every_protocol_in_band_and_out_of_band() {
         }
         messages += 1;
     }
-    assert!(messages > 400 && out_of_band >= 24, "{messages} messages, {out_of_band} arrays out of band");
+    assert!(messages > 2000 && out_of_band >= 200, "{messages} messages, {out_of_band} arrays out of band");
     assert!((30..100).contains(&refused), "{refused} messages hold classes that were not allowed");
     assert_eq!(all.len(), 25, "{all:?}: every kind, and none");
     peer.script.finish();

@@ -1,7 +1,7 @@
 """Pickles a value of every type that is read, in every protocol, over real pyzmq.
 
     python tests/python/pickled.py PORT
-    python tests/python/pickled.py keep tests/golden/pickle/types.bin
+    python tests/python/pickled.py keep tests/golden/pickle/types.bin [PROTOCOL...]
 
 Before each pickle goes a message of its name, the number of its buffers, what it should decode to, as MessagePack in the
 default wire format, and the kinds of all that is in it. The pickles are sent by `send_pyobj`, and with their buffers out of band by `send_multipart`.
@@ -167,6 +167,48 @@ ARRAYS = {dtype: numpy.array([[0, 1, 2], [3, 4, 5]]).astype(dtype) for dtype in 
     "aligned records": numpy.ones((2, 2), aligned),
     "long": numpy.arange(100_000),
 }
+UNITS = "Y M W D h m s ms us ns ps fs as".split()
+KINDS = "? i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16 S5 U4 V6".split()
+KINDS += [f"{kind}[{step}]" for kind in ("M8", "m8") for step in [*UNITS, "25us", "7D"]] + ["M8", "m8"]
+RECORDS = {
+    "flat": [("a", "i1"), ("b", "f8")],
+    "nested": [("a", [("x", "<i2"), ("y", [("z", ">f4")])]), ("b", "?")],
+    "aligned": numpy.dtype([("a", "i1"), ("b", "f8"), ("c", "i2")], align=True),
+    "padded": {"names": ["a", "b"], "formats": ["u1", "<u4"], "offsets": [3, 10], "itemsize": 20},
+    "subarrays": [("a", "<f4", (3,)), ("b", ">i2", (2, 1)), ("c", [("d", "u1", 2)], (2,))],
+    "titles": [(("the first", "a"), "<i4"), (("the second", "b"), "S3")],
+    "texts": [("søt", "<U2"), ("b", ">U3"), ("c", "S1"), ("d", "V4")],
+    "times": [("t", "<M8[ns]"), ("u", ">m8[D]"), ("v", "M8[10ms]")],
+}
+
+
+def dtypes():
+    """Each dtype in both byte orders, where it has any."""
+    both = {numpy.dtype(order + kind).str: numpy.dtype(order + kind) for kind in KINDS for order in "<>"}
+    return both | {name: numpy.dtype(record) for name, record in RECORDS.items()}
+
+
+def layouts(dtype):
+    """Arrays of a dtype in every layout, of bytes that it takes."""
+    data = bytes(number % 2 for number in range(24 * dtype.itemsize))
+    if dtype.names or dtype.kind == "U":
+        data = bytes(len(data))
+    flat = numpy.frombuffer(data, dtype)
+    yield "C", flat.reshape(2, 3, 4)
+    if dtype.names and any(name == "" for name, *_ in dtype.descr):
+        return  # where numpy copies, it copies the fields, and whatever was in memory is between them
+    yield "F", flat.reshape(2, 3, 4, order="F")
+    yield "strided", flat[::5]
+    yield "every other", flat.reshape(4, 6)[::2, ::3]
+    yield "turned", flat.reshape(4, 6)[::-1]
+    yield "no axes", flat[:1].reshape(())
+    yield "no elements", flat[:0].reshape(0, 3)
+    yield "no elements, F", flat[:0].reshape((4, 0), order="F")
+    yield "an axis of one", flat.reshape(1, 24, 1)
+
+
+# every dtype, byte order and layout, beside those above with more to them
+MATRIX = {f"{name} {layout}": value for name, dtype in dtypes().items() for layout, value in layouts(dtype)}
 SCALARS = {
     "scalars": (
         [numpy.bool_(True), numpy.int8(-3), numpy.uint64(2**64 - 1), numpy.float16(0.5), numpy.float32(0.25)]
@@ -260,15 +302,25 @@ def send(port):
         data = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
         announce(f"{name}, out of band", len(buffers), expected, value)
         socket.send_multipart([data, *buffers], copy=False)
+    for name, value in MATRIX.items():
+        buffers = []
+        data = pickle.dumps({"value": value}, protocol=5, buffer_callback=buffers.append)
+        announce(f"matrix {name}, out of band", len(buffers), {"value": array(value)})
+        socket.send_multipart([data, *buffers], copy=False)
+        protocol = len(data) % 6
+        announce(f"matrix {name}, protocol {protocol}", 0, {"value": array(value)})
+        socket.send_pyobj({"value": value}, protocol=protocol)
     announce("end", 0, None)
     socket.close()
 
 
-def keep(path):
+def keep(path, *protocols):
     """The short ones in a file: a count of parts, then each part after its length (u32, little-endian)."""
+    chosen = {int(protocol) for protocol in protocols}
     with open(path, "wb") as stream:
         for name, value, expected, first in cases():
-            for protocol in [*sorted({first, max(first, 2), 4, 5}), "out of band"]:
+            some = {protocol for protocol in chosen if protocol >= first} or {first, max(first, 2), 4, 5}
+            for protocol in [*sorted(some), "out of band"]:
                 buffers = []
                 if protocol == "out of band":
                     data = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
@@ -282,4 +334,4 @@ def keep(path):
 
 
 if __name__ == "__main__":
-    keep(sys.argv[2]) if sys.argv[1] == "keep" else send(sys.argv[1])
+    keep(*sys.argv[2:]) if sys.argv[1] == "keep" else send(sys.argv[1])
