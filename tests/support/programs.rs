@@ -215,10 +215,10 @@ impl Writer<'_> {
         self.stack.truncate(start);
         match (self.random.below(6), target) {
             (0 | 1, Some(Kind::List)) => self.data.push(b'e'),
-            (0 | 1, Some(Kind::Dict)) if count % 2 == 0 => self.data.push(b'u'),
+            (0 | 1, Some(Kind::Dict)) if count.is_multiple_of(2) => self.data.push(b'u'),
             (0 | 1, Some(Kind::Set)) => self.data.push(0x90),
             (2, _) => self.put(b"l", Kind::List),
-            (3, _) if count % 2 == 0 => self.put(b"d", Kind::Dict),
+            (3, _) if count.is_multiple_of(2) => self.put(b"d", Kind::Dict),
             (4, _) => self.put(b"\x91", Kind::Scalar),
             (5, _) => self.data.push(b'1'),
             _ => self.put(b"t", Kind::Tuple),
