@@ -12,7 +12,7 @@ use python::Script;
 mod python;
 
 /// The formats that `outband echo` knows.
-const FORMATS: [&str; 2] = ["msgpack", "json"];
+const FORMATS: [&str; 3] = ["msgpack", "json", "pickle"];
 const OBJECTS: usize = 10_000;
 
 struct Echo {
