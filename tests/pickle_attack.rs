@@ -875,7 +875,8 @@ fn integers_of_megabytes_are_refused_unless_nobody_looks() {
                 let error = error.unwrap().to_string();
                 assert!(error.contains("more than the 4300 digits that are written out"), "{error}");
             }
-            assert!(attack.worst.peak < 8192, "{attack:?}");
+            // room for the nodes of a pickle this long, set aside at once, and no digits
+            assert!(attack.worst.peak < data.len() + 8192, "{attack:?}");
             Decode::<IgnoredAny>::decode(&codec, message(&data)).unwrap();
         }
         for data in [
