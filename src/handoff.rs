@@ -179,6 +179,8 @@ pub(crate) struct Owners {
     last: usize,
     /// Indexes of the buffers by address; made at the first miss of `last`.
     by_address: Vec<usize>,
+    /// A buffer that is no frame and is being shown, a part of one or one that was made.
+    made: Option<Buffer>,
     /// Bytes of frames that were shown and not taken as a [`Buffer`]: they may have been copied.
     lent: u64,
     /// The most bytes to lend.
@@ -192,7 +194,7 @@ impl Owners {
     /// The metadata frame and the buffers, of which no more than `credit` bytes are shown to be copied: a short message
     /// that names one long frame a thousand times is refused.
     pub(crate) fn of(frames: Rc<(Bytes, Vec<Buffer>)>, credit: u64) -> Self {
-        Self { frames, last: 0, by_address: Vec::new(), lent: 0, credit }
+        Self { frames, last: 0, by_address: Vec::new(), made: None, lent: 0, credit }
     }
 
     fn show(&mut self, index: usize) -> bool {
@@ -231,6 +233,9 @@ impl Owners {
     }
 
     fn find(&mut self, bytes: &[u8]) -> Option<Buffer> {
+        if let Some(made) = self.made.as_ref().filter(|made| is_all_of(bytes, made)) {
+            return Some(made.clone());
+        }
         if let Some(frame) = self.find_frame(bytes) {
             return Some(frame);
         }
@@ -266,6 +271,25 @@ pub(crate) fn with_owners<R>(owners: Owners, decode: impl FnOnce() -> R) -> R {
 /// Notes which buffer is about to be shown; `false` where that is more than may be shown.
 pub(crate) fn showing(index: usize) -> bool {
     OWNERS.with(|place| place.borrow_mut().as_mut().is_none_or(|owners| owners.show(index)))
+}
+
+/// Shows a buffer that is no frame of the message, so that whoever asks for its owner finds it; `Err` where that is more
+/// than may be shown.
+pub(crate) fn showing_made<R>(buffer: Buffer, show: impl FnOnce(&[u8]) -> R) -> Result<R, u64> {
+    struct Restore(Option<Buffer>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            let outer = self.0.take();
+            let ours = OWNERS
+                .with(|place| place.borrow_mut().as_mut().and_then(|owners| mem::replace(&mut owners.made, outer)));
+            // dropped after the borrow has ended: an owner's `Drop` may come back here
+            drop(ours);
+        }
+    }
+    copying(buffer.len())?;
+    let outer = OWNERS.with(|place| place.borrow_mut().as_mut().and_then(|owners| owners.made.replace(buffer.clone())));
+    let _restore = Restore(outer);
+    Ok(show(&buffer))
 }
 
 /// Notes that a buffer which was shared is copied after all; `Err` with the limit where that is more than may be.

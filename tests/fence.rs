@@ -49,7 +49,7 @@ const ROOMS: &[Room] = &[
     ("value", F2, &["array", "codec", "python", "table"]),
     ("pickle", F2, &[]),
     ("python", F2, &[]),
-    ("codec", F2, &["array", "compress", "pickle", "python"]),
+    ("codec", F2, &["array", "compress", "pickle", "python", "table"]),
     ("socket", F3, &[]),
     ("bin", Top, &[]),
     ("docs", Top, &[]),

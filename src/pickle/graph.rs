@@ -209,6 +209,11 @@ impl<'p> Graph<'p> {
         }
     }
 
+    /// Everything that Python would make by calling something.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = &Object> {
+        self.store.objects.iter()
+    }
+
     /// What was appended or added to an object.
     pub(crate) fn items_of(&self, object: &Object) -> Items<'_> {
         self.of_chain(object.items)

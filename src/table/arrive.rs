@@ -23,10 +23,10 @@ use crate::handoff;
 /// The most rows of a column: more than memory has bytes, and few enough that no length in bits overflows.
 ///
 /// A column without buffers (nulls, structs without fields, runs) may be that long.
-const MAX_ROWS: u64 = 1 << 48;
+pub(super) const MAX_ROWS: u64 = 1 << 48;
 
 /// Up to this many bits a null bitmap may be expanded over the values of fixed-size lists that have no bytes of their own.
-const FREE_BITS: usize = 1 << 20;
+pub(super) const FREE_BITS: usize = 1 << 20;
 
 /// The batch of a schema and columns.
 ///
@@ -49,6 +49,15 @@ pub(super) fn batch(schema: SchemaRef, rows: u64, columns: Columns) -> Result<Re
     let columns = columns.into_iter().zip(fields.iter().map(AsRef::as_ref)).map(column).collect::<Result<_, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(schema, columns, &options).map_err(said)
+}
+
+/// The array of one column that is in no table yet.
+///
+/// # Errors
+///
+/// A text that says what does not fit.
+pub(super) fn data(column: Column, data_type: &DataType) -> Result<ArrayData, String> {
+    array(column, data_type, &Path { parent: None, name: "in pieces" }).map(|(data, _)| data)
 }
 
 fn checked_rows(rows: u64) -> Result<usize, String> {
@@ -207,7 +216,7 @@ fn children(
 }
 
 /// The fields of a nested type.
-fn fields_below(data_type: &DataType) -> Vec<&Field> {
+pub(crate) fn fields_below(data_type: &DataType) -> Vec<&Field> {
     match data_type {
         DataType::List(field) | DataType::LargeList(field) | DataType::FixedSizeList(field, _) => vec![field],
         DataType::ListView(field) | DataType::LargeListView(field) | DataType::Map(field, _) => vec![field],

@@ -15,38 +15,38 @@ use crate::buffer::Buffer;
 use crate::handoff;
 
 /// The most columns of one table, children counted, and the most of their buffers.
-pub(super) const MAX_PARTS: usize = 1 << 16;
+pub(crate) const MAX_PARTS: usize = 1 << 16;
 
 /// The most levels of columns within columns: each takes several kilobytes of stack in a debug build, Arrow's part included.
-pub(super) const MAX_DEPTH: usize = 16;
+pub(crate) const MAX_DEPTH: usize = 16;
 
 /// One column.
 #[derive(Debug)]
-pub(super) struct Column {
+pub(crate) struct Column {
     /// In rows.
-    pub(super) len: u64,
-    pub(super) nulls: u64,
+    pub(crate) len: u64,
+    pub(crate) nulls: u64,
     /// The validity bitmap first, whether or not the type has one; then those of the type's layout.
-    pub(super) buffers: Vec<Slot>,
-    pub(super) children: Vec<Column>,
+    pub(crate) buffers: Vec<Slot>,
+    pub(crate) children: Vec<Column>,
     /// The values of a dictionary-encoded column.
-    pub(super) dictionary: Option<Box<Column>>,
+    pub(crate) dictionary: Option<Box<Column>>,
 }
 
 /// Where a buffer of a layout stands.
 #[derive(Debug)]
-pub(super) struct Slot {
-    pub(super) buffer: Option<Buffer>,
+pub(crate) struct Slot {
+    pub(crate) buffer: Option<Buffer>,
     /// The length of its elements in bytes; nothing that travels.
-    pub(super) item: usize,
+    pub(crate) item: usize,
 }
 
 impl Slot {
-    pub(super) fn of(buffer: Buffer, item: usize) -> Self {
+    pub(crate) fn of(buffer: Buffer, item: usize) -> Self {
         Self { buffer: Some(buffer), item }
     }
 
-    pub(super) const NONE: Self = Self { buffer: None, item: 1 };
+    pub(crate) const NONE: Self = Self { buffer: None, item: 1 };
 }
 
 impl Serialize for Slot {
@@ -71,7 +71,7 @@ impl Serialize for Column {
 
 /// The columns of a table.
 #[derive(Debug)]
-pub(super) struct Columns(pub(super) Vec<Column>);
+pub(crate) struct Columns(pub(crate) Vec<Column>);
 
 impl Serialize for Columns {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

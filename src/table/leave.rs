@@ -40,7 +40,7 @@ fn sum(left: (usize, usize), right: (usize, usize)) -> (usize, usize) {
 }
 
 /// The rows of `window` as a column.
-fn column(data: &ArrayData, window: Range<usize>) -> Column {
+pub(super) fn column(data: &ArrayData, window: Range<usize>) -> Column {
     let len = window.len();
     // buffers and children count from the array's own offset, its null bitmap does not
     let at = data.offset() + window.start;

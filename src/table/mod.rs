@@ -5,6 +5,7 @@
 mod arrive;
 mod column;
 mod leave;
+mod piece;
 mod schema;
 pub mod serde_table;
 mod show;
@@ -17,7 +18,12 @@ use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor}
 use serde::ser::{self, Serialize, SerializeStruct, Serializer};
 
 use crate::error::{Detail, Result};
-use column::{Columns, SchemaBytes};
+use column::SchemaBytes;
+
+pub(crate) use arrive::fields_below;
+pub(crate) use column::{Column, Columns, MAX_DEPTH, MAX_PARTS, Slot};
+pub(crate) use piece::{joined, picked, texts, window};
+pub(crate) use schema::to_bytes as schema_bytes;
 
 /// An Arrow record batch that travels: its schema in the metadata, **every one of its buffers without copying**.
 ///
@@ -156,7 +162,7 @@ impl fmt::Display for Table {
 }
 
 /// The keys of the map that a table is on the wire, in order.
-const KEYS: [&str; 3] = ["$table", "rows", "columns"];
+pub(crate) const KEYS: [&str; 3] = ["$table", "rows", "columns"];
 
 impl Serialize for Table {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

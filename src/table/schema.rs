@@ -27,7 +27,7 @@ const EXPANSION: usize = 8;
 /// # Errors
 ///
 /// A text: more fields than a receiver takes.
-pub(super) fn to_bytes(schema: &Schema) -> Result<Vec<u8>, String> {
+pub(crate) fn to_bytes(schema: &Schema) -> Result<Vec<u8>, String> {
     let options = IpcWriteOptions::default();
     let mut tracker = DictionaryTracker::new(false);
     let message =

@@ -9,6 +9,8 @@ use super::array::{self, Found};
 use super::instance;
 use super::list::Listed;
 use super::number;
+#[cfg(feature = "arrow")]
+use super::pandas::{self, Shown};
 use super::plain;
 use super::read::{Mismatch, Reader, Result};
 use super::time::{self, Span};
@@ -43,6 +45,8 @@ pub(super) enum Form<'g> {
     /// The attributes of an instance, in one or two parts, and its class.
     Fields(Option<NodeId>, [Option<Items<'g>>; 2]),
     Array(Box<Found<'g>>),
+    #[cfg(feature = "arrow")]
+    Table(Box<Shown>),
     /// What another node is.
     Same(NodeId),
 }
@@ -77,6 +81,16 @@ impl<'g> Call<'g> {
             *id = argument.ok_or_else(|| self.odd())?;
         }
         Ok(ids)
+    }
+
+    /// Says what this program was built without.
+    #[cfg(not(feature = "arrow"))]
+    #[cold]
+    fn needs_arrow(&self) -> Mismatch {
+        let Self { name, module, .. } = self;
+        Mismatch::because(format_args!(
+            "{name} of {module}, which is a table: this program was built without the feature outband/arrow"
+        ))
     }
 
     /// Says that this is not how anybody writes it.
@@ -159,6 +173,10 @@ impl<'g> Reader<'g> {
                 return instance::form(self, call);
             }
             Listed::Reconstruct => return array::reconstructed(self, call),
+            #[cfg(feature = "arrow")]
+            Listed::Pandas(_) | Listed::PyArrow(_) => return pandas::form(self, call),
+            #[cfg(not(feature = "arrow"))]
+            Listed::Pandas(_) | Listed::PyArrow(_) => return Err(call.needs_arrow()),
             _ => {}
         }
         let graph = self.tree.graph();

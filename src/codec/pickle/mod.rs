@@ -8,11 +8,14 @@ mod instance;
 mod list;
 mod number;
 mod object;
+#[cfg(feature = "arrow")]
+mod pandas;
 mod plain;
 mod read;
 mod time;
 mod tree;
 mod write;
+mod zone;
 
 use std::fmt;
 use std::rc::Rc;

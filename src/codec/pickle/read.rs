@@ -13,6 +13,8 @@ use serde::forward_to_deserialize_any;
 use super::access::{Elements, Entries, Fields, Parts, UnitVariant, Variant};
 use super::form::Form;
 use super::number;
+#[cfg(feature = "arrow")]
+use super::pandas;
 use super::tree::Tree;
 use crate::memory;
 use crate::pickle::{Items, Node, NodeId};
@@ -204,6 +206,11 @@ impl<'g> Reader<'g> {
             Form::Array(array) => {
                 self.inside()?;
                 visitor.visit_map(Parts::new(self.tree, array))
+            }
+            #[cfg(feature = "arrow")]
+            Form::Table(table) => {
+                self.inside()?;
+                visitor.visit_map(pandas::Parts::new(table))
             }
         }
     }

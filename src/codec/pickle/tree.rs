@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::list::{self, Listed};
 use super::object::Objects;
 use super::read::{Mismatch, Reader};
+use super::zone;
 use crate::array::DType;
 use crate::buffer::Buffer;
 use crate::error::{Detail, Error, Result};
@@ -57,10 +58,12 @@ impl<'g> Tree<'g> {
             let reason = "a persistent id, whose meaning is not in the pickle".to_owned();
             return Err(Detail::BadPickle { at, opcode, reason }.into());
         }
-        let listed = graph.globals().map(|(module, name)| {
+        let methods = zone::methods(graph);
+        let listed = graph.globals().enumerate().map(|(index, (module, name))| {
             let is_allowed = || allowed.iter().any(|class| is_class(class, module, name));
             match list::find(module, name) {
                 Some(listed) => Ok(listed),
+                None if methods.contains(&index) => Ok(Listed::ZoneMethod),
                 None if is_allowed() => Ok(Listed::Allowed),
                 None => Err(Detail::PickleGlobal { module: short(module), name: short(name) }.into()),
             }

@@ -1,0 +1,174 @@
+//! pandas' own arrays as columns: dates in time zones, categories, masked numbers, text, Arrow's.
+
+use arrow_schema::DataType;
+
+use super::super::form::Call;
+use super::super::list::{Listed, Pandas};
+use super::super::read::{Mismatch, Reader, Result};
+use super::super::zone;
+use super::arrow;
+use super::index;
+use super::numbers::Numbers;
+use super::object::{attributes, called, elements, needed, state, text};
+use super::objects::Objects;
+use super::piece::{Nulls, Piece};
+use crate::pickle::{Node, NodeId};
+
+/// The columns of an array, as many as it has rows: one for all but matrices. An error is that of the one column.
+pub(super) fn columns(reader: Reader<'_>, id: NodeId) -> Result<Vec<std::result::Result<Piece, String>>> {
+    let call = called(reader, id)?;
+    match call.listed {
+        Listed::Pandas(Pandas::Backed) => backed(reader, call),
+        Listed::Pandas(Pandas::Masked) => Ok(vec![masked(reader, call).map_err(|why| why.to_string())]),
+        Listed::Pandas(Pandas::ArrowStrings | Pandas::ArrowValues) => Ok(vec![arrow_backed(reader, call)?]),
+        _ => match Objects::read(reader, id)? {
+            Some(objects) => objects.pieces(reader),
+            None => plain(reader, &Numbers::read(reader, id)?, None),
+        },
+    }
+}
+
+/// The one column of an array.
+pub(super) fn column(reader: Reader<'_>, id: NodeId) -> Result<Piece> {
+    let mut columns = columns(reader, id)?;
+    match columns.pop() {
+        Some(column) if columns.is_empty() => column.map_err(Mismatch::because),
+        _ => Err(Mismatch::because("a matrix where one column should be")),
+    }
+}
+
+fn plain(reader: Reader<'_>, numbers: &Numbers, zone: Option<&str>) -> Result<Vec<std::result::Result<Piece, String>>> {
+    let piece = |column| {
+        reader.tree.spend(super::objects::PIECE)?;
+        Ok(numbers.piece(column, zone).map_err(|why| why.to_string()))
+    };
+    (0..numbers.columns).map(piece).collect()
+}
+
+/// `__pyx_unpickle_NDArrayBacked(class, checksum, None)` with the state `(dtype, array)`, and attributes in pandas 2.
+fn backed<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Vec<std::result::Result<Piece, String>>> {
+    let [class, _, _] = call.exactly()?;
+    let mut parts = elements(reader, call, state(reader, call)?)?;
+    let (2 | 3, Some(dtype), Some(array)) = (parts.len(), parts.next(), parts.next()) else { return Err(call.odd()) };
+    match reader.tree.listed(class) {
+        Some(Listed::Pandas(Pandas::Datetimes)) => {
+            let zone = zone_of(reader, dtype)?;
+            plain(reader, &Numbers::read(reader, array)?, zone.as_deref())
+        }
+        Some(Listed::Pandas(Pandas::Timedeltas)) => plain(reader, &Numbers::read(reader, array)?, None),
+        Some(Listed::Pandas(Pandas::Categorical)) => Ok(vec![categorical(reader, dtype, array)?]),
+        Some(Listed::Pandas(Pandas::Strings)) => {
+            let objects = Objects::read(reader, array)?.ok_or_else(|| call.odd())?;
+            let name = string_name(reader, dtype)?;
+            let named = |piece: std::result::Result<Piece, String>| piece.map(|piece| piece.with_dtype(name));
+            Ok(objects.pieces(reader)?.into_iter().map(named).collect())
+        }
+        _ => Err(call.odd()),
+    }
+}
+
+/// The zone of a `DatetimeTZDtype`; `None` for a dtype of NumPy.
+fn zone_of(reader: Reader<'_>, dtype: NodeId) -> Result<Option<String>> {
+    let call = called(reader, dtype)?;
+    match call.listed {
+        Listed::Pandas(Pandas::ZonedDtype) => {
+            let zone = needed(reader, call, attributes(reader, call)?, "tz")?;
+            zone::name(reader, zone).map(Some)
+        }
+        Listed::DType => Ok(None),
+        _ => Err(call.odd()),
+    }
+}
+
+/// Codes and a `CategoricalDtype` with the categories, which are an index.
+fn categorical(reader: Reader<'_>, dtype: NodeId, codes: NodeId) -> Result<std::result::Result<Piece, String>> {
+    let call = called(reader, dtype)?;
+    if call.listed != Listed::Pandas(Pandas::CategoricalDtype) {
+        return Err(call.odd());
+    }
+    let entries = attributes(reader, call)?;
+    let is_ordered = match reader.tree.node(needed(reader, call, entries, "ordered")?) {
+        Node::Bool(is_ordered) => is_ordered,
+        Node::None => false,
+        _ => return Err(call.odd()),
+    };
+    let categories = match index::values(reader, needed(reader, call, entries, "categories")?) {
+        Ok(categories) => categories,
+        Err(why) => return Ok(Err(format!("categories: {why}"))),
+    };
+    let codes = Numbers::read(reader, codes)?.single()?;
+    // -1 is no category
+    let values = codes.integers(0)?;
+    let nulls = match values.clone().any(|code| code < 0) {
+        true => Nulls::of(values.map(|code| code == -1))?,
+        false => None,
+    };
+    let mut piece = codes.piece(0, None)?.with_nulls(nulls);
+    piece.data_type = DataType::Dictionary(Box::new(piece.data_type), Box::new(categories.data_type));
+    piece.categories = Some((categories.column.len, is_ordered));
+    piece.column.dictionary = Some(Box::new(categories.column));
+    Ok(Ok(piece))
+}
+
+/// The state `{"_data": values, "_mask": true where there is none}`.
+fn masked<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Piece> {
+    reader.tree.spend(super::objects::PIECE)?;
+    let entries = attributes(reader, call)?;
+    let data = Numbers::read(reader, needed(reader, call, entries, "_data")?)?.single()?;
+    let mask = Numbers::read(reader, needed(reader, call, entries, "_mask")?)?.mask()?;
+    if mask.len() != data.rows {
+        return Err(Mismatch::because(format_args!("{} values with a mask of {}", data.rows, mask.len())));
+    }
+    let is_null = || mask.iter().map(|&byte| byte != 0);
+    let nulls = if is_null().any(|is_null| is_null) { Nulls::of(is_null())? } else { None };
+    let piece = data.piece(0, None)?.with_nulls(nulls);
+    // Int64, UInt8, Float32
+    let name = match piece.dtype.as_str() {
+        "bool" => "boolean".to_owned(),
+        name => match name.strip_prefix("uint") {
+            Some(bits) => format!("UInt{bits}"),
+            None => format!("{}{}", name[..1].to_uppercase(), &name[1..]),
+        },
+    };
+    Ok(piece.with_dtype(name))
+}
+
+/// The state `{"_pa_array": chunked array or array, "_dtype": dtype}`.
+fn arrow_backed<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<std::result::Result<Piece, String>> {
+    reader.tree.spend(super::objects::PIECE)?;
+    let entries = attributes(reader, call)?;
+    let array = needed(reader, call, entries, "_pa_array")?;
+    let dtype = needed(reader, call, entries, "_dtype")?;
+    let mut piece = arrow::values(reader, array)?;
+    piece.dtype = match called(reader, dtype)?.listed {
+        Listed::Pandas(Pandas::StringDtype) => string_name(reader, dtype)?.to_owned(),
+        Listed::Pandas(Pandas::ArrowDtype) => format!("{}[pyarrow]", arrow::name(&piece.data_type)),
+        _ => return Err(call.odd()),
+    };
+    Ok(Ok(piece))
+}
+
+/// A `StringDtype` by a name that makes it again: `str`, `string[python]`, `string[pyarrow]`.
+///
+/// pandas 2 writes it with the state `{"storage": storage}`, pandas 3 as `StringDtype(storage, missing value)`.
+fn string_name(reader: Reader<'_>, dtype: NodeId) -> Result<&'static str> {
+    let call = called(reader, dtype)?;
+    if call.listed != Listed::Pandas(Pandas::StringDtype) {
+        return Err(call.odd());
+    }
+    let (storage, missing) = match call.arguments.len() {
+        0 => (needed(reader, call, attributes(reader, call)?, "storage")?, None),
+        _ => {
+            let [storage, missing] = call.exactly()?;
+            (storage, Some(missing))
+        }
+    };
+    let is_nan = matches!(missing.map(|id| reader.tree.node(id)), Some(Node::Float(_)));
+    match (text(reader, call, storage)?, is_nan) {
+        ("python" | "pyarrow", true) => Ok("str"),
+        ("python", false) => Ok("string[python]"),
+        ("pyarrow", false) => Ok("string[pyarrow]"),
+        ("pyarrow_numpy", false) => Ok("string[pyarrow_numpy]"),
+        _ => Err(call.odd()),
+    }
+}

@@ -1,0 +1,85 @@
+//! Data frames: columns, their labels, and the index of the rows.
+
+use std::collections::HashMap;
+
+use arrow_schema::Schema;
+use serde_json::Value as Json;
+
+use super::super::form::Call;
+use super::super::list::{Listed, Pandas};
+use super::super::read::{Reader, Result};
+use super::block::{self, Found};
+use super::index::{self, Index};
+use super::labels::{Label, Labels};
+use super::metadata;
+use super::object::{attributes, called, elements, exactly, needed};
+use super::piece::{Piece, named};
+use super::shown::Shown;
+
+/// A frame in parts.
+pub(super) struct Frame {
+    pub(super) columns: Vec<Piece>,
+    /// `None` where there are no columns and never were any.
+    pub(super) labels: Option<Labels>,
+    pub(super) index: Index,
+    /// What it was in Python where it was no frame.
+    pub(super) origin: Option<&'static str>,
+}
+
+/// `DataFrame()` with the state `{"_mgr": BlockManager(blocks, [labels, index]), ...}`.
+pub(super) fn read<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
+    let manager = needed(reader, call, attributes(reader, call)?, "_mgr")?;
+    let manager = called(reader, manager)?;
+    if manager.listed != Listed::Pandas(Pandas::Blocks) {
+        return Err(manager.odd());
+    }
+    let [blocks, axes] = manager.exactly()?;
+    let [labels, index] = exactly(reader, manager, axes)?;
+    let found = block::columns(reader, elements(reader, manager, blocks)?)?;
+    let labels = Labels::read(reader.at(labels), labels, found.len())?;
+    let named = |(found, name): (Found, &String)| found.map_err(|why| named(name, why));
+    let columns = found.into_iter().zip(&labels.names).map(named).collect::<Result<_>>()?;
+    Frame { columns, labels: Some(labels), index: Index::read(reader, index)?, origin: None }.shown()
+}
+
+impl Frame {
+    /// The table of this frame: its columns, then those of the index.
+    pub(super) fn shown(self) -> Result<Shown> {
+        let Self { columns, labels, index, origin } = self;
+        let rows = index.rows();
+        let names = labels.as_ref().map_or(&[][..], |labels| &labels.names);
+        let (mut fields, mut described) = (Vec::new(), Vec::new());
+        for (piece, name) in columns.iter().zip(names) {
+            fields.push(piece.field(name));
+            described.push(piece.described(name.as_str().into(), name.as_str().into()));
+        }
+        let mut columns: Vec<_> = columns.into_iter().map(|piece| piece.column).collect();
+        let index = match index {
+            Index::Range { name, start, stop, step } => vec![index::described(titled(&name), start, stop, step)],
+            Index::Levels(levels) => {
+                let mut taken: HashMap<String, ()> = names.iter().map(|name| (name.clone(), ())).collect();
+                let mut index = Vec::new();
+                for (at, (name, piece)) in levels.into_iter().enumerate() {
+                    let own = Some(name.to_text()).filter(|text| name != Label::None && !taken.contains_key(text));
+                    let field = own.unwrap_or_else(|| format!("__index_level_{at}__"));
+                    taken.insert(field.clone(), ());
+                    fields.push(piece.field(&field));
+                    described.push(piece.described(titled(&name), field.as_str().into()));
+                    columns.push(piece.column);
+                    index.push(Json::from(field));
+                }
+                index
+            }
+        };
+        let metadata = metadata::of(index, labels.as_ref().map_or(&[][..], |labels| &labels.levels), described, origin);
+        Shown::new(&Schema::new(fields).with_metadata(metadata), rows, columns)
+    }
+}
+
+/// The name of an index as the metadata has it.
+fn titled(name: &Label) -> Json {
+    match name {
+        Label::None => Json::Null,
+        name => Json::from(name.to_text()),
+    }
+}

@@ -1,0 +1,200 @@
+//! NumPy arrays as columns: numbers, truth values, points and spans of time.
+
+use arrow_schema::{DataType, TimeUnit as ArrowUnit};
+
+use super::super::array::Found;
+use super::super::form::Form;
+use super::super::read::{Mismatch, Reader, Result};
+use super::object::{buffer, copying};
+use super::piece::{Nulls, Piece, packed};
+use crate::array::{ByteOrder, DType, Kind, TimeStep, TimeUnit};
+use crate::buffer::Buffer;
+use crate::pickle::NodeId;
+use crate::table::MAX_PARTS;
+
+/// A matrix whose rows are columns of a frame, or one column.
+pub(super) struct Numbers {
+    dtype: DType,
+    pub(super) columns: usize,
+    pub(super) rows: usize,
+    /// Whether the elements of a row of the matrix lie apart from each other.
+    is_scattered: bool,
+    data: Buffer,
+}
+
+impl Numbers {
+    pub(super) fn read(reader: Reader<'_>, id: NodeId) -> Result<Self> {
+        match reader.at(id).form()? {
+            Form::Array(found) => Self::of(reader, *found),
+            _ => Err(Mismatch::because("something else where an array should be")),
+        }
+    }
+
+    fn of<'g>(reader: Reader<'g>, found: Found<'g>) -> Result<Self> {
+        let Found { dtype, shape, order, data, base } = found;
+        if base.is_some() {
+            return Err(Mismatch::because("an array that repeats its elements as a column"));
+        }
+        let dtype: DType = serde_json::from_value(dtype).map_err(Mismatch::because)?;
+        let (columns, rows) = match shape[..] {
+            [rows] => (1, rows),
+            [columns, rows] => (columns, rows),
+            _ => return Err(Mismatch::because(format_args!("an array of {} axes as a column", shape.len()))),
+        };
+        if columns > MAX_PARTS {
+            return Err(Mismatch::because(format_args!("{columns} columns are more than the limit of {MAX_PARTS}")));
+        }
+        let data = buffer(reader, data)?;
+        let needed = columns.checked_mul(rows).and_then(|all| all.checked_mul(dtype.item_len()));
+        if needed != Some(data.len()) {
+            return Err(Mismatch::because(format_args!(
+                "an array of {columns} by {rows} elements of {} bytes that has {} bytes",
+                dtype.item_len(),
+                data.len()
+            )));
+        }
+        Ok(Self { dtype, columns, rows, is_scattered: order == "F" && columns > 1 && rows > 1, data })
+    }
+
+    /// One column of them all.
+    pub(super) fn single(self) -> Result<Self> {
+        match self.columns {
+            1 => Ok(self),
+            more => Err(Mismatch::because(format_args!("an array of {more} columns where one should be"))),
+        }
+    }
+
+    /// The bytes of one column **without copying**; of a matrix in Fortran order they are a counted copy.
+    fn bytes(&self, column: usize) -> Result<Buffer> {
+        let item = self.dtype.item_len();
+        let len = self.rows * item;
+        if !self.is_scattered {
+            return Ok(self.data.slice(column * len..(column + 1) * len));
+        }
+        copying(len)?;
+        let mut bytes = Vec::with_capacity(len);
+        for row in 0..self.rows {
+            bytes.extend_from_slice(&self.data[(row * self.columns + column) * item..][..item]);
+        }
+        Ok(Buffer::from(bytes))
+    }
+
+    /// One column, in a time zone where its dtype says so.
+    pub(super) fn piece(&self, column: usize, zone: Option<&str>) -> Result<Piece> {
+        let dtype = &self.dtype;
+        if dtype.byte_order() == Some(ByteOrder::Big) {
+            return Err(Mismatch::because(format_args!("elements of dtype {dtype}, big-endian, which Arrow is not")));
+        }
+        let data_type = match dtype.kind() {
+            Kind::Bool => {
+                let bytes = self.bytes(column)?;
+                let (rows, bits, _) = packed(bytes.iter().map(|&byte| byte != 0))?;
+                return Ok(Piece::new(DataType::Boolean, rows, vec![Buffer::from(bits)]).with_dtype("bool"));
+            }
+            Kind::DateTime(step) => {
+                let unit = unit(*step, dtype)?;
+                let piece = self.time(column, DataType::Timestamp(unit, zone.map(Into::into)))?;
+                return Ok(piece.with_dtype(format!("datetime64[{}]", step.unit().name())));
+            }
+            Kind::TimeDelta(step) => {
+                let piece = self.time(column, DataType::Duration(unit(*step, dtype)?))?;
+                return Ok(piece.with_dtype(format!("timedelta64[{}]", step.unit().name())));
+            }
+            _ => self.data_type()?,
+        };
+        let piece = Piece::new(data_type, self.rows, vec![self.bytes(column)?]);
+        Ok(piece.with_dtype(self.name()))
+    }
+
+    /// The type of plain numbers.
+    pub(super) fn data_type(&self) -> Result<DataType> {
+        Ok(match self.dtype.kind() {
+            Kind::I8 => DataType::Int8,
+            Kind::I16 => DataType::Int16,
+            Kind::I32 => DataType::Int32,
+            Kind::I64 => DataType::Int64,
+            Kind::U8 => DataType::UInt8,
+            Kind::U16 => DataType::UInt16,
+            Kind::U32 => DataType::UInt32,
+            Kind::U64 => DataType::UInt64,
+            Kind::F16 => DataType::Float16,
+            Kind::F32 => DataType::Float32,
+            Kind::F64 => DataType::Float64,
+            _ => {
+                let dtype = crate::error::excerpt(&self.dtype);
+                return Err(Mismatch::because(format_args!("elements of dtype {dtype}, for which Arrow has no type")));
+            }
+        })
+    }
+
+    /// NumPy's name of plain numbers.
+    pub(super) fn name(&self) -> &'static str {
+        match self.dtype.kind() {
+            Kind::I8 => "int8",
+            Kind::I16 => "int16",
+            Kind::I32 => "int32",
+            Kind::I64 => "int64",
+            Kind::U8 => "uint8",
+            Kind::U16 => "uint16",
+            Kind::U32 => "uint32",
+            Kind::U64 => "uint64",
+            Kind::F16 => "float16",
+            Kind::F32 => "float32",
+            Kind::F64 => "float64",
+            _ => "bool",
+        }
+    }
+
+    /// Points or spans of time: "not a time" is a null.
+    fn time(&self, column: usize, data_type: DataType) -> Result<Piece> {
+        let bytes = self.bytes(column)?;
+        let not_a_time = i64::MIN.to_le_bytes();
+        let values = || bytes.chunks_exact(8).map(|value| value == not_a_time);
+        let nulls = if values().any(|is_null| is_null) { Nulls::of(values())? } else { None };
+        Ok(Piece::new(data_type, self.rows, vec![bytes]).with_nulls(nulls))
+    }
+
+    /// The values of one column of integers.
+    pub(super) fn integers(&self, column: usize) -> Result<impl ExactSizeIterator<Item = i64> + Clone + use<>> {
+        let item = self.dtype.item_len();
+        let is_signed = match (self.dtype.kind(), self.dtype.is_native()) {
+            (Kind::I8 | Kind::I16 | Kind::I32 | Kind::I64, true) => true,
+            (Kind::U8 | Kind::U16 | Kind::U32, true) => false,
+            _ => {
+                let dtype = crate::error::excerpt(&self.dtype);
+                return Err(Mismatch::because(format_args!("numbers of dtype {dtype} where integers should be")));
+            }
+        };
+        let bytes = self.bytes(column)?;
+        Ok((0..self.rows).map(move |row| {
+            let value = &bytes[row * item..][..item];
+            let fill = if is_signed && value[item - 1] >= 0x80 { 0xff } else { 0 };
+            let mut wide = [fill; 8];
+            wide[..item].copy_from_slice(value);
+            i64::from_le_bytes(wide)
+        }))
+    }
+
+    /// The values of a column of truth values, or of 64-bit floats, as they are needed for names.
+    pub(super) fn kind(&self) -> &Kind {
+        self.dtype.kind()
+    }
+
+    /// The bytes of a mask: a byte for each row.
+    pub(super) fn mask(&self) -> Result<Buffer> {
+        match self.dtype.kind() {
+            Kind::Bool if self.columns == 1 => self.bytes(0),
+            _ => Err(Mismatch::because("a mask that is no array of truth values")),
+        }
+    }
+}
+
+fn unit(step: TimeStep, dtype: &DType) -> Result<ArrowUnit> {
+    match (step.count(), step.unit()) {
+        (1, TimeUnit::Second) => Ok(ArrowUnit::Second),
+        (1, TimeUnit::Millisecond) => Ok(ArrowUnit::Millisecond),
+        (1, TimeUnit::Microsecond) => Ok(ArrowUnit::Microsecond),
+        (1, TimeUnit::Nanosecond) => Ok(ArrowUnit::Nanosecond),
+        _ => Err(Mismatch::because(format_args!("times of dtype {dtype}, for which Arrow has no unit"))),
+    }
+}

@@ -1,0 +1,202 @@
+//! Arrays of Python objects: text, bytes and truth values are read, all of one kind in a column, and nothing else.
+
+use arrow_schema::DataType;
+
+use super::super::array::axes;
+use super::super::list::{Listed, Pandas};
+use super::super::read::{Mismatch, Reader, Result};
+use super::object::{called, copying, state};
+use super::piece::{Nulls, Piece, packed};
+use crate::buffer::Buffer;
+use crate::pickle::{Items, Node, NodeId};
+
+/// A matrix of objects whose rows are columns of a frame, or one column.
+#[derive(Clone, Copy)]
+pub(super) struct Objects<'g> {
+    pub(super) columns: usize,
+    pub(super) rows: usize,
+    /// All of them, column after column of the frame.
+    items: Items<'g>,
+}
+
+impl<'g> Objects<'g> {
+    /// The objects of an array; `None` for one of anything else.
+    ///
+    /// Its data is a list where that of other arrays is bytes: `_reconstruct(ndarray, (0,), b"b")` with the state
+    /// `(1, shape, dtype, is_fortran, list)`. The list is in C order whatever `is_fortran` says.
+    pub(super) fn read(reader: Reader<'g>, id: NodeId) -> Result<Option<Self>> {
+        let call = called(reader, id)?;
+        if call.listed != Listed::Reconstruct {
+            return Ok(None);
+        }
+        let Node::Tuple(mut parts) = reader.tree.node(state(reader, call)?) else { return Err(call.odd()) };
+        let (shape, list) = (parts.nth(1), parts.nth(2));
+        let (Some(shape), Some(Node::List(items))) = (shape, list.map(|id| reader.tree.node(id))) else {
+            return Ok(None);
+        };
+        let (columns, rows) = match axes(reader, call, shape)?[..] {
+            [rows] => (1, rows),
+            [columns, rows] => (columns, rows),
+            _ => return Err(call.odd()),
+        };
+        if columns > crate::table::MAX_PARTS || columns.checked_mul(rows) != Some(items.len()) {
+            let len = items.len();
+            return Err(Mismatch::because(format_args!("an array of {columns} by {rows} objects that has {len}")));
+        }
+        Ok(Some(Self { columns, rows, items }))
+    }
+
+    /// The objects of all columns in turn.
+    pub(super) fn items(&self) -> Items<'g> {
+        self.items
+    }
+
+    /// The columns, in order.
+    pub(super) fn pieces(self, reader: Reader<'g>) -> Result<Vec<std::result::Result<Piece, String>>> {
+        let mut items = self.items;
+        let mut pieces = Vec::new();
+        for _ in 0..self.columns {
+            reader.tree.spend(PIECE)?;
+            let mut kind = Kind::Nothing;
+            let column = items;
+            let mut odd = None;
+            for id in items.by_ref().take(self.rows) {
+                reader.tree.spend(1)?;
+                if let Err(why) = kind.meet(Value::of(reader, id)) {
+                    odd = odd.or(Some(why));
+                }
+            }
+            pieces.push(match odd {
+                Some(why) => Err(why),
+                None => Ok(piece(reader, kind, column, self.rows)?),
+            });
+        }
+        Ok(pieces)
+    }
+}
+
+/// What a column costs, however few rows it has.
+pub(super) const PIECE: usize = 64;
+
+/// One object.
+enum Value<'g> {
+    /// `None`, `NaN` or `pandas.NA`.
+    Missing,
+    Bool(bool),
+    Text(&'g str),
+    Bytes(&'g [u8]),
+    Other(&'static str),
+}
+
+impl<'g> Value<'g> {
+    fn of(reader: Reader<'g>, id: NodeId) -> Self {
+        match reader.tree.node(id) {
+            Node::None => Self::Missing,
+            Node::Float(value) if value.is_nan() => Self::Missing,
+            Node::Global { .. } if reader.tree.listed(id) == Some(Listed::Pandas(Pandas::Missing)) => Self::Missing,
+            Node::Bool(value) => Self::Bool(value),
+            Node::Str(text) => Self::Text(text),
+            Node::Bytes(bytes) => Self::Bytes(bytes),
+            Node::Int(_) | Node::Big(_) | Node::BigText(_) => Self::Other("an integer"),
+            Node::Float(_) => Self::Other("a float"),
+            Node::List(_) | Node::Tuple(_) => Self::Other("a sequence"),
+            Node::Dict(_) => Self::Other("a dict"),
+            _ => Self::Other("an object"),
+        }
+    }
+}
+
+/// What the objects of a column are, as far as they were looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Nothing,
+    Bool,
+    Text,
+    Bytes,
+}
+
+impl Kind {
+    fn meet(&mut self, value: Value<'_>) -> std::result::Result<(), String> {
+        let (new, name) = match value {
+            Value::Missing => return Ok(()),
+            Value::Bool(_) => (Self::Bool, "a truth value"),
+            Value::Text(_) => (Self::Text, "text"),
+            Value::Bytes(_) => (Self::Bytes, "bytes"),
+            Value::Other(what) => return Err(format!("{what} among its Python objects, which have no Arrow type")),
+        };
+        if *self != Self::Nothing && *self != new {
+            return Err(format!("{name} among Python objects of another kind, which have no Arrow type together"));
+        }
+        *self = new;
+        Ok(())
+    }
+}
+
+/// A column of objects of one kind: copied.
+fn piece<'g>(reader: Reader<'g>, kind: Kind, items: Items<'g>, rows: usize) -> Result<Piece> {
+    let values = || Column { reader, items, left: rows };
+    let has_nulls = values().any(|value| matches!(value, Value::Missing));
+    let nulls = || match has_nulls {
+        true => Nulls::of(values().map(|value| matches!(value, Value::Missing))),
+        false => Ok(None),
+    };
+    Ok(match kind {
+        Kind::Nothing => Piece::new(DataType::Null, rows, Vec::new()),
+        Kind::Bool => {
+            let (_, bits, _) = packed(values().map(|value| matches!(value, Value::Bool(true))))?;
+            Piece::new(DataType::Boolean, rows, vec![Buffer::from(bits)]).with_nulls(nulls()?)
+        }
+        Kind::Text | Kind::Bytes => {
+            let parts = || {
+                values().map(|value| match value {
+                    Value::Text(text) => text.as_bytes(),
+                    Value::Bytes(bytes) => bytes,
+                    _ => &[],
+                })
+            };
+            let len = parts().map(<[u8]>::len).fold(0, usize::saturating_add);
+            reader.tree.spend(len)?;
+            copying(len)?;
+            let is_long = i32::try_from(len).is_err();
+            let mut bytes = Vec::with_capacity(len);
+            let mut offsets = Vec::with_capacity((rows + 1) * if is_long { 8 } else { 4 });
+            for part in std::iter::once(&[][..]).chain(parts()) {
+                bytes.extend_from_slice(part);
+                match is_long {
+                    true => offsets.extend_from_slice(&(bytes.len() as u64).to_le_bytes()),
+                    false => offsets.extend_from_slice(&(bytes.len() as u32).to_le_bytes()),
+                }
+            }
+            let data_type = match (kind, is_long) {
+                (Kind::Text, false) => DataType::Utf8,
+                (Kind::Text, true) => DataType::LargeUtf8,
+                (_, false) => DataType::Binary,
+                (_, true) => DataType::LargeBinary,
+            };
+            Piece::new(data_type, rows, vec![Buffer::from(offsets), Buffer::from(bytes)]).with_nulls(nulls()?)
+        }
+    }
+    .with_dtype("object"))
+}
+
+/// The objects of one column.
+struct Column<'g> {
+    reader: Reader<'g>,
+    items: Items<'g>,
+    left: usize,
+}
+
+impl<'g> Iterator for Column<'g> {
+    type Item = Value<'g>;
+
+    fn next(&mut self) -> Option<Value<'g>> {
+        self.left = self.left.checked_sub(1)?;
+        self.items.next().map(|id| Value::of(self.reader, id))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Column<'_> {}

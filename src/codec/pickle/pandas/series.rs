@@ -1,0 +1,43 @@
+//! Series and arrays of pandas: frames of one column.
+
+use super::super::form::Call;
+use super::super::list::{Listed, Pandas};
+use super::super::read::{Reader, Result};
+use super::extension;
+use super::frame::Frame;
+use super::index::Index;
+use super::labels::{Label, Labels};
+use super::object::{attributes, called, elements, entry, exactly, needed, state};
+use super::piece::named;
+use super::shown::Shown;
+
+/// `Series()` with the state `{"_mgr": SingleBlockManager(), "_name": name, ...}`, and in the manager's state the index, the values
+/// and both once more.
+pub(super) fn read<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
+    let entries = attributes(reader, call)?;
+    let name = match entry(reader, entries, "_name")? {
+        Some(name) => Label::read(reader, name)?,
+        None => Label::None,
+    };
+    let manager = called(reader, needed(reader, call, entries, "_mgr")?)?;
+    if manager.listed != Listed::Pandas(Pandas::SingleBlock) || manager.arguments.len() > 0 {
+        return Err(manager.odd());
+    }
+    let mut parts = elements(reader, manager, state(reader, manager)?)?;
+    let (Some(axes), Some(values)) = (parts.next(), parts.next()) else { return Err(manager.odd()) };
+    let ([index], [values]) = (exactly(reader, manager, axes)?, exactly(reader, manager, values)?);
+    let labels = Labels::single(&name)?;
+    let column = extension::column(reader, values).map_err(|why| named(&labels.names[0], why))?;
+    let index = Index::read(reader, index)?;
+    Frame { columns: vec![column], labels: Some(labels), index, origin: Some("pandas.Series") }.shown()
+}
+
+/// An array of pandas by itself, under the name `values`.
+pub(super) fn array<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
+    let _ = call;
+    let column = extension::column(reader, reader.id)?;
+    let stop = i64::try_from(column.column.len).unwrap_or(i64::MAX);
+    let index = Index::Range { name: Label::None, start: 0, stop, step: 1 };
+    let labels = Labels::single(&Label::Text("values".to_owned()))?;
+    Frame { columns: vec![column], labels: Some(labels), index, origin: Some("pandas.array") }.shown()
+}
