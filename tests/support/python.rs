@@ -1,4 +1,4 @@
-//! Real Python processes, with the packages of `tests/python/requirements.txt`.
+//! Real Python processes, with the packages of `tests/python/requirements.txt` or of the older ones beside it.
 
 #![allow(dead_code, reason = "each test uses a part")]
 
@@ -7,28 +7,49 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+/// Which packages a script finds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Packages {
+    /// Those of `tests/python/requirements.txt`.
+    Current,
+    /// Those of `tests/python/requirements-older.txt`: NumPy 1 and pandas 2.
+    Older,
+}
+
+impl Packages {
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Current => ("python", "requirements.txt"),
+            Self::Older => ("python-older", "requirements-older.txt"),
+        }
+    }
+}
+
 /// Python with the packages of `tests/python/requirements.txt`, in a virtual environment that is made at first use.
 pub(crate) fn python() -> PathBuf {
+    python_with(Packages::Current)
+}
+
+/// Python with these packages, in a virtual environment of its own.
+pub(crate) fn python_with(packages: Packages) -> PathBuf {
+    let (name, requirements) = packages.names();
+    let requirements = scripts().join(requirements);
     // the folder that cargo keeps for this package's integration tests, under target/
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let (venv, wanted) = (folder.join("python"), requirements());
+    let (venv, wanted) = (folder.join(name), fs::read_to_string(&requirements).unwrap());
     let (interpreter, installed) = (venv.join("bin/python"), venv.join("installed.txt"));
     // several test binaries may come here at once
-    let lock = File::create(folder.join("python.lock")).unwrap();
+    let lock = File::create(folder.join(format!("{name}.lock"))).unwrap();
     lock.lock().unwrap();
     if fs::read_to_string(&installed).ok().as_deref() != Some(&wanted) {
         let _ = fs::remove_dir_all(&venv);
         run(Command::new("python3").args(["-m", "venv"]).arg(&venv));
         let install =
             ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "-r"];
-        run(Command::new(&interpreter).args(install).arg(scripts().join("requirements.txt")));
+        run(Command::new(&interpreter).args(install).arg(requirements));
         fs::write(&installed, &wanted).unwrap();
     }
     interpreter
-}
-
-fn requirements() -> String {
-    fs::read_to_string(scripts().join("requirements.txt")).unwrap()
 }
 
 fn scripts() -> PathBuf {
@@ -51,7 +72,11 @@ pub(crate) struct Script {
 
 impl Script {
     pub(crate) fn start(name: &str, arguments: &[&str]) -> Self {
-        let mut command = Command::new(python());
+        Self::start_with(Packages::Current, name, arguments)
+    }
+
+    pub(crate) fn start_with(packages: Packages, name: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(python_with(packages));
         command.arg("-B").arg(scripts().join(name)).args(arguments);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());

@@ -1,0 +1,224 @@
+"""Pickles pandas and pyarrow objects of every kind that is read, and looks at what comes back as a table.
+
+    python tests/python/frames.py ENDPOINT
+
+Each object goes out as a name and a pickle, of several protocols, in band and out of band. What comes back is the table in the
+default wire format, and then the same table as a pickle.
+"""
+
+import pathlib
+import pickle
+import sys
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import zmq
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "python"))
+import outband
+
+socket = zmq.Context().socket(zmq.PAIR)
+socket.setsockopt(zmq.RCVTIMEO, 60_000)
+socket.connect(sys.argv[1])
+
+pandas_3 = int(pd.__version__.split(".")[0]) >= 3
+
+
+def texts(*values, **more):
+    """A column of text as this pandas has it: of objects, or of `str`."""
+    return pd.Series(list(values), **more)
+
+
+numbers = {
+    dtype: pd.Series([0, 1, 100], dtype=dtype)
+    for dtype in "int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 bool".split()
+}
+times = pd.DatetimeIndex(["2024-02-29 01:02:03.004005", None, "1969-12-31 00:00:00.000000"])
+columns = numbers | {
+    "floats with gaps": pd.Series([0.5, np.nan, -np.inf]),
+    "times": pd.Series(times),
+    "times in seconds": pd.Series(times).astype("datetime64[s]"),
+    "times in a zone": pd.Series(times).dt.tz_localize("Europe/Oslo"),
+    "times in UTC": pd.Series(times).dt.tz_localize("UTC"),
+    "times at an offset": pd.Series(times).dt.tz_localize("+05:30"),
+    "spans": pd.Series(pd.to_timedelta(["1 days", None, "-1 ms"])),
+    "text": texts("søppel €", None, ""),
+    "categories": pd.Series(pd.Categorical(["b", None, "a"], ["a", "b", "c"])),
+    "ordered": pd.Series(pd.Categorical(["b", "a", "b"], ["b", "a"], ordered=True)),
+    "categories of numbers": pd.Series(pd.Categorical([3, 1, 3])),
+    "categories of times": pd.Series(pd.Categorical(pd.to_datetime(["2024-01-01", "2023-01-01", "2024-01-01"]))),
+    "string in Python": pd.Series(["a", None, "c"], dtype="string[python]"),
+    "string in Arrow": pd.Series(["a", None, "c"], dtype="string[pyarrow]"),
+    "boolean": pd.Series([True, None, False], dtype="boolean"),
+    "Arrow integers": pd.Series([1, None, 3], dtype="int64[pyarrow]"),
+    "Arrow floats": pd.Series([1.5, None, 3.5], dtype="double[pyarrow]"),
+    "Arrow times": pd.Series(times, dtype="timestamp[ns][pyarrow]"),
+    "bytes": pd.Series([b"one", None, b"\xff"]),
+}
+for dtype in "Int8 Int16 Int32 Int64 UInt8 UInt16 UInt32 UInt64 Float32 Float64".split():
+    columns[dtype] = pd.Series([1, None, 100], dtype=dtype)
+
+frame = pd.DataFrame(columns)
+several = pd.MultiIndex.from_product([["a", "b"], [1, 2]], names=["letter", None])
+frames = {f"column {name}": pd.DataFrame({name: column}) for name, column in columns.items()} | {
+    "all columns": frame,
+    "all columns, turned around": frame[frame.columns[::-1]],
+    "a slice of rows": frame[1:],
+    "every other row": frame[::2],
+    "one dtype": pd.DataFrame(np.arange(30_000.0).reshape(10_000, 3), columns=list("abc")),
+    "one dtype in Fortran order": pd.DataFrame(np.asfortranarray(np.arange(30_000).reshape(10_000, 3)), columns=list("abc")),
+    "range from 5 down": frame.set_index(pd.RangeIndex(5, -1, -2, name="back")),
+    "index of numbers": frame.set_index(pd.Index([7, 5, 9], name="id")),
+    "index of text": frame.set_index(pd.Index(["x", "y", "x"])),
+    "index of times": frame.set_index(pd.date_range("2024-01-01", periods=3, freq="D", name="day")),
+    "index of times in a zone": frame.set_index(pd.date_range("2024-01-01", periods=3, tz="Europe/Oslo")),
+    "index of spans": frame.set_index(pd.to_timedelta([1, 2, 3], unit="s")),
+    "index of categories": frame.set_index(pd.CategoricalIndex(["u", "v", "u"], ordered=True, name="kind")),
+    "index with the name of a column": pd.DataFrame({"a": [1]}, index=pd.Index([2], name="a")),
+    "index of several levels": pd.DataFrame({"n": [1, 2, 3, 4]}, index=several),
+    "index of several levels with gaps": pd.DataFrame(
+        {"n": [1, 2]}, index=pd.MultiIndex.from_arrays([["a", None], pd.to_datetime(["2024-01-01", None])])
+    ),
+    "labels of numbers": pd.DataFrame([[1, 2.5]], columns=[10, 20]),
+    "labels by range": pd.DataFrame([[1, 2.5], [3, 4.5]]),
+    "labels of floats": pd.DataFrame([[1, 2]], columns=[0.5, 1.5]),
+    "labels with a name": pd.DataFrame([[1, 2]], columns=pd.Index(["a", "b"], name="which")),
+    "labels of several levels": pd.DataFrame([[1, 2, 3, 4]], columns=several),
+    "labels with quotes": pd.DataFrame(
+        [[1, 2]], columns=pd.MultiIndex.from_tuples([("it's", 'a "b"'), ("tab\t", "b\\n'\"")])
+    ),
+    "no rows": frame[:0],
+    "no columns": pd.DataFrame(index=pd.RangeIndex(5)),
+    "nothing": pd.DataFrame(),
+}
+series = {f"series {name}": column.rename("it") for name, column in columns.items()} | {
+    "series without a name": pd.Series([1.5, 2.5]),
+    "series of a number": pd.Series([1, 2], name=7),
+    "series by text": pd.Series([1, 2], index=["a", "b"], name="n"),
+}
+indexes = {
+    "index alone": pd.Index([3, 1], name="n"),
+    "range alone": pd.RangeIndex(2, 1_000_000, 3, name="r"),
+    "times alone": pd.date_range("2024-01-01", periods=3, tz="UTC", name="t"),
+    "levels alone": several,
+    "categories alone": pd.CategoricalIndex(["b", "a"], name="c"),
+}
+
+
+def chunked(*chunks, **more):
+    return pa.chunked_array(list(chunks), **more)
+
+
+low_high = pa.DictionaryArray.from_arrays(pa.array([1, None, 0], pa.int8()), pa.array(["low", "high"]), ordered=True)
+nested = [[{"x": 1.5, "tags": ["a", None]}], None, [None, {"x": None, "tags": []}]]
+arrow = {
+    "numbers": pa.array([1, None, 3]),
+    "text": pa.array(["a", None, "søppel"]),
+    "views": pa.array(["a", None, "more than twelve bytes"], pa.string_view()),
+    "truth": pa.array([True, None, False]),
+    "dictionary": low_high,
+    "nested": pa.array(nested),
+    "fixed": pa.array([[1, 2], None, [3, 4]], pa.list_(pa.int16(), 2)),
+    "map": pa.array([[("k", 1)], None, []], pa.map_(pa.string(), pa.int64())),
+    "decimals": pa.array([1, None, 2]).cast(pa.decimal128(25, 2)),
+    "nothing": pa.nulls(3),
+    "times": pa.array([1, None, 3], pa.timestamp("us", "Europe/Oslo")),
+    "clock": pa.array([1, None, 3], pa.time64("us")),
+    "fixed bytes": pa.array([b"abcd", None, b"efgh"], pa.binary(4)),
+    "runs": pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array([1.5, None])),
+    "union": pa.UnionArray.from_dense(
+        pa.array([0, 1, 0], pa.int8()), pa.array([0, 0, 1], pa.int32()), [pa.array([1, 2]), pa.array(["x"])], ["n", "s"]
+    ),
+}
+arrays = {f"array {name}": array for name, array in arrow.items()}
+arrays |= {f"slice of {name}": pa.concat_arrays([array] * 5)[4:11] for name, array in arrow.items() if name != "runs"}
+arrays |= {"chunks": chunked([1, 2], [3], [None]), "no chunks": chunked(type=pa.string()), "one chunk": chunked(["x"])}
+tables = {
+    "batch": pa.record_batch(arrow),
+    "table": pa.table(arrow).replace_schema_metadata({"origin": "python"}),
+    "table in chunks": pa.table({"d": chunked(low_high, low_high[1:]), "s": chunked(["a"], ["b", None, "c", "d"])}),
+    "table of pandas": pa.Table.from_pandas(frame.set_index("text")),
+    "table of nothing": pa.table({}),
+}
+
+
+def same_frame(back, frame):
+    pd.testing.assert_frame_equal(back, frame, check_exact=True, check_freq=False)
+
+
+def same_series(back, column):
+    pd.testing.assert_series_equal(back, column, check_exact=True, check_freq=False)
+
+
+def same_index(back, index):
+    pd.testing.assert_index_equal(back, index, exact="equiv", check_exact=True)
+
+
+def check_frame(table, frame):
+    same_frame(table.to_pandas(), frame)
+
+
+def check_series(table, column):
+    assert table.schema.metadata[b"outband.from"] == b"pandas.Series"
+    back = table.to_pandas()
+    assert back.shape == (len(column), 1)
+    same_series(back.iloc[:, 0].rename(column.name), column)
+
+
+def check_index(table, index):
+    assert table.schema.metadata[b"outband.from"] == b"pandas.Index"
+    same_index(table.to_pandas().index, index)
+
+
+def check_array(table, array):
+    whole = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    if isinstance(whole, pa.ChunkedArray):
+        whole = whole.chunk(0) if whole.num_chunks else pa.array([], whole.type)
+    assert table.column_names == ["values"], table.schema
+    assert table.column(0).type == whole.type, table.schema
+    assert table.column(0).equals(whole), (table.column(0), whole)
+
+
+def check_table(table, expected):
+    if isinstance(expected, pa.Table):
+        batches = expected.combine_chunks().to_batches()
+        expected = batches[0] if batches else pa.RecordBatch.from_arrays([], schema=expected.schema)
+    assert table.schema.equals(expected.schema, check_metadata=True), (table.schema, expected.schema)
+    assert table.equals(expected), (table, expected)
+
+
+def cases():
+    kinds = [(frames, check_frame), (series, check_series), (indexes, check_index)]
+    kinds += [(arrays, check_array), (tables, check_table)]
+    for objects, check in kinds:
+        for name, made in objects.items():
+            yield name, made, check
+    yield "a schema", tables["table"].schema, lambda table, schema: check_table(table, schema.empty_table())
+
+
+def there_and_back(name, message, check):
+    socket.send(name.encode(), zmq.SNDMORE)
+    socket.send_multipart(message, copy=False)
+    table = outband.recv_obj(socket)
+    try:
+        assert not isinstance(table, str), table
+        table.validate(full=True)
+        check(table)
+    except Exception as error:
+        failed.append(f"{name}: {type(error).__name__}: {error}")
+
+
+done, failed = 0, []
+for name, made, check in cases():
+    looked = lambda table, made=made, check=check: check(table, made)
+    buffers = []
+    data = pickle.dumps(made, protocol=5, buffer_callback=buffers.append)
+    there_and_back(f"{name}, out of band", [data, *buffers], looked)
+    for protocol in (2, 4, 5):
+        there_and_back(f"{name}, protocol {protocol}", [pickle.dumps(made, protocol=protocol)], looked)
+    done += 1
+socket.send_multipart([b"end", str(done).encode()])
+socket.context.destroy(linger=60_000)
+if failed:
+    sys.exit("\n".join([f"pandas {pd.__version__}: {len(failed)} failed", *failed]))
