@@ -3,7 +3,8 @@
 #![cfg(feature = "arrow")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use outband::{Decode, Pickle, SocketExt, Table};
+use arrow_array::Array;
+use outband::{Decode, Encode, Error, Multipart, Pickle, SocketExt, Table, memory};
 use serde::{Deserialize, Serialize};
 
 use python::{Packages, Script};
@@ -33,24 +34,52 @@ enum Answer {
     Refused(String),
 }
 
+/// The block, and in pandas 3 the offsets and the text of the labels.
+fn frames_of_one_dtype(packages: Packages) -> usize {
+    match packages {
+        Packages::Current => 3,
+        Packages::Older => 1,
+    }
+}
+
 fn every_object_is_what_it_was(packages: Packages) {
     let (socket, endpoint) = pair();
     let script = Script::start_with(packages, "frames.py", &[&endpoint]);
-    let mut tables = 0;
+    let codec = Pickle::new();
+    let (mut tables, mut in_place) = (0, 0);
     loop {
         let (name, message) = socket.recv_topic_message().unwrap();
         let name = text(&name);
         if name == "end" {
             break;
         }
-        let answer = match Decode::<Table>::decode(&Pickle::new(), message) {
-            Ok(table) => Answer::Table(table),
-            Err(error) => Answer::Refused(error.to_string()),
-        };
-        socket.send_obj(&answer).unwrap();
+        let frames: Vec<_> = message.buffers().to_vec();
+        let copied = memory::copied_bytes();
+        let decoded = Decode::<Table>::decode(&Pickle::new(), message);
+        let copied = memory::copied_bytes() - copied;
+        if let (Ok(table), "one dtype in Fortran order, out of band") = (&decoded, &*name) {
+            assert_eq!((frames.len(), copied), (frames_of_one_dtype(packages), 0));
+            for column in table.batch().columns() {
+                let data = column.to_data();
+                assert!(frames[0].as_ptr_range().contains(&data.buffers()[0].as_ptr()), "a column was copied");
+            }
+            in_place += 1;
+        }
+        match decoded {
+            Ok(table) => {
+                socket.send_obj(&Answer::Table(table.clone())).unwrap();
+                let pickled = codec.encode(&table);
+                let refused = |error: Error| Multipart::new(format!("refused: {error}"), vec![]);
+                socket.send_message(pickled.unwrap_or_else(refused)).unwrap();
+            }
+            Err(error) => {
+                socket.send_obj(&Answer::Refused(error.to_string())).unwrap();
+                socket.send_message(Multipart::new(&b"refused: no table"[..], vec![])).unwrap();
+            }
+        }
         tables += 1;
     }
-    assert!(tables > 400, "only {tables} tables");
+    assert!(tables > 400 && in_place == 1, "{tables} tables");
     script.finish();
 }
 

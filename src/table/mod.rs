@@ -10,6 +10,7 @@ mod schema;
 pub mod serde_table;
 mod show;
 
+use std::cell::RefCell;
 use std::fmt;
 
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
@@ -170,11 +171,35 @@ impl Serialize for Table {
     }
 }
 
+thread_local! {
+    /// The batch that is being serialized, for a codec that writes tables in a form of its own.
+    static LEAVING: RefCell<Option<RecordBatch>> = const { RefCell::new(None) };
+}
+
+/// The batch that is being serialized.
+pub(crate) fn leaving() -> Option<RecordBatch> {
+    LEAVING.with(|place| place.borrow().clone())
+}
+
+/// Runs `serialize` with the batch at hand.
+fn leaving_with<R>(batch: &RecordBatch, serialize: impl FnOnce() -> R) -> R {
+    struct Restore(Option<RecordBatch>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            let ours = LEAVING.with(|place| place.replace(self.0.take()));
+            // dropped after the borrow has ended: an owner's `Drop` may come back here
+            drop(ours);
+        }
+    }
+    let _restore = Restore(LEAVING.with(|place| place.replace(Some(batch.clone()))));
+    serialize()
+}
+
 fn serialize<S: Serializer>(batch: &RecordBatch, serializer: S) -> Result<S::Ok, S::Error> {
     let schema = schema::to_bytes(&batch.schema()).map_err(ser::Error::custom)?;
     let columns = leave::columns(batch).map_err(ser::Error::custom)?;
     let mut map = serializer.serialize_struct("Table", KEYS.len())?;
-    map.serialize_field(KEYS[0], &SchemaBytes(schema))?;
+    leaving_with(batch, || map.serialize_field(KEYS[0], &SchemaBytes(schema)))?;
     map.serialize_field(KEYS[1], &batch.num_rows())?;
     map.serialize_field(KEYS[2], &columns)?;
     map.end()

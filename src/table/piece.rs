@@ -56,7 +56,11 @@ pub(crate) fn joined(mut columns: Vec<Column>, data_type: &DataType) -> Result<C
         1 => return Ok(columns.remove(0)),
         _ => {}
     }
-    let parts: Vec<_> = columns.into_iter().map(|column| arrive::data(column, data_type)).collect::<Result<_, _>>()?;
+    let mut parts: Vec<_> =
+        columns.into_iter().map(|column| arrive::data(column, data_type)).collect::<Result<_, _>>()?;
+    if let DataType::Dictionary(..) = data_type {
+        parts = of_one_dictionary(parts)?;
+    }
     let rows = parts.iter().fold(0_u64, |rows, part| rows.saturating_add(part.len() as u64));
     let bytes = parts.iter().fold(0_usize, |bytes, part| bytes.saturating_add(part.get_buffer_memory_size()));
     // rows that have no bytes get some, where others have nulls
@@ -69,6 +73,19 @@ pub(crate) fn joined(mut columns: Vec<Column>, data_type: &DataType) -> Result<C
         whole.try_extend(index, 0, part.len()).map_err(said)?;
     }
     Ok(leave::column(&whole.freeze(), 0..rows as usize))
+}
+
+/// Chunks that have equal dictionaries, with the first one in all of them: values that stand there twice are no categories.
+fn of_one_dictionary(mut parts: Vec<ArrayData>) -> Result<Vec<ArrayData>, String> {
+    let dictionaries: Vec<_> = parts.iter().map(|part| part.child_data()[0].clone()).collect();
+    if dictionaries.iter().any(|other| *other != dictionaries[0]) {
+        return Err("chunks with different dictionaries, which pyarrow's unify_dictionaries() makes one".to_owned());
+    }
+    for part in &mut parts {
+        let shared = part.clone().into_builder().child_data(vec![dictionaries[0].clone()]).build();
+        *part = shared.map_err(said)?;
+    }
+    Ok(parts)
 }
 
 /// Rows by their numbers, `None` for a null: copied.

@@ -1,5 +1,7 @@
 //! Arrays of Python objects: text, bytes and truth values are read, all of one kind in a column, and nothing else.
 
+use std::borrow::Cow;
+
 use arrow_schema::DataType;
 
 use super::super::array::axes;
@@ -84,7 +86,7 @@ enum Value<'g> {
     Missing,
     Bool(bool),
     Text(&'g str),
-    Bytes(&'g [u8]),
+    Bytes(Cow<'g, [u8]>),
     Other(&'static str),
 }
 
@@ -96,7 +98,11 @@ impl<'g> Value<'g> {
             Node::Global { .. } if reader.tree.listed(id) == Some(Listed::Pandas(Pandas::Missing)) => Self::Missing,
             Node::Bool(value) => Self::Bool(value),
             Node::Str(text) => Self::Text(text),
-            Node::Bytes(bytes) => Self::Bytes(bytes),
+            Node::Bytes(bytes) => Self::Bytes(Cow::Borrowed(bytes)),
+            // of protocols 0 to 2
+            Node::Object(object) if reader.tree.listed(object.callable) == Some(Listed::Encode) => {
+                reader.bytes_in(id).map_or(Self::Other("an object"), Self::Bytes)
+            }
             Node::Int(_) | Node::Big(_) | Node::BigText(_) => Self::Other("an integer"),
             Node::Float(_) => Self::Other("a float"),
             Node::List(_) | Node::Tuple(_) => Self::Other("a sequence"),
@@ -149,19 +155,19 @@ fn piece<'g>(reader: Reader<'g>, kind: Kind, items: Items<'g>, rows: usize) -> R
         Kind::Text | Kind::Bytes => {
             let parts = || {
                 values().map(|value| match value {
-                    Value::Text(text) => text.as_bytes(),
+                    Value::Text(text) => Cow::Borrowed(text.as_bytes()),
                     Value::Bytes(bytes) => bytes,
-                    _ => &[],
+                    _ => Cow::default(),
                 })
             };
-            let len = parts().map(<[u8]>::len).fold(0, usize::saturating_add);
+            let len = parts().map(|part| part.len()).fold(0, usize::saturating_add);
             reader.tree.spend(len)?;
             copying(len)?;
             let is_long = i32::try_from(len).is_err();
             let mut bytes = Vec::with_capacity(len);
             let mut offsets = Vec::with_capacity((rows + 1) * if is_long { 8 } else { 4 });
-            for part in std::iter::once(&[][..]).chain(parts()) {
-                bytes.extend_from_slice(part);
+            for part in std::iter::once(Cow::default()).chain(parts()) {
+                bytes.extend_from_slice(&part);
                 match is_long {
                     true => offsets.extend_from_slice(&(bytes.len() as u64).to_le_bytes()),
                     false => offsets.extend_from_slice(&(bytes.len() as u32).to_le_bytes()),

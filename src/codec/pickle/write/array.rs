@@ -35,6 +35,13 @@ impl Parts {
         Ok(Self { dtype: read(dtype)?, shape: Vec::new(), order: Order::C, base: None })
     }
 
+    /// An array of one axis, of so many bytes.
+    #[cfg(feature = "arrow")]
+    pub(super) fn of_line(dtype: &str, bytes: usize) -> Result<Self> {
+        let item = dtype.parse::<DType>().map_err(Unserializable::custom)?.item_len();
+        Ok(Self { dtype: dtype.into(), shape: vec![bytes / item.max(1)], order: Order::C, base: None })
+    }
+
     pub(super) fn set<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<()> {
         match name {
             "shape" => self.shape = read(value)?,

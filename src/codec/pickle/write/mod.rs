@@ -5,11 +5,17 @@
 
 mod array;
 mod class;
+#[cfg(feature = "arrow")]
+mod column;
+#[cfg(feature = "arrow")]
+mod described;
 mod kind;
 mod names;
 mod open;
 mod serialize;
 mod shared;
+#[cfg(feature = "arrow")]
+mod table;
 mod time;
 
 use std::collections::HashMap;

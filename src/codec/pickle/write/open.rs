@@ -224,6 +224,22 @@ impl<'w> Writer<'w> {
     }
 }
 
+impl Writer<'_> {
+    /// The table that is being serialized.
+    #[cfg(feature = "arrow")]
+    fn table_at_hand(&mut self) -> Result<()> {
+        match crate::table::leaving() {
+            Some(batch) => self.table(&batch),
+            None => Err(Unserializable::custom("a struct that looks like a table and is none")),
+        }
+    }
+
+    #[cfg(not(feature = "arrow"))]
+    fn table_at_hand(&mut self) -> Result<()> {
+        Err(Unserializable::custom("a table, and this program was built without the feature outband/arrow"))
+    }
+}
+
 impl Open<Compound<'_, '_>> {
     /// The same, with parts that are to be hashed.
     fn of_keys(self) -> Self {
@@ -276,7 +292,8 @@ impl Compound<'_, '_> {
                 Ok(())
             }
             (Form::Claimed { name: "Table", .. }, "$table") => {
-                Err(Unserializable::custom("a table, which is not written as a pickle: send its columns as arrays"))
+                self.form = Form::Whole;
+                self.writer.table_at_hand()
             }
             (&mut Form::Claimed { name: own, len }, _) => {
                 (self.form, self.after) = self.writer.record(own, len)?;
@@ -289,6 +306,8 @@ impl Compound<'_, '_> {
                 Ok(())
             }
             (Form::Array(parts), _) => parts.set(name, value),
+            // the rest of a table that was written whole
+            (Form::Whole, "rows" | "columns") => Ok(()),
             _ => Err(Unserializable::custom("an array with something after its elements")),
         }
     }

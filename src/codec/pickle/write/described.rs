@@ -1,0 +1,209 @@
+//! What the metadata of a table says of the data frame that it was; pyarrow's form, see `Table.schema.pandas_metadata`.
+//!
+//! Metadata that says something else than that is no error: the frame is then the one that the columns make.
+
+use std::collections::HashMap;
+
+use arrow_array::RecordBatch;
+use serde_json::Value as Json;
+
+use crate::codec::unserializable::Result;
+
+/// A label of a column.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Label {
+    None,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(String),
+    Tuple(Vec<Label>),
+}
+
+/// One level of the labels.
+pub(super) struct Level {
+    pub(super) name: Json,
+    pub(super) dtype: String,
+}
+
+/// The index of the rows.
+pub(super) enum Index {
+    Range { start: i64, stop: i64, step: i64, name: Json },
+    /// Columns by number, and their names.
+    Levels(Vec<(usize, Json)>),
+}
+
+/// The frame that a table was, or is by default.
+pub(super) struct Described {
+    /// What it was that was no frame.
+    pub(super) origin: Option<String>,
+    /// The columns that are no index, by number.
+    pub(super) columns: Vec<usize>,
+    /// The labels of these.
+    pub(super) labels: Vec<Label>,
+    pub(super) levels: Vec<Level>,
+    pub(super) index: Index,
+    dtypes: Vec<String>,
+}
+
+impl Described {
+    pub(super) fn of(batch: &RecordBatch) -> Result<Self> {
+        let schema = batch.schema_ref();
+        let metadata = schema.metadata();
+        let pandas: Json = metadata.get("pandas").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let by_name: HashMap<&str, &Json> = list(&pandas["columns"])
+            .filter_map(|column| Some((column["field_name"].as_str().or(column["name"].as_str())?, column)))
+            .collect();
+        let described = |at: usize| by_name.get(schema.field(at).name().as_str()).copied();
+        let numbers = 0..schema.fields().len();
+        let dtype = |at| described(at).and_then(|column| column["numpy_type"].as_str()).unwrap_or_default().to_owned();
+        let index = index(batch, &pandas, &described);
+        let is_index = |at: &usize| match &index {
+            Index::Levels(levels) => levels.iter().any(|(level, _)| level == at),
+            Index::Range { .. } => false,
+        };
+        let columns: Vec<usize> = numbers.clone().filter(|at| !is_index(at)).collect();
+        let mut levels: Vec<_> = list(&pandas["column_indexes"]).map(level).collect();
+        let names = columns.iter().map(|&at| schema.field(at).name().as_str());
+        let labels: Option<Vec<_>> = match levels.len() {
+            0 => None,
+            1 => names.clone().map(|name| label(name, levels[0].1)).collect(),
+            _ => names.clone().map(|name| tuple(name, &levels)).collect(),
+        };
+        let labels = labels.unwrap_or_else(|| {
+            levels = vec![(Level { name: Json::Null, dtype: String::new() }, "")];
+            names.map(|name| Label::Text(name.to_owned())).collect()
+        });
+        Ok(Self {
+            origin: metadata.get("outband.from").cloned(),
+            columns,
+            labels,
+            levels: levels.into_iter().map(|(level, _)| level).collect(),
+            index,
+            dtypes: numbers.map(dtype).collect(),
+        })
+    }
+
+    /// The dtype of a column in NumPy's or pandas' words; empty where nobody said.
+    pub(super) fn dtype(&self, at: usize) -> &str {
+        &self.dtypes[at]
+    }
+}
+
+fn list(json: &Json) -> impl Iterator<Item = &Json> + Clone {
+    json.as_array().into_iter().flatten()
+}
+
+fn index<'j>(batch: &RecordBatch, pandas: &'j Json, described: &impl Fn(usize) -> Option<&'j Json>) -> Index {
+    let rows = batch.num_rows();
+    let default = Index::Range { start: 0, stop: rows as i64, step: 1, name: Json::Null };
+    let parts: Vec<_> = list(&pandas["index_columns"]).collect();
+    if let [range] = parts[..]
+        && range["kind"] == "range"
+    {
+        let bound = |name: &str| range[name].as_i64();
+        let (Some(start), Some(stop), Some(step)) = (bound("start"), bound("stop"), bound("step")) else {
+            return default;
+        };
+        let len = match step {
+            0 => None,
+            1.. => Some(if stop > start { stop.abs_diff(start).div_ceil(step.unsigned_abs()) } else { 0 }),
+            _ => Some(if start > stop { start.abs_diff(stop).div_ceil(step.unsigned_abs()) } else { 0 }),
+        };
+        // of a table whose rows are others by now
+        return match len == Some(rows as u64) {
+            true => Index::Range { start, stop, step, name: range["name"].clone() },
+            false => default,
+        };
+    }
+    let level = |part: &&Json| {
+        let at = batch.schema_ref().index_of(part.as_str()?).ok()?;
+        Some((at, described(at).map_or(Json::Null, |column| column["name"].clone())))
+    };
+    match parts.iter().map(level).collect::<Option<Vec<_>>>() {
+        Some(levels) if !levels.is_empty() => Index::Levels(levels),
+        _ => default,
+    }
+}
+
+/// A level of the labels, and what its labels are.
+fn level(json: &Json) -> (Level, &str) {
+    let dtype = json["numpy_type"].as_str().unwrap_or_default().to_owned();
+    (Level { name: json["name"].clone(), dtype }, json["pandas_type"].as_str().unwrap_or_default())
+}
+
+/// A label of a level of this kind.
+fn label(name: &str, kind: &str) -> Option<Label> {
+    Some(match kind {
+        "unicode" | "string" => Label::Text(name.to_owned()),
+        "empty" if name == "None" => Label::None,
+        "bool" => Label::Bool(name == "True"),
+        "float16" | "float32" | "float64" => Label::Float(name.parse().ok()?),
+        _ if kind.starts_with("int") || kind.starts_with("uint") => Label::Int(name.parse().ok()?),
+        _ => return None,
+    })
+}
+
+/// A label of several levels: a tuple of texts as Python prints it.
+fn tuple(name: &str, levels: &[(Level, &str)]) -> Option<Label> {
+    let mut rest = name.strip_prefix('(')?;
+    let mut parts = Vec::new();
+    for (at, (_, kind)) in levels.iter().enumerate() {
+        if at > 0 {
+            rest = rest.strip_prefix(", ")?;
+        }
+        let quote = rest.chars().next().filter(|quote| matches!(quote, '\'' | '"'))?;
+        let mut chars = rest[1..].char_indices();
+        let mut text = String::new();
+        loop {
+            match chars.next()? {
+                (end, char) if char == quote => {
+                    rest = &rest[1 + end + 1..];
+                    break;
+                }
+                (_, '\\') => text.push(match chars.next()?.1 {
+                    'n' => '\n',
+                    'r' => '\r',
+                    't' => '\t',
+                    code @ ('x' | 'u' | 'U') => {
+                        let len = if code == 'x' { 2 } else if code == 'u' { 4 } else { 8 };
+                        let digits: String = chars.by_ref().take(len).map(|(_, digit)| digit).collect();
+                        char::from_u32(u32::from_str_radix(&digits, 16).ok()?)?
+                    }
+                    char => char,
+                }),
+                (_, char) => text.push(char),
+            }
+        }
+        parts.push(label(&text, kind)?);
+    }
+    matches!(rest, ")" | ",)").then_some(Label::Tuple(parts))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value as Json;
+
+    use super::{Label, Level, tuple};
+
+    #[test]
+    fn tuples_are_read_as_python_prints_them() {
+        let levels = |kinds: &'static [&'static str]| -> Vec<(Level, &'static str)> {
+            kinds.iter().map(|&kind| (Level { name: Json::Null, dtype: String::new() }, kind)).collect()
+        };
+        let text = |text: &str| Label::Text(text.to_owned());
+        let both = levels(&["unicode", "int64"]);
+        assert_eq!(tuple("('a', '-1')", &both), Some(Label::Tuple(vec![text("a"), Label::Int(-1)])));
+        let one = levels(&["unicode"]);
+        for (printed, expected) in [
+            (r#"('it\'s "it"',)"#, r#"it's "it""#),
+            (r#"("it's",)"#, "it's"),
+            (r"('\n\t\\\x07\u20ac€',)", "\n\t\\\x07€€"),
+        ] {
+            assert_eq!(tuple(printed, &one), Some(Label::Tuple(vec![text(expected)])), "{printed}");
+        }
+        for printed in ["", "(", "('a'", "('a', '1', '2')", "(a, 1)", "('a', 'b')", r"('\x1', '1')", "('a'; '1')"] {
+            assert_eq!(tuple(printed, &both), None, "{printed}");
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Tables as calls of pandas' public names: `DataFrame(columns, index, labels, None, False)`, which copies none of its columns.
+//!
+//! What the index, the labels and the dtypes were is in the metadata where pandas or pyarrow made the table; without it the index is
+//! a range, and each column what its Arrow type is by default.
+
+use arrow_array::RecordBatch;
+use serde::ser::Error as _;
+use serde_json::Value as Json;
+
+use super::Writer;
+use crate::codec::unserializable::{Result, Unserializable};
+use crate::error::excerpt;
+use crate::pickle::opcode as op;
+
+use super::described::{Described, Index, Label};
+
+impl Writer<'_> {
+    /// A frame, or the series or index that it was.
+    pub(super) fn table(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.unhashable("a table")?;
+        let described = Described::of(batch)?;
+        match described.origin.as_deref() {
+            Some("pandas.Index") => self.index(batch, &described),
+            Some("pandas.Series") if described.columns.len() == 1 => {
+                self.global("pandas", "Series");
+                self.out.op(op::MARK);
+                self.values(batch, described.columns[0], &described)?;
+                self.index(batch, &described)?;
+                match described.dtype(described.columns[0]) {
+                    "object" => self.out.text("object"),
+                    _ => self.out.op(op::NONE),
+                }
+                self.label(described.labels.first().unwrap_or(&Label::None));
+                self.out.bool(false);
+                self.out.ops(&[op::TUPLE, op::REDUCE]);
+                Ok(())
+            }
+            _ => self.frame(batch, &described),
+        }
+    }
+
+    fn frame(&mut self, batch: &RecordBatch, described: &Described) -> Result<()> {
+        let mut sorted: Vec<_> = described.columns.iter().map(|&at| batch.schema_ref().field(at).name()).collect();
+        sorted.sort();
+        if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Unserializable::custom(format_args!("a table with two columns {:?}", excerpt(pair[0]))));
+        }
+        self.global("pandas", "DataFrame");
+        self.out.ops(&[op::MARK, op::EMPTY_DICT, op::MARK]);
+        for (&at, label) in described.columns.iter().zip(&described.labels) {
+            self.label(label);
+            self.values(batch, at, described)?;
+        }
+        self.out.op(op::SETITEMS);
+        self.index(batch, described)?;
+        self.labels(described)?;
+        self.out.op(op::NONE);
+        self.out.bool(false);
+        self.out.ops(&[op::TUPLE, op::REDUCE]);
+        Ok(())
+    }
+
+    /// The labels of the columns: an index of one level or several.
+    fn labels(&mut self, described: &Described) -> Result<()> {
+        let levels = &described.levels;
+        if let [level] = &levels[..] {
+            let labels: Vec<_> = described.labels.iter().collect();
+            self.level(&labels, &level.dtype, &level.name);
+            return Ok(());
+        }
+        self.global("pandas", "MultiIndex.from_arrays");
+        self.out.ops(&[op::EMPTY_LIST, op::MARK]);
+        for (at, level) in levels.iter().enumerate() {
+            let part = |label| match label {
+                &Label::Tuple(ref parts) => parts.get(at),
+                _ => None,
+            };
+            let labels: Option<Vec<_>> = described.labels.iter().map(part).collect();
+            let labels = labels.ok_or_else(|| Unserializable::custom("labels of several levels that are no tuples"))?;
+            self.level(&labels, &level.dtype, &Json::Null);
+        }
+        self.out.ops(&[op::APPENDS, op::NONE, op::EMPTY_LIST, op::MARK]);
+        for level in levels {
+            self.title(&level.name);
+        }
+        self.out.ops(&[op::APPENDS, op::TUPLE3, op::REDUCE]);
+        Ok(())
+    }
+
+    /// `Index([label, ...], dtype, False, name)`.
+    fn level(&mut self, labels: &[&Label], dtype: &str, name: &Json) {
+        self.global("pandas", "Index");
+        self.out.op(op::MARK);
+        self.many(labels.iter(), |writer, label| writer.label(label));
+        match dtype {
+            // what this pandas takes text for
+            "" | "str" | "string[pyarrow_numpy]" => self.out.op(op::NONE),
+            dtype => self.out.text(dtype),
+        }
+        self.out.bool(false);
+        self.title(name);
+        self.out.ops(&[op::TUPLE, op::REDUCE]);
+    }
+
+    /// A list, in batches.
+    pub(super) fn many<T>(&mut self, items: impl Iterator<Item = T>, mut write: impl FnMut(&mut Self, T)) {
+        self.out.op(op::EMPTY_LIST);
+        let mut items = items.peekable();
+        while items.peek().is_some() {
+            self.out.op(op::MARK);
+            for item in items.by_ref().take(1000) {
+                write(self, item);
+            }
+            self.out.op(op::APPENDS);
+        }
+    }
+
+    /// The index of the rows.
+    fn index(&mut self, batch: &RecordBatch, described: &Described) -> Result<()> {
+        match &described.index {
+            Index::Range { start, stop, step, name } => {
+                self.global("pandas", "RangeIndex");
+                self.out.op(op::MARK);
+                for bound in [start, stop, step] {
+                    self.out.int(*bound);
+                }
+                self.out.op(op::NONE);
+                self.out.bool(false);
+                self.title(name);
+                self.out.ops(&[op::TUPLE, op::REDUCE]);
+                Ok(())
+            }
+            Index::Levels(levels) if levels.len() == 1 => {
+                let (at, name) = &levels[0];
+                self.index_of(batch, *at, described, name)
+            }
+            Index::Levels(levels) => {
+                self.global("pandas", "MultiIndex.from_arrays");
+                self.out.ops(&[op::EMPTY_LIST, op::MARK]);
+                for (at, _) in levels {
+                    self.index_of(batch, *at, described, &Json::Null)?;
+                }
+                self.out.ops(&[op::APPENDS, op::NONE, op::EMPTY_LIST, op::MARK]);
+                for (_, name) in levels {
+                    self.title(name);
+                }
+                self.out.ops(&[op::APPENDS, op::TUPLE3, op::REDUCE]);
+                Ok(())
+            }
+        }
+    }
+
+    /// `Index(values, None, False, name)`, which is of the class that the values ask for.
+    fn index_of(&mut self, batch: &RecordBatch, at: usize, described: &Described, name: &Json) -> Result<()> {
+        self.global("pandas", "Index");
+        self.out.op(op::MARK);
+        self.values(batch, at, described)?;
+        match described.dtype(at) {
+            "object" => self.out.text("object"),
+            _ => self.out.op(op::NONE),
+        }
+        self.out.bool(false);
+        self.title(name);
+        self.out.ops(&[op::TUPLE, op::REDUCE]);
+        Ok(())
+    }
+
+    fn values(&mut self, batch: &RecordBatch, at: usize, described: &Described) -> Result<()> {
+        let field = batch.schema_ref().field(at);
+        let is_ordered = field.dict_is_ordered().unwrap_or(false);
+        self.column(batch.column(at), described.dtype(at), is_ordered).map_err(|why| match why {
+            Unserializable::TooDeep => why,
+            why => Unserializable::custom(format_args!("column {:?}: {why}", excerpt(field.name()))),
+        })
+    }
+
+    fn label(&mut self, label: &Label) {
+        match label {
+            Label::None => self.out.op(op::NONE),
+            Label::Bool(value) => self.out.bool(*value),
+            Label::Int(value) => self.out.int(*value),
+            Label::Float(value) => self.out.float(*value),
+            Label::Text(text) => self.out.text(text),
+            Label::Tuple(parts) => {
+                self.out.op(op::MARK);
+                parts.iter().for_each(|part| self.label(part));
+                self.out.op(op::TUPLE);
+            }
+        }
+    }
+
+    /// The name of an index, which in the metadata is text.
+    fn title(&mut self, name: &Json) {
+        match name {
+            Json::String(name) => self.out.text(name),
+            _ => self.out.op(op::NONE),
+        }
+    }
+}
