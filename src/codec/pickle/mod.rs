@@ -57,6 +57,8 @@ use write::{Classes, Writer};
 /// [`Buffer`]s. Bytes in the pickle itself share its frame where that keeps little else alive, and
 /// else are copied once.
 ///
+/// pandas and pyarrow objects are `Table`s where the feature `arrow` is on, their columns parts of the frames.
+///
 /// A [`Value`](crate::Value) keeps what serde has no word for: the [`Kind`](crate::python::Kind) of tuples, sets, dates and the
 /// like, and which of its parts are one object. For every other type what is shared is decoded as often as it is named,
 /// and all of it together keeps to [`Limits`]. What contains itself is refused.

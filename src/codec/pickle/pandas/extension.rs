@@ -61,7 +61,7 @@ fn backed<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Vec<std::result::Res
             let objects = Objects::read(reader, array)?.ok_or_else(|| call.odd())?;
             let name = string_name(reader, dtype)?;
             let named = |piece: std::result::Result<Piece, String>| piece.map(|piece| piece.with_dtype(name));
-            Ok(objects.pieces(reader)?.into_iter().map(named).collect())
+            Ok(objects.texts(reader)?.into_iter().map(named).collect())
         }
         _ => Err(call.odd()),
     }

@@ -53,13 +53,22 @@ impl<'g> Objects<'g> {
         self.items
     }
 
-    /// The columns, in order.
+    /// The columns, in order, of whatever kind each is.
     pub(super) fn pieces(self, reader: Reader<'g>) -> Result<Vec<std::result::Result<Piece, String>>> {
+        self.of_kind(reader, Kind::Nothing)
+    }
+
+    /// The columns, in order, of text even where all of it is missing.
+    pub(super) fn texts(self, reader: Reader<'g>) -> Result<Vec<std::result::Result<Piece, String>>> {
+        self.of_kind(reader, Kind::Text)
+    }
+
+    fn of_kind(self, reader: Reader<'g>, first: Kind) -> Result<Vec<std::result::Result<Piece, String>>> {
         let mut items = self.items;
         let mut pieces = Vec::new();
         for _ in 0..self.columns {
             reader.tree.spend(PIECE)?;
-            let mut kind = Kind::Nothing;
+            let mut kind = first;
             let column = items;
             let mut odd = None;
             for id in items.by_ref().take(self.rows) {

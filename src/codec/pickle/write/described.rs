@@ -28,7 +28,12 @@ pub(super) struct Level {
 
 /// The index of the rows.
 pub(super) enum Index {
-    Range { start: i64, stop: i64, step: i64, name: Json },
+    Range {
+        start: i64,
+        stop: i64,
+        step: i64,
+        name: Json,
+    },
     /// Columns by number, and their names.
     Levels(Vec<(usize, Json)>),
 }
@@ -166,7 +171,13 @@ fn tuple(name: &str, levels: &[(Level, &str)]) -> Option<Label> {
                     'r' => '\r',
                     't' => '\t',
                     code @ ('x' | 'u' | 'U') => {
-                        let len = if code == 'x' { 2 } else if code == 'u' { 4 } else { 8 };
+                        let len = if code == 'x' {
+                            2
+                        } else if code == 'u' {
+                            4
+                        } else {
+                            8
+                        };
                         let digits: String = chars.by_ref().take(len).map(|(_, digit)| digit).collect();
                         char::from_u32(u32::from_str_radix(&digits, 16).ok()?)?
                     }

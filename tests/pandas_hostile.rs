@@ -1,0 +1,382 @@
+//! Pickles that look like pandas' and pyarrow's and are not: each ends in a typed error, and none takes much memory.
+
+#![cfg(feature = "arrow")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use outband::{Buffer, Decode, Error, ErrorKind, Limits, Multipart, Pickle, Table, Value};
+
+use counting::measure;
+use random::Random;
+
+#[path = "support/counting.rs"]
+mod counting;
+#[path = "support/random.rs"]
+mod random;
+
+const LIMIT: usize = 64 << 10;
+/// Of all frames of a message, and of what is copied out of them.
+const TOTAL: usize = 1 << 20;
+/// What decoding may allocate: what it may copy, and the graph and the columns of a pickle that is within the limit.
+const MOST: usize = 4 * TOTAL + 128 * LIMIT;
+
+fn codec() -> Pickle {
+    Pickle::new().limits(Limits::new().metadata_bytes(LIMIT).total_bytes(TOTAL as u64))
+}
+
+fn global(module: &str, name: &str) -> Vec<u8> {
+    format!("c{module}\n{name}\n").into_bytes()
+}
+
+fn text(text: &str) -> Vec<u8> {
+    [&b"X"[..], &(text.len() as u32).to_le_bytes(), text.as_bytes()].concat()
+}
+
+fn int(value: i64) -> Vec<u8> {
+    [&b"\x8a\x08"[..], &value.to_le_bytes()].concat()
+}
+
+fn tuple(parts: &[Vec<u8>]) -> Vec<u8> {
+    [&b"("[..], &parts.concat(), b"t"].concat()
+}
+
+fn list(parts: &[Vec<u8>]) -> Vec<u8> {
+    [&b"]("[..], &parts.concat(), b"e"].concat()
+}
+
+fn dict(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let entries: Vec<_> = entries.iter().flat_map(|(name, value)| [text(name), value.clone()]).collect();
+    [&b"}("[..], &entries.concat(), b"u"].concat()
+}
+
+fn call(module: &str, name: &str, arguments: &[Vec<u8>]) -> Vec<u8> {
+    [global(module, name), tuple(arguments), b"R".to_vec()].concat()
+}
+
+fn instance(module: &str, name: &str, state: Vec<u8>) -> Vec<u8> {
+    [global(module, name), b")\x81".to_vec(), state, b"b".to_vec()].concat()
+}
+
+const NONE: &[u8] = b"N";
+const BUFFER: &[u8] = b"\x97";
+
+fn dtype(code: &str) -> Vec<u8> {
+    let state = [int(3), text("<"), NONE.into(), NONE.into(), NONE.into(), int(-1), int(-1), int(0)];
+    let made = call("numpy", "dtype", &[text(code), b"\x89".to_vec(), b"\x88".to_vec()]);
+    [made, tuple(&state), b"b".to_vec()].concat()
+}
+
+/// An array on the next frame.
+fn array(code: &str, shape: &[i64]) -> Vec<u8> {
+    let shape = tuple(&shape.iter().map(|&axis| int(axis)).collect::<Vec<_>>());
+    call("numpy._core.numeric", "_frombuffer", &[BUFFER.into(), dtype(code), shape, text("C")])
+}
+
+/// An array of objects.
+fn objects(shape: &[i64], items: &[Vec<u8>]) -> Vec<u8> {
+    let shape = tuple(&shape.iter().map(|&axis| int(axis)).collect::<Vec<_>>());
+    let arguments = [global("numpy", "ndarray"), tuple(&[int(0)]), b"C\x01b".to_vec()];
+    let made = call("numpy._core.multiarray", "_reconstruct", &arguments);
+    [made, tuple(&[int(1), shape, dtype("O8"), b"\x89".to_vec(), list(items)]), b"b".to_vec()].concat()
+}
+
+fn slice(start: i64, stop: i64, step: i64) -> Vec<u8> {
+    call("builtins", "slice", &[int(start), int(stop), int(step)])
+}
+
+fn block(values: Vec<u8>, placement: Vec<u8>) -> Vec<u8> {
+    call("pandas._libs.internals", "_unpickle_block", &[values, placement, int(2)])
+}
+
+fn index(class: &str, entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    call("pandas.core.indexes.base", "_new_Index", &[global("pandas", class), dict(entries)])
+}
+
+fn range(start: i64, stop: i64, step: i64) -> Vec<u8> {
+    let bounds = [("name", NONE.into()), ("start", int(start)), ("stop", int(stop)), ("step", int(step))];
+    index("RangeIndex", &bounds)
+}
+
+fn names(names: &[&str]) -> Vec<u8> {
+    let items: Vec<_> = names.iter().map(|name| text(name)).collect();
+    index("Index", &[("data", objects(&[names.len() as i64], &items)), ("name", NONE.into())])
+}
+
+fn frame(blocks: &[Vec<u8>], labels: Vec<u8>, rows: Vec<u8>) -> Vec<u8> {
+    let arguments = [tuple(blocks), list(&[labels, rows])];
+    let manager = call("pandas.core.internals.managers", "BlockManager", &arguments);
+    instance("pandas", "DataFrame", dict(&[("_mgr", manager)]))
+}
+
+fn series(values: Vec<u8>, rows: Vec<u8>) -> Vec<u8> {
+    let state = tuple(&[list(&[rows]), list(&[values])]);
+    let manager = instance("pandas.core.internals.managers", "SingleBlockManager", state);
+    instance("pandas", "Series", dict(&[("_mgr", manager), ("_name", text("s"))]))
+}
+
+fn categorical(codes: Vec<u8>, categories: Vec<u8>) -> Vec<u8> {
+    let made = call(
+        "pandas._libs.arrays",
+        "__pyx_unpickle_NDArrayBacked",
+        &[global("pandas", "Categorical"), int(1), NONE.into()],
+    );
+    let state = dict(&[("categories", categories), ("ordered", b"\x89".to_vec())]);
+    [made, tuple(&[instance("pandas", "CategoricalDtype", state), codes]), b"b".to_vec()].concat()
+}
+
+fn alias(name: &str) -> Vec<u8> {
+    call("pyarrow.lib", "type_for_alias", &[text(name)])
+}
+
+/// The buffers of an array: one on the next frame, or none.
+fn on_frames(which: &[bool]) -> Vec<u8> {
+    let buffer = |&is: &bool| if is { call("pyarrow.lib", "py_buffer", &[BUFFER.into()]) } else { NONE.into() };
+    list(&which.iter().map(buffer).collect::<Vec<_>>())
+}
+
+fn arrow(kind: Vec<u8>, rows: i64, offset: i64, buffers: &[bool]) -> Vec<u8> {
+    let parts = [kind, int(rows), int(-1), int(offset), on_frames(buffers), list(&[]), NONE.into()];
+    call("pyarrow.lib", "_restore_array", &[tuple(&parts)])
+}
+
+fn message(pickle: Vec<u8>, frames: &[&[u8]]) -> Multipart {
+    let frames = frames.iter().map(|&bytes| Buffer::copy_from_slice(bytes)).collect();
+    Multipart::new([b"\x80\x05".to_vec(), pickle, b".".to_vec()].concat(), frames)
+}
+
+fn check(error: &Error) {
+    assert!(matches!(error.kind(), ErrorKind::Peer | ErrorKind::Limits), "{error:?}");
+    let text = error.to_string();
+    assert!(!text.is_empty() && text.len() < 1024 && !text.ends_with('.'), "{text}");
+}
+
+/// Decodes as a table and as a value, within bounds.
+fn decode(message: &Multipart) -> Result<Table, Error> {
+    let mut result = None;
+    let decoding = || {
+        result = Some(Decode::<Table>::decode(&codec(), message.clone()));
+        Decode::<Value>::decode(&codec(), message.clone()).map(drop)
+    };
+    let (value, usage) = measure(decoding);
+    assert!(usage.peak < MOST, "{usage:?}");
+    if let Err(error) = &value {
+        check(error);
+    }
+    result.unwrap().inspect_err(check)
+}
+
+fn refused(pickle: Vec<u8>, frames: &[&[u8]], why: &str) {
+    let error = decode(&message(pickle, frames)).expect_err(why);
+    assert!(error.to_string().contains(why), "{error}, not {why}");
+}
+
+const EIGHT: &[u8] = &[1; 64];
+
+/// A frame of two columns of four floats.
+fn sound() -> Vec<u8> {
+    frame(&[block(array("f8", &[2, 4]), slice(0, 2, 1))], names(&["a", "b"]), range(0, 4, 1))
+}
+
+#[test]
+fn what_these_are_made_of_is_read_where_it_fits() {
+    let table = decode(&message(sound(), &[EIGHT])).unwrap();
+    assert_eq!((table.rows(), table.batch().num_columns()), (4, 2));
+    let codes = categorical(array("i1", &[3]), names(&["x", "y"]));
+    let table = decode(&message(series(codes, range(0, 3, 1)), &[&[0, 0xff, 1]])).unwrap();
+    assert_eq!(table.batch().column(0).null_count(), 1);
+    let offsets = [0_i32, 1, 3].map(i32::to_le_bytes).concat();
+    decode(&message(arrow(alias("string"), 2, 0, &[false, true, true]), &[&offsets, b"abc"])).unwrap();
+}
+
+#[test]
+fn blocks_that_do_not_fit_are_refused() {
+    let of =
+        |values: Vec<u8>, placement: Vec<u8>| frame(&[block(values, placement)], names(&["a", "b"]), range(0, 4, 1));
+    refused(of(array("f8", &[2, 5]), slice(0, 2, 1)), &[EIGHT], "64 bytes");
+    refused(of(array("f8", &[1 << 40, 1 << 40]), slice(0, 2, 1)), &[EIGHT], "limit");
+    refused(of(array("f8", &[1 << 40, 0]), slice(0, 2, 1)), &[&[]], "limit");
+    refused(of(array("f8", &[2, 2, 2]), slice(0, 2, 1)), &[EIGHT], "3 axes");
+    refused(of(array("f8", &[2, 4]), slice(0, 3, 1)), &[EIGHT], "2 columns in 3 places");
+    refused(of(array("f8", &[2, 4]), slice(1, 3, 1)), &[EIGHT], "no block with column 0");
+    refused(of(array("f8", &[2, 4]), slice(0, 1 << 62, 1)), &[EIGHT], "not from 0");
+    refused(of(array("f8", &[2, 4]), slice(-1, 1, 1)), &[EIGHT], "not from 0");
+    refused(of(array("f8", &[2, 4]), slice(0, 2, 0)), &[EIGHT], "not from 0");
+    refused(of(array("f8", &[2, 4]), array("i8", &[2])), &[EIGHT, &[0xff; 16]], "not from 0");
+    refused(of(array("c16", &[2, 2]), slice(0, 2, 1)), &[EIGHT], "for which Arrow has no type");
+    let twice = [block(array("f8", &[1, 4]), slice(0, 1, 1)), block(array("f8", &[1, 4]), slice(0, 1, 1))];
+    refused(
+        frame(&twice, names(&["a", "b"]), range(0, 4, 1)),
+        &[&EIGHT[..32], &EIGHT[..32]],
+        "two blocks with column 0",
+    );
+    let values = || block(array("f8", &[2, 4]), slice(0, 2, 1));
+    refused(frame(&[values()], names(&["a"]), range(0, 4, 1)), &[EIGHT], "1 labels for 2 columns");
+    refused(frame(&[values()], names(&["a", "a"]), range(0, 4, 1)), &[EIGHT], "two of this name");
+    refused(frame(&[values()], range(0, 1 << 60, 1), range(0, 4, 1)), &[EIGHT], "labels for 2 columns");
+}
+
+#[test]
+fn objects_of_more_than_one_kind_are_refused_by_the_name_of_their_column() {
+    for odd in [int(1), b"]".to_vec(), b"G?\xe0\0\0\0\0\0\0".to_vec(), b"C\x01b".to_vec(), b"\x88".to_vec()] {
+        let values = objects(&[2, 2], &[text("x"), text("y"), text("z"), odd]);
+        let pickle = frame(&[block(values, slice(0, 2, 1))], names(&["good", "mixed"]), range(0, 2, 1));
+        refused(pickle, &[], "column \"mixed\"");
+    }
+    let short = frame(&[block(objects(&[1, 3], &[text("x")]), slice(0, 1, 1))], names(&["a"]), range(0, 3, 1));
+    refused(short, &[], "1 by 3 objects that has 1");
+}
+
+#[test]
+fn an_index_that_does_not_fit_is_refused() {
+    let with = |rows| frame(&[block(array("f8", &[2, 4]), slice(0, 2, 1))], names(&["a", "b"]), rows);
+    refused(with(range(0, 5, 1)), &[EIGHT], "4 rows");
+    refused(with(range(0, i64::MAX, 1)), &[EIGHT], "rows");
+    refused(with(range(i64::MIN, i64::MAX, 1 << 62)), &[EIGHT, EIGHT], "");
+    refused(with(range(0, 4, 0)), &[EIGHT], "in a form that it is not written in");
+    refused(with(index("Index", &[("data", array("i8", &[3]))])), &[EIGHT, &[0; 24]], "rows");
+    // far more rows than memory has bytes, and no column
+    refused(frame(&[], range(0, 0, 1), range(0, i64::MAX, 1)), &[], "limit");
+    // written out where there must be values
+    refused(series(categorical(array("i1", &[1]), range(0, 1 << 50, 1)), range(0, 1, 1)), &[&[0]], "limit");
+    let levels = |codes: Vec<u8>| {
+        let parts =
+            [("levels", list(&[names(&["x", "y"])])), ("codes", list(&[codes])), ("names", list(&[NONE.into()]))];
+        with(index("MultiIndex", &parts))
+    };
+    refused(levels(array("i1", &[4])), &[EIGHT, &[0, 1, 2, 0]], "row 2 of 2");
+    refused(levels(array("f8", &[4])), &[EIGHT, EIGHT], "");
+}
+
+#[test]
+fn codes_masks_and_offsets_that_point_outside_are_refused() {
+    let coded = |codes: &[u8]| {
+        let values = categorical(array("i1", &[codes.len() as i64]), names(&["x", "y"]));
+        message(series(values, range(0, codes.len() as i64, 1)), &[codes])
+    };
+    for codes in [&[0, 2][..], &[0, 0x80], &[127]] {
+        let error = decode(&coded(codes)).unwrap_err();
+        assert!(error.to_string().contains("out of bounds"), "{error}");
+    }
+    let masked = dict(&[("_data", array("i8", &[2])), ("_mask", array("b1", &[3]))]);
+    let pickle = series(instance("pandas.arrays", "IntegerArray", masked), range(0, 2, 1));
+    refused(pickle, &[&[0; 16], &[0; 3]], "2 values with a mask of 3");
+    let strings = |rows, offset| arrow(alias("string"), rows, offset, &[false, true, true]);
+    let offsets = |offsets: [i32; 3]| offsets.map(i32::to_le_bytes).concat();
+    refused(strings(2, 0), &[&offsets([0, 3, 1]), b"abc"], "not in order");
+    refused(strings(2, 0), &[&offsets([0, 1, 4]), b"abc"], "");
+    refused(strings(2, 0), &[&offsets([-1, 1, 3]), b"abc"], "");
+    refused(strings(2, 0), &[&offsets([0, 1, 3]), b"a\xff\xff"], "");
+    refused(strings(2, 1), &[&offsets([0, 1, 3]), b"abc"], "offsets");
+    refused(strings(1 << 40, 0), &[&offsets([0, 1, 3]), b"abc"], "offsets");
+    refused(strings(i64::MAX, i64::MAX), &[&offsets([0, 1, 3]), b"abc"], "limit");
+    refused(strings(-1, 0), &[&offsets([0, 1, 3]), b"abc"], "in a form");
+    refused(arrow(alias("int64"), 3, 0, &[true, true]), &[&[], &[0; 24]], "validity");
+    refused(arrow(alias("int64"), 3, 0, &[false]), &[], "buffers");
+    refused(arrow(alias("int64"), 3, 0, &[false, true, true]), &[&[0; 24], &[0; 24]], "1 buffers more");
+}
+
+#[test]
+fn what_is_named_a_thousand_times_is_not_copied_as_often() {
+    let long = vec![b'x'; 500_000];
+    let offsets = [0_i64, long.len() as i64].map(i64::to_le_bytes).concat();
+    // one long text, and a code for it in each of a thousand rows
+    let level = arrow(alias("large_string"), 1, 0, &[false, true, true]);
+    let text_dtype = call("pandas", "StringDtype", &[text("pyarrow"), b"G\x7f\xf8\0\0\0\0\0\0".to_vec()]);
+    let values = instance("pandas.arrays", "ArrowStringArray", dict(&[("_pa_array", level), ("_dtype", text_dtype)]));
+    let parts = [
+        ("levels", list(&[index("Index", &[("data", values), ("name", NONE.into())])])),
+        ("codes", list(&[array("i1", &[1000])])),
+        ("names", list(&[NONE.into()])),
+    ];
+    refused(index("MultiIndex", &parts), &[&offsets, &long, &[0; 1000]], "limit");
+    // a chunk that is there a thousand times
+    let chunk = [arrow(alias("int8"), 500_000, 0, &[false, true]), b"\x94".to_vec()].concat();
+    let chunks = [vec![chunk], vec![b"h\0".to_vec(); 1000]].concat();
+    refused(call("pyarrow.lib", "chunked_array", &[list(&chunks), alias("int8")]), &[&long], "");
+    // columns without bytes, of which there are many
+    let wide = frame(&[block(array("f8", &[60_000, 0]), slice(0, 60_000, 1))], range(0, 60_000, 1), range(0, 0, 1));
+    refused(wide, &[&[]], "limit");
+    // rows that have no bytes, after one with nulls
+    let none = arrow(call("pyarrow.lib", "binary", &[int(0)]), 1 << 45, 0, &[false, true]);
+    let some = arrow(call("pyarrow.lib", "binary", &[int(0)]), 8, 0, &[true, true]);
+    let kind = call("pyarrow.lib", "binary", &[int(0)]);
+    refused(call("pyarrow.lib", "chunked_array", &[list(&[some, none]), kind]), &[&[0], &[], &[]], "chunks of");
+}
+
+#[test]
+fn types_in_each_other_without_end_are_refused() {
+    let deep =
+        (0..200).fold(alias("int8"), |inner, _| [global("pyarrow.lib", "list_"), inner, b"\x85R".to_vec()].concat());
+    refused(arrow(deep, 0, 0, &[false, true]), &[&[]], "limit");
+}
+
+#[test]
+fn getattr_is_read_as_a_zone_and_as_nothing_else() {
+    let zoned = |zone: Vec<u8>| {
+        let dtype = instance("pandas", "DatetimeTZDtype", dict(&[("unit", text("ns")), ("tz", zone)]));
+        let class = global("pandas.arrays", "DatetimeArray");
+        let made = call("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked", &[class, int(1), NONE.into()]);
+        let state = [int(4), text("<"), NONE.into(), NONE.into(), NONE.into(), int(-1), int(-1), int(0)];
+        let unit = tuple(&[NONE.into(), tuple(&[b"C\x02ns".to_vec(), int(1), int(1), int(1)])]);
+        let times = call("numpy", "dtype", &[text("M8"), b"\x89".to_vec(), b"\x88".to_vec()]);
+        let times = [times, tuple(&[&state[..], &[unit]].concat()), b"b".to_vec()].concat();
+        let arguments = [BUFFER.into(), times, tuple(&[int(1)]), text("C")];
+        let array = call("numpy._core.numeric", "_frombuffer", &arguments);
+        [made, tuple(&[dtype, array]), b"b".to_vec()].concat()
+    };
+    let class = || global("zoneinfo", "ZoneInfo");
+    let method = |of: Vec<u8>, name: &str| call("builtins", "getattr", &[of, text(name)]);
+    let called = |method: Vec<u8>| [method, tuple(&[text("Europe/Oslo"), int(1)]), b"R".to_vec()].concat();
+    let table = decode(&message(zoned(called(method(class(), "_unpickle"))), &[&[0; 8]])).unwrap();
+    assert!(table.batch().schema().to_string().contains("Europe/Oslo"), "{}", table.batch().schema());
+    let asked = "asks for getattr of builtins";
+    refused(zoned(called(method(class(), "from_file"))), &[&[0; 8]], asked);
+    refused(zoned(called(method(global("builtins", "dict"), "_unpickle"))), &[&[0; 8]], asked);
+    refused(list(&[called(method(class(), "_unpickle")), global("builtins", "getattr")]), &[], asked);
+    refused(list(&[zoned(called(method(class(), "_unpickle"))), method(class(), "key")]), &[&[0; 8]], asked);
+    let one = [global("builtins", "getattr"), b"\x94".to_vec()].concat();
+    let good = [&b"h\0"[..], &tuple(&[class(), text("_unpickle")]), b"R"].concat();
+    let bad = [&b"h\0"[..], &tuple(&[class(), text("key")]), b"R"].concat();
+    refused(tuple(&[one, called(good), bad]), &[], asked);
+}
+
+#[test]
+fn mutations_end_in_a_typed_error_or_a_table() {
+    let mut random = Random::seeded(0x9a_4d_a5);
+    let codes = categorical(array("i1", &[3]), names(&["x", "y"]));
+    let parts = [
+        ("levels", list(&[names(&["x", "y"])])),
+        ("codes", list(&[array("i1", &[3])])),
+        ("names", list(&[NONE.into()])),
+    ];
+    let offsets = [0_i32, 1, 3].map(i32::to_le_bytes).concat();
+    let seeds = [
+        message(sound(), &[EIGHT]),
+        message(series(codes, index("MultiIndex", &parts)), &[&[0, 0xff, 1], &[1, 0, 1]]),
+        message(arrow(alias("string"), 2, 0, &[false, true, true]), &[&offsets, b"abc"]),
+    ];
+    let mut outcomes = [0, 0];
+    for round in 0..9000 {
+        let seed = &seeds[round % seeds.len()];
+        let mut data = seed.metadata().to_vec();
+        for _ in 0..=random.below(2) {
+            let (at, byte) = (random.below(data.len()), random.below(256) as u8);
+            match random.below(3) {
+                0 => data[at] = byte,
+                1 => data[at] ^= 1 << (byte & 7),
+                _ => data.truncate(data.len().max(2) - 1),
+            }
+        }
+        let mut frames = seed.buffers().to_vec();
+        if random.below(3) == 0 {
+            let which = random.below(frames.len());
+            let mut bytes = frames[which].to_vec();
+            let at = random.below(bytes.len());
+            bytes[at] = random.below(256) as u8;
+            frames[which] = Buffer::from(bytes);
+        }
+        let is_read = decode(&Multipart::new(data, frames)).is_ok();
+        outcomes[usize::from(is_read)] += 1;
+    }
+    println!("{outcomes:?}");
+    assert!(outcomes.iter().all(|&count| count > 500), "{outcomes:?}");
+}
