@@ -203,6 +203,7 @@ pub(crate) enum Detail {
     BadPickle { at: usize, opcode: &'static str, reason: String },
     PickleGlobal { module: String, name: String },
     PickleCycle,
+    Joblib,
     NotZipped { reason: String },
     Unzippable { buffers: usize },
     UnzippedTooLong { limit: u64 },
@@ -246,7 +247,7 @@ impl Detail {
             FrameLength { .. } | FrameContent { .. } | Mistyped { .. } | BufferMissing => ErrorKind::Peer,
             Unzippable { .. } => ErrorKind::Caller,
             UnzippedTooLong { .. } => ErrorKind::Limits,
-            PickleGlobal { .. } | PickleCycle => ErrorKind::Peer,
+            PickleGlobal { .. } | PickleCycle | Joblib => ErrorKind::Peer,
             BadPickle { .. } | NotJson { .. } | NotProtobuf { .. } | NotZipped { .. } | BadArrayHeader { .. } => {
                 ErrorKind::Peer
             }
@@ -339,6 +340,10 @@ impl fmt::Display for Detail {
                  its instances as records"
             ),
             PickleCycle => f.write_str("the pickle holds something that contains itself, which no tree can hold"),
+            Joblib => f.write_str(
+                "the pickle is one of joblib: NumpyArrayWrapper of joblib.numpy_pickle has the bytes of an array between the \
+                 opcodes, where only joblib expects them: use pickle.dumps",
+            ),
             BadArrayHeader { reason } => write!(f, "the message is no array with a header before it: {reason}"),
             Corrupt { frame, encoding, reason } => {
                 write!(f, "buffer frame {frame} does not decompress as {encoding}: {reason}")

@@ -3,8 +3,14 @@
 #![cfg(feature = "arrow")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use arrow_array::Array;
-use outband::{Decode, Encode, Error, Multipart, Pickle, SocketExt, Table, memory};
+use std::sync::Arc;
+
+use arrow_array::types::Int8Type;
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Date32Array, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch,
+    StringArray, TimestampMicrosecondArray,
+};
+use outband::{Decode, Encode, Error, ErrorKind, Multipart, Pickle, SocketExt, Table, memory};
 use serde::{Deserialize, Serialize};
 
 use python::{Packages, Script};
@@ -40,6 +46,31 @@ fn frames_of_one_dtype(packages: Packages) -> usize {
         Packages::Current => 3,
         Packages::Older => 1,
     }
+}
+
+/// A table that was never a data frame.
+fn plain() -> Table {
+    let when = TimestampMicrosecondArray::from(vec![Some(0), None, Some(1)]).with_timezone("UTC");
+    let kind: DictionaryArray<Int8Type> = [Some("high"), None, Some("low")].into_iter().collect();
+    let columns: [(&str, ArrayRef); 7] = [
+        ("whole", Arc::new(Int64Array::from(vec![1, 2, 3]))),
+        ("gaps", Arc::new(Int32Array::from(vec![Some(1), None, Some(3)]))),
+        ("floats", Arc::new(Float64Array::from(vec![Some(0.5), None, Some(1.5)]))),
+        ("text", Arc::new(StringArray::from(vec![Some("a"), None, Some("søppel")]))),
+        ("truth", Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)]))),
+        ("when", Arc::new(when)),
+        ("kind", Arc::new(kind)),
+    ];
+    Table::from(RecordBatch::try_from_iter(columns).unwrap())
+}
+
+#[test]
+fn what_pandas_has_no_form_for_is_named_with_its_column() {
+    let days: ArrayRef = Arc::new(Date32Array::from(vec![1, 2]));
+    let table = Table::from(RecordBatch::try_from_iter([("days", days)]).unwrap());
+    let error = Pickle::new().encode(&table).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Caller);
+    assert!(error.to_string().contains("column \"days\": Date32 has no form in pandas"), "{error}");
 }
 
 fn every_object_is_what_it_was(packages: Packages) {
@@ -79,6 +110,7 @@ fn every_object_is_what_it_was(packages: Packages) {
         }
         tables += 1;
     }
+    socket.send_with(&codec, &plain()).unwrap();
     assert!(tables > 400 && in_place == 1, "{tables} tables");
     script.finish();
 }

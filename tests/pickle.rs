@@ -416,6 +416,23 @@ fn no_sequence_of_opcodes_reaches_what_is_not_listed() {
 }
 
 #[test]
+fn a_file_of_joblib_is_refused_by_name() {
+    // joblib.dump({"name": "fit", "weights": numpy.arange(6.0).reshape(2, 3)}) of joblib 1.6
+    let error = refusal::<Value>(include_bytes!("golden/pickle/joblib.bin"));
+    assert!(error.is_peer() && error.to_string().contains("NumpyArrayWrapper of joblib.numpy_pickle"), "{error}");
+}
+
+#[cfg(not(feature = "arrow"))]
+#[test]
+fn a_data_frame_names_the_feature_that_reads_it() {
+    let error = refusal::<Value>(b"\x80\x02cpandas\nDataFrame\n)\x81}b.");
+    assert!(
+        error.to_string().contains("DataFrame of pandas") && error.to_string().contains("outband/arrow"),
+        "{error}"
+    );
+}
+
+#[test]
 fn arrays_from_a_pickle_fit_what_they_say_or_are_refused() {
     let golden = pickles::of_types();
     let named = |wanted: &str| golden.iter().find(|golden| golden.name == wanted).unwrap().message.clone();

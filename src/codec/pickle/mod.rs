@@ -238,7 +238,8 @@ impl Pickle {
 
     fn build<T: DeserializeOwned>(&self, data: &[u8], frames: &[Buffer]) -> Result<T> {
         let most = self.limits.max_metadata();
-        let graph = pickle::read(data, frames.len(), &Bounds { nodes: most.saturating_add(8), memo: most })?;
+        let graph = pickle::read(data, frames.len(), &Bounds { nodes: most.saturating_add(8), memo: most })
+            .map_err(|error| if is_of_joblib(data) { Detail::Joblib.into() } else { error })?;
         let tree = Tree::new(&graph, frames, &self.limits, &self.classes.allowed)?;
         T::deserialize(tree.root()).map_err(|mismatch| {
             let reason = excerpt(mismatch);
@@ -249,6 +250,13 @@ impl Pickle {
             }
         })
     }
+}
+
+/// Whether a pickle that is not well-formed is a file of joblib: asked when it has failed already.
+#[cold]
+fn is_of_joblib(data: &[u8]) -> bool {
+    let names = |name: &[u8]| data.windows(name.len()).any(|part| part == name);
+    names(b"joblib.numpy_pickle") && names(b"NumpyArrayWrapper")
 }
 
 /// Decodes once more, now noting the path, to say where the value does not fit.

@@ -235,6 +235,22 @@ impl<'w> Writer<'w> {
     }
 }
 
+impl Writer<'_> {
+    /// The table that is being serialized.
+    #[cfg(feature = "arrow")]
+    fn table_at_hand(&mut self) -> Result<()> {
+        match crate::table::leaving() {
+            Some(batch) => self.table(&batch),
+            None => Err(Unserializable::custom("a struct that looks like a table and is none")),
+        }
+    }
+
+    #[cfg(not(feature = "arrow"))]
+    fn table_at_hand(&mut self) -> Result<()> {
+        Err(Unserializable::custom("a table, and this program was built without the feature outband/arrow"))
+    }
+}
+
 #[cold]
 fn no_key(what: &str) -> Unserializable {
     Unserializable::custom(format_args!("{what} as the key of a map or in a set, which Python cannot hash"))
