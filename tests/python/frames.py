@@ -300,6 +300,6 @@ same_frame(made, pd.DataFrame({
 }))
 assert is_in_place(made["whole"].to_numpy(), message[1:])
 socket.context.destroy(linger=60_000)
-assert len(in_place) == 8, in_place
+assert len(in_place) == 10, in_place
 if failed:
     sys.exit("\n".join([f"pandas {pd.__version__}: {len(failed)} failed", *failed]))

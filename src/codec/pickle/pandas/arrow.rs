@@ -43,8 +43,7 @@ pub(super) fn table<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
 }
 
 /// A schema by itself: a table without rows.
-pub(super) fn empty<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
-    let _ = call;
+pub(super) fn empty(reader: Reader<'_>) -> Result<Shown> {
     let mut schema = kind::schema(reader, reader.id)?;
     schema.metadata.extend(metadata::origin("pyarrow.Schema"));
     let empty = |data_type: &DataType| joined(Vec::new(), data_type).map_err(Mismatch::because);

@@ -1,6 +1,6 @@
 //! Data frames: columns, their labels, and the index of the rows.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use arrow_schema::Schema;
 use serde_json::Value as Json;
@@ -57,12 +57,12 @@ impl Frame {
         let index = match index {
             Index::Range { name, start, stop, step } => vec![index::described(titled(&name), start, stop, step)],
             Index::Levels(levels) => {
-                let mut taken: HashMap<String, ()> = names.iter().map(|name| (name.clone(), ())).collect();
+                let mut taken: HashSet<String> = names.iter().cloned().collect();
                 let mut index = Vec::new();
                 for (at, (name, piece)) in levels.into_iter().enumerate() {
-                    let own = Some(name.to_text()).filter(|text| name != Label::None && !taken.contains_key(text));
+                    let own = Some(name.to_text()).filter(|text| name != Label::None && !taken.contains(text));
                     let field = own.unwrap_or_else(|| format!("__index_level_{at}__"));
-                    taken.insert(field.clone(), ());
+                    taken.insert(field.clone());
                     fields.push(piece.field(&field));
                     described.push(piece.described(titled(&name), field.as_str().into()));
                     columns.push(piece.column);

@@ -242,18 +242,15 @@ fn one<'g>(
         return Err(odd());
     }
     let data = needed(reader, call, entries, "data")?;
-    match called(reader, data)?.listed {
-        Listed::Pandas(Pandas::ArrowStrings | Pandas::Backed) => {
-            let piece = extension::column(reader, data)?;
-            if !arrow::is_text(&piece.data_type) {
-                return Err(odd());
-            }
-            let bytes = piece.column.buffers.iter().filter_map(|slot| slot.buffer.as_ref()).map(|buffer| buffer.len());
-            reader.tree.spend(bytes.fold(0, usize::saturating_add))?;
-            let labels = texts(piece.column, &piece.data_type).map_err(Mismatch::because)?;
-            return Ok((labels.into_iter().map(|text| text.map_or(Label::None, Label::Text)).collect(), piece.dtype));
+    if let Listed::Pandas(Pandas::ArrowStrings | Pandas::Backed) = called(reader, data)?.listed {
+        let piece = extension::column(reader, data)?;
+        if !arrow::is_text(&piece.data_type) {
+            return Err(odd());
         }
-        _ => {}
+        let bytes = piece.column.buffers.iter().filter_map(|slot| slot.buffer.as_ref()).map(|buffer| buffer.len());
+        reader.tree.spend(bytes.fold(0, usize::saturating_add))?;
+        let labels = texts(piece.column, &piece.data_type).map_err(Mismatch::because)?;
+        return Ok((labels.into_iter().map(|text| text.map_or(Label::None, Label::Text)).collect(), piece.dtype));
     }
     if let Some(objects) = Objects::read(reader, data)? {
         let labels = objects.items().map(|id| Label::read(reader, id)).collect::<Result<Vec<_>>>()?;

@@ -39,13 +39,13 @@ pub(super) fn form<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Form<'g>> {
     let table = match call.listed {
         Listed::Pandas(Pandas::Frame) => frame::read(reader, call)?,
         Listed::Pandas(Pandas::Series) => series::read(reader, call)?,
-        Listed::Pandas(Pandas::NewIndex) => index::alone(reader, call)?,
+        Listed::Pandas(Pandas::NewIndex) => index::alone(reader)?,
         Listed::Pandas(Pandas::Backed | Pandas::Masked | Pandas::ArrowStrings | Pandas::ArrowValues) => {
-            series::array(reader, call)?
+            series::array(reader)?
         }
         Listed::PyArrow(PyArrow::Array | PyArrow::Chunked) => arrow::alone(reader, call)?,
         Listed::PyArrow(PyArrow::Batch | PyArrow::Table) => arrow::table(reader, call)?,
-        Listed::PyArrow(PyArrow::Schema) => arrow::empty(reader, call)?,
+        Listed::PyArrow(PyArrow::Schema) => arrow::empty(reader)?,
         // as the buffer that it is made from
         Listed::PyArrow(PyArrow::Buffer) => return Ok(Form::Same(call.exactly::<1>()?[0])),
         _ => return Err(Mismatch::because(format_args!("a {} by itself, which is no value", call.name))),

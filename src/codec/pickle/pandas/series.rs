@@ -33,8 +33,7 @@ pub(super) fn read<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
 }
 
 /// An array of pandas by itself, under the name `values`.
-pub(super) fn array<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
-    let _ = call;
+pub(super) fn array(reader: Reader<'_>) -> Result<Shown> {
     let column = extension::column(reader, reader.id)?;
     let stop = i64::try_from(column.column.len).unwrap_or(i64::MAX);
     let index = Index::Range { name: Label::None, start: 0, stop, step: 1 };

@@ -1,5 +1,6 @@
 //! A table on its way to serde, in the form that a table has in every serializer.
 
+use arrow_schema::Schema;
 use serde::de::value::{BorrowedStrDeserializer, SeqDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor};
 use serde::forward_to_deserialize_any;
@@ -8,8 +9,6 @@ use super::super::read::{Mismatch, Result};
 use crate::buffer::Buffer;
 use crate::handoff;
 use crate::table::{Column, KEYS, Slot, schema_bytes};
-
-use arrow_schema::Schema;
 
 /// A table in parts. Whether they fit each other is for `Table` to say.
 pub(in crate::codec::pickle) struct Shown {

@@ -20,6 +20,16 @@ pub(super) enum Label {
     Tuple(Vec<Label>),
 }
 
+impl Label {
+    /// A part of a label of several levels.
+    pub(super) fn part(&self, at: usize) -> Option<&Self> {
+        match self {
+            Self::Tuple(parts) => parts.get(at),
+            _ => None,
+        }
+    }
+}
+
 /// One level of the labels.
 pub(super) struct Level {
     pub(super) name: Json,

@@ -8,11 +8,10 @@ use serde::ser::Error as _;
 use serde_json::Value as Json;
 
 use super::Writer;
+use super::described::{Described, Index, Label};
 use crate::codec::unserializable::{Result, Unserializable};
 use crate::error::excerpt;
 use crate::pickle::opcode as op;
-
-use super::described::{Described, Index, Label};
 
 impl Writer<'_> {
     /// A frame, or the series or index that it was.
@@ -71,11 +70,7 @@ impl Writer<'_> {
         self.global("pandas", "MultiIndex.from_arrays");
         self.out.ops(&[op::EMPTY_LIST, op::MARK]);
         for (at, level) in levels.iter().enumerate() {
-            let part = |label| match label {
-                &Label::Tuple(ref parts) => parts.get(at),
-                _ => None,
-            };
-            let labels: Option<Vec<_>> = described.labels.iter().map(part).collect();
+            let labels: Option<Vec<_>> = described.labels.iter().map(|label| label.part(at)).collect();
             let labels = labels.ok_or_else(|| Unserializable::custom("labels of several levels that are no tuples"))?;
             self.level(&labels, &level.dtype, &Json::Null);
         }
