@@ -5,6 +5,7 @@
 
 use arrow_array::Array;
 use outband::{Buffer, Decode, Error, ErrorKind, Limits, Multipart, Pickle, Table, Value};
+use serde::Deserialize;
 
 use counting::measure;
 use random::Random;
@@ -179,19 +180,50 @@ fn sound() -> Vec<u8> {
 
 #[test]
 fn what_these_are_made_of_is_read_where_it_fits() {
-    let sound = message(sound(), &[EIGHT]);
+    let block = Buffer::from_vec(vec![0.5_f64; 8]);
+    let sound = Multipart::new(message(sound(), &[]).into_parts().0, vec![block.clone()]);
     let table = decode(&sound).unwrap();
     assert_eq!((table.rows(), table.batch().num_columns()), (4, 2));
-    if sound.buffers()[0].as_ptr().addr().is_multiple_of(8) {
-        let columns = table.batch().columns().iter().map(|column| column.to_data().buffers()[0].as_ptr());
-        let block = sound.buffers()[0].as_ptr();
-        assert_eq!(columns.collect::<Vec<_>>(), [block, block.wrapping_add(32)]);
-    }
+    let columns = table.batch().columns().iter().map(|column| column.to_data().buffers()[0].as_ptr());
+    assert_eq!(columns.collect::<Vec<_>>(), [block.as_ptr(), block[32..].as_ptr()]);
     let codes = categorical(array("i1", &[3]), names(&["x", "y"]));
     let table = decode(&message(series(codes, range(0, 3, 1)), &[&[0, 0xff, 1]])).unwrap();
     assert_eq!(table.batch().column(0).null_count(), 1);
     let offsets = [0_i32, 1, 3].map(i32::to_le_bytes).concat();
     decode(&message(arrow(alias("string"), 2, 0, &[false, true, true]), &[&offsets, b"abc"])).unwrap();
+}
+
+#[derive(Deserialize)]
+struct Report {
+    id: u32,
+    frame: Table,
+    more: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Either {
+    Text(String),
+    Table(Table),
+}
+
+#[test]
+fn frames_stand_anywhere_in_an_object() {
+    let entries = [("id", int(7)), ("frame", sound()), ("more", list(&[text("x"), sound()]))];
+    let report: Report = codec().decode(message(dict(&entries), &[EIGHT, EIGHT])).unwrap();
+    let Some([Value::Text(_), Value::Table(more)]) = report.more.as_list() else { panic!("{}", report.more) };
+    assert_eq!((report.id, &report.frame), (7, &**more));
+    let Either::Table(table) = codec().decode(message(sound(), &[EIGHT])).unwrap() else { panic!("no table") };
+    assert_eq!(table, report.frame);
+    let Either::Text(text) = codec().decode(message(text("x"), &[])).unwrap() else { panic!("no text") };
+    assert_eq!(text, "x");
+    // one frame that two tables use is not copied for either
+    let shared = tuple(&[[sound(), b"\x94".to_vec()].concat(), b"h\0".to_vec()]);
+    let block = Buffer::from_vec(vec![0.5_f64; 8]);
+    let shared = Multipart::new(message(shared, &[]).into_parts().0, vec![block.clone()]);
+    let (one, other): (Table, Table) = codec().decode(shared).unwrap();
+    let at = |table: &Table| table.batch().column(1).to_data().buffers()[0].as_ptr();
+    assert_eq!([at(&one), at(&other)], [block[32..].as_ptr(); 2]);
 }
 
 #[test]
