@@ -275,6 +275,7 @@ pub(crate) fn showing(index: usize) -> bool {
 
 /// Shows a buffer that is no frame of the message, so that whoever asks for its owner finds it; `Err` where that is more
 /// than may be shown.
+#[cfg(feature = "arrow")]
 pub(crate) fn showing_made<R>(buffer: Buffer, show: impl FnOnce(&[u8]) -> R) -> Result<R, u64> {
     struct Restore(Option<Buffer>);
     impl Drop for Restore {

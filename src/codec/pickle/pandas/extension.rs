@@ -5,13 +5,13 @@ use arrow_schema::DataType;
 use super::super::form::Call;
 use super::super::list::{Listed, Pandas};
 use super::super::read::{Mismatch, Reader, Result};
-use super::super::zone;
 use super::arrow;
 use super::index;
 use super::numbers::Numbers;
 use super::object::{attributes, called, elements, needed, state, text};
 use super::objects::Objects;
 use super::piece::{Nulls, Piece};
+use super::zone;
 use crate::pickle::{Node, NodeId};
 
 /// The columns of an array, as many as it has rows: one for all but matrices. An error is that of the one column.

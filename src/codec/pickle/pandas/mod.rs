@@ -28,6 +28,7 @@ mod objects;
 mod piece;
 mod series;
 mod shown;
+mod zone;
 
 use super::form::{Call, Form};
 use super::list::{Listed, Pandas, PyArrow};

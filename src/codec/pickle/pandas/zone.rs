@@ -1,0 +1,48 @@
+//! Time zones by name: those of `datetime`, `zoneinfo` and pytz.
+
+use super::super::list::Listed;
+use super::super::read::{Mismatch, Reader, Result};
+use super::super::time;
+use crate::pickle::{Node, NodeId};
+
+/// The name of a time zone: `Europe/Oslo`, `UTC`, `+05:30`.
+pub(super) fn name<'g>(reader: Reader<'g>, id: NodeId) -> Result<String> {
+    let odd = || Mismatch::because("a time zone in a form that it is not written in");
+    let Node::Object(object) = reader.tree.node(id) else { return Err(odd()) };
+    let name = match reader.tree.node(object.callable) {
+        // getattr(ZoneInfo, "_unpickle")("Europe/Oslo", 1)
+        Node::Object(method) => match (reader.tree.listed(method.callable), reader.tree.node(object.args)) {
+            (Some(Listed::ZoneMethod), Node::Tuple(mut arguments)) if arguments.len() == 2 => arguments.next(),
+            _ => None,
+        },
+        _ => {
+            let call = reader.call(object)?;
+            match (call.listed, call.name) {
+                (Listed::TimeZone, _) => return time::text(reader, call),
+                (Listed::Zone, "_UTC") if call.arguments.len() == 0 => return Ok("UTC".to_owned()),
+                (Listed::Zone, "FixedOffset") => return fixed(reader, call.exactly::<1>()?[0]),
+                // _p(zone), or with the offsets and the abbreviation of one of its periods
+                (Listed::Zone, "_p") => call.argument(0).filter(|_| matches!(call.arguments.len(), 1 | 4)),
+                _ => return Err(call.odd()),
+            }
+        }
+    };
+    match name.map(|id| reader.tree.node(id)) {
+        Some(Node::Str(name)) if !name.is_empty() => {
+            reader.tree.spend(name.len())?;
+            Ok(name.to_owned())
+        }
+        _ => Err(odd()),
+    }
+}
+
+/// `pytz.FixedOffset(minutes)`.
+fn fixed(reader: Reader<'_>, minutes: NodeId) -> Result<String> {
+    match reader.tree.node(minutes) {
+        Node::Int(minutes) if minutes.abs() < 24 * 60 => {
+            let sign = if minutes < 0 { '-' } else { '+' };
+            Ok(format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60))
+        }
+        _ => Err(Mismatch::because("a time zone that is more than a day from UTC")),
+    }
+}
