@@ -8,7 +8,8 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 
 use super::array::{Data, Found};
-use super::read::{Mismatch, Reader, Result};
+use super::mismatch::{Mismatch, Result};
+use super::read::Reader;
 use super::tree::Tree;
 use crate::pickle::{Items, Node, NodeId};
 

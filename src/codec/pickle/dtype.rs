@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use super::array::axes;
 use super::form::Call;
 use super::list::Listed;
-use super::read::{Mismatch, Reader, Result};
+use super::mismatch::{Mismatch, Result};
+use super::read::Reader;
 use crate::array::{DType, Field};
 use crate::pickle::{Items, Node, NodeId};
 

@@ -8,11 +8,12 @@ use std::borrow::Cow;
 use super::array::{self, Found};
 use super::instance;
 use super::list::Listed;
+use super::mismatch::{Mismatch, Result};
 use super::number;
 #[cfg(feature = "arrow")]
 use super::pandas::{self, Shown};
 use super::plain;
-use super::read::{Mismatch, Reader, Result};
+use super::read::Reader;
 use super::time::{self, Span};
 use crate::memory;
 use crate::pickle::{Construction, Items, Node, NodeId, Object};

@@ -5,8 +5,9 @@
 
 use super::form::{Call, Form};
 use super::list::Listed;
+use super::mismatch::{Mismatch, Result};
 use super::plain;
-use super::read::{Mismatch, Reader, Result};
+use super::read::Reader;
 use crate::pickle::{Construction, Items, Node, NodeId};
 
 /// What serde is shown of an instance.

@@ -6,6 +6,7 @@ mod dtype;
 mod form;
 mod instance;
 mod list;
+mod mismatch;
 mod number;
 mod object;
 #[cfg(feature = "arrow")]

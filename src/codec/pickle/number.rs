@@ -1,6 +1,6 @@
 //! Integers of any length: Python has no largest one.
 
-use super::read::{Mismatch, Result};
+use super::mismatch::{Mismatch, Result};
 use crate::pickle::Node;
 
 /// The most digits that are written out: CPython's own limit for the same reason, that it takes quadratic time.

@@ -10,7 +10,8 @@ use serde::de::Visitor;
 
 use super::form::{Call, Form};
 use super::list::Listed;
-use super::read::{Reader, Result, Wanted};
+use super::mismatch::Result;
+use super::read::{Reader, Wanted};
 use crate::pickle::{Graph, NamedAgain, Node, NodeId};
 use crate::python::Kind;
 use crate::python::arrive::{self, Owned, Place, Told};

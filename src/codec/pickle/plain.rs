@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use super::form::Call;
+use super::mismatch::{Mismatch, Result};
 use super::number;
-use super::read::{Mismatch, Reader, Result};
+use super::read::Reader;
 use crate::pickle::Node;
 
 /// `Decimal("1.50")`.

@@ -4,14 +4,13 @@
 //! [`Buffer`](crate::buffer::Buffer) finds its owner by address (see `handoff`). Recursion is bounded by the depth that is
 //! left, and what is walked is paid for (see `tree`), so what is shared a million times is not decoded a million times.
 
-use std::fmt::{self, Display};
-
 use serde::de::value::SeqDeserializer;
-use serde::de::{self, Deserializer, Error as _, Visitor};
+use serde::de::{Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::access::{Elements, Entries, Fields, Parts, UnitVariant, Variant};
 use super::form::Form;
+use super::mismatch::{Mismatch, Result};
 use super::number;
 #[cfg(feature = "arrow")]
 use super::pandas;
@@ -19,33 +18,6 @@ use super::tree::Tree;
 use crate::memory;
 use crate::pickle::{Items, Node, NodeId};
 use crate::python::arrive;
-
-/// Why a pickle does not fit the type.
-#[derive(Debug)]
-pub(super) struct Mismatch(Box<str>);
-
-impl Mismatch {
-    #[cold]
-    pub(super) fn because(reason: impl Display) -> Self {
-        Self(reason.to_string().into())
-    }
-}
-
-impl Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Mismatch {}
-
-impl de::Error for Mismatch {
-    fn custom<T: Display>(reason: T) -> Self {
-        Self::because(reason)
-    }
-}
-
-pub(super) type Result<T> = std::result::Result<T, Mismatch>;
 
 /// One node, to be shown to a visitor.
 #[derive(Clone, Copy)]

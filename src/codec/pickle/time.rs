@@ -7,7 +7,8 @@ use std::fmt;
 
 use super::form::Call;
 use super::list::Listed;
-use super::read::{Mismatch, Reader, Result};
+use super::mismatch::{Mismatch, Result};
+use super::read::Reader;
 use crate::pickle::{Node, NodeId};
 
 /// A `timedelta`: microseconds, of which Python holds up to 86 400 000 000 000 000 000.

@@ -4,8 +4,9 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use super::list::{self, Listed};
+use super::mismatch::Mismatch;
 use super::object::Objects;
-use super::read::{Mismatch, Reader};
+use super::read::Reader;
 use super::zone;
 use crate::array::DType;
 use crate::buffer::Buffer;

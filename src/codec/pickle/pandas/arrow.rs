@@ -7,7 +7,8 @@ use arrow_schema::{DataType, Schema, TimeUnit};
 
 use super::super::form::Call;
 use super::super::list::{Listed, PyArrow};
-use super::super::read::{Mismatch, Reader, Result};
+use super::super::mismatch::{Mismatch, Result};
+use super::super::read::Reader;
 use super::kind::{self, Kind};
 use super::metadata;
 use super::object::{buffer_of, called, count, elements, exactly};

@@ -2,7 +2,8 @@
 
 use super::super::form::Call;
 use super::super::list::{Listed, Pandas};
-use super::super::read::{Mismatch, Reader, Result};
+use super::super::mismatch::{Mismatch, Result};
+use super::super::read::Reader;
 use super::extension;
 use super::numbers::Numbers;
 use super::object::called;

@@ -4,7 +4,8 @@ use arrow_schema::DataType;
 
 use super::super::form::Call;
 use super::super::list::{Listed, Pandas};
-use super::super::read::{Mismatch, Reader, Result};
+use super::super::mismatch::{Mismatch, Result};
+use super::super::read::Reader;
 use super::arrow;
 use super::index;
 use super::numbers::Numbers;

@@ -7,7 +7,8 @@ use serde_json::Value as Json;
 
 use super::super::form::Call;
 use super::super::list::{Listed, Pandas};
-use super::super::read::{Reader, Result};
+use super::super::mismatch::Result;
+use super::super::read::Reader;
 use super::block::{self, Found};
 use super::index::{self, Index};
 use super::labels::{Label, Labels};

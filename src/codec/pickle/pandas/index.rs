@@ -4,7 +4,8 @@ use serde_json::{Value as Json, json};
 
 use super::super::form::Call;
 use super::super::list::{Listed, Pandas};
-use super::super::read::{Mismatch, Reader, Result};
+use super::super::mismatch::{Mismatch, Result};
+use super::super::read::Reader;
 use super::extension;
 use super::frame::Frame;
 use super::labels::Label;

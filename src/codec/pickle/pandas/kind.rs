@@ -7,7 +7,8 @@ use arrow_schema::{DataType, Field, Fields, IntervalUnit, Schema, TimeUnit, Unio
 
 use super::super::form::Call;
 use super::super::list::{Listed, PyArrow};
-use super::super::read::{Mismatch, Reader, Result};
+use super::super::mismatch::{Mismatch, Result};
+use super::super::read::Reader;
 use super::object::{called, count, elements, text};
 use crate::pickle::{Node, NodeId};
 use crate::table::MAX_DEPTH;

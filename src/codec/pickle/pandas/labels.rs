@@ -5,7 +5,8 @@
 use std::fmt::Write as _;
 
 use super::super::list::{Listed, Pandas};
-use super::super::read::{Mismatch, Reader, Result};
+use super::super::mismatch::{Mismatch, Result};
+use super::super::read::Reader;
 use super::index::{parts, range, range_len};
 use super::numbers::Numbers;
 use super::object::{called, elements, entry, needed};

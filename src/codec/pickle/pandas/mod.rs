@@ -32,7 +32,8 @@ mod zone;
 
 use super::form::{Call, Form};
 use super::list::{Listed, Pandas, PyArrow};
-use super::read::{Mismatch, Reader, Result};
+use super::mismatch::{Mismatch, Result};
+use super::read::Reader;
 pub(super) use shown::{Parts, Shown};
 
 /// The table that a call of pandas or pyarrow describes.

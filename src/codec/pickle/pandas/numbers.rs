@@ -4,7 +4,8 @@ use arrow_schema::{DataType, TimeUnit as ArrowUnit};
 
 use super::super::array::Found;
 use super::super::form::Form;
-use super::super::read::{Mismatch, Reader, Result};
+use super::super::mismatch::{Mismatch, Result};
+use super::super::read::Reader;
 use super::object::{buffer, copying};
 use super::piece::{Nulls, Piece, packed};
 use crate::array::{ByteOrder, DType, Kind, TimeStep, TimeUnit};

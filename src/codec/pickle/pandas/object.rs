@@ -2,7 +2,8 @@
 
 use super::super::array::Data;
 use super::super::form::{Call, Form};
-use super::super::read::{Mismatch, Reader, Result};
+use super::super::mismatch::{Mismatch, Result};
+use super::super::read::Reader;
 use crate::buffer::Buffer;
 use crate::handoff;
 use crate::pickle::{Items, Node, NodeId};

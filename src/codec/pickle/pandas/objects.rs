@@ -6,7 +6,8 @@ use arrow_schema::DataType;
 
 use super::super::array::axes;
 use super::super::list::{Listed, Pandas};
-use super::super::read::{Mismatch, Reader, Result};
+use super::super::mismatch::{Mismatch, Result};
+use super::super::read::Reader;
 use super::object::{called, copying, state};
 use super::piece::{Nulls, Piece, packed};
 use crate::buffer::Buffer;

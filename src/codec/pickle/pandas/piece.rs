@@ -3,7 +3,7 @@
 use arrow_schema::{DataType, Field};
 use serde_json::{Value as Json, json};
 
-use super::super::read::{Mismatch, Result};
+use super::super::mismatch::{Mismatch, Result};
 use crate::buffer::Buffer;
 use crate::table::{Column, Slot};
 

@@ -2,7 +2,8 @@
 
 use super::super::form::Call;
 use super::super::list::{Listed, Pandas};
-use super::super::read::{Reader, Result};
+use super::super::mismatch::Result;
+use super::super::read::Reader;
 use super::extension;
 use super::frame::Frame;
 use super::index::Index;

@@ -5,7 +5,7 @@ use serde::de::value::{BorrowedStrDeserializer, SeqDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::super::read::{Mismatch, Result};
+use super::super::mismatch::{Mismatch, Result};
 use crate::buffer::Buffer;
 use crate::handoff;
 use crate::table::{Column, KEYS, Slot, schema_bytes};

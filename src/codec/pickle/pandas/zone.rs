@@ -1,7 +1,8 @@
 //! Time zones by name: those of `datetime`, `zoneinfo` and pytz.
 
 use super::super::list::Listed;
-use super::super::read::{Mismatch, Reader, Result};
+use super::super::mismatch::{Mismatch, Result};
+use super::super::read::Reader;
 use super::super::time;
 use crate::pickle::{Node, NodeId};
 
