@@ -2,9 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use super::Wait;
 use crate::error::{Detail, Error, Result};
 use crate::fork;
+
+/// How long a call may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// As long as `ZMQ_SNDTIMEO` or `ZMQ_RCVTIMEO` says.
+    AsTheSocketSays,
+    Never,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
@@ -57,10 +64,10 @@ pub(super) fn failed(socket: &zmq::Socket, direction: Direction, wait: Wait, err
     let operation = direction.operation();
     let socket_type = || socket.get_socket_type().unwrap_or(zmq::STREAM);
     match error {
-        zmq::Error::EAGAIN if wait == Wait::Never => Detail::WouldBlock { operation }.into(),
+        zmq::Error::EAGAIN if wait == Wait::Never => would_block(direction),
         zmq::Error::EAGAIN => {
             let millis = timeout(socket, direction).unwrap_or(0).max(0);
-            Detail::TimedOut { operation, after: Duration::from_millis(millis as u64) }.into()
+            timed_out(direction, Duration::from_millis(millis as u64))
         }
         zmq::Error::EFSM => Detail::OutOfTurn { socket: socket_type(), operation }.into(),
         zmq::Error::ENOTSUP => {
@@ -74,7 +81,18 @@ pub(super) fn failed(socket: &zmq::Socket, direction: Direction, wait: Wait, err
     }
 }
 
-fn timeout(socket: &zmq::Socket, direction: Direction) -> Result<i32, zmq::Error> {
+#[cold]
+pub(super) fn would_block(direction: Direction) -> Error {
+    Detail::WouldBlock { operation: direction.operation() }.into()
+}
+
+#[cold]
+pub(super) fn timed_out(direction: Direction, after: Duration) -> Error {
+    Detail::TimedOut { operation: direction.operation(), after }.into()
+}
+
+/// The socket's own timeout in milliseconds, -1 for ever.
+pub(super) fn timeout(socket: &zmq::Socket, direction: Direction) -> Result<i32, zmq::Error> {
     match direction {
         Direction::Send => socket.get_sndtimeo(),
         Direction::Receive => socket.get_rcvtimeo(),

@@ -2,8 +2,10 @@
 //!
 //! This floor knows libzmq's calls, errors and options. It refuses to know what a message means: that is the codec's.
 
+mod blocking;
 mod envelope;
 mod guard;
+mod outgoing;
 mod receive;
 mod send;
 mod trace;
@@ -23,7 +25,8 @@ use crate::error::Result;
 use crate::limits::Limits;
 use crate::multipart::Multipart;
 use crate::tracker::Tracker;
-use send::Outgoing;
+use guard::Wait;
+use outgoing::Outgoing;
 use trace::Watch;
 use transfer::{encode_and_send, receive, receive_and_decode, send_owned};
 
@@ -219,7 +222,12 @@ pub trait SocketExt {
     fn send_message_tracked(&self, message: Multipart) -> Result<Tracker> {
         let watch = Watch::start();
         let (tracker, hold) = Tracker::new();
-        let sent = send::send(self.as_zmq(), &Outgoing::tracked(&message, &hold), Wait::AsTheSocketSays, &watch);
+        let sent = blocking::send(
+            self.as_zmq(),
+            &Outgoing::new(&[], &message).held_by(Some(&hold)),
+            Wait::AsTheSocketSays,
+            &watch,
+        );
         match sent {
             Ok(()) => Ok(tracker),
             Err(error) => Err(error.with_payload(Box::new(message))),
@@ -387,12 +395,4 @@ impl SocketExt for zmq::Socket {
     fn as_zmq(&self) -> &zmq::Socket {
         self
     }
-}
-
-/// How long a call may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wait {
-    /// As long as `ZMQ_SNDTIMEO` or `ZMQ_RCVTIMEO` says.
-    AsTheSocketSays,
-    Never,
 }

@@ -3,8 +3,7 @@
 use std::cell::Cell;
 use std::mem;
 
-use super::Wait;
-use super::guard::{self, Deadline, Direction};
+use super::guard::{self, Deadline, Direction, Wait};
 use crate::buffer::Buffer;
 use crate::error::{Detail, Result};
 use crate::frame::{self, RECEIVE_ARENA};
@@ -29,39 +28,54 @@ impl<'s> Incoming<'s> {
         Self { socket, frame: zmq::Message::new(), more: false }
     }
 
-    /// Waits for a message and receives its first frame.
-    pub(super) fn first(&mut self, wait: Wait) -> Result<()> {
+    /// Receives the first frame of a message, if one is there.
+    pub(super) fn try_first(&mut self) -> Result<bool> {
         guard::check_process(self.socket)?;
-        let received = match expect_to_wait(wait) {
-            true => Err(zmq::Error::EAGAIN),
-            false => self.socket.recv(&mut self.frame, zmq::DONTWAIT),
+        let error = match self.receive_now() {
+            Ok(()) => return self.arrived().map(|()| true),
+            Err(error) => error,
         };
-        match received {
-            Ok(()) => {
-                self.more = self.frame.get_more();
-                // a socket that keeps only the last frame never has more
-                if self.more { Ok(()) } else { guard::check_whole(self.socket) }
-            }
-            Err(error) => self.wait_for_first(wait, error),
+        if error == zmq::Error::EAGAIN {
+            // nothing is there, so there is time to look at the socket
+            guard::socket_type(self.socket)?;
+            guard::check_whole(self.socket)?;
+            return Ok(false);
         }
+        Err(guard::failed(self.socket, Direction::Receive, Wait::Never, error))
+    }
+
+    /// Receives the first frame of a message, and waits for it.
+    pub(super) fn first(&mut self, wait: Wait) -> Result<()> {
+        if expect_to_wait(wait) {
+            guard::check_process(self.socket)?;
+        } else if self.try_first()? {
+            return Ok(());
+        }
+        self.wait_for_first(wait)
+    }
+
+    /// Notes whether the first frame is the only one.
+    fn arrived(&mut self) -> Result<()> {
+        self.more = self.frame.get_more();
+        // a socket that keeps only the last frame never has more
+        if self.more { Ok(()) } else { guard::check_whole(self.socket) }
     }
 
     /// Receives the first frame where it was not there at once.
     #[inline(never)]
-    fn wait_for_first(&mut self, wait: Wait, mut error: zmq::Error) -> Result<()> {
-        if let zmq::Error::EAGAIN | zmq::Error::EINTR = error {
-            // nothing is there, so there is time to look at the socket
-            guard::socket_type(self.socket)?;
-            guard::check_whole(self.socket)?;
-            match receive_patiently(self.socket, &mut self.frame, wait)? {
-                Ok(()) => {
-                    self.more = self.frame.get_more();
-                    return Ok(());
-                }
-                Err(failed) => error = failed,
-            }
+    fn wait_for_first(&mut self, wait: Wait) -> Result<()> {
+        if wait == Wait::Never {
+            return Err(guard::would_block(Direction::Receive));
         }
-        Err(guard::failed(self.socket, Direction::Receive, wait, error))
+        guard::socket_type(self.socket)?;
+        guard::check_whole(self.socket)?;
+        match receive_patiently(self.socket, &mut self.frame)? {
+            Ok(()) => {
+                self.more = self.frame.get_more();
+                Ok(())
+            }
+            Err(error) => Err(guard::failed(self.socket, Direction::Receive, wait, error)),
+        }
     }
 
     /// Whether the message is more than this frame.
@@ -73,9 +87,9 @@ impl<'s> Incoming<'s> {
         guard::socket_type(self.socket)
     }
 
-    /// The message as a single frame; `None` when there are more frames, or when the frame is long enough to be shared.
-    pub(super) fn lone_frame(&self) -> Option<&[u8]> {
-        if self.more { None } else { Some(&self.frame[..]).filter(|frame| frame.len() <= RECEIVE_ARENA) }
+    /// The message as a single frame; itself when there are more frames, or when the frame is long enough to be shared.
+    pub(super) fn into_lone_frame(self) -> std::result::Result<zmq::Message, Self> {
+        if self.more || self.frame.len() > RECEIVE_ARENA { Err(self) } else { Ok(self.frame) }
     }
 
     /// Takes a frame that has to be followed by others.
@@ -124,17 +138,24 @@ impl<'s> Incoming<'s> {
 
     /// Receives the next frame of this message.
     fn advance(&mut self) -> Result<()> {
+        match self.receive_now() {
+            Ok(()) => {
+                self.more = self.frame.get_more();
+                Ok(())
+            }
+            Err(error) => {
+                self.more = false;
+                Err(guard::failed(self.socket, Direction::Receive, Wait::Never, error))
+            }
+        }
+    }
+
+    /// Receives a frame without waiting.
+    fn receive_now(&mut self) -> std::result::Result<(), zmq::Error> {
         loop {
             match self.socket.recv(&mut self.frame, zmq::DONTWAIT) {
-                Ok(()) => {
-                    self.more = self.frame.get_more();
-                    return Ok(());
-                }
                 Err(zmq::Error::EINTR) => {}
-                Err(error) => {
-                    self.more = false;
-                    return Err(guard::failed(self.socket, Direction::Receive, Wait::Never, error));
-                }
+                received => return received,
             }
         }
     }
@@ -156,18 +177,13 @@ fn expect_to_wait(wait: Wait) -> bool {
 }
 
 /// Receives a frame, across interruptions, within the socket's own timeout.
-fn receive_patiently(
-    socket: &zmq::Socket,
-    frame: &mut zmq::Message,
-    wait: Wait,
-) -> Result<std::result::Result<(), zmq::Error>> {
+fn receive_patiently(socket: &zmq::Socket, frame: &mut zmq::Message) -> Result<std::result::Result<(), zmq::Error>> {
     if WAITS_LEFT.get() == 0 {
         WAITS_LEFT.set(WAITS);
     }
     let mut deadline = Deadline::start(socket, Direction::Receive)?;
-    let flags = if wait == Wait::Never { zmq::DONTWAIT } else { 0 };
     loop {
-        match socket.recv(frame, flags) {
+        match socket.recv(frame, 0) {
             Err(zmq::Error::EINTR) => deadline.resume()?,
             received => return Ok(received),
         }

@@ -1,100 +1,66 @@
-//! Sending: all frames of a message, or none.
+//! Sending: all frames of a message, or none, and never waiting.
 //!
 //! libzmq sends frame by frame, and a peer can die between two of them. What the calls return then, and the only answer
 //! that is right, was measured for every socket type; the table is in `docs/delivery.md`. The rules:
 //!
 //! * Every frame is sent without waiting. Only a message's first frame is ever waited for: no peer has a part of it then.
+//!   How to wait is for the shells to say: `blocking`, `tokio`.
 //! * Nothing else is done with the socket between two frames: looking at its events would let it change peers unseen.
 //! * `EINTR`: the same frame again.
 //! * `EAGAIN` on a later frame: the peer is gone, and libzmq has thrown away what it had. It swallows what is still to
 //!   come of this message, up to a frame without `SNDMORE`; then the message starts over.
 //! * Success, and the last frame was freed within the call: swallowed unseen. The message starts over as well.
 
-use bytes::Bytes;
-
-use super::Wait;
-use super::guard::{self, Deadline, Direction};
-use super::trace::Watch;
-use crate::buffer::Buffer;
+use super::guard::{self, Direction, Wait};
+use super::outgoing::Outgoing;
 use crate::error::{Detail, Error, Result};
-use crate::frame::{self, Hold};
-use crate::multipart::Multipart;
+use crate::frame;
 
-/// The frames of a message on its way out.
-pub(super) struct Outgoing<'m> {
-    envelope: &'m [&'m [u8]],
-    metadata: Metadata<'m>,
-    buffers: &'m [Buffer],
-    hold: Option<&'m Hold>,
+/// A message that is being sent: what one try knows of those before it.
+pub(super) struct Sending<'s, 'm> {
+    pub(super) socket: &'s zmq::Socket,
+    pub(super) kind: zmq::SocketType,
+    pub(super) outgoing: &'m Outgoing<'m>,
+    pub(super) torn: Torn,
+    /// How often it had to start over.
+    pub(super) restarts: u32,
 }
 
-#[derive(Clone, Copy)]
-enum Metadata<'m> {
-    /// In memory that is used again: copied into the frame.
-    Scratch(&'m [u8]),
-    Shared(&'m Bytes),
+/// What has become of a message at the end of a try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Try {
+    /// Every frame is with libzmq, for one peer.
+    Sent,
+    /// No peer has a part of it, and there is none that takes its first frame.
+    WouldBlock,
 }
 
-impl<'m> Outgoing<'m> {
-    pub(super) fn new(envelope: &'m [&'m [u8]], message: &'m Multipart) -> Self {
-        Self { envelope, metadata: Metadata::Shared(message.metadata()), buffers: message.buffers(), hold: None }
-    }
-
-    pub(super) fn from_scratch(envelope: &'m [&'m [u8]], metadata: &'m [u8], buffers: &'m [Buffer]) -> Self {
-        Self { envelope, metadata: Metadata::Scratch(metadata), buffers, hold: None }
-    }
-
-    /// A message whose frames all keep `hold` alive.
-    pub(super) fn tracked(message: &'m Multipart, hold: &'m Hold) -> Self {
-        Self { hold: Some(hold), ..Self::new(&[], message) }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.envelope.len() + 1 + self.buffers.len()
-    }
-
-    pub(super) fn total_len(&self) -> usize {
-        let envelope: usize = self.envelope.iter().map(|frame| frame.len()).sum();
-        let buffers: usize = self.buffers.iter().map(Buffer::len).sum();
-        envelope + self.metadata().len() + buffers
-    }
-
-    fn metadata(&self) -> &'m [u8] {
-        match self.metadata {
-            Metadata::Scratch(bytes) => bytes,
-            Metadata::Shared(bytes) => bytes,
-        }
-    }
-
-    /// Makes the message for one frame; anew for every attempt, because it is gone even when the attempt fails.
-    fn frame(&self, index: usize) -> zmq::Message {
-        if let Some(envelope) = self.envelope.get(index) {
-            return frame::copied(envelope);
-        }
-        match (index.checked_sub(self.envelope.len() + 1), self.metadata) {
-            (None, Metadata::Scratch(bytes)) => frame::copied(bytes),
-            (None, Metadata::Shared(bytes)) if self.hold.is_none() => frame::carry(bytes),
-            _ => frame::lend(self.bytes(index), self.hold.cloned()),
-        }
-    }
-
-    /// The metadata or a buffer, to be lent.
-    fn bytes(&self, index: usize) -> Bytes {
-        match (index.checked_sub(self.envelope.len() + 1), self.metadata) {
-            (Some(buffer), _) => self.buffers[buffer].as_bytes().clone(),
-            (None, Metadata::Shared(bytes)) => bytes.clone(),
-            (None, Metadata::Scratch(bytes)) => Bytes::copy_from_slice(bytes),
-        }
-    }
-
-    fn flags(&self, index: usize) -> i32 {
-        if index + 1 < self.len() { zmq::SNDMORE } else { 0 }
-    }
+/// What a REQ still believes of a request whose peer died within it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Torn {
+    #[default]
+    No,
+    /// The request was swallowed, and counts as sent.
+    Swallowed,
+    /// It would send the next request without its empty frame. An empty message ends that: a REP drops it unseen.
+    Headless,
 }
 
-/// Sends a message whole.
-pub(super) fn send(socket: &zmq::Socket, outgoing: &Outgoing<'_>, wait: Wait, watch: &Watch) -> Result<()> {
-    if outgoing.metadata().is_empty() && !outgoing.buffers.is_empty() {
+/// How one pass over the frames ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pass {
+    Sent,
+    /// Refused before the last frame: libzmq swallows the rest of the message.
+    Refused,
+    /// Refused at the last frame: libzmq begins a new message.
+    RefusedLast,
+    /// Accepted, and swallowed to the end.
+    Swallowed,
+}
+
+/// Refuses messages that cannot be sent and sockets that cannot send them; the socket's type.
+pub(super) fn check(socket: &zmq::Socket, outgoing: &Outgoing<'_>) -> Result<zmq::SocketType> {
+    if outgoing.lacks_metadata() {
         return Err(Detail::EmptyMetadata.into());
     }
     guard::check_process(socket)?;
@@ -103,16 +69,12 @@ pub(super) fn send(socket: &zmq::Socket, outgoing: &Outgoing<'_>, wait: Wait, wa
         // on other types the option has no effect (zmq_setsockopt(3))
         guard::check_whole(socket)?;
     }
-    // one frame, and a peer that takes it: by far the most of all small messages
-    let is_sent = outgoing.len() == 1 && kind != zmq::REQ && socket.send(outgoing.frame(0), zmq::DONTWAIT).is_ok();
-    let restarts = if is_sent { 0 } else { send_whole(socket, kind, outgoing, wait)? };
-    watch.sent(socket, outgoing, restarts);
-    Ok(())
+    Ok(kind)
 }
 
-#[inline(never)]
-fn send_whole(socket: &zmq::Socket, kind: zmq::SocketType, outgoing: &Outgoing<'_>, wait: Wait) -> Result<u32> {
-    Sending { socket, kind, outgoing, wait, deadline: None }.send_whole(|_| {})
+/// Sends a message of one frame, if it takes no more than that: by far the most of all small messages.
+pub(super) fn send_lone(socket: &zmq::Socket, kind: zmq::SocketType, outgoing: &Outgoing<'_>) -> bool {
+    outgoing.len() == 1 && kind != zmq::REQ && socket.send(outgoing.frame(0), zmq::DONTWAIT).is_ok()
 }
 
 /// Makes a ROUTER say when a peer is not there, instead of dropping what is for it.
@@ -130,100 +92,78 @@ pub(super) fn make_mandatory(socket: &zmq::Socket) -> Result<()> {
     }
 }
 
-struct Sending<'s, 'm> {
-    socket: &'s zmq::Socket,
-    kind: zmq::SocketType,
-    outgoing: &'m Outgoing<'m>,
-    wait: Wait,
-    /// Set at the first wait.
-    deadline: Option<Deadline<'s>>,
-}
+impl<'s, 'm> Sending<'s, 'm> {
+    pub(super) fn new(socket: &'s zmq::Socket, kind: zmq::SocketType, outgoing: &'m Outgoing<'m>) -> Self {
+        Self { socket, kind, outgoing, torn: Torn::No, restarts: 0 }
+    }
 
-/// How one pass over the frames ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pass {
-    Sent,
-    /// Refused before the last frame: libzmq swallows the rest of the message.
-    Refused,
-    /// Refused at the last frame: libzmq begins a new message.
-    RefusedLast,
-    /// Accepted, and swallowed to the end.
-    Swallowed,
-}
-
-impl Sending<'_, '_> {
-    /// Sends the message; returns how often it had to start over. `before` is called with the index of each frame right
-    /// before it is sent, which is where tests let peers die.
-    fn send_whole(&mut self, mut before: impl FnMut(usize)) -> Result<u32> {
-        let mut restarts = 0;
+    /// Sends the message whole, or nothing of it where that would take waiting. `before` is called with the index of each
+    /// frame right before it is sent, which is where tests let peers die.
+    pub(super) fn try_send(&mut self, before: &mut impl FnMut(usize)) -> Result<Try> {
         loop {
             before(0);
-            self.send_first(restarts > 0)?;
-            match self.send_rest(&mut before)? {
-                Pass::Sent => return Ok(restarts),
-                torn => self.abandon(torn)?,
+            if self.try_first()? == Try::WouldBlock {
+                return Ok(Try::WouldBlock);
             }
-            restarts += 1;
+            if self.send_rest(before)? {
+                return Ok(Try::Sent);
+            }
         }
     }
 
-    /// Sends the first frame, and waits for a peer that takes it.
-    fn send_first(&mut self, again: bool) -> Result<()> {
-        match self.kind {
-            zmq::REQ => return self.send_first_request(again),
-            zmq::PAIR => return self.send_first_to_pair(),
-            _ => {}
+    /// Sends what follows the first frame. Where the peer dies meanwhile, brings the socket to where the message can start
+    /// over, and returns `false`.
+    pub(super) fn send_rest(&mut self, before: &mut impl FnMut(usize)) -> Result<bool> {
+        let pass = self.send_later_frames(before)?;
+        if pass != Pass::Sent {
+            self.abandon(pass)?;
+            self.restarts += 1;
+        }
+        Ok(pass == Pass::Sent)
+    }
+
+    fn try_first(&mut self) -> Result<Try> {
+        let mut sent = match self.kind {
+            zmq::REQ => self.try_first_of_request()?,
+            _ => self.send_now(0),
+        };
+        if (self.kind, sent) == (zmq::PAIR, Err(zmq::Error::EAGAIN)) {
+            // it lets go of a dead peer, and lets in the next one, only when it is looked at
+            self.look()?;
+            sent = self.send_now(0);
+        }
+        match sent {
+            Ok(()) => Ok(Try::Sent),
+            Err(zmq::Error::EAGAIN) => Ok(Try::WouldBlock),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// A REQ sends an empty frame of its own before the first one.
+    fn try_first_of_request(&mut self) -> Result<Result<(), zmq::Error>> {
+        // libzmq hears of dead peers now, and not between its own frame and ours
+        self.look()?;
+        if self.torn == Torn::Headless {
+            match self.send_now_with(zmq::Message::new, 0) {
+                Ok(()) => self.torn = Torn::Swallowed,
+                error => return Ok(error),
+            }
+            self.look()?;
         }
         let mut sent = self.send_now(0);
-        while sent == Err(zmq::Error::EAGAIN) && self.may_wait()? {
-            // libzmq does the waiting: it wakes up for exactly the right events, where polling a ROUTER or an XPUB for
-            // output would spin; and no peer has a part of this message, so there is nothing that waiting could tear
-            sent = self.socket.send(self.outgoing.frame(0), self.outgoing.flags(0));
-            match sent {
-                Err(zmq::Error::EINTR) => sent = Err(zmq::Error::EAGAIN),
-                _ => break,
-            }
+        if self.torn == Torn::Swallowed && sent == Err(zmq::Error::EFSM) {
+            // this is how a REQ is told to forget about the reply
+            self.set_relaxed(true)?;
+            sent = self.send_now(0);
+            self.set_relaxed(false)?;
         }
-        sent.map_err(|error| self.failed(error))
+        if sent.is_ok() {
+            self.torn = Torn::No;
+        }
+        Ok(sent)
     }
 
-    /// A REQ sends an empty frame of its own before the first one, so even there a wait inside libzmq could tear.
-    fn send_first_request(&mut self, again: bool) -> Result<()> {
-        loop {
-            // libzmq hears of dead peers now, and not between its own frame and ours
-            self.look()?;
-            let mut sent = self.send_now(0);
-            if again && sent == Err(zmq::Error::EFSM) {
-                // the request that was swallowed counts as sent: this is how a REQ is told to forget about its reply
-                self.set_relaxed(true)?;
-                sent = self.send_now(0);
-                self.set_relaxed(false)?;
-            }
-            match sent {
-                Err(zmq::Error::EAGAIN) if self.may_wait()? => self.wait_for_peer()?,
-                sent => return sent.map_err(|error| self.failed(error)),
-            }
-        }
-    }
-
-    /// A PAIR lets go of a dead peer, and lets in the next one, only when it is looked at: waiting inside libzmq would be
-    /// for ever.
-    fn send_first_to_pair(&mut self) -> Result<()> {
-        loop {
-            let sent = self.send_now(0);
-            if sent != Err(zmq::Error::EAGAIN) {
-                return sent.map_err(|error| self.failed(error));
-            }
-            let may_wait = self.may_wait()?;
-            self.look()?;
-            if !may_wait {
-                return Err(self.failed(zmq::Error::EAGAIN));
-            }
-            self.wait_for_peer()?;
-        }
-    }
-
-    fn send_rest(&self, before: &mut impl FnMut(usize)) -> Result<Pass> {
+    fn send_later_frames(&self, before: &mut impl FnMut(usize)) -> Result<Pass> {
         let last = self.outgoing.len() - 1;
         for index in 1..last {
             before(index);
@@ -250,7 +190,7 @@ impl Sending<'_, '_> {
         let send = |message: zmq::Message| self.socket.send(message, zmq::DONTWAIT);
         let bytes = self.outgoing.bytes(last);
         let (swallowed, sent) = loop {
-            let (swallowed, sent) = frame::was_swallowed(bytes.clone(), self.outgoing.hold.cloned(), send);
+            let (swallowed, sent) = frame::was_swallowed(bytes.clone(), self.outgoing.hold(), send);
             if sent != Err(zmq::Error::EINTR) {
                 break (swallowed, sent);
             }
@@ -264,26 +204,16 @@ impl Sending<'_, '_> {
         }
     }
 
-    /// Brings the socket to where a message can start over.
-    fn abandon(&mut self, torn: Pass) -> Result<()> {
-        match (torn, self.kind) {
+    /// Brings the socket to where the message can start over.
+    fn abandon(&mut self, pass: Pass) -> Result<()> {
+        if let (Pass::Refused, zmq::PUSH | zmq::DEALER | zmq::REQ) = (pass, self.kind) {
             // swallowed, and the end of what is swallowed
-            (Pass::Refused, zmq::PUSH | zmq::DEALER | zmq::REQ) => {
-                self.send_now_with(zmq::Message::new, 0).map_err(|error| self.failed(error))
-            }
-            // A REQ still believes to be within a request, and would send the next one without its empty frame. An empty
-            // message ends that: a REP drops it unseen.
-            (Pass::RefusedLast, zmq::REQ) => loop {
-                match self.send_now_with(zmq::Message::new, 0) {
-                    Err(zmq::Error::EAGAIN) if self.may_wait()? => {
-                        self.wait_for_peer().map_err(|_| Error::new(Detail::RequestTorn))?;
-                    }
-                    Err(zmq::Error::EAGAIN) => return Err(Detail::RequestTorn.into()),
-                    sent => return sent.map_err(|error| self.failed(error)),
-                }
-            },
-            _ => Ok(()),
+            self.send_now_with(zmq::Message::new, 0).map_err(|error| self.failed(error))?;
         }
+        if self.kind == zmq::REQ {
+            self.torn = if pass == Pass::RefusedLast { Torn::Headless } else { Torn::Swallowed };
+        }
+        Ok(())
     }
 
     /// Sends a frame without waiting.
@@ -300,28 +230,6 @@ impl Sending<'_, '_> {
         }
     }
 
-    /// Whether there is time left to wait; readies the socket's own timeout for that.
-    fn may_wait(&mut self) -> Result<bool> {
-        if self.wait == Wait::Never {
-            return Ok(false);
-        }
-        match &mut self.deadline {
-            None => self.deadline = Some(Deadline::start(self.socket, Direction::Send)?),
-            Some(deadline) => deadline.resume()?,
-        }
-        Ok(self.deadline.as_ref().is_some_and(|deadline| deadline.left() != Some(0)))
-    }
-
-    /// Waits until some peer takes a frame, or the time is up.
-    fn wait_for_peer(&self) -> Result<()> {
-        let left = self.deadline.as_ref().and_then(Deadline::left).map_or(-1, i64::from);
-        match self.socket.poll(zmq::POLLOUT, left) {
-            Ok(0) => Err(self.failed(zmq::Error::EAGAIN)),
-            Ok(_) | Err(zmq::Error::EINTR) => Ok(()),
-            Err(error) => Err(self.failed(error)),
-        }
-    }
-
     /// Lets libzmq act on what it has heard of its peers.
     fn look(&self) -> Result<()> {
         match self.socket.get_events() {
@@ -334,20 +242,15 @@ impl Sending<'_, '_> {
         self.socket.set_req_relaxed(relaxed).map_err(|error| guard::transport("set ZMQ_REQ_RELAXED", error))
     }
 
-    fn failed(&self, error: zmq::Error) -> Error {
+    pub(super) fn failed(&self, error: zmq::Error) -> Error {
         match error {
             zmq::Error::EHOSTUNREACH => self.unreachable(),
-            error => {
-                // so that the text names the socket's own timeout, not what was left of it
-                self.deadline.iter().for_each(Deadline::restore);
-                guard::failed(self.socket, Direction::Send, self.wait, error)
-            }
+            error => guard::failed(self.socket, Direction::Send, Wait::Never, error),
         }
     }
 
     fn unreachable(&self) -> Error {
-        let peer = self.outgoing.envelope.first().copied().unwrap_or_default();
-        Error::new(Detail::Unreachable { peer: format!("\"{}\"", peer.escape_ascii()) })
+        Error::new(Detail::Unreachable { peer: format!("\"{}\"", self.outgoing.peer().escape_ascii()) })
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use tracing::Level;
 
 use super::Envelope;
-use super::send::Outgoing;
+use super::outgoing::Outgoing;
 use crate::memory;
 
 /// What has to be noted before a message is encoded or waited for; empty when nobody listens.
@@ -17,13 +17,13 @@ impl Watch {
         Self(listens.then(|| (Instant::now(), memory::copied_bytes())))
     }
 
-    pub(super) fn sent(&self, socket: &zmq::Socket, outgoing: &Outgoing<'_>, restarts: u32) {
+    pub(super) fn sent(&self, kind: zmq::SocketType, outgoing: &Outgoing<'_>, restarts: u32) {
         let Some((started, copied)) = self.0 else { return };
         let (frames, bytes) = (outgoing.len(), outgoing.total_len());
         tracing::event!(
             target: "outband",
             Level::DEBUG,
-            socket = ?socket.get_socket_type().ok(),
+            socket = ?Some(kind),
             frames,
             bytes,
             copied = memory::copied_bytes().wrapping_sub(copied),
@@ -33,14 +33,19 @@ impl Watch {
         );
     }
 
-    /// `frames` and `bytes` are those of the message, without its envelope.
-    pub(super) fn received(&self, socket: &zmq::Socket, envelope: &Envelope, frames: usize, bytes: usize) {
+    /// `size` is the number of the message's frames and their length, without the envelope.
+    pub(super) fn received(
+        &self,
+        kind: impl FnOnce() -> Option<zmq::SocketType>,
+        envelope: &Envelope,
+        size: (usize, usize),
+    ) {
         let Some((started, copied)) = self.0 else { return };
-        let (frames, bytes) = (envelope.size().0 + frames, envelope.size().1 + bytes);
+        let (frames, bytes) = (envelope.size().0 + size.0, envelope.size().1 + size.1);
         tracing::event!(
             target: "outband",
             Level::DEBUG,
-            socket = ?socket.get_socket_type().ok(),
+            socket = ?kind(),
             frames,
             bytes,
             copied = memory::copied_bytes().wrapping_sub(copied),

@@ -1,9 +1,11 @@
 //! One message through one socket: encode and send, receive and decode.
 
+use super::Envelope;
+use super::blocking;
+use super::guard::Wait;
+use super::outgoing::Outgoing;
 use super::receive::Incoming;
-use super::send::{self, Outgoing};
 use super::trace::Watch;
-use super::{Envelope, Wait};
 use crate::codec::{Decode, Encode};
 use crate::error::Result;
 use crate::limits::Limits;
@@ -22,29 +24,76 @@ pub(super) fn encode_and_send<T: ?Sized, C: Encode<T>>(
         let buffers = codec.encode_into(value, metadata)?;
         if scratch::is_long(metadata) {
             let message = Multipart::new(scratch::freeze(metadata), buffers);
-            return send::send(socket, &Outgoing::new(envelope, &message), wait, &watch);
+            return blocking::send(socket, &Outgoing::new(envelope, &message), wait, &watch);
         }
-        send::send(socket, &Outgoing::from_scratch(envelope, metadata, &buffers), wait, &watch)
+        blocking::send(socket, &Outgoing::from_scratch(envelope, metadata, &buffers), wait, &watch)
     })
 }
 
 pub(super) fn send_owned(socket: &zmq::Socket, message: Multipart, envelope: &[&[u8]], wait: Wait) -> Result<()> {
     let watch = Watch::start();
-    send::send(socket, &Outgoing::new(envelope, &message), wait, &watch)
+    blocking::send(socket, &Outgoing::new(envelope, &message), wait, &watch)
         .map_err(|error| error.with_payload(Box::new(message)))
 }
 
 /// Takes the frames before the metadata off the front of a message.
 pub(super) type Open = fn(&mut Incoming<'_>) -> Result<Envelope>;
 
+/// A message that is off the socket and not decoded yet.
+pub(super) enum Taken {
+    /// A single short frame, where libzmq put it.
+    Lone(zmq::Message),
+    Whole(Multipart),
+}
+
+impl Taken {
+    /// The number of its frames, and their length.
+    pub(super) fn size(&self) -> (usize, usize) {
+        match self {
+            Self::Lone(frame) => (1, frame.len()),
+            Self::Whole(message) => (1 + message.buffers().len(), message.total_len()),
+        }
+    }
+
+    pub(super) fn decode<T, C: Decode<T>>(self, codec: &C) -> Result<T> {
+        match self {
+            Self::Lone(frame) => codec.decode_frame(&frame),
+            Self::Whole(message) => codec.decode(message),
+        }
+    }
+}
+
+/// Takes all frames off the socket, whose first one is in hand. A message that is refused is taken off all the same.
+pub(super) fn take_whole(mut incoming: Incoming<'_>, limits: &Limits, open: Open) -> Result<(Envelope, Multipart)> {
+    let taken = open(&mut incoming).and_then(|envelope| Ok((envelope, incoming.message(limits)?)));
+    incoming.finish();
+    taken
+}
+
+/// As [`take_whole`], for a message that is going to be decoded.
+pub(super) fn take(mut incoming: Incoming<'_>, limits: &Limits, open: Open) -> Result<(Envelope, Taken)> {
+    let opened = open(&mut incoming);
+    if opened.is_err() {
+        incoming.finish();
+    }
+    let envelope = opened?;
+    match incoming.into_lone_frame() {
+        Ok(frame) => Ok((envelope, Taken::Lone(frame))),
+        Err(mut rest) => {
+            let message = rest.message(limits);
+            rest.finish();
+            Ok((envelope, Taken::Whole(message?)))
+        }
+    }
+}
+
 pub(super) fn receive(socket: &zmq::Socket, limits: &Limits, wait: Wait, open: Open) -> Result<(Envelope, Multipart)> {
     let watch = Watch::start();
     let mut incoming = Incoming::on(socket);
     incoming.first(wait)?;
-    let received = open(&mut incoming).and_then(|envelope| Ok((envelope, incoming.message(limits)?)));
-    incoming.finish();
-    let (envelope, message) = received?;
-    watch.received(socket, &envelope, 1 + message.buffers().len(), message.total_len());
+    let (envelope, message) = take_whole(incoming, limits, open)?;
+    let size = (1 + message.buffers().len(), message.total_len());
+    watch.received(|| socket.get_socket_type().ok(), &envelope, size);
     Ok((envelope, message))
 }
 
@@ -57,17 +106,9 @@ pub(super) fn receive_and_decode<T, C: Decode<T>>(
     let watch = Watch::start();
     let mut incoming = Incoming::on(socket);
     incoming.first(wait)?;
-    let opened = open(&mut incoming);
-    if let (Ok(envelope), Some(frame)) = (&opened, incoming.lone_frame()) {
-        let value = codec.decode_frame(frame);
-        watch.received(socket, envelope, 1, frame.len());
-        return Ok((opened?, value?));
-    }
-    let received = opened.and_then(|envelope| Ok((envelope, incoming.message(&codec.limits())?)));
-    incoming.finish();
-    let (envelope, message) = received?;
-    let (frames, bytes) = (1 + message.buffers().len(), message.total_len());
-    let value = codec.decode(message);
-    watch.received(socket, &envelope, frames, bytes);
+    let (envelope, taken) = take(incoming, &codec.limits(), open)?;
+    let size = taken.size();
+    let value = taken.decode(codec);
+    watch.received(|| socket.get_socket_type().ok(), &envelope, size);
     Ok((envelope, value?))
 }

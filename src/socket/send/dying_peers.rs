@@ -13,7 +13,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::buffer::Buffer;
+use crate::multipart::Multipart;
 use crate::socket::SocketExt;
+use crate::socket::blocking::Blocking;
 
 const TRANSPORTS: [&str; 3] = ["inproc", "ipc", "tcp"];
 const LONG: i32 = 10_000;
@@ -199,11 +202,11 @@ fn send_hooked(
     socket: &zmq::Socket,
     envelope: &[&[u8]],
     message: &Multipart,
-    before: impl FnMut(usize),
+    mut before: impl FnMut(usize),
 ) -> Result<u32> {
     let kind = guard::socket_type(socket).unwrap();
     let outgoing = Outgoing::new(envelope, message);
-    Sending { socket, kind, outgoing: &outgoing, wait: Wait::AsTheSocketSays, deadline: None }.send_whole(before)
+    Blocking::new(Sending::new(socket, kind, &outgoing), Wait::AsTheSocketSays).send_whole(&mut before)
 }
 
 /// Calls `act` the first time frame `position` is about to be sent.

@@ -1,0 +1,94 @@
+//! `Outgoing`: the frames of a message on its way out.
+
+use bytes::Bytes;
+
+use crate::buffer::Buffer;
+use crate::frame::{self, Hold};
+use crate::multipart::Multipart;
+
+/// The frames of a message on its way out.
+pub(super) struct Outgoing<'m> {
+    envelope: &'m [&'m [u8]],
+    metadata: Metadata<'m>,
+    buffers: &'m [Buffer],
+    hold: Option<&'m Hold>,
+}
+
+#[derive(Clone, Copy)]
+enum Metadata<'m> {
+    /// In memory that is used again: copied into the frame.
+    Scratch(&'m [u8]),
+    Shared(&'m Bytes),
+}
+
+impl<'m> Outgoing<'m> {
+    pub(super) fn new(envelope: &'m [&'m [u8]], message: &'m Multipart) -> Self {
+        Self { envelope, metadata: Metadata::Shared(message.metadata()), buffers: message.buffers(), hold: None }
+    }
+
+    pub(super) fn from_scratch(envelope: &'m [&'m [u8]], metadata: &'m [u8], buffers: &'m [Buffer]) -> Self {
+        Self { envelope, metadata: Metadata::Scratch(metadata), buffers, hold: None }
+    }
+
+    /// The message with frames that all keep `hold` alive.
+    pub(super) fn held_by(self, hold: Option<&'m Hold>) -> Self {
+        Self { hold, ..self }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.envelope.len() + 1 + self.buffers.len()
+    }
+
+    pub(super) fn total_len(&self) -> usize {
+        let envelope: usize = self.envelope.iter().map(|frame| frame.len()).sum();
+        let buffers: usize = self.buffers.iter().map(Buffer::len).sum();
+        envelope + self.metadata().len() + buffers
+    }
+
+    /// Whether this could not be told from a message that begins with a delimiter.
+    pub(super) fn lacks_metadata(&self) -> bool {
+        self.metadata().is_empty() && !self.buffers.is_empty()
+    }
+
+    /// What every frame keeps alive.
+    pub(super) fn hold(&self) -> Option<Hold> {
+        self.hold.cloned()
+    }
+
+    /// The first frame: where there is an envelope, the topic or the routing id.
+    pub(super) fn peer(&self) -> &'m [u8] {
+        self.envelope.first().copied().unwrap_or_default()
+    }
+
+    fn metadata(&self) -> &'m [u8] {
+        match self.metadata {
+            Metadata::Scratch(bytes) => bytes,
+            Metadata::Shared(bytes) => bytes,
+        }
+    }
+
+    /// Makes the message for one frame; anew for every attempt, because it is gone even when the attempt fails.
+    pub(super) fn frame(&self, index: usize) -> zmq::Message {
+        if let Some(envelope) = self.envelope.get(index) {
+            return frame::copied(envelope);
+        }
+        match (index.checked_sub(self.envelope.len() + 1), self.metadata) {
+            (None, Metadata::Scratch(bytes)) => frame::copied(bytes),
+            (None, Metadata::Shared(bytes)) if self.hold.is_none() => frame::carry(bytes),
+            _ => frame::lend(self.bytes(index), self.hold.cloned()),
+        }
+    }
+
+    /// The metadata or a buffer, to be lent.
+    pub(super) fn bytes(&self, index: usize) -> Bytes {
+        match (index.checked_sub(self.envelope.len() + 1), self.metadata) {
+            (Some(buffer), _) => self.buffers[buffer].as_bytes().clone(),
+            (None, Metadata::Shared(bytes)) => bytes.clone(),
+            (None, Metadata::Scratch(bytes)) => Bytes::copy_from_slice(bytes),
+        }
+    }
+
+    pub(super) fn flags(&self, index: usize) -> i32 {
+        if index + 1 < self.len() { zmq::SNDMORE } else { 0 }
+    }
+}
