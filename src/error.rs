@@ -167,7 +167,7 @@ pub(crate) fn excerpt(text: impl fmt::Display) -> String {
 /// Every way in which this crate fails. Private: the public face is [`ErrorKind`] and the text.
 #[derive(Debug)]
 #[cfg_attr(
-    not(all(feature = "arrow", feature = "protobuf", feature = "zlib")),
+    not(all(feature = "arrow", feature = "protobuf", feature = "tokio", feature = "zlib")),
     allow(dead_code, reason = "of codecs and formats that were not compiled in")
 )]
 pub(crate) enum Detail {
@@ -175,6 +175,7 @@ pub(crate) enum Detail {
     Unserializable { reason: String },
     Conflated,
     RawSocket,
+    NoRuntime,
     NoSuchDirection { socket: zmq::SocketType, operation: &'static str, use_instead: &'static str },
     OutOfTurn { socket: zmq::SocketType, operation: &'static str },
     Forked { created: u32, current: u32 },
@@ -238,7 +239,7 @@ impl Detail {
             Unserializable { .. } | Conflated | RawSocket | NoSuchDirection { .. } | OutOfTurn { .. } => {
                 ErrorKind::Caller
             }
-            Forked { .. } | CastLength { .. } | CastAlignment { .. } | EmptyMetadata => ErrorKind::Caller,
+            NoRuntime | Forked { .. } | CastLength { .. } | CastAlignment { .. } | EmptyMetadata => ErrorKind::Caller,
             NotCompiledIn { .. } | NothingToBorrow { .. } | ArrayMisfit { .. } | TableMisfit { .. } => {
                 ErrorKind::Caller
             }
@@ -268,6 +269,7 @@ impl fmt::Display for Detail {
             Unserializable { reason } => write!(f, "the value does not serialize: {reason}"),
             Conflated => f.write_str("the socket has ZMQ_CONFLATE set, which keeps only the last frame of a message"),
             RawSocket => f.write_str("a STREAM socket moves raw bytes, not messages"),
+            NoRuntime => f.write_str("an AsyncSocket is made within a tokio runtime, and there is none here"),
             NoSuchDirection { socket, operation, use_instead } => {
                 write!(f, "a {socket:?} socket cannot {operation}: {use_instead}")
             }

@@ -52,6 +52,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use limits::Limits;
 pub use multipart::Multipart;
 pub use pool::{BufferMut, BufferPool};
+#[cfg(feature = "tokio")]
+pub use socket::{AsyncSocket, MessageSink, Messages, ObjectSink, Objects};
 pub use socket::{Envelope, SocketExt};
 #[cfg(feature = "arrow")]
 pub use table::{Table, serde_table};

@@ -8,6 +8,8 @@ mod guard;
 mod outgoing;
 mod receive;
 mod send;
+#[cfg(feature = "tokio")]
+mod tokio;
 mod trace;
 mod transfer;
 
@@ -15,6 +17,8 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "tokio")]
+pub use self::tokio::{AsyncSocket, MessageSink, Messages, ObjectSink, Objects};
 pub use envelope::Envelope;
 
 use crate::array::Array;

@@ -1,0 +1,360 @@
+//! The async shell: whole messages on tokio.
+//!
+//! This floor knows when to try and how to wait for the next try. What a try is, and what of a message is on the socket
+//! when it ends, is the try core's, which the blocking shell has as well: nothing here sends or receives a frame.
+
+mod address;
+mod message;
+mod object;
+mod sink;
+mod stream;
+mod waiter;
+mod waiting;
+
+use std::fmt;
+use std::future::poll_fn;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::runtime::Handle;
+
+pub use sink::{MessageSink, ObjectSink};
+pub use stream::{Messages, Objects};
+
+use super::envelope::Envelope;
+use super::guard::{self, Direction};
+use super::outgoing::Outgoing;
+use super::receive::Incoming;
+use super::send::{self, Sending, Torn, Try};
+use super::trace::Watch;
+use super::transfer::{self, Open, Taken};
+use crate::codec::{Decode, Encode};
+use crate::error::{Detail, Error, Result};
+use crate::frame::Hold;
+use crate::limits::Limits;
+use crate::multipart::Multipart;
+use crate::scratch;
+use waiter::Waiter;
+use waiting::Waiting;
+
+/// Sends and receives objects on a `zmq::Socket` from the tasks of a tokio runtime.
+///
+/// The methods are those of [`SocketExt`](crate::SocketExt), by the same names and with the same errors; those that may wait are `async`.
+/// All take `&self`, and an `AsyncSocket` is `Send` and `Sync`: a task that sends and one that receives share it in an
+/// [`Arc`]. [`messages`](Self::messages) and [`objects`](Self::objects) are streams,
+/// [`message_sink`](Self::message_sink) and [`object_sink`](Self::object_sink) are sinks.
+///
+/// **Nothing is copied** that the blocking methods do not copy: libzmq gets the frames themselves.
+///
+/// **A future that is dropped has done nothing or all.** A message is given to libzmq whole within one poll, and the
+/// future is done with that poll; likewise a message is taken off the socket whole, by the very poll that returns it. So
+/// `select!` and timeouts around any of these futures lose nothing, tear nothing and send nothing twice. What was to be
+/// sent is dropped with its future.
+///
+/// **Waiting.** At the high-water mark a send waits, while other tasks run. `ZMQ_SNDTIMEO` and `ZMQ_RCVTIMEO` are
+/// honoured; libzmq's default is for ever. With several tasks on one socket each keeps the order of its own messages.
+///
+/// # Panics
+///
+/// Where a runtime was built without its I/O driver, [`new`](Self::new) panics. Without its timer does a wait that has an
+/// end, or that is for room on a ROUTER or an XPUB. `#[tokio::main]` and `enable_all` have both.
+///
+/// # Examples
+///
+/// ```
+/// use outband::{AsyncSocket, Buffer};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let context = zmq::Context::new();
+/// let (client, server) = (context.socket(zmq::REQ)?, context.socket(zmq::REP)?);
+/// server.bind("inproc://sum")?;
+/// client.connect("inproc://sum")?;
+/// let (client, server) = (AsyncSocket::new(client)?, AsyncSocket::new(server)?);
+///
+/// let serving = tokio::spawn(async move {
+///     let bytes: Buffer = server.recv_obj().await?;
+///     server.send_obj(&bytes.iter().map(|&byte| u64::from(byte)).sum::<u64>()).await
+/// });
+/// client.send_obj(&Buffer::from_vec(vec![2_u8; 100_000])).await?;
+/// let sum: u64 = client.recv_obj().await?;
+/// assert_eq!(sum, 200_000);
+/// serving.await??;
+/// # Ok(())
+/// # }
+/// ```
+pub struct AsyncSocket {
+    /// Before the socket, because fields are dropped in order: the runtime has to let go of the descriptor while it is the
+    /// socket's still.
+    descriptor: AsyncFd<Descriptor>,
+    /// Locked for calls that do not wait, and never while a value is encoded or decoded.
+    inner: Mutex<Inner>,
+    kind: zmq::SocketType,
+    waiting: Arc<Waiting>,
+    /// What the runtime wakes: all that are waiting.
+    everyone: Waker,
+}
+
+/// `ZMQ_FD`: turns readable when libzmq has news for the socket.
+struct Descriptor(RawFd);
+
+impl AsRawFd for Descriptor {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0
+    }
+}
+
+/// Whether a task that has used the socket is itself among those that wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seated {
+    No,
+    Yes,
+}
+
+struct Inner {
+    socket: zmq::Socket,
+    /// What the last send left on a REQ.
+    torn: Torn,
+}
+
+impl AsyncSocket {
+    /// Takes a socket into the runtime that this is called in.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Caller` outside of a runtime, and for a STREAM socket or one that came through a fork; kind `Transport` when
+    /// the runtime does not take the socket's descriptor.
+    pub fn new(socket: zmq::Socket) -> Result<Self> {
+        guard::check_process(&socket)?;
+        let kind = guard::socket_type(&socket)?;
+        if Handle::try_current().is_err() {
+            return Err(Detail::NoRuntime.into());
+        }
+        let descriptor = socket.get_fd().map_err(|error| guard::transport("read ZMQ_FD", error))?;
+        #[allow(
+            deprecated,
+            reason = "what its unsafe successor asks for holds: the descriptor is open for as long as the socket, \
+            which is a field after it and so dropped later"
+        )]
+        let descriptor = AsyncFd::try_with_interest(Descriptor(descriptor), Interest::READABLE)
+            .map_err(|error| Error::io("give the socket to the runtime", error.into()))?;
+        let waiting = Arc::new(Waiting::default());
+        let everyone = Waker::from(waiting.clone());
+        let inner = Mutex::new(Inner { socket, torn: Torn::No });
+        Ok(Self { descriptor, inner, kind, waiting, everyone })
+    }
+
+    /// Gives the socket back, for blocking use or for another runtime.
+    pub fn into_inner(self) -> zmq::Socket {
+        drop(self.descriptor);
+        self.inner.into_inner().unwrap_or_else(PoisonError::into_inner).socket
+    }
+
+    /// Lends the socket, to bind and connect it and to set its options.
+    ///
+    /// Other tasks that use the socket meanwhile hold up their threads, so `act` must not wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let socket = outband::AsyncSocket::new(zmq::Context::new().socket(zmq::PULL)?)?;
+    /// socket.with_socket(|socket| socket.bind("tcp://127.0.0.1:*"))?;
+    /// let endpoint = socket.with_socket(|socket| socket.get_last_endpoint())?;
+    /// assert!(endpoint.unwrap().starts_with("tcp://127.0.0.1:"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_socket<R>(&self, act: impl FnOnce(&zmq::Socket) -> R) -> R {
+        let inner = self.lock();
+        let done = act(&inner.socket);
+        self.tell_others(&inner, true, Seated::No);
+        done
+    }
+
+    /// What is in there is consistent whenever the lock is free: a panic cannot leave a message half sent.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether libzmq says when there is room. A ROUTER and an XPUB always claim to have some, because it depends on the
+    /// message.
+    fn tells_of_room(&self) -> bool {
+        !matches!(self.kind, zmq::ROUTER | zmq::XPUB)
+    }
+
+    /// Wakes the tasks that wait for what is possible now: any use of the socket may have taken in the news that they wait
+    /// for, and the descriptor stays silent then. `has_heard_all` is whether that was certain.
+    fn tell_others(&self, inner: &Inner, has_heard_all: bool, seated: Seated) {
+        if self.waiting.count() <= seated as usize {
+            return;
+        }
+        // a socket that has nothing to say any more fails whatever waits
+        let events = inner.socket.get_events().unwrap_or(zmq::POLLIN | zmq::POLLOUT);
+        if events.contains(zmq::POLLIN) {
+            self.waiting.wake(Some(Direction::Receive));
+        }
+        if events.contains(zmq::POLLOUT) && (self.tells_of_room() || has_heard_all) {
+            self.waiting.wake(Some(Direction::Send));
+        }
+    }
+
+    /// Sends a message if that takes no waiting.
+    fn try_send(&self, outgoing: &Outgoing<'_>, watch: &Watch) -> Result<bool> {
+        let mut restarts = 0;
+        let mut inner = self.lock();
+        let tried = inner.try_send(outgoing, &mut restarts);
+        self.tell_others(&inner, false, Seated::No);
+        drop(inner);
+        let is_sent = tried? == Try::Sent;
+        if is_sent {
+            watch.sent(self.kind, outgoing, restarts);
+        }
+        Ok(is_sent)
+    }
+
+    /// Sends a message whole.
+    async fn deliver(&self, message: &Multipart, envelope: &[&[u8]], hold: Option<&Hold>, watch: &Watch) -> Result<()> {
+        let (mut waiter, mut restarts) = (Waiter::new(self, Direction::Send), 0);
+        let attempt = poll_fn(|context| {
+            waiter.poll(context, |inner| {
+                let outgoing = Outgoing::new(envelope, message).held_by(hold);
+                Ok(match inner.try_send(&outgoing, &mut restarts)? {
+                    Try::Sent => Some(()),
+                    Try::WouldBlock => None,
+                })
+            })
+        });
+        attempt.await?;
+        watch.sent(self.kind, &Outgoing::new(envelope, message), restarts);
+        Ok(())
+    }
+
+    /// Sends a message whole; a failed send gives it back.
+    async fn send_owned(&self, message: Multipart, envelope: &[&[u8]]) -> Result<()> {
+        let watch = Watch::start();
+        let sent = self.deliver(&message, envelope, None, &watch).await;
+        sent.map_err(|error| error.with_payload(Box::new(message)))
+    }
+
+    async fn encode_and_send<T: ?Sized, C: Encode<T>>(&self, codec: &C, value: &T, envelope: &[&[u8]]) -> Result<()> {
+        let watch = Watch::start();
+        tokio::task::coop::consume_budget().await;
+        match self.encode_and_try(codec, value, envelope, &watch)? {
+            None => Ok(()),
+            Some(message) => self.deliver(&message, envelope, None, &watch).await,
+        }
+    }
+
+    /// Encodes a value and sends it if that takes no waiting; else the message.
+    fn encode_and_try<T: ?Sized, C: Encode<T>>(
+        &self,
+        codec: &C,
+        value: &T,
+        envelope: &[&[u8]],
+        watch: &Watch,
+    ) -> Result<Option<Multipart>> {
+        scratch::with(|metadata| {
+            let buffers = codec.encode_into(value, metadata)?;
+            if !scratch::is_long(metadata) {
+                let outgoing = Outgoing::from_scratch(envelope, metadata, &buffers);
+                if self.try_send(&outgoing, watch)? {
+                    return Ok(None);
+                }
+                return Ok(Some(Multipart::new(scratch::freeze(metadata), buffers)));
+            }
+            let message = Multipart::new(scratch::freeze(metadata), buffers);
+            let is_sent = self.try_send(&Outgoing::new(envelope, &message), watch)?;
+            Ok(Some(message).filter(|_| !is_sent))
+        })
+    }
+
+    async fn receive(&self, limits: &Limits, open: Open) -> Result<(Envelope, Multipart)> {
+        let watch = Watch::start();
+        let mut waiter = Waiter::new(self, Direction::Receive);
+        let received = poll_fn(|context| waiter.poll(context, |inner| inner.try_receive(limits, open))).await;
+        self.received(received, &watch)
+    }
+
+    /// Receives a message if one is there.
+    fn try_receive(&self, limits: &Limits, open: Open) -> Result<(Envelope, Multipart)> {
+        let watch = Watch::start();
+        let received = self.receive_now(|inner| inner.try_receive(limits, open));
+        self.received(received, &watch)
+    }
+
+    fn received(&self, received: Result<(Envelope, Multipart)>, watch: &Watch) -> Result<(Envelope, Multipart)> {
+        let (envelope, message) = received?;
+        watch.received(|| Some(self.kind), &envelope, (1 + message.buffers().len(), message.total_len()));
+        Ok((envelope, message))
+    }
+
+    async fn receive_and_decode<T, C: Decode<T>>(&self, codec: &C, open: Open) -> Result<(Envelope, T)> {
+        let watch = Watch::start();
+        let mut waiter = Waiter::new(self, Direction::Receive);
+        let limits = codec.limits();
+        let taken = poll_fn(|context| waiter.poll(context, |inner| inner.try_take(&limits, open))).await;
+        self.decode(codec, taken?, &watch)
+    }
+
+    /// Receives and decodes a message if one is there.
+    fn try_receive_and_decode<T, C: Decode<T>>(&self, codec: &C, open: Open) -> Result<(Envelope, T)> {
+        let watch = Watch::start();
+        let limits = codec.limits();
+        let taken = self.receive_now(|inner| inner.try_take(&limits, open))?;
+        self.decode(codec, taken, &watch)
+    }
+
+    fn decode<T, C: Decode<T>>(
+        &self,
+        codec: &C,
+        (envelope, taken): (Envelope, Taken),
+        watch: &Watch,
+    ) -> Result<(Envelope, T)> {
+        let size = taken.size();
+        let value = taken.decode(codec);
+        watch.received(|| Some(self.kind), &envelope, size);
+        Ok((envelope, value?))
+    }
+
+    fn receive_now<R>(&self, attempt: impl FnOnce(&mut Inner) -> Result<Option<R>>) -> Result<R> {
+        let mut inner = self.lock();
+        let received = attempt(&mut inner);
+        self.tell_others(&inner, matches!(received, Ok(None)), Seated::No);
+        received?.ok_or_else(|| guard::would_block(Direction::Receive))
+    }
+}
+
+impl Inner {
+    fn try_send(&mut self, outgoing: &Outgoing<'_>, restarts: &mut u32) -> Result<Try> {
+        let kind = send::check(&self.socket, outgoing)?;
+        if send::send_lone(&self.socket, kind, outgoing) {
+            return Ok(Try::Sent);
+        }
+        let new = Sending::new(&self.socket, kind, outgoing);
+        let mut sending = Sending { torn: self.torn, restarts: *restarts, ..new };
+        let tried = sending.try_send(&mut |_| {});
+        (self.torn, *restarts) = (sending.torn, sending.restarts);
+        tried
+    }
+
+    fn try_receive(&mut self, limits: &Limits, open: Open) -> Result<Option<(Envelope, Multipart)>> {
+        let mut incoming = Incoming::on(&self.socket);
+        if incoming.try_first()? { transfer::take_whole(incoming, limits, open).map(Some) } else { Ok(None) }
+    }
+
+    fn try_take(&mut self, limits: &Limits, open: Open) -> Result<Option<(Envelope, Taken)>> {
+        let mut incoming = Incoming::on(&self.socket);
+        if incoming.try_first()? { transfer::take(incoming, limits, open).map(Some) } else { Ok(None) }
+    }
+}
+
+impl fmt::Debug for AsyncSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncSocket").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
