@@ -1,0 +1,206 @@
+//! Every pattern carries objects both ways it can, and refuses what it cannot.
+
+use std::fmt::Debug;
+
+use outband::{Array, Encode, Envelope, ErrorKind, MsgPack, Result};
+
+use super::common::{LONG, Place};
+use super::{Object, Shell, Test, connected, everywhere, object, objects};
+
+#[track_caller]
+fn is_the_callers<T: Debug>(result: Result<T>, word: &str) {
+    let error = result.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Caller, "{error}");
+    assert!(error.to_string().contains(word), "{error}");
+}
+
+fn wait_readable<S: Shell>(socket: &S) {
+    assert_eq!(socket.with(|socket| socket.poll(zmq::POLLIN, i64::from(LONG))).unwrap(), 1);
+}
+
+/// All forms of sending, facing all forms of receiving, one way.
+fn carries_objects<S: Shell>(tx: &S, rx: &S) {
+    let in_frames = MsgPack::new().out_of_band_from(0);
+    for object in objects() {
+        tx.send_obj(&object).unwrap();
+        assert_eq!(rx.recv_obj::<Object>().unwrap(), object);
+        tx.try_send_obj(&object).unwrap();
+        assert_eq!(rx.recv_with::<Object, _>(&in_frames).unwrap(), object);
+        tx.send_with(&in_frames, &object).unwrap();
+        wait_readable(rx);
+        assert_eq!(rx.try_recv_obj::<Object>().unwrap(), object);
+
+        let message = in_frames.encode(&object).unwrap();
+        tx.send_message(message.clone()).unwrap();
+        assert_eq!(rx.recv_message().unwrap(), message);
+        tx.try_send_message(message.clone()).unwrap();
+        wait_readable(rx);
+        assert_eq!(rx.try_recv_message().unwrap(), message);
+        let tracker = tx.send_obj_tracked(&object).unwrap();
+        assert_eq!(rx.recv_obj::<Object>().unwrap(), object);
+        assert!(tracker.wait(None));
+    }
+    tx.send_json(&("kelvin", 273.15)).unwrap();
+    assert_eq!(rx.recv_json::<(String, f64)>().unwrap(), ("kelvin".to_owned(), 273.15));
+    let array = Array::from_shape_vec([10, 1000], vec![1.5_f32; 10_000]).unwrap();
+    tx.send_array(&array).unwrap();
+    assert_eq!(rx.recv_array().unwrap(), array);
+    assert!(rx.try_recv_obj::<Object>().unwrap_err().is_timeout());
+    assert!(rx.try_recv_message().unwrap_err().is_timeout());
+}
+
+struct BothWays(zmq::SocketType);
+
+impl Test for BothWays {
+    fn run<S: Shell>(&self, place: &Place) {
+        let (left, right) = connected::<S>(place, self.0, self.0);
+        carries_objects(&left, &right);
+        carries_objects(&right, &left);
+    }
+}
+
+#[test]
+fn pair_carries_objects_both_ways() {
+    everywhere(BothWays(zmq::PAIR));
+}
+
+#[test]
+fn dealers_carry_objects_both_ways() {
+    everywhere(BothWays(zmq::DEALER));
+}
+
+struct PushPull;
+
+impl Test for PushPull {
+    fn run<S: Shell>(&self, place: &Place) {
+        let (pull, push) = connected::<S>(place, zmq::PULL, zmq::PUSH);
+        carries_objects(&push, &pull);
+        is_the_callers(pull.send_obj(&1), "PULL");
+        is_the_callers(pull.try_send_obj(&1), "PULL");
+        is_the_callers(push.recv_obj::<u8>(), "PUSH");
+        is_the_callers(push.try_recv_obj::<u8>(), "PUSH");
+        carries_objects(&push, &pull);
+    }
+}
+
+#[test]
+fn push_carries_objects_to_pull() {
+    everywhere(PushPull);
+}
+
+struct ReqRep;
+
+impl Test for ReqRep {
+    fn run<S: Shell>(&self, place: &Place) {
+        let (rep, req) = connected::<S>(place, zmq::REP, zmq::REQ);
+        for object in objects() {
+            req.send_obj(&object).unwrap();
+            is_the_callers(req.send_obj(&1), "turn");
+            assert_eq!(rep.recv_obj::<Object>().unwrap(), object);
+            rep.send_obj(&object).unwrap();
+            assert_eq!(req.recv_obj::<Object>().unwrap(), object);
+            is_the_callers(req.recv_obj::<u8>(), "turn");
+            is_the_callers(rep.try_send_obj(&1), "turn");
+        }
+    }
+}
+
+#[test]
+fn requests_and_replies_take_turns() {
+    everywhere(ReqRep);
+}
+
+struct PubSub;
+
+impl Test for PubSub {
+    fn run<S: Shell>(&self, place: &Place) {
+        let (publisher, subscriber) = connected::<S>(place, zmq::XPUB, zmq::SUB);
+        for topic in ["weather.", "b"] {
+            subscriber.with(|socket| socket.set_subscribe(topic.as_bytes())).unwrap();
+            assert_eq!(publisher.recv_message().unwrap().metadata()[1..], *topic.as_bytes());
+        }
+        for object in objects() {
+            publisher.publish_obj("weather.oslo", &object).unwrap();
+            publisher.publish_obj("weather", &"not long enough for the subscription").unwrap();
+            let message = MsgPack::new().encode(&object).unwrap();
+            publisher.publish_message("b", message.clone()).unwrap();
+            assert_eq!(subscriber.recv_topic_obj::<Object>().unwrap(), ("weather.oslo".to_owned(), object));
+            assert_eq!(subscriber.recv_topic_message().unwrap(), ("b".to_owned(), message));
+        }
+        is_the_callers(subscriber.send_obj(&1), "SUB");
+        // a message with no topic frame before it
+        publisher.with(|socket| socket.send("b", 0)).unwrap();
+        publisher.publish_obj("b", &2).unwrap();
+        assert_eq!(subscriber.recv_topic_obj::<u8>().unwrap_err().kind(), ErrorKind::Peer);
+        assert_eq!(subscriber.recv_topic_obj::<u8>().unwrap().1, 2);
+    }
+}
+
+#[test]
+fn subscribers_get_what_they_subscribed_to() {
+    everywhere(PubSub);
+}
+
+struct RouterDealer;
+
+impl Test for RouterDealer {
+    fn run<S: Shell>(&self, place: &Place) {
+        let (router, dealer) = (place.socket(zmq::ROUTER), place.socket(zmq::DEALER));
+        dealer.set_identity(b"dealer").unwrap();
+        dealer.connect(&place.bind(&router)).unwrap();
+        let (router, dealer) = (S::wrap(router), S::wrap(dealer));
+        for object in objects() {
+            let message = MsgPack::new().encode(&object).unwrap();
+            dealer.send_obj(&object).unwrap();
+            assert_eq!(router.recv_obj_from::<Object>().unwrap(), (b"dealer".to_vec(), object.clone()));
+            router.send_obj_to(b"dealer", &object).unwrap();
+            assert_eq!(dealer.recv_obj::<Object>().unwrap(), object);
+            dealer.send_message(message.clone()).unwrap();
+            assert_eq!(router.recv_message_from().unwrap(), (b"dealer".to_vec(), message.clone()));
+            router.send_message_to(b"dealer", message.clone()).unwrap();
+            assert_eq!(dealer.recv_message().unwrap(), message);
+        }
+        let error = router.send_message_to(b"nobody", MsgPack::new().encode(&object(1, 10_000)).unwrap()).unwrap_err();
+        assert!(error.is_unreachable());
+        assert_eq!(error.into_message().unwrap(), MsgPack::new().encode(&object(1, 10_000)).unwrap());
+        is_the_callers(dealer.send_obj_to(b"router", &1), "ROUTER");
+        dealer.send_obj(&1).unwrap();
+        // refused, and the message that was there is gone whole
+        dealer.send_obj(&2).unwrap();
+        is_the_callers(router.recv_obj::<u8>(), "routing id");
+        assert_eq!(router.recv_obj_from::<u8>().unwrap().1, 2);
+    }
+}
+
+#[test]
+fn a_router_knows_its_dealers_by_name() {
+    everywhere(RouterDealer);
+}
+
+struct Envelopes;
+
+impl Test for Envelopes {
+    fn run<S: Shell>(&self, place: &Place) {
+        let (router, req) = connected::<S>(place, zmq::ROUTER, zmq::REQ);
+        let (rep, dealer) = connected::<S>(place, zmq::REP, zmq::DEALER);
+        for object in objects() {
+            req.send_obj(&object).unwrap();
+            let (envelope, got) = router.recv_obj_via::<Object>().unwrap();
+            assert_eq!(got, object);
+            assert!(envelope.has_delimiter());
+            router.send_obj_via(&envelope, &object).unwrap();
+            assert_eq!(req.recv_obj::<Object>().unwrap(), object);
+
+            let message = MsgPack::new().encode(&object).unwrap();
+            dealer.send_message_via(&Envelope::delimiter(), message.clone()).unwrap();
+            assert_eq!(rep.recv_message().unwrap(), message);
+            rep.send_message(message.clone()).unwrap();
+            assert_eq!(dealer.recv_message_via().unwrap(), (Envelope::delimiter(), message));
+        }
+    }
+}
+
+#[test]
+fn an_envelope_leads_back_to_a_req() {
+    everywhere(Envelopes);
+}
