@@ -637,3 +637,38 @@ fn a_req_that_stays_torn_says_what_to_do() {
     assert!(error.to_string().contains("make a new one"), "{error}");
     assert_eq!(bench.sender.get_sndtimeo().unwrap(), 50);
 }
+
+/// What a shell that waits elsewhere relies on: the next try, for the same message or another, mends what the last one left.
+#[test]
+fn a_try_mends_what_the_one_before_left_torn() {
+    for transport in TRANSPORTS {
+        for position in 1..3 {
+            let case = case(zmq::REQ, zmq::REP, Notice::Late, Heir::Later);
+            let bench = Bench::new(Case { transport, frames: 3, position, ..case });
+            let mut first = Some(bench.peers.connect());
+            bench.warm_up(&[first.as_ref().unwrap()]);
+            let kill = || {
+                drop(first.take());
+                bench.learn();
+            };
+            let (_, message) = bench.message("a");
+            let outgoing = Outgoing::new(&[], &message);
+            let mut sending = Sending::new(&bench.sender, zmq::REQ, &outgoing);
+            assert_eq!(sending.try_send(&mut once(position, kill)).unwrap(), Try::WouldBlock);
+            let torn = sending.torn;
+            assert_ne!(torn, Torn::No, "{transport}, frame {position}");
+
+            let heir = bench.peers.connect();
+            let (_, message) = bench.message("b");
+            let outgoing = Outgoing::new(&[], &message);
+            let mut sending = Sending { torn, ..Sending::new(&bench.sender, zmq::REQ, &outgoing) };
+            while sending.try_send(&mut |_| {}).unwrap() == Try::WouldBlock {
+                assert_ne!(bench.sender.poll(zmq::POLLOUT, i64::from(LONG)).unwrap(), 0);
+            }
+            assert_eq!(sending.torn, Torn::No);
+            assert_eq!(heir.recv_multipart(0).unwrap(), bench.expected("b"), "{transport}, frame {position}");
+            heir.send("reply", 0).unwrap();
+            assert_eq!(bench.sender.recv_bytes(0).unwrap(), b"reply");
+        }
+    }
+}
