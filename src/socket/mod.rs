@@ -30,9 +30,7 @@ use crate::limits::Limits;
 use crate::multipart::Multipart;
 use crate::tracker::Tracker;
 use guard::Wait;
-use outgoing::Outgoing;
-use trace::Watch;
-use transfer::{encode_and_send, receive, receive_and_decode, send_owned};
+use transfer::{encode_and_send, receive, receive_and_decode, send_owned, send_tracked};
 
 /// Sends and receives objects on a `zmq::Socket`.
 ///
@@ -224,18 +222,7 @@ pub trait SocketExt {
 
     /// Sends a message and tells when libzmq has let go of every frame of it. A failed send gives the message back.
     fn send_message_tracked(&self, message: Multipart) -> Result<Tracker> {
-        let watch = Watch::start();
-        let (tracker, hold) = Tracker::new();
-        let sent = blocking::send(
-            self.as_zmq(),
-            &Outgoing::new(&[], &message).held_by(Some(&hold)),
-            Wait::AsTheSocketSays,
-            &watch,
-        );
-        match sent {
-            Ok(()) => Ok(tracker),
-            Err(error) => Err(error.with_payload(Box::new(message))),
-        }
+        send_tracked(self.as_zmq(), message)
     }
 
     /// Publishes a value under a topic: the topic is the first frame, which subscriptions match by prefix.

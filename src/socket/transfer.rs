@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::limits::Limits;
 use crate::multipart::Multipart;
 use crate::scratch;
+use crate::tracker::Tracker;
 
 pub(super) fn encode_and_send<T: ?Sized, C: Encode<T>>(
     socket: &zmq::Socket,
@@ -34,6 +35,16 @@ pub(super) fn send_owned(socket: &zmq::Socket, message: Multipart, envelope: &[&
     let watch = Watch::start();
     blocking::send(socket, &Outgoing::new(envelope, &message), wait, &watch)
         .map_err(|error| error.with_payload(Box::new(message)))
+}
+
+pub(super) fn send_tracked(socket: &zmq::Socket, message: Multipart) -> Result<Tracker> {
+    let watch = Watch::start();
+    let (tracker, hold) = Tracker::new();
+    let outgoing = Outgoing::new(&[], &message).held_by(Some(&hold));
+    match blocking::send(socket, &outgoing, Wait::AsTheSocketSays, &watch) {
+        Ok(()) => Ok(tracker),
+        Err(error) => Err(error.with_payload(Box::new(message))),
+    }
 }
 
 /// Takes the frames before the metadata off the front of a message.
