@@ -189,10 +189,15 @@ impl AsyncSocket {
 
     /// Wakes the tasks that wait for what is possible now: any use of the socket may have taken in the news that they wait
     /// for, and the descriptor stays silent then. `has_heard_all` is whether that was certain.
+    #[inline]
     fn tell_others(&self, inner: &Inner, has_heard_all: bool, seated: Seated) {
-        if self.waiting.count() <= seated as usize {
-            return;
+        if self.waiting.count() > seated as usize {
+            self.wake_others(inner, has_heard_all);
         }
+    }
+
+    #[inline(never)]
+    fn wake_others(&self, inner: &Inner, has_heard_all: bool) {
         // a socket that has nothing to say any more fails whatever waits
         let events = inner.socket.get_events().unwrap_or(zmq::POLLIN | zmq::POLLOUT);
         if events.contains(zmq::POLLIN) {

@@ -143,12 +143,17 @@ impl<'s> Waiter<'s> {
     }
 
     /// Makes ready for the next operation.
+    #[inline]
     fn rest(&mut self) {
         self.stand_up();
         self.end = End::Unknown;
-        self.alarm = None;
+        if self.alarm.is_some() {
+            self.alarm = None;
+        }
     }
 
+    /// Inline, because most operations have never sat down.
+    #[inline]
     fn stand_up(&mut self) {
         if let Some(seat) = self.seat.take() {
             self.socket.waiting.leave(seat);
@@ -157,6 +162,7 @@ impl<'s> Waiter<'s> {
 }
 
 impl Drop for Waiter<'_> {
+    #[inline]
     fn drop(&mut self) {
         self.stand_up();
     }

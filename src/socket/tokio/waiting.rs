@@ -28,6 +28,7 @@ struct Seat {
 
 impl Waiting {
     /// How many there are to wake.
+    #[inline]
     pub(super) fn count(&self) -> usize {
         self.asleep.load(Ordering::Relaxed)
     }
@@ -46,6 +47,7 @@ impl Waiting {
     }
 
     /// Gives a seat back.
+    #[inline(never)]
     pub(super) fn leave(&self, seat: usize) {
         let left = self.seats().remove(seat);
         if left.waker.is_some() {
