@@ -186,6 +186,8 @@ pub(crate) enum Detail {
     NothingToBorrow { frame: usize, encoding: &'static str },
     ArrayMisfit { reason: String },
     TableMisfit { reason: String },
+    NoResult { task: u64, why: String },
+    PipelineOptions { reason: &'static str },
     // the peer
     NoMetadata,
     NoEnvelope { missing: &'static str },
@@ -213,6 +215,7 @@ pub(crate) enum Detail {
     StreamHeader { reason: &'static str },
     StreamTruncated { frame: &'static str, missing: u64 },
     StreamEnded,
+    NotPipeline { reason: &'static str },
     // the limits
     TooManyFrames { limit: usize },
     MetadataTooLong { len: u64, limit: usize },
@@ -246,13 +249,14 @@ impl Detail {
             NoMetadata | NoEnvelope { .. } | MetadataTruncated { .. } | MetadataTrailing { .. } => ErrorKind::Peer,
             MetadataReserved { .. } | BadReference { .. } | FrameMissing { .. } | FrameUnused { .. } => ErrorKind::Peer,
             FrameLength { .. } | FrameContent { .. } | Mistyped { .. } | BufferMissing => ErrorKind::Peer,
-            Unzippable { .. } => ErrorKind::Caller,
+            Unzippable { .. } | NoResult { .. } | PipelineOptions { .. } => ErrorKind::Caller,
             UnzippedTooLong { .. } => ErrorKind::Limits,
             PickleGlobal { .. } | PickleCycle | Joblib => ErrorKind::Peer,
             BadPickle { .. } | NotJson { .. } | NotProtobuf { .. } | NotZipped { .. } | BadArrayHeader { .. } => {
                 ErrorKind::Peer
             }
             Corrupt { .. } | StreamHeader { .. } | StreamTruncated { .. } | StreamEnded => ErrorKind::Peer,
+            NotPipeline { .. } => ErrorKind::Peer,
             TooManyFrames { .. } | MetadataTooLong { .. } | MessageTooLong { .. } | TooDeep { .. } => ErrorKind::Limits,
             ValueTooDeep { .. } | RepeatedTooLong { .. } | DecompressedTooLong { .. } => ErrorKind::Limits,
             PickleTooLarge { .. } => ErrorKind::Limits,
@@ -300,6 +304,8 @@ impl fmt::Display for Detail {
             ),
             ArrayMisfit { reason } => write!(f, "the array does not fit: {reason}"),
             TableMisfit { reason } => write!(f, "this is no table: {reason}"),
+            NoResult { task, why } => write!(f, "task {task} has no result: {why}"),
+            PipelineOptions { reason } => write!(f, "the options do not fit each other: {reason}"),
             NoMetadata => f.write_str("the message has no metadata frame"),
             NoEnvelope { missing } => write!(f, "the message has no {missing} frame"),
             MetadataTruncated { at, len } => {
@@ -354,6 +360,7 @@ impl fmt::Display for Detail {
             StreamTruncated { frame, missing } => {
                 write!(f, "the stream ends {missing} bytes before the end of the {frame}")
             }
+            NotPipeline { reason } => write!(f, "the message is none of the pipeline protocol: {reason}"),
             StreamEnded => f.write_str("the stream holds no further message"),
             TooManyFrames { limit } => write!(f, "the message has more buffer frames than the limit of {limit}"),
             MetadataTooLong { len, limit } => {

@@ -31,6 +31,8 @@ mod value;
 
 mod socket;
 
+pub mod pipeline;
+
 pub mod docs;
 
 // The public interface is:

@@ -1,0 +1,460 @@
+//! A worker's state: its session with a dispatcher, and every task it holds. No socket, no clock, no thread.
+//!
+//! ```text
+//!            connect            welcome
+//!   seeking ---------> hello ----------> joined --- drain ---> leaving ---> ended
+//!      ^                                   |
+//!      +---- silence, "who", "bye" --------+
+//! ```
+//!
+//! A task that is held is waiting for a thread or running in one. One that is dropped (cancelled, or handed out again by the
+//! dispatcher) and waiting is gone at once; one that is running runs on, and is told.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::message::{Beat, Down, Fault, Hello, Nak, Ticket, Time, Up, VERSION, Welcome, Window};
+use crate::multipart::Multipart;
+
+/// How long a worker waits for an answer to its hello before it says it again.
+const RETRY: Duration = Duration::from_millis(500);
+/// How long a dispatcher may be silent before there was a welcome.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a worker that leaves waits for what it says to be heard.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What a worker can hold and what it is called.
+#[derive(Clone, Debug)]
+pub(super) struct Terms {
+    pub(super) name: String,
+    pub(super) capacity: Window,
+    /// How long running tasks may take to end once it is time to leave.
+    pub(super) grace: Duration,
+    pub(super) ends_with_dispatcher: bool,
+}
+
+/// A task for a thread.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    pub(super) ticket: Ticket,
+    pub(super) epoch: u64,
+    pub(super) attempt: u32,
+    pub(super) object: Multipart,
+    /// Raised when nobody wants the result any more.
+    pub(super) is_void: Arc<AtomicBool>,
+}
+
+/// What a thread made of a task.
+#[derive(Clone, Debug)]
+pub(super) enum Answer {
+    Done(Multipart),
+    Undone { fault: Fault, delay: Option<Duration>, reason: String },
+}
+
+#[derive(Debug)]
+pub(super) struct Hand {
+    terms: Terms,
+    worker: u64,
+    session: u64,
+    phase: Phase,
+    held: HashMap<u64, Held>,
+    held_bytes: u64,
+    /// Tasks for threads, in order; those that are not held any more are skipped.
+    waiting: VecDeque<u64>,
+    running: usize,
+    outbox: VecDeque<(Up, Option<Multipart>)>,
+    heard: Time,
+    next_beat: Time,
+    /// Since when it is leaving, and the state of that.
+    leaving: Option<Time>,
+    has_said_bye: bool,
+    wants_socket: bool,
+    refusal: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Has no session; says hello.
+    Seeking,
+    Joined(Welcome),
+    Ended,
+}
+
+#[derive(Debug)]
+struct Held {
+    job: Job,
+    /// In which it was given, last: what belongs to an earlier one takes up room that the dispatcher knows nothing of.
+    session: u64,
+    bytes: u64,
+    is_running: bool,
+}
+
+impl Hand {
+    pub(super) fn new(now: Time, terms: Terms, worker: u64) -> Self {
+        Self {
+            terms,
+            worker,
+            session: 1,
+            phase: Phase::Seeking,
+            held: HashMap::new(),
+            held_bytes: 0,
+            waiting: VecDeque::new(),
+            running: 0,
+            outbox: VecDeque::new(),
+            heard: now,
+            next_beat: now,
+            leaving: None,
+            has_said_bye: false,
+            wants_socket: false,
+            refusal: None,
+        }
+    }
+
+    /// Takes a message from the dispatcher.
+    pub(super) fn handle(&mut self, now: Time, message: Down, object: Option<Multipart>) {
+        self.heard = now;
+        match (message, object) {
+            (Down::Welcome(welcome), _) if welcome.session == self.session => self.welcome(now, welcome),
+            (Down::Task { session, ticket, attempt }, Some(object)) if session == self.session => {
+                self.task(ticket, attempt, object);
+            }
+            (Down::Cancel { ticket }, _) => self.cancel(ticket),
+            (Down::Who { session }, _) if session == self.session && self.is_joined() => self.seek(now),
+            (Down::Refused { session, reason }, _) if session == self.session => self.refusal = Some(reason),
+            (Down::Bye, _) if self.is_joined() => {
+                if self.has_said_bye || self.terms.ends_with_dispatcher {
+                    self.end();
+                } else {
+                    self.seek(now);
+                }
+            }
+            // a sign of life, or of a session that is over
+            _ => {}
+        }
+    }
+
+    /// What is due by now.
+    pub(super) fn tick(&mut self, now: Time) {
+        let (patience, interval) = match self.phase {
+            Phase::Ended => return,
+            Phase::Seeking => (PATIENCE, RETRY),
+            Phase::Joined(welcome) => (welcome.liveness, welcome.heartbeat),
+        };
+        if now.saturating_sub(self.heard) >= patience {
+            // whatever is at the other end of this connection is not the dispatcher, not any more, or not for us
+            self.wants_socket = true;
+            self.heard = now;
+            self.seek(now);
+        } else if now >= self.next_beat {
+            self.next_beat = now + interval;
+            let sign = if self.is_joined() { self.beat() } else { self.hello() };
+            self.outbox.push_front((sign, None));
+        }
+        self.leave_if_due(now);
+    }
+
+    /// When to tick again, if nothing happens before.
+    pub(super) fn next_tick(&self) -> Option<Time> {
+        let silence = match self.phase {
+            Phase::Ended => return None,
+            Phase::Seeking => self.heard + PATIENCE,
+            Phase::Joined(welcome) => self.heard + welcome.liveness,
+        };
+        [Some(self.next_beat), Some(silence), self.leaving].into_iter().flatten().min()
+    }
+
+    /// The next thing to say. What could not be said is given back with [`unsaid`](Self::unsaid).
+    pub(super) fn pop_message(&mut self) -> Option<(Up, Option<Multipart>)> {
+        let is_joined = self.is_joined();
+        // before a welcome there is nobody to tell of tasks
+        let is_sayable = |message: &Up| is_joined || matches!(message, Up::Hello(_));
+        self.outbox.pop_front_if(|(message, _)| is_sayable(message))
+    }
+
+    /// There was nobody to say this to.
+    pub(super) fn unsaid(&mut self, message: Up, object: Option<Multipart>) {
+        // a sign of life that comes late is none
+        if !matches!(message, Up::Hello(_) | Up::Beat(_)) {
+            self.outbox.push_front((message, object));
+        }
+    }
+
+    /// The next task for a thread, which from now on is running.
+    pub(super) fn pop_job(&mut self) -> Option<Job> {
+        while let Some(task) = self.waiting.pop_front() {
+            if let Some(held) = self.held.get_mut(&task).filter(|held| !held.is_running) {
+                held.is_running = true;
+                self.running += 1;
+                return Some(held.job.clone());
+            }
+        }
+        None
+    }
+
+    /// A thread is done with a task.
+    pub(super) fn finish(&mut self, now: Time, job: &Job, answer: Answer) {
+        let Some(held) = self.held.get(&job.ticket.task).filter(|held| held.is_running && held.job.epoch == job.epoch)
+        else {
+            return;
+        };
+        // the delivery of the job may be an older one of the same task
+        let (ticket, session) = (held.job.ticket, held.session);
+        self.drop_held(ticket.task);
+        self.answer(ticket, job.epoch, answer);
+        if session != self.session && self.is_joined() {
+            self.next_beat = now; // there is more room than the dispatcher knows
+        }
+        self.leave_if_due(now);
+    }
+
+    /// A running task is getting on.
+    pub(super) fn progress(&mut self, job: &Job) {
+        if let Some(held) = self.held.get(&job.ticket.task).filter(|held| held.job.epoch == job.epoch) {
+            let message = Up::Progress { epoch: job.epoch, ticket: held.job.ticket };
+            self.outbox.push_back((message, None));
+        }
+    }
+
+    /// Hands back what waits, lets what runs end, and leaves.
+    pub(super) fn drain(&mut self, now: Time) {
+        if self.leaving.is_some() {
+            return;
+        }
+        self.leaving = Some(now + self.terms.grace);
+        self.next_beat = now;
+        while let Some(task) = self.waiting.pop_front() {
+            self.hand_back(task, "handed back: the worker is leaving");
+        }
+        self.leave_if_due(now);
+    }
+
+    /// Whether it is all over.
+    pub(super) fn is_ended(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
+    pub(super) fn is_joined(&self) -> bool {
+        matches!(self.phase, Phase::Joined(_))
+    }
+
+    /// Whether the connection is to be made anew; asked once.
+    pub(super) fn takes_socket(&mut self) -> bool {
+        std::mem::take(&mut self.wants_socket)
+    }
+
+    /// Why the dispatcher would not have this worker; told once.
+    pub(super) fn pop_refusal(&mut self) -> Option<String> {
+        self.refusal.take()
+    }
+
+    /// How many tasks are in threads.
+    pub(super) fn running(&self) -> usize {
+        self.running
+    }
+
+    pub(super) fn held(&self) -> Window {
+        Window { messages: self.held.len() as u64, bytes: self.held_bytes }
+    }
+
+    /// What arrived makes no sense, or there may be more of it than fits: begins anew.
+    pub(super) fn distrust(&mut self, now: Time) {
+        self.wants_socket = true;
+        self.seek(now);
+    }
+
+    fn welcome(&mut self, now: Time, welcome: Welcome) {
+        if self.phase != Phase::Seeking || welcome.version != VERSION {
+            return;
+        }
+        self.phase = Phase::Joined(Welcome {
+            // a dispatcher that asks for the impossible does not make this one spin
+            heartbeat: welcome.heartbeat.max(Duration::from_millis(1)),
+            liveness: welcome.liveness.max(Duration::from_millis(2)),
+            ..welcome
+        });
+        self.next_beat = now + welcome.heartbeat;
+        // what belongs to another dispatcher's time interests nobody
+        let foreign: Vec<u64> =
+            self.held.iter().filter(|(_, held)| held.job.epoch != welcome.epoch).map(|(&task, _)| task).collect();
+        for task in foreign {
+            self.void(task);
+        }
+        self.outbox.retain(|(message, _)| epoch_of(message).is_none_or(|epoch| epoch == welcome.epoch));
+    }
+
+    fn task(&mut self, ticket: Ticket, attempt: u32, object: Multipart) {
+        let Phase::Joined(Welcome { epoch, .. }) = self.phase else { return };
+        if let Some(held) = self.held.get_mut(&ticket.task) {
+            if held.job.epoch == epoch {
+                // handed out once more while it is here: it is done once, and answered as what it is now
+                held.job.ticket = ticket;
+                held.session = self.session;
+            } else {
+                let reason = "a task of this number still runs for a dispatcher that is gone".to_owned();
+                let answer = Answer::Undone { fault: Fault::Returned, delay: Some(RETRY), reason };
+                self.answer(ticket, epoch, answer);
+            }
+            return;
+        }
+        if self.leaving.is_some() {
+            let reason = "handed back: the worker is leaving".to_owned();
+            return self.answer(ticket, epoch, Answer::Undone { fault: Fault::Returned, delay: None, reason });
+        }
+        let bytes = object.total_len() as u64;
+        let job = Job { ticket, epoch, attempt, object, is_void: Arc::new(AtomicBool::new(false)) };
+        self.held.insert(ticket.task, Held { job, session: self.session, bytes, is_running: false });
+        self.held_bytes += bytes;
+        self.waiting.push_back(ticket.task);
+    }
+
+    fn cancel(&mut self, ticket: Ticket) {
+        let Some(held) = self.held.get(&ticket.task).filter(|held| held.job.ticket == ticket) else { return };
+        if !self.is_epoch(held.job.epoch) {
+            return;
+        }
+        if held.is_running {
+            held.job.is_void.store(true, Ordering::Relaxed);
+        } else {
+            self.hand_back(ticket.task, "dropped before it began");
+            self.forget_waiting();
+        }
+    }
+
+    /// Begins a new session.
+    fn seek(&mut self, now: Time) {
+        if self.phase == Phase::Ended {
+            return;
+        }
+        self.phase = Phase::Seeking;
+        self.session += 1;
+        self.next_beat = now;
+        // the dispatcher hands these out again, as it does the running ones: but those have begun
+        while let Some(task) = self.waiting.pop_front() {
+            if self.held.get(&task).is_some_and(|held| !held.is_running) {
+                self.drop_held(task);
+            }
+        }
+        self.outbox.retain(|(message, _)| !matches!(message, Up::Hello(_) | Up::Beat(_) | Up::Bye));
+        self.has_said_bye = false;
+    }
+
+    fn leave_if_due(&mut self, now: Time) {
+        let Some(end) = self.leaving else { return };
+        if self.has_said_bye {
+            // the farewell was not returned
+            if now >= end {
+                self.end();
+            }
+            return;
+        }
+        if self.running > 0 && now < end {
+            return;
+        }
+        let running: Vec<u64> = self.held.keys().copied().collect();
+        for task in running {
+            self.hand_back(task, "handed back: the worker leaves and the handler is not done");
+        }
+        if self.is_joined() {
+            self.has_said_bye = true;
+            self.leaving = Some(now + FAREWELL);
+            self.outbox.push_back((Up::Bye, None));
+        } else if now >= end || !self.outbox.iter().any(|(message, _)| epoch_of(message).is_some()) {
+            self.end();
+        }
+    }
+
+    fn hello(&self) -> Up {
+        Up::Hello(Hello {
+            version: VERSION,
+            worker: self.worker,
+            session: self.session,
+            name: self.terms.name.clone(),
+            window: self.window(),
+            capacity: self.terms.capacity.bytes,
+        })
+    }
+
+    fn beat(&self) -> Up {
+        let waiting =
+            self.waiting.iter().copied().filter(|task| self.held.get(task).is_some_and(|held| !held.is_running));
+        Up::Beat(Beat { session: self.session, window: self.window(), waiting: waiting.collect() })
+    }
+
+    /// The room for tasks of this session.
+    fn window(&self) -> Window {
+        if self.leaving.is_some() {
+            return Window::default();
+        }
+        let Window { mut messages, mut bytes } = self.terms.capacity;
+        for held in self.held.values().filter(|held| held.session != self.session) {
+            messages = messages.saturating_sub(1);
+            bytes = bytes.saturating_sub(held.bytes);
+        }
+        Window { messages, bytes }
+    }
+
+    fn end(&mut self) {
+        self.phase = Phase::Ended;
+        self.outbox.clear();
+        self.waiting.clear();
+        self.held.values().for_each(|held| held.job.is_void.store(true, Ordering::Relaxed));
+    }
+
+    /// Answers for a task that it holds, with nothing done.
+    fn hand_back(&mut self, task: u64, reason: &str) {
+        let Some(held) = self.held.get(&task) else { return };
+        let (ticket, epoch) = (held.job.ticket, held.job.epoch);
+        self.void(task);
+        self.drop_held(task);
+        self.answer(ticket, epoch, Answer::Undone { fault: Fault::Returned, delay: None, reason: reason.to_owned() });
+    }
+
+    /// Nobody wants this one any more.
+    fn void(&mut self, task: u64) {
+        let Some(held) = self.held.get(&task) else { return };
+        held.job.is_void.store(true, Ordering::Relaxed);
+        if !held.is_running {
+            self.drop_held(task);
+        }
+    }
+
+    fn drop_held(&mut self, task: u64) {
+        if let Some(held) = self.held.remove(&task) {
+            self.held_bytes -= held.bytes;
+            self.running -= usize::from(held.is_running);
+        }
+    }
+
+    /// Forgets the places of tasks that are not held any more, when they are many.
+    fn forget_waiting(&mut self) {
+        if self.waiting.len() > 2 * self.held.len() + 16 {
+            let held = &self.held;
+            self.waiting.retain(|task| held.get(task).is_some_and(|held| !held.is_running));
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, epoch: u64, answer: Answer) {
+        if matches!(self.phase, Phase::Joined(welcome) if welcome.epoch != epoch) || self.phase == Phase::Ended {
+            return;
+        }
+        let message = match answer {
+            Answer::Done(object) => (Up::Result { epoch, ticket }, Some(object)),
+            Answer::Undone { fault, delay, reason } => (Up::Nak(Nak { epoch, ticket, fault, delay, reason }), None),
+        };
+        self.outbox.push_back(message);
+    }
+
+    fn is_epoch(&self, epoch: u64) -> bool {
+        matches!(self.phase, Phase::Joined(welcome) if welcome.epoch == epoch)
+    }
+}
+
+fn epoch_of(message: &Up) -> Option<u64> {
+    match message {
+        Up::Result { epoch, .. } | Up::Progress { epoch, .. } => Some(*epoch),
+        Up::Nak(nak) => Some(nak.epoch),
+        Up::Hello(_) | Up::Beat(_) | Up::Bye => None,
+    }
+}

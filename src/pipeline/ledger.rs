@@ -1,0 +1,500 @@
+//! The dispatcher's state: every task, where it is, and what is to be said to whom. No socket, no clock, no thread.
+//!
+//! It is told of submissions, messages, lost connections and the time, and it has messages to be sent and outcomes to be
+//! handed over. A task is in one place at a time:
+//!
+//! ```text
+//!   submit --> waiting --> held by a worker --> an outcome
+//!                 ^            |
+//!                 +-- delayed <+  nak, worker lost, lease over
+//! ```
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::entry::{Answered, Entry, Place};
+use super::finished::Finished;
+use super::lease::Leases;
+use super::message::{Beat, Down, Fault, Hello, Nak, Peer, Ticket, Time, Up, VERSION, Welcome, Window};
+use super::options::DispatcherOptions;
+use super::outcome::{DeadLetter, Ending, Failed, Outcome, TaskId};
+use super::queue::Queue;
+use super::roster::Roster;
+use super::stats::Stats;
+use crate::multipart::Multipart;
+
+/// A message to a worker, with the object that goes with it.
+pub(super) type Outgoing = (Peer, Down, Option<Multipart>);
+
+/// The most reasons that a dead letter keeps: the last ones.
+const MAX_REASONS: usize = 16;
+
+/// The most earlier deliveries of a task whose results are still accepted: the last ones.
+const MAX_STRAYS: usize = 16;
+
+#[derive(Debug)]
+pub(super) struct Ledger {
+    terms: DispatcherOptions,
+    epoch: u64,
+    tasks: HashMap<u64, Entry>,
+    queue: Queue,
+    leases: Leases,
+    roster: Roster,
+    finished: Finished,
+    outbox: VecDeque<Outgoing>,
+    /// How many tasks are held by a worker.
+    held: usize,
+    /// For how many tasks a result may come at any time.
+    exposed: usize,
+    next_round: Time,
+    stats: Stats,
+}
+
+/// Why a worker is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// Its connection ended.
+    Disconnected,
+    /// It has not been heard of for too long.
+    Silent,
+    /// It has begun a new session.
+    Renewed,
+    /// What it sent breaks the limits.
+    Unruly,
+    /// It said goodbye.
+    Left,
+}
+
+impl Loss {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Disconnected => "its connection ended",
+            Self::Silent => "it was silent for too long",
+            Self::Renewed => "it began anew",
+            Self::Unruly => "it sent more than the limits allow",
+            Self::Left => "it left",
+        }
+    }
+}
+
+impl Ledger {
+    pub(super) fn new(terms: DispatcherOptions, epoch: u64) -> Self {
+        Self {
+            epoch,
+            tasks: HashMap::new(),
+            queue: Queue::default(),
+            leases: Leases::new(terms.lease),
+            roster: Roster::default(),
+            finished: Finished::new(terms.order, terms.unread),
+            outbox: VecDeque::new(),
+            held: 0,
+            exposed: 0,
+            next_round: Time::ZERO,
+            stats: Stats::default(),
+            terms,
+        }
+    }
+
+    /// Takes a task. Ids only ever go up.
+    pub(super) fn submit(&mut self, task: u64, message: Multipart) {
+        self.stats.submitted += 1;
+        self.tasks.insert(task, Entry::new(message));
+        self.queue.insert(task, false);
+        self.finished.expect(task);
+    }
+
+    /// Ends a task that has no outcome yet.
+    pub(super) fn cancel(&mut self, task: u64) {
+        if self.tasks.contains_key(&task) {
+            self.stats.cancelled += 1;
+            self.finish(task, None, |_| Ending::Cancelled);
+        }
+    }
+
+    /// Takes a message from a worker.
+    pub(super) fn handle(&mut self, now: Time, peer: &Peer, message: Up, object: Option<Multipart>) {
+        self.roster.heard(now, peer);
+        match (message, object) {
+            (Up::Hello(hello), _) => self.hello(now, peer, &hello),
+            (Up::Beat(beat), _) => self.beat(now, peer, &beat),
+            (Up::Result { epoch, ticket }, Some(object)) if epoch == self.epoch => self.result(peer, ticket, object),
+            (Up::Nak(nak), _) if nak.epoch == self.epoch => self.nak(now, peer, nak),
+            (Up::Progress { epoch, ticket }, _) if epoch == self.epoch => self.renew(now, ticket),
+            (Up::Bye, _) => {
+                self.lose(now, peer, Loss::Left);
+                self.say(peer, Down::Bye);
+            }
+            // of another dispatcher's time
+            (Up::Result { .. }, _) => self.stats.late += 1,
+            (Up::Nak(_) | Up::Progress { .. }, _) => {}
+        }
+    }
+
+    /// Notes a message that is none.
+    pub(super) fn garbage(&mut self) {
+        self.stats.garbage += 1;
+    }
+
+    /// Gives up a worker and takes its tasks back.
+    pub(super) fn lose(&mut self, now: Time, peer: &Peer, loss: Loss) {
+        let Some(member) = self.roster.leave(peer) else { return };
+        self.stats.lost += u64::from(loss != Loss::Left);
+        for ticket in member.tickets() {
+            if self.is_current(peer, ticket) {
+                let failure = Failed { worker: member.name.clone(), reason: loss.reason().to_owned() };
+                let used_up = matches!(loss, Loss::Disconnected | Loss::Silent | Loss::Unruly);
+                let answered = if loss == Loss::Left { Answered::Yes } else { Answered::No };
+                self.take_back(now, ticket.task, answered, used_up.then_some(failure), Time::ZERO);
+            }
+        }
+    }
+
+    /// What is due by now, and tasks for whoever has room.
+    pub(super) fn tick(&mut self, now: Time) {
+        while let Some(ticket) = self.leases.pop(now) {
+            self.expire(now, ticket);
+        }
+        while let Some(task) = self.queue.pop_due(now) {
+            self.set_waiting(task);
+        }
+        if now >= self.next_round {
+            self.round(now);
+        }
+        self.assign(now);
+    }
+
+    /// When to tick again, if nothing happens before.
+    pub(super) fn next_tick(&self) -> Option<Time> {
+        let round = (!self.roster.is_empty()).then_some(self.next_round);
+        [round, self.queue.next_due(), self.leases.next()].into_iter().flatten().min()
+    }
+
+    pub(super) fn pop_message(&mut self) -> Option<Outgoing> {
+        self.outbox.pop_front()
+    }
+
+    pub(super) fn pop_outcome(&mut self) -> Option<Outcome> {
+        self.finished.pop()
+    }
+
+    /// Outcomes that were popped have been read.
+    pub(super) fn read(&mut self, outcomes: usize, bytes: u64) {
+        self.finished.read(outcomes, bytes);
+    }
+
+    /// Says goodbye to all workers.
+    pub(super) fn close(&mut self) {
+        let peers: Vec<Peer> = self.roster.iter().map(|(peer, _)| peer.clone()).collect();
+        for peer in peers {
+            self.say(&peer, Down::Bye);
+        }
+    }
+
+    pub(super) fn knows(&self, peer: &Peer) -> bool {
+        self.roster.member(peer).is_some()
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        Stats {
+            waiting: self.queue.waiting() as u64,
+            delayed: self.queue.delayed() as u64,
+            in_flight: self.held as u64,
+            unread: self.finished.unread() as u64,
+            workers: self.roster.len() as u64,
+            ..self.stats
+        }
+    }
+
+    fn say(&mut self, peer: &Peer, message: Down) {
+        self.outbox.push_back((peer.clone(), message, None));
+    }
+
+    fn hello(&mut self, now: Time, peer: &Peer, hello: &Hello) {
+        if let Some(reason) = self.objection(peer, hello) {
+            self.stats.refused += 1;
+            return self.say(peer, Down::Refused { session: hello.session, reason });
+        }
+        let seat = self.roster.seat(hello.worker).cloned();
+        let present = seat.as_ref().and_then(|seat| self.roster.member(seat)).map(|member| member.session);
+        match present {
+            // sent twice, or overtaken
+            Some(session) if session > hello.session => return,
+            Some(session) if session == hello.session && seat.as_ref() != Some(peer) => return,
+            Some(session) if session == hello.session => {}
+            _ => {
+                // the worker's former self, and whoever was on this connection
+                seat.into_iter().chain([peer.clone()]).for_each(|former| self.lose(now, &former, Loss::Renewed));
+                self.roster.join(now, peer.clone(), hello, self.capped(hello.window));
+            }
+        }
+        let welcome = Welcome {
+            version: VERSION,
+            session: hello.session,
+            epoch: self.epoch,
+            heartbeat: self.terms.heartbeat,
+            liveness: self.terms.liveness,
+        };
+        self.say(peer, Down::Welcome(welcome));
+    }
+
+    fn objection(&self, peer: &Peer, hello: &Hello) -> Option<String> {
+        let returns = self.roster.seat(hello.worker).is_some() || self.roster.member(peer).is_some();
+        if hello.version != VERSION {
+            Some(format!("this dispatcher speaks version {VERSION} of the protocol, not {}", hello.version))
+        } else if hello.capacity < self.terms.task_bytes {
+            let largest = self.terms.task_bytes;
+            Some(format!("tasks have up to {largest} bytes here, and the worker has room for {}", hello.capacity))
+        } else if !returns && self.roster.len() >= self.terms.workers {
+            Some(format!("there are {} workers, which is the most", self.terms.workers))
+        } else {
+            None
+        }
+    }
+
+    fn capped(&self, window: Window) -> Window {
+        Window { messages: window.messages.min(self.terms.in_flight), ..window }
+    }
+
+    fn beat(&mut self, now: Time, peer: &Peer, beat: &Beat) {
+        match self.roster.member(peer).map(|member| member.session) {
+            Some(session) if session == beat.session => {}
+            Some(session) if session > beat.session => return,
+            _ => return self.say(peer, Down::Who { session: beat.session }),
+        }
+        self.roster.grant(peer, self.capped(beat.window));
+        if self.terms.lease.is_some() {
+            for &task in &beat.waiting {
+                let delivery = self.tasks.get(&task).map_or(0, |entry| entry.deliveries);
+                let ticket = Ticket { task, delivery };
+                if self.is_current(peer, ticket) {
+                    self.renew(now, ticket);
+                }
+            }
+        }
+    }
+
+    /// The first result of a task counts, from whoever was ever given it by this dispatcher.
+    fn result(&mut self, peer: &Peer, ticket: Ticket, object: Multipart) {
+        self.roster.release(peer, ticket);
+        if !self.tasks.get(&ticket.task).is_some_and(|entry| entry.awaits(ticket.delivery)) {
+            self.stats.late += 1;
+            return;
+        }
+        if let Some(holder) = self.holder(ticket) {
+            self.roster.release(&holder, ticket);
+        }
+        self.stats.done += 1;
+        self.finish(ticket.task, Some(ticket.delivery), |_| Ending::Done(object));
+    }
+
+    fn nak(&mut self, now: Time, peer: &Peer, nak: Nak) {
+        self.roster.release(peer, nak.ticket);
+        let Some(holder) = self.holder(nak.ticket) else { return self.forget_stray(nak.ticket) };
+        self.roster.release(&holder, nak.ticket);
+        let failure = Failed { worker: self.name(&holder), reason: nak.reason };
+        let task = nak.ticket.task;
+        match nak.fault {
+            Fault::Returned => self.take_back(now, task, Answered::Yes, None, nak.delay.unwrap_or_default()),
+            Fault::Failed => {
+                let delay = nak.delay.unwrap_or(self.terms.retry_after);
+                self.take_back(now, task, Answered::Yes, Some(failure), delay);
+            }
+            Fault::Rejected => {
+                if let Some(entry) = self.tasks.get_mut(&task) {
+                    entry.note(failure);
+                }
+                self.bury(task, Some(nak.ticket.delivery));
+            }
+        }
+    }
+
+    fn renew(&mut self, now: Time, ticket: Ticket) {
+        if self.holder(ticket).is_none() {
+            return;
+        }
+        let end = self.leases.begin(now, ticket);
+        if let Some(Entry { place: Place::Held { lease, .. }, .. }) = self.tasks.get_mut(&ticket.task) {
+            *lease = end;
+        }
+        let tasks = &self.tasks;
+        let holds = |end, ticket: Ticket| tasks.get(&ticket.task).is_some_and(|entry| entry.has_lease(ticket, end));
+        self.leases.sweep(self.held, holds);
+    }
+
+    fn expire(&mut self, now: Time, ticket: Ticket) {
+        let Some(Entry { place: Place::Held { by, lease }, deliveries, .. }) = self.tasks.get(&ticket.task) else {
+            return;
+        };
+        if *deliveries != ticket.delivery || lease.is_none_or(|end| end > now) {
+            return;
+        }
+        let by = by.clone();
+        self.stats.expired += 1;
+        let failure = Failed { worker: self.name(&by), reason: "its lease ended".to_owned() };
+        self.take_back(now, ticket.task, Answered::No, Some(failure), Time::ZERO);
+        self.say(&by, Down::Cancel { ticket });
+    }
+
+    /// Signs of life, and who shows none.
+    fn round(&mut self, now: Time) {
+        // four looks to a heartbeat: a silent worker is found at most a quarter late
+        self.next_round = now + self.terms.heartbeat / 4;
+        let silent = |heard: Time| now.saturating_sub(heard) >= self.terms.liveness;
+        let lost: Vec<Peer> =
+            self.roster.iter().filter(|(_, member)| silent(member.heard)).map(|(peer, _)| peer.clone()).collect();
+        for peer in lost {
+            self.lose(now, &peer, Loss::Silent);
+        }
+        for peer in self.roster.due(now, self.terms.heartbeat) {
+            self.say(&peer, Down::Beat);
+        }
+    }
+
+    /// Gives waiting tasks to workers with room, the oldest first.
+    fn assign(&mut self, now: Time) {
+        let mut aside = Vec::new();
+        while self.roster.is_ready() {
+            let Some(task) = self.queue.first(|task| self.finished.has_room(task, self.exposed)) else { break };
+            let Some(entry) = self.tasks.get_mut(&task) else { break };
+            let Some(peer) = self.roster.next(task, entry.bytes) else {
+                if self.roster.is_ready() {
+                    // everyone with room still has it from before: the others need not wait for that
+                    self.queue.remove(task);
+                    aside.push(task);
+                }
+                continue;
+            };
+            self.queue.remove(task);
+            self.exposed += usize::from(!entry.is_exposed());
+            entry.deliveries += 1;
+            entry.attempts += 1;
+            self.stats.redelivered += u64::from(entry.deliveries > 1);
+            let ticket = Ticket { task, delivery: entry.deliveries };
+            let lease = self.leases.begin(now, ticket);
+            entry.place = Place::Held { by: peer.clone(), lease };
+            self.held += 1;
+            self.roster.hold(&peer, ticket, entry.bytes);
+            let session = self.roster.member(&peer).map_or(0, |member| member.session);
+            let message = Down::Task { session, ticket, attempt: entry.attempts };
+            self.outbox.push_back((peer, message, Some(entry.message.clone())));
+        }
+        aside.into_iter().for_each(|task| self.set_waiting(task));
+    }
+
+    /// Whether a worker holds this very delivery.
+    fn is_current(&self, peer: &Peer, ticket: Ticket) -> bool {
+        self.holder(ticket).as_ref() == Some(peer)
+    }
+
+    /// Who holds this very delivery.
+    fn holder(&self, ticket: Ticket) -> Option<Peer> {
+        self.tasks.get(&ticket.task)?.holder(ticket.delivery).cloned()
+    }
+
+    /// What a worker is called in reasons.
+    fn name(&self, peer: &Peer) -> Arc<str> {
+        self.roster.member(peer).map_or_else(|| Arc::from("?"), |member| member.name.clone())
+    }
+
+    /// Takes a task back from the worker that holds it.
+    fn take_back(&mut self, now: Time, task: u64, answered: Answered, failure: Option<Failed>, delay: Time) {
+        let Some(entry) = self.tasks.get_mut(&task) else { return };
+        self.held -= 1;
+        entry.take_back(answered);
+        self.exposed -= usize::from(!entry.is_exposed());
+        match failure {
+            None => entry.attempts -= 1,
+            Some(failure) => {
+                entry.note(failure);
+                if entry.attempts >= self.terms.attempts {
+                    return self.bury(task, None);
+                }
+            }
+        }
+        if delay.is_zero() {
+            return self.set_waiting(task);
+        }
+        let until = now.saturating_add(delay);
+        entry.place = Place::Delayed(until);
+        self.queue.defer(until, task);
+    }
+
+    /// An earlier delivery was answered with nothing.
+    fn forget_stray(&mut self, ticket: Ticket) {
+        let Some(entry) = self.tasks.get_mut(&ticket.task) else { return };
+        let was_exposed = entry.is_exposed();
+        entry.forget(ticket.delivery);
+        if was_exposed && !entry.is_exposed() {
+            self.exposed -= 1;
+            self.queue.shelter(ticket.task);
+        }
+    }
+
+    fn set_waiting(&mut self, task: u64) {
+        if let Some(entry) = self.tasks.get_mut(&task) {
+            entry.place = Place::Waiting;
+            self.queue.insert(task, entry.is_exposed());
+        }
+    }
+
+    fn bury(&mut self, task: u64, delivery: Option<u32>) {
+        self.stats.dead += 1;
+        self.finish(task, delivery, |entry| {
+            Ending::Dead(DeadLetter { message: entry.message, failures: entry.failures })
+        });
+    }
+
+    /// Ends a task: its one outcome. A worker that is busy with it need not be, unless it was its answer (`delivery`).
+    fn finish(&mut self, task: u64, delivery: Option<u32>, ending: impl FnOnce(Entry) -> Ending) {
+        let Some(entry) = self.tasks.remove(&task) else { return };
+        self.exposed -= usize::from(entry.is_exposed());
+        // a result of a delivery that did not count as an attempt makes it one
+        let attempts = entry.attempts.max(u32::from(delivery.is_some()));
+        match &entry.place {
+            Place::Waiting => self.queue.remove(task),
+            Place::Delayed(until) => self.queue.undefer(*until, task),
+            Place::Held { by, .. } => {
+                self.held -= 1;
+                let ticket = Ticket { task, delivery: entry.deliveries };
+                if delivery != Some(ticket.delivery) {
+                    self.outbox.push_back((by.clone(), Down::Cancel { ticket }, None));
+                }
+            }
+        }
+        let ending = ending(entry);
+        self.finished.push(Outcome { task: TaskId(task), attempts, ending, receipt: None });
+    }
+}
+
+#[cfg(test)]
+impl Ledger {
+    pub(super) fn has_messages(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
+    pub(super) fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// That every task is in one place, and that memory is in proportion to the tasks.
+    pub(super) fn check(&self) {
+        let stats = self.stats();
+        let open = stats.waiting + stats.delayed + stats.in_flight;
+        assert_eq!(open, self.tasks.len() as u64, "a task is in two places or in none: {stats:?}");
+        assert_eq!(stats.submitted, stats.done + stats.dead + stats.cancelled + open, "{stats:?}");
+        for (task, entry) in &self.tasks {
+            match &entry.place {
+                Place::Waiting => assert!(self.queue.has(*task)),
+                Place::Delayed(time) => assert!(self.queue.has_delayed(*time, *task)),
+                Place::Held { by, .. } => {
+                    let ticket = Ticket { task: *task, delivery: entry.deliveries };
+                    let has = self.roster.member(by).is_some_and(|member| member.tickets().any(|held| held == ticket));
+                    assert!(has, "task {task} is held by nobody");
+                }
+            }
+        }
+        let exposed = self.tasks.values().filter(|entry| entry.is_exposed()).count();
+        assert_eq!(exposed, self.exposed);
+        assert!(self.leases.len() <= 2 * self.held + 65, "{} leases for {} tasks", self.leases.len(), self.held);
+    }
+}

@@ -1,0 +1,153 @@
+//! `Outcome`: what became of a task. Each task has exactly one.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use super::receipt::Receipt;
+use crate::codec::{Decode, MsgPack};
+use crate::error::Result;
+use crate::multipart::Multipart;
+
+/// Names a task: what [`submit`](super::Dispatcher::submit) returned.
+///
+/// Ids count up in the order of submission. With a journal they go on counting after a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskId(pub(super) u64);
+
+impl TaskId {
+    /// The id as a number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What became of a task: exactly one for each task, while the dispatcher lives.
+///
+/// With a journal a task stays on record until its outcome is dropped: what the program does with an outcome, it does
+/// before it lets go of it. An outcome that is dropped by a panic does not count.
+#[derive(Debug)]
+pub struct Outcome {
+    pub(super) task: TaskId,
+    pub(super) attempts: u32,
+    pub(super) ending: Ending,
+    pub(super) receipt: Option<Receipt>,
+}
+
+/// The ways in which a task can end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ending {
+    /// A handler returned this.
+    Done(Multipart),
+    /// It failed as often as it may, or a handler rejected it: a dead letter.
+    Dead(DeadLetter),
+    /// [`cancel`](super::Dispatcher::cancel) came before a result.
+    Cancelled,
+}
+
+/// A task that was given up, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The task as it was submitted.
+    pub message: Multipart,
+    /// What went wrong, one for each attempt, first to last.
+    pub failures: Vec<Failed>,
+}
+
+/// One attempt that went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// The name of the worker.
+    pub worker: Arc<str>,
+    /// What it said, or what was seen of it.
+    pub reason: String,
+}
+
+impl Outcome {
+    /// The task.
+    pub fn task(&self) -> TaskId {
+        self.task
+    }
+
+    /// How many attempts it took.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// How it ended.
+    pub fn ending(&self) -> &Ending {
+        &self.ending
+    }
+
+    /// The result, undecoded; `None` of a task that has none.
+    pub fn result(&self) -> Option<&Multipart> {
+        match &self.ending {
+            Ending::Done(message) => Some(message),
+            _ => None,
+        }
+    }
+
+    /// The dead letter of a task that was given up.
+    pub fn dead_letter(&self) -> Option<&DeadLetter> {
+        match &self.ending {
+            Ending::Dead(letter) => Some(letter),
+            _ => None,
+        }
+    }
+
+    /// Whether the task was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.ending == Ending::Cancelled
+    }
+
+    /// The result, decoded with the default codec. Its buffers are the received frames.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Caller` when the task has no result: the text says what became of it. What decoding returns.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T> {
+        self.decode_with(&MsgPack::new())
+    }
+
+    /// The result, decoded with any codec.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode).
+    pub fn decode_with<T, C: Decode<T>>(&self, codec: &C) -> Result<T> {
+        match &self.ending {
+            Ending::Done(message) => codec.decode(message.clone()),
+            ending => Err(crate::error::Detail::NoResult { task: self.task.0, why: ending.to_string() }.into()),
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done(message) => write!(f, "done: {message:?}"),
+            Self::Dead(letter) => letter.fmt(f),
+            Self::Cancelled => f.write_str("it was cancelled"),
+        }
+    }
+}
+
+impl fmt::Display for DeadLetter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it was given up")?;
+        match self.failures.last() {
+            Some(last) => {
+                write!(f, " after {} failures, the last on {}: {}", self.failures.len(), last.worker, last.reason)
+            }
+            None => Ok(()),
+        }
+    }
+}

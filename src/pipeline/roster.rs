@@ -1,0 +1,183 @@
+//! The workers that a dispatcher knows: what each may hold, what it holds, and whose turn it is.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::message::{Hello, Peer, Ticket, Time, Window};
+
+/// One worker in one session.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) worker: u64,
+    pub(super) session: u64,
+    pub(super) name: Arc<str>,
+    /// When it was last heard of.
+    pub(super) heard: Time,
+    /// When it is to hear of the dispatcher again.
+    next_beat: Time,
+    window: Window,
+    /// What was sent to it and not answered, whether or not the answer is still wanted: it takes up room there.
+    holds: HashMap<u64, Hold>,
+    held_bytes: u64,
+    is_in_ring: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Hold {
+    delivery: u32,
+    bytes: u64,
+}
+
+impl Member {
+    pub(super) fn has_room(&self, bytes: u64) -> bool {
+        (self.holds.len() as u64) < self.window.messages && self.held_bytes.saturating_add(bytes) <= self.window.bytes
+    }
+
+    pub(super) fn has(&self, task: u64) -> bool {
+        self.holds.contains_key(&task)
+    }
+
+    pub(super) fn tickets(&self) -> impl Iterator<Item = Ticket> {
+        self.holds.iter().map(|(&task, hold)| Ticket { task, delivery: hold.delivery })
+    }
+
+    /// Whether it holds more than it said it could.
+    #[cfg(test)]
+    pub(super) fn is_overdrawn(&self) -> bool {
+        self.holds.len() as u64 > self.window.messages || self.held_bytes > self.window.bytes
+    }
+}
+
+/// All workers.
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    members: HashMap<Peer, Member>,
+    /// Where each worker's session is.
+    seats: HashMap<u64, Peer>,
+    /// Those that may have room, in turn.
+    ring: VecDeque<Peer>,
+}
+
+impl Roster {
+    pub(super) fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    pub(super) fn member(&self, peer: &Peer) -> Option<&Member> {
+        self.members.get(peer)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Peer, &Member)> {
+        self.members.iter()
+    }
+
+    /// The connection of a worker's present session.
+    pub(super) fn seat(&self, worker: u64) -> Option<&Peer> {
+        self.seats.get(&worker)
+    }
+
+    pub(super) fn join(&mut self, now: Time, peer: Peer, hello: &Hello, window: Window) {
+        self.seats.insert(hello.worker, peer.clone());
+        let member = Member {
+            worker: hello.worker,
+            session: hello.session,
+            name: Arc::from(hello.name.as_str()),
+            heard: now,
+            next_beat: now,
+            window,
+            holds: HashMap::new(),
+            held_bytes: 0,
+            is_in_ring: false,
+        };
+        self.members.insert(peer.clone(), member);
+        self.line_up(&peer);
+    }
+
+    pub(super) fn leave(&mut self, peer: &Peer) -> Option<Member> {
+        let member = self.members.remove(peer)?;
+        if self.seats.get(&member.worker) == Some(peer) {
+            self.seats.remove(&member.worker);
+        }
+        if member.is_in_ring {
+            self.ring.retain(|other| other != peer);
+        }
+        Some(member)
+    }
+
+    pub(super) fn heard(&mut self, now: Time, peer: &Peer) {
+        if let Some(member) = self.members.get_mut(peer) {
+            member.heard = now;
+        }
+    }
+
+    /// Those that are to hear of the dispatcher now, and from now on every `interval`.
+    pub(super) fn due(&mut self, now: Time, interval: Time) -> Vec<Peer> {
+        let due = self.members.iter_mut().filter(|(_, member)| member.next_beat <= now);
+        due.map(|(peer, member)| {
+            member.next_beat = now + interval;
+            peer.clone()
+        })
+        .collect()
+    }
+
+    pub(super) fn grant(&mut self, peer: &Peer, window: Window) {
+        if let Some(member) = self.members.get_mut(peer) {
+            member.window = window;
+        }
+        self.line_up(peer);
+    }
+
+    /// The next worker in turn with room for a task, which then is the last in turn.
+    ///
+    /// One that has no room leaves the ring; it is back in it once it gives something back, so every worker that is looked
+    /// at in vain was paid for by an answer. One that still holds this very task from before is passed over.
+    pub(super) fn next(&mut self, task: u64, bytes: u64) -> Option<Peer> {
+        for _ in 0..self.ring.len() {
+            let peer = self.ring.pop_front()?;
+            let Some(member) = self.members.get_mut(&peer) else { continue };
+            if !member.has_room(bytes) {
+                member.is_in_ring = false;
+                continue;
+            }
+            let is_free = !member.has(task);
+            self.ring.push_back(peer.clone());
+            if is_free {
+                return Some(peer);
+            }
+        }
+        None
+    }
+
+    /// Whether any worker may have room.
+    pub(super) fn is_ready(&self) -> bool {
+        !self.ring.is_empty()
+    }
+
+    pub(super) fn hold(&mut self, peer: &Peer, ticket: Ticket, bytes: u64) {
+        if let Some(member) = self.members.get_mut(peer) {
+            member.holds.insert(ticket.task, Hold { delivery: ticket.delivery, bytes });
+            member.held_bytes += bytes;
+        }
+    }
+
+    /// The worker has answered: its room is free again.
+    pub(super) fn release(&mut self, peer: &Peer, ticket: Ticket) {
+        let Some(member) = self.members.get_mut(peer) else { return };
+        let Some(hold) = member.holds.get(&ticket.task).filter(|hold| hold.delivery == ticket.delivery) else { return };
+        member.held_bytes -= hold.bytes;
+        member.holds.remove(&ticket.task);
+        self.line_up(peer);
+    }
+
+    fn line_up(&mut self, peer: &Peer) {
+        let Some(member) = self.members.get_mut(peer) else { return };
+        if !member.is_in_ring && member.has_room(0) {
+            member.is_in_ring = true;
+            self.ring.push_back(peer.clone());
+        }
+    }
+}
