@@ -188,6 +188,7 @@ pub(crate) enum Detail {
     TableMisfit { reason: String },
     NoResult { task: u64, why: String },
     PipelineOptions { reason: &'static str },
+    DispatcherClosed,
     // the peer
     NoMetadata,
     NoEnvelope { missing: &'static str },
@@ -225,10 +226,12 @@ pub(crate) enum Detail {
     RepeatedTooLong { limit: u64 },
     DecompressedTooLong { len: u64, limit: u64 },
     PickleTooLarge { what: &'static str, limit: usize },
+    TaskTooLong { len: u64, limit: u64 },
     // the transport
     Socket { operation: &'static str, error: zmq::Error },
     Unreachable { peer: String },
     RequestTorn,
+    DispatcherFailed { reason: String },
     Io { operation: &'static str },
     // the clock
     TimedOut { operation: &'static str, after: Duration },
@@ -249,7 +252,7 @@ impl Detail {
             NoMetadata | NoEnvelope { .. } | MetadataTruncated { .. } | MetadataTrailing { .. } => ErrorKind::Peer,
             MetadataReserved { .. } | BadReference { .. } | FrameMissing { .. } | FrameUnused { .. } => ErrorKind::Peer,
             FrameLength { .. } | FrameContent { .. } | Mistyped { .. } | BufferMissing => ErrorKind::Peer,
-            Unzippable { .. } | NoResult { .. } | PipelineOptions { .. } => ErrorKind::Caller,
+            Unzippable { .. } | NoResult { .. } | PipelineOptions { .. } | DispatcherClosed => ErrorKind::Caller,
             UnzippedTooLong { .. } => ErrorKind::Limits,
             PickleGlobal { .. } | PickleCycle | Joblib => ErrorKind::Peer,
             BadPickle { .. } | NotJson { .. } | NotProtobuf { .. } | NotZipped { .. } | BadArrayHeader { .. } => {
@@ -259,8 +262,9 @@ impl Detail {
             NotPipeline { .. } => ErrorKind::Peer,
             TooManyFrames { .. } | MetadataTooLong { .. } | MessageTooLong { .. } | TooDeep { .. } => ErrorKind::Limits,
             ValueTooDeep { .. } | RepeatedTooLong { .. } | DecompressedTooLong { .. } => ErrorKind::Limits,
-            PickleTooLarge { .. } => ErrorKind::Limits,
+            PickleTooLarge { .. } | TaskTooLong { .. } => ErrorKind::Limits,
             Socket { .. } | Unreachable { .. } | RequestTorn | Io { .. } => ErrorKind::Transport,
+            DispatcherFailed { .. } => ErrorKind::Transport,
             TimedOut { .. } | WouldBlock { .. } => ErrorKind::Timeout,
         }
     }
@@ -306,6 +310,9 @@ impl fmt::Display for Detail {
             TableMisfit { reason } => write!(f, "this is no table: {reason}"),
             NoResult { task, why } => write!(f, "task {task} has no result: {why}"),
             PipelineOptions { reason } => write!(f, "the options do not fit each other: {reason}"),
+            DispatcherClosed => f.write_str("the dispatcher is closed and takes no further tasks"),
+            TaskTooLong { len, limit } => write!(f, "the task has {len} bytes, and the dispatcher takes up to {limit}"),
+            DispatcherFailed { reason } => write!(f, "the dispatcher's thread has ended: {reason}"),
             NoMetadata => f.write_str("the message has no metadata frame"),
             NoEnvelope { missing } => write!(f, "the message has no {missing} frame"),
             MetadataTruncated { at, len } => {

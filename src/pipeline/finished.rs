@@ -5,6 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::options::{Order, Quota};
 use super::outcome::{Ending, Outcome};
 
+/// So many outcomes, or tasks, and their bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Load {
+    pub(super) count: usize,
+    pub(super) bytes: u64,
+}
+
 #[derive(Debug)]
 pub(super) struct Finished {
     order: Order,
@@ -50,9 +57,9 @@ impl Finished {
     }
 
     /// Outcomes that were popped have been read: there is room for as many again.
-    pub(super) fn read(&mut self, outcomes: usize, bytes: u64) {
-        self.unread -= outcomes;
-        self.unread_bytes -= bytes;
+    pub(super) fn read(&mut self, load: Load) {
+        self.unread -= load.count;
+        self.unread_bytes -= load.bytes;
     }
 
     /// Whether the task may be handed to a worker while the results of `exposed` others may come, so that there will be room

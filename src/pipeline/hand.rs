@@ -181,6 +181,11 @@ impl Hand {
         }
     }
 
+    /// There is somebody again: a new connection may be one that the dispatcher has to hear of.
+    pub(super) fn reach(&mut self, now: Time) {
+        self.next_beat = now;
+    }
+
     /// The next task for a thread, which from now on is running.
     pub(super) fn pop_job(&mut self) -> Option<Job> {
         while let Some(task) = self.waiting.pop_front() {
@@ -254,10 +259,6 @@ impl Hand {
         self.running
     }
 
-    pub(super) fn held(&self) -> Window {
-        Window { messages: self.held.len() as u64, bytes: self.held_bytes }
-    }
-
     /// What arrived makes no sense, or there may be more of it than fits: begins anew.
     pub(super) fn distrust(&mut self, now: Time) {
         self.wants_socket = true;
@@ -289,7 +290,7 @@ impl Hand {
         if let Some(held) = self.held.get_mut(&ticket.task) {
             if held.job.epoch == epoch {
                 // handed out once more while it is here: it is done once, and answered as what it is now
-                held.job.ticket = ticket;
+                held.job.ticket = ticket.max(held.job.ticket);
                 held.session = self.session;
             } else {
                 let reason = "a task of this number still runs for a dispatcher that is gone".to_owned();
@@ -395,7 +396,8 @@ impl Hand {
         Window { messages, bytes }
     }
 
-    fn end(&mut self) {
+    /// Ends at once.
+    pub(super) fn end(&mut self) {
         self.phase = Phase::Ended;
         self.outbox.clear();
         self.waiting.clear();
@@ -456,5 +458,12 @@ fn epoch_of(message: &Up) -> Option<u64> {
         Up::Result { epoch, .. } | Up::Progress { epoch, .. } => Some(*epoch),
         Up::Nak(nak) => Some(nak.epoch),
         Up::Hello(_) | Up::Beat(_) | Up::Bye => None,
+    }
+}
+
+#[cfg(test)]
+impl Hand {
+    pub(super) fn held(&self) -> Window {
+        Window { messages: self.held.len() as u64, bytes: self.held_bytes }
     }
 }

@@ -13,7 +13,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::entry::{Answered, Entry, Place};
-use super::finished::Finished;
+use super::finished::{Finished, Load};
 use super::lease::Leases;
 use super::message::{Beat, Down, Fault, Hello, Nak, Peer, Ticket, Time, Up, VERSION, Welcome, Window};
 use super::options::DispatcherOptions;
@@ -25,12 +25,6 @@ use crate::multipart::Multipart;
 
 /// A message to a worker, with the object that goes with it.
 pub(super) type Outgoing = (Peer, Down, Option<Multipart>);
-
-/// The most reasons that a dead letter keeps: the last ones.
-const MAX_REASONS: usize = 16;
-
-/// The most earlier deliveries of a task whose results are still accepted: the last ones.
-const MAX_STRAYS: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct Ledger {
@@ -46,6 +40,8 @@ pub(super) struct Ledger {
     held: usize,
     /// For how many tasks a result may come at any time.
     exposed: usize,
+    /// Tasks that got their outcome since that was last asked, and their bytes.
+    done: Load,
     next_round: Time,
     stats: Stats,
 }
@@ -89,6 +85,7 @@ impl Ledger {
             outbox: VecDeque::new(),
             held: 0,
             exposed: 0,
+            done: Load::default(),
             next_round: Time::ZERO,
             stats: Stats::default(),
             terms,
@@ -178,8 +175,19 @@ impl Ledger {
     }
 
     /// Outcomes that were popped have been read.
-    pub(super) fn read(&mut self, outcomes: usize, bytes: u64) {
-        self.finished.read(outcomes, bytes);
+    pub(super) fn read(&mut self, load: Load) {
+        self.finished.read(load);
+    }
+
+    /// How many tasks got their outcome since this was last asked, and their bytes.
+    pub(super) fn take_done(&mut self) -> Load {
+        std::mem::take(&mut self.done)
+    }
+
+    /// Whether tasks wait for nothing but outcomes to be read.
+    pub(super) fn is_stalled(&self) -> bool {
+        let has_room = |task| self.finished.has_room(task, self.exposed);
+        self.queue.waiting() > 0 && self.roster.is_ready() && self.queue.first(has_room).is_none()
     }
 
     /// Says goodbye to all workers.
@@ -190,8 +198,8 @@ impl Ledger {
         }
     }
 
-    pub(super) fn knows(&self, peer: &Peer) -> bool {
-        self.roster.member(peer).is_some()
+    pub(super) fn knows(&self, peer: &[u8]) -> bool {
+        self.roster.has(peer)
     }
 
     pub(super) fn stats(&self) -> Stats {
@@ -448,6 +456,8 @@ impl Ledger {
     fn finish(&mut self, task: u64, delivery: Option<u32>, ending: impl FnOnce(Entry) -> Ending) {
         let Some(entry) = self.tasks.remove(&task) else { return };
         self.exposed -= usize::from(entry.is_exposed());
+        self.done.count += 1;
+        self.done.bytes += entry.bytes;
         // a result of a delivery that did not count as an attempt makes it one
         let attempts = entry.attempts.max(u32::from(delivery.is_some()));
         match &entry.place {

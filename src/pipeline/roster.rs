@@ -67,6 +67,10 @@ impl Roster {
         self.members.is_empty()
     }
 
+    pub(super) fn has(&self, peer: &[u8]) -> bool {
+        self.members.contains_key(peer)
+    }
+
     pub(super) fn member(&self, peer: &Peer) -> Option<&Member> {
         self.members.get(peer)
     }

@@ -11,12 +11,13 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use super::finished::{Load, weight};
 use super::hand::{Answer, Hand, Job, Terms};
 use super::ledger::{Ledger, Loss};
 use super::message::{Down, Fault, Peer, Time, Up, Window};
 use super::options::{DispatcherOptions, Order};
 use super::outcome::Ending;
-use super::{finished, wire};
+use super::wire;
 use crate::multipart::Multipart;
 
 /// How many schedules a plain `cargo test` runs.
@@ -515,7 +516,6 @@ impl World {
     fn calm(&mut self) {
         self.calm = true;
         for worker in 0..self.workers.len() {
-            self.workers[worker].stalled_until = self.now;
             self.start(worker);
         }
     }
@@ -643,7 +643,7 @@ impl World {
         let many = if self.calm { 100 } else { self.random.below(6) };
         for _ in 0..many {
             let Some(outcome) = self.ledger.pop_outcome() else { break };
-            self.ledger.read(1, finished::weight(&outcome));
+            self.ledger.read(Load { count: 1, bytes: weight(&outcome) });
             let id = outcome.task().number();
             let before = self.outcomes.insert(id, outcome.attempts());
             assert_eq!(before, None, "task {id} was handed over twice");

@@ -7,6 +7,7 @@ mod envelope;
 mod guard;
 mod outgoing;
 mod receive;
+pub(crate) mod routed;
 mod send;
 #[cfg(feature = "tokio")]
 mod tokio;

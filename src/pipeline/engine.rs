@@ -1,0 +1,314 @@
+//! The dispatcher's own thread: it owns the ROUTER, and carries messages between that, the ledger and the exchange.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tracing::{debug, warn};
+
+use super::exchange::{Exchange, Order};
+use super::ledger::{Ledger, Loss};
+use super::message::{Down, Peer, Ticket, Time, Up};
+use super::options::DispatcherOptions;
+use super::wire;
+use crate::error::{Detail, Error, Result};
+use crate::limits::Limits;
+use crate::multipart::Multipart;
+use crate::socket::SocketExt;
+use crate::socket::routed;
+
+/// How many messages are received before anything else is looked at.
+const BATCH: usize = 512;
+/// The most bytes of tasks that share a message.
+const BATCH_BYTES: u64 = 64 << 10;
+/// How long goodbyes may take to leave, in milliseconds.
+const LINGER: i32 = 500;
+
+pub(super) struct Engine {
+    socket: zmq::Socket,
+    monitor: zmq::Socket,
+    exchange: Arc<Exchange>,
+    ledger: Ledger,
+    started: Instant,
+    limits: Limits,
+    /// The open connections by descriptor, and which of them are a worker's.
+    connections: HashMap<i32, Option<Peer>>,
+    /// Whose connection has ended, while there may be messages of theirs to be read.
+    gone: Vec<Peer>,
+    parcels: Vec<(Peer, Parcel)>,
+}
+
+/// Tasks for one worker that travel together.
+struct Parcel {
+    session: u64,
+    tasks: Vec<(Ticket, u32, Multipart)>,
+    bytes: u64,
+}
+
+impl Engine {
+    pub(super) fn new(
+        context: &zmq::Context,
+        endpoint: &str,
+        options: &DispatcherOptions,
+        ledger: Ledger,
+        exchange: Arc<Exchange>,
+    ) -> Result<Self> {
+        let socket = router(context, options).map_err(transport("set up a ROUTER"))?;
+        let monitor = watch(context, &socket).map_err(transport("watch a ROUTER's connections"))?;
+        socket.bind(endpoint).map_err(transport("bind"))?;
+        Ok(Self {
+            socket,
+            monitor,
+            exchange,
+            ledger,
+            started: Instant::now(),
+            limits: options.limits,
+            connections: HashMap::new(),
+            gone: Vec::new(),
+            parcels: Vec::new(),
+        })
+    }
+
+    pub(super) fn endpoint(&self) -> Result<String> {
+        let endpoint = self.socket.get_last_endpoint().map_err(transport("read ZMQ_LAST_ENDPOINT"))?;
+        Ok(endpoint.unwrap_or_default())
+    }
+
+    /// Runs until the program lets go of the dispatcher.
+    pub(super) fn run(mut self) {
+        if let Err(error) = self.serve() {
+            self.exchange.fail(error.to_string());
+        }
+    }
+
+    fn serve(&mut self) -> Result<()> {
+        let (mut orders, mut outcomes) = (Vec::new(), VecDeque::new());
+        loop {
+            let Some(read) = self.exchange.look(&mut orders) else { return self.say_goodbye() };
+            self.ledger.read(read);
+            for order in orders.drain(..) {
+                match order {
+                    Order::Submit(task, message) => self.ledger.submit(task, message),
+                    Order::Cancel(task) => self.ledger.cancel(task),
+                }
+            }
+            let is_dry = self.receive()?;
+            if is_dry {
+                self.watch()?;
+            }
+            self.ledger.tick(self.now());
+            self.send()?;
+            while let Some(outcome) = self.ledger.pop_outcome() {
+                outcomes.push_back(outcome);
+            }
+            let done = self.ledger.take_done();
+            self.exchange.bring(&mut outcomes, done, self.ledger.is_stalled(), self.ledger.stats());
+            if is_dry && self.exchange.may_sleep() {
+                self.sleep()?;
+            }
+        }
+    }
+
+    fn now(&self) -> Time {
+        self.started.elapsed()
+    }
+
+    fn sleep(&self) -> Result<()> {
+        let timeout = match self.ledger.next_tick() {
+            // rounded up: a timer that is early would spin
+            Some(time) => time.saturating_sub(self.now()).as_micros().div_ceil(1000) as i64,
+            None => -1,
+        };
+        let mut items = [
+            self.socket.as_poll_item(zmq::POLLIN),
+            self.monitor.as_poll_item(zmq::POLLIN),
+            zmq::PollItem::from_fd(self.exchange.bell().fd(), zmq::POLLIN),
+        ];
+        match zmq::poll(&mut items, timeout) {
+            Ok(_) | Err(zmq::Error::EINTR) => {}
+            Err(error) => return Err(transport("poll")(error)),
+        }
+        if items[2].is_readable() {
+            self.exchange.bell().hush();
+        }
+        Ok(())
+    }
+
+    /// Reads what workers say; whether there is no more of it.
+    fn receive(&mut self) -> Result<bool> {
+        for _ in 0..BATCH {
+            let arrival = match routed::try_receive(&self.socket, &self.limits, |peer| !self.ledger.knows(peer)) {
+                Ok(arrival) => arrival,
+                Err(error) if error.is_timeout() => return Ok(true),
+                Err(error) if error.is_peer() => {
+                    self.refuse(&error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let now = self.now();
+            match arrival.message.and_then(wire::read_up) {
+                Ok(messages) => {
+                    for (message, object) in messages {
+                        if let (Up::Hello(_), Some(connection)) = (&message, arrival.connection) {
+                            self.note_connection(connection, &arrival.peer)?;
+                        }
+                        self.ledger.handle(now, &arrival.peer, message, object);
+                    }
+                }
+                Err(error) => {
+                    self.refuse(&error);
+                    self.ledger.lose(now, &arrival.peer, Loss::Unruly);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn refuse(&mut self, error: &Error) {
+        self.ledger.garbage();
+        warn!(target: "outband", "a message to the dispatcher is dropped: {error}");
+    }
+
+    /// Gives up the workers whose connections have ended. What they had sent before has been read.
+    fn watch(&mut self) -> Result<()> {
+        self.watch_events()?;
+        let now = self.now();
+        for peer in self.gone.drain(..) {
+            debug!(target: "outband", ?peer, "a worker's connection ended");
+            self.ledger.lose(now, &peer, Loss::Disconnected);
+        }
+        Ok(())
+    }
+
+    /// Notes whose connection this is, or that it has ended already. A descriptor is used again for another connection, but
+    /// not before the monitor has said that the former one ended.
+    fn note_connection(&mut self, connection: i32, peer: &Peer) -> Result<()> {
+        self.watch_events()?;
+        match self.connections.get_mut(&connection) {
+            Some(owner) => self.gone.extend(owner.replace(peer.clone()).filter(|former| former != peer)),
+            None => self.gone.push(peer.clone()),
+        }
+        Ok(())
+    }
+
+    fn watch_events(&mut self) -> Result<()> {
+        loop {
+            // an event is its number and a value; the endpoint follows
+            let event = match self.monitor.recv_bytes(zmq::DONTWAIT) {
+                Ok(event) => event,
+                Err(zmq::Error::EAGAIN) => return Ok(()),
+                Err(zmq::Error::EINTR) => continue,
+                Err(error) => return Err(transport("receive on the monitor")(error)),
+            };
+            while self.monitor.get_rcvmore().unwrap_or(false) && self.monitor.recv_bytes(zmq::DONTWAIT).is_ok() {}
+            if let Some(&[low, high, rest @ ..]) = event.first_chunk::<6>() {
+                let connection = i32::from_le_bytes(rest);
+                let former = match zmq::SocketEvent::from_raw(u16::from_le_bytes([low, high])) {
+                    zmq::SocketEvent::ACCEPTED => self.connections.insert(connection, None),
+                    _ => self.connections.remove(&connection),
+                };
+                self.gone.extend(former.flatten());
+            }
+        }
+    }
+
+    /// Sends what the ledger has to say. Tasks for one worker travel together.
+    fn send(&mut self) -> Result<()> {
+        while let Some((peer, message, object)) = self.ledger.pop_message() {
+            match (message, object) {
+                (Down::Task { session, ticket, attempt }, Some(object)) => {
+                    self.pack(peer, session, (ticket, attempt, object))?;
+                }
+                (message, _) => {
+                    self.post_parcel_of(&peer)?;
+                    self.post(&peer, wire::down(&message))?;
+                }
+            }
+        }
+        while let Some((peer, parcel)) = self.parcels.pop() {
+            self.post(&peer, wire::tasks(parcel.session, parcel.tasks))?;
+        }
+        Ok(())
+    }
+
+    fn pack(&mut self, peer: Peer, session: u64, task: (Ticket, u32, Multipart)) -> Result<()> {
+        let bytes = task.2.total_len() as u64;
+        let goes_along = |parcel: &Parcel| {
+            parcel.session == session && parcel.tasks.len() < wire::MAX_BATCH && parcel.bytes + bytes <= BATCH_BYTES
+        };
+        match self.parcels.iter_mut().find(|(other, _)| *other == peer) {
+            Some((_, parcel)) if goes_along(parcel) => {
+                parcel.tasks.push(task);
+                parcel.bytes += bytes;
+                return Ok(());
+            }
+            Some(_) => self.post_parcel_of(&peer)?,
+            None => {}
+        }
+        self.parcels.push((peer, Parcel { session, tasks: vec![task], bytes }));
+        Ok(())
+    }
+
+    fn post_parcel_of(&mut self, peer: &Peer) -> Result<()> {
+        match self.parcels.iter().position(|(other, _)| other == peer) {
+            Some(at) => {
+                let (peer, parcel) = self.parcels.swap_remove(at);
+                self.post(&peer, wire::tasks(parcel.session, parcel.tasks))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn post(&mut self, peer: &Peer, message: Multipart) -> Result<()> {
+        match self.socket.send_message_to(peer, message) {
+            Ok(()) => Ok(()),
+            // not there any more; or it does not read what it is sent, which its credit should have prevented
+            Err(error) if error.is_unreachable() || error.is_timeout() => {
+                self.ledger.lose(self.now(), peer, Loss::Disconnected);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn say_goodbye(&mut self) -> Result<()> {
+        self.ledger.close();
+        self.send()
+    }
+}
+
+fn router(context: &zmq::Context, options: &DispatcherOptions) -> zmq::Result<zmq::Socket> {
+    let socket = context.socket(zmq::ROUTER)?;
+    socket.set_linger(LINGER)?;
+    socket.set_sndtimeo(0)?;
+    // as many tasks as a worker may have, each alone, and what else is to be said meanwhile
+    let tasks = i32::try_from(options.in_flight).unwrap_or(i32::MAX / 4);
+    socket.set_sndhwm(tasks.saturating_mul(2).saturating_add(1000))?;
+    heartbeats(&socket, options.heartbeat, options.liveness)?;
+    Ok(socket)
+}
+
+/// libzmq's own heartbeats find connections that are half open; the protocol's find processes that do not run.
+pub(super) fn heartbeats(socket: &zmq::Socket, interval: Duration, timeout: Duration) -> zmq::Result<()> {
+    let millis = |duration: Duration| i32::try_from(duration.as_millis()).unwrap_or(i32::MAX);
+    socket.set_heartbeat_ivl(millis(interval))?;
+    socket.set_heartbeat_timeout(millis(timeout))?;
+    socket.set_handshake_ivl(5000)
+}
+
+fn watch(context: &zmq::Context, socket: &zmq::Socket) -> zmq::Result<zmq::Socket> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let place = format!("inproc://outband.pipeline.monitor.{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let events = zmq::SocketEvent::ACCEPTED.to_raw() | zmq::SocketEvent::DISCONNECTED.to_raw();
+    socket.monitor(&place, i32::from(events))?;
+    let monitor = context.socket(zmq::PAIR)?;
+    monitor.set_linger(0)?;
+    monitor.connect(&place)?;
+    Ok(monitor)
+}
+
+pub(super) fn transport(operation: &'static str) -> impl Fn(zmq::Error) -> Error {
+    move |error| Error::new(Detail::Socket { operation, error }).caused_by(error)
+}

@@ -1,0 +1,275 @@
+//! `Exchange`: where the program's threads and the dispatcher's own meet. Tasks go in, outcomes come out, both bounded.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::bell::Bell;
+use super::finished::{Load, weight};
+use super::options::Quota;
+use super::outcome::Outcome;
+use super::stats::Stats;
+use crate::error::{Detail, Error, Result};
+use crate::multipart::Multipart;
+
+#[derive(Debug)]
+pub(super) struct Exchange {
+    state: Mutex<State>,
+    room: Condvar,
+    outcome: Condvar,
+    bell: Bell,
+    backlog: Quota,
+    task_bytes: u64,
+}
+
+#[derive(Debug)]
+struct State {
+    orders: Vec<Order>,
+    outcomes: VecDeque<Outcome>,
+    /// Outcomes that were read since the dispatcher's thread last looked.
+    read: Load,
+    next_task: u64,
+    /// Tasks without an outcome.
+    open: usize,
+    open_bytes: u64,
+    /// Whether the dispatcher's thread waits for the bell.
+    is_asleep: bool,
+    /// Whether it waits for outcomes to be read.
+    wants_room: bool,
+    stage: Stage,
+    stats: Stats,
+}
+
+/// What the program wants of the dispatcher's thread.
+#[derive(Debug)]
+pub(super) enum Order {
+    Submit(u64, Multipart),
+    Cancel(u64),
+}
+
+/// How far along the dispatcher is.
+#[derive(Debug)]
+enum Stage {
+    Open,
+    /// No further tasks.
+    Closed,
+    /// The program has let go of it.
+    Dropped,
+    /// Its thread has ended, for this reason.
+    Failed(String),
+}
+
+/// How long a call may wait.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Patience {
+    None,
+    For(Duration),
+    Forever,
+}
+
+impl Exchange {
+    pub(super) fn new(backlog: Quota, task_bytes: u64, first_task: u64) -> Result<Self> {
+        let state = State {
+            orders: Vec::new(),
+            outcomes: VecDeque::new(),
+            read: Load::default(),
+            next_task: first_task,
+            open: 0,
+            open_bytes: 0,
+            is_asleep: false,
+            wants_room: false,
+            stage: Stage::Open,
+            stats: Stats::default(),
+        };
+        let (room, outcome, bell) = (Condvar::new(), Condvar::new(), Bell::new()?);
+        Ok(Self { state: Mutex::new(state), room, outcome, bell, backlog, task_bytes })
+    }
+
+    pub(super) fn bell(&self) -> &Bell {
+        &self.bell
+    }
+
+    /// Takes a task once there is room for it. `record` is called with its id before anyone else hears of it.
+    pub(super) fn submit(
+        &self,
+        message: Multipart,
+        patience: Patience,
+        record: impl FnOnce(u64, &Multipart),
+    ) -> Result<u64> {
+        let give_back = |error: Error, message: Multipart| Err(error.with_payload(Box::new(message)));
+        let bytes = message.total_len() as u64;
+        if bytes > self.task_bytes {
+            let detail = Detail::TaskTooLong { len: bytes, limit: self.task_bytes };
+            return give_back(detail.into(), message);
+        }
+        let deadline = Deadline::start(patience);
+        let mut state = self.lock();
+        loop {
+            match &state.stage {
+                Stage::Open => {}
+                Stage::Closed | Stage::Dropped => return give_back(Detail::DispatcherClosed.into(), message),
+                Stage::Failed(reason) => return give_back(ended(reason), message),
+            }
+            let fits =
+                state.open < self.backlog.messages && state.open_bytes.saturating_add(bytes) <= self.backlog.bytes;
+            // what is larger than the whole backlog goes alone
+            if fits || state.open == 0 {
+                break;
+            }
+            state = match deadline.wait(&self.room, state, "submit a task") {
+                Ok(state) => state,
+                Err(error) => return give_back(error, message),
+            };
+        }
+        let task = state.next_task;
+        state.next_task += 1;
+        state.open += 1;
+        state.open_bytes += bytes;
+        record(task, &message);
+        state.orders.push(Order::Submit(task, message));
+        self.wake(state);
+        Ok(task)
+    }
+
+    pub(super) fn cancel(&self, task: u64) {
+        let mut state = self.lock();
+        state.orders.push(Order::Cancel(task));
+        self.wake(state);
+    }
+
+    /// The next outcome; `None` when there will be none any more.
+    pub(super) fn recv(&self, patience: Patience) -> Result<Option<Outcome>> {
+        let deadline = Deadline::start(patience);
+        let mut state = self.lock();
+        loop {
+            if let Some(outcome) = state.outcomes.pop_front() {
+                state.read.count += 1;
+                state.read.bytes += weight(&outcome);
+                if state.wants_room {
+                    self.wake(state);
+                }
+                return Ok(Some(outcome));
+            }
+            match &state.stage {
+                Stage::Failed(reason) => return Err(ended(reason)),
+                Stage::Closed | Stage::Dropped if state.open == 0 => return Ok(None),
+                _ => state = deadline.wait(&self.outcome, state, "receive an outcome")?,
+            }
+        }
+    }
+
+    /// No further tasks.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        if matches!(state.stage, Stage::Open) {
+            state.stage = Stage::Closed;
+        }
+        drop(state);
+        self.room.notify_all();
+        self.outcome.notify_all();
+    }
+
+    /// Nothing at all any more.
+    pub(super) fn drop_all(&self) {
+        let mut state = self.lock();
+        if !matches!(state.stage, Stage::Failed(_)) {
+            state.stage = Stage::Dropped;
+        }
+        self.wake(state);
+        self.room.notify_all();
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        self.lock().stats
+    }
+
+    /// The dispatcher's thread looks in: what is wanted of it, and what was read. `None` when it is to end.
+    pub(super) fn look(&self, orders: &mut Vec<Order>) -> Option<Load> {
+        let mut state = self.lock();
+        state.is_asleep = false;
+        mem::swap(orders, &mut state.orders);
+        if matches!(state.stage, Stage::Dropped) { None } else { Some(mem::take(&mut state.read)) }
+    }
+
+    /// The dispatcher's thread brings outcomes, and how much of the backlog is done with.
+    pub(super) fn bring(&self, outcomes: &mut VecDeque<Outcome>, done: Load, wants_room: bool, stats: Stats) {
+        let mut state = self.lock();
+        state.open -= done.count;
+        state.open_bytes -= done.bytes;
+        state.wants_room = wants_room;
+        state.stats = stats;
+        let has_outcomes = !outcomes.is_empty();
+        state.outcomes.append(outcomes);
+        drop(state);
+        if done.count > 0 {
+            self.room.notify_all();
+        }
+        if has_outcomes || done.count > 0 {
+            self.outcome.notify_all();
+        }
+    }
+
+    /// Whether the dispatcher's thread may wait for the bell, which then is rung for it.
+    pub(super) fn may_sleep(&self) -> bool {
+        let mut state = self.lock();
+        let news = !state.orders.is_empty()
+            || (state.wants_room && state.read.count > 0)
+            || matches!(state.stage, Stage::Dropped);
+        state.is_asleep = !news;
+        !news
+    }
+
+    /// The dispatcher's thread has ended.
+    pub(super) fn fail(&self, reason: String) {
+        self.lock().stage = Stage::Failed(reason);
+        self.room.notify_all();
+        self.outcome.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // nothing here panics halfway
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        if mem::take(&mut state.is_asleep) {
+            drop(state);
+            self.bell.ring();
+        }
+    }
+}
+
+fn ended(reason: &str) -> Error {
+    Detail::DispatcherFailed { reason: reason.to_owned() }.into()
+}
+
+/// The end of a wait.
+struct Deadline {
+    patience: Patience,
+    started: Instant,
+}
+
+impl Deadline {
+    fn start(patience: Patience) -> Self {
+        Self { patience, started: Instant::now() }
+    }
+
+    /// Waits for a sign, or fails when the time is up.
+    fn wait<'s>(
+        &self,
+        sign: &Condvar,
+        state: MutexGuard<'s, State>,
+        operation: &'static str,
+    ) -> Result<MutexGuard<'s, State>> {
+        let left = match self.patience {
+            Patience::None => return Err(Detail::WouldBlock { operation }.into()),
+            Patience::Forever => return Ok(sign.wait(state).unwrap_or_else(PoisonError::into_inner)),
+            Patience::For(after) => match after.checked_sub(self.started.elapsed()) {
+                None | Some(Duration::ZERO) => return Err(Detail::TimedOut { operation, after }.into()),
+                Some(left) => left,
+            },
+        };
+        Ok(sign.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0)
+    }
+}

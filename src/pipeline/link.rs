@@ -1,0 +1,269 @@
+//! A worker's connection: owns the DEALER, and carries messages between that and the bench.
+
+use std::mem;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+
+use tracing::warn;
+
+use super::bench::Bench;
+use super::engine::{heartbeats, transport};
+use super::message::{Ticket, Up};
+use super::terms::WorkerOptions;
+use super::wire;
+use crate::error::{ErrorKind, Result};
+use crate::limits::Limits;
+use crate::multipart::Multipart;
+use crate::socket::SocketExt;
+
+/// How many messages are received before anything else is done.
+const BATCH: usize = 256;
+/// The most bytes of results that share a message.
+const BATCH_BYTES: u64 = 64 << 10;
+
+pub(super) struct Link {
+    context: zmq::Context,
+    endpoint: String,
+    socket: zmq::Socket,
+    bench: Arc<Bench>,
+    limits: Limits,
+    /// Whether the socket took no more, and is to be asked when it does.
+    is_blocked: bool,
+    #[cfg(feature = "signals")]
+    signals: Option<super::signals::Signals>,
+}
+
+type Outgoing = (Up, Option<Multipart>);
+
+impl Link {
+    pub(super) fn new(
+        context: &zmq::Context,
+        endpoint: &str,
+        options: &WorkerOptions,
+        bench: Arc<Bench>,
+    ) -> Result<Self> {
+        Ok(Self {
+            context: context.clone(),
+            endpoint: endpoint.to_owned(),
+            socket: dealer(context, endpoint)?,
+            bench,
+            limits: options.limits,
+            is_blocked: false,
+            #[cfg(feature = "signals")]
+            signals: if options.leaves_on_signals { Some(super::signals::Signals::listen()?) } else { None },
+        })
+    }
+
+    /// Carries messages until the hand has ended.
+    pub(super) fn serve(&mut self) -> Result<()> {
+        let mut outgoing = Vec::new();
+        loop {
+            let is_dry = self.receive()?;
+            let mut state = self.bench.lock();
+            let now = self.bench.now();
+            state.hand.tick(now);
+            if let Some(reason) = state.hand.pop_refusal() {
+                warn!(target: "outband", "the dispatcher refuses this worker: {reason}");
+            }
+            if state.hand.is_ended() {
+                return Ok(());
+            }
+            if state.hand.takes_socket() {
+                drop(state);
+                self.socket = dealer(&self.context, &self.endpoint)?;
+                self.is_blocked = false;
+                continue;
+            }
+            while !self.is_blocked && outgoing.len() < BATCH {
+                let Some(message) = state.hand.pop_message() else { break };
+                outgoing.push(message);
+            }
+            let sleeps = outgoing.is_empty() && is_dry;
+            let next = state.hand.next_tick();
+            Bench::set_asleep(&mut state, sleeps);
+            drop(state);
+            if sleeps {
+                let left = next.map(|time| time.saturating_sub(now).as_micros().div_ceil(1000) as i64);
+                self.sleep(left.unwrap_or(-1))?;
+            } else {
+                self.send(&mut outgoing)?;
+            }
+        }
+    }
+
+    /// Reads what the dispatcher says; whether there is no more of it.
+    fn receive(&mut self) -> Result<bool> {
+        let mut messages = Vec::new();
+        let mut is_dry = false;
+        for _ in 0..BATCH {
+            let received = self.socket.recv_message_within(&self.limits).and_then(wire::read_down);
+            match received {
+                Ok(several) => messages.extend(several),
+                Err(error) if error.is_timeout() => {
+                    is_dry = true;
+                    break;
+                }
+                Err(error) if matches!(error.kind(), ErrorKind::Peer | ErrorKind::Limits) => {
+                    warn!(target: "outband", "a message to a worker is dropped, it begins anew: {error}");
+                    self.bench.lock().hand.distrust(self.bench.now());
+                    return Ok(true);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let jobs = messages.iter().filter(|(_, object)| object.is_some()).count();
+        if !messages.is_empty() {
+            let mut state = self.bench.lock();
+            let now = self.bench.now();
+            messages.into_iter().for_each(|(message, object)| state.hand.handle(now, message, object));
+        }
+        self.bench.call(jobs);
+        Ok(is_dry)
+    }
+
+    /// Sends what the hand has to say. Results travel together. What does not go out is given back.
+    fn send(&mut self, outgoing: &mut Vec<Outgoing>) -> Result<()> {
+        let mut rest = mem::take(outgoing).into_iter();
+        let mut parcel = Parcel::default();
+        let mut unsent = Vec::new();
+        for (message, object) in rest.by_ref() {
+            let sent = match (message, object) {
+                (Up::Result { epoch, ticket }, Some(object)) => match parcel.add(epoch, ticket, object) {
+                    None => continue,
+                    Some(full) => self.post_parcel(full, &mut unsent)?,
+                },
+                (message, object) => {
+                    let is_sent =
+                        self.post_parcel(mem::take(&mut parcel), &mut unsent)? && self.post(wire::up(&message))?;
+                    if !is_sent {
+                        unsent.push((message, object));
+                    }
+                    is_sent
+                }
+            };
+            if !sent {
+                break;
+            }
+        }
+        if unsent.is_empty() {
+            self.post_parcel(parcel, &mut unsent)?;
+        } else {
+            parcel.unpack(&mut unsent);
+        }
+        unsent.extend(rest);
+        if !unsent.is_empty() {
+            self.is_blocked = true;
+            let mut state = self.bench.lock();
+            unsent.into_iter().rev().for_each(|(message, object)| state.hand.unsaid(message, object));
+        }
+        Ok(())
+    }
+
+    fn post_parcel(&self, parcel: Parcel, unsent: &mut Vec<Outgoing>) -> Result<bool> {
+        if parcel.results.is_empty() {
+            return Ok(true);
+        }
+        let is_sent = self.post(wire::results(parcel.epoch, parcel.results.clone()))?;
+        if !is_sent {
+            parcel.unpack(unsent);
+        }
+        Ok(is_sent)
+    }
+
+    /// Sends a message; whether there was somebody to send it to.
+    fn post(&self, message: Multipart) -> Result<bool> {
+        match self.socket.send_message(message) {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_timeout() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn sleep(&mut self, timeout: i64) -> Result<()> {
+        let events = if self.is_blocked { zmq::POLLIN | zmq::POLLOUT } else { zmq::POLLIN };
+        let mut items =
+            vec![zmq::PollItem::from_fd(self.bench.bell().fd(), zmq::POLLIN), self.socket.as_poll_item(events)];
+        items.extend(self.signals().map(|fd| zmq::PollItem::from_fd(fd, zmq::POLLIN)));
+        match zmq::poll(&mut items, timeout) {
+            Ok(_) | Err(zmq::Error::EINTR) => {}
+            Err(error) => return Err(transport("poll")(error)),
+        }
+        let (is_rung, is_writable) = (items[0].is_readable(), items[1].is_writable());
+        let is_signalled = items.get(2).is_some_and(zmq::PollItem::is_readable);
+        if is_rung {
+            self.bench.bell().hush();
+        }
+        if self.is_blocked && is_writable {
+            self.is_blocked = false;
+            self.bench.lock().hand.reach(self.bench.now());
+        }
+        if is_signalled {
+            self.leave();
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "signals")]
+    fn signals(&self) -> Option<RawFd> {
+        self.signals.as_ref().map(super::signals::Signals::fd)
+    }
+
+    #[cfg(not(feature = "signals"))]
+    fn signals(&self) -> Option<RawFd> {
+        None
+    }
+
+    /// A signal came: once is enough.
+    fn leave(&mut self) {
+        #[cfg(feature = "signals")]
+        {
+            self.signals = None;
+        }
+        self.bench.drain();
+    }
+}
+
+/// Results for one dispatcher that travel together.
+#[derive(Default)]
+struct Parcel {
+    epoch: u64,
+    results: Vec<(Ticket, Multipart)>,
+    bytes: u64,
+}
+
+impl Parcel {
+    /// Adds a result; the parcel is full if it does not go along, and a new one begun with it.
+    fn add(&mut self, epoch: u64, ticket: Ticket, object: Multipart) -> Option<Self> {
+        let bytes = object.total_len() as u64;
+        let goes_along = self.results.is_empty()
+            || (self.epoch == epoch && self.results.len() < wire::MAX_BATCH && self.bytes + bytes <= BATCH_BYTES);
+        let full = if goes_along { None } else { Some(mem::take(self)) };
+        self.epoch = epoch;
+        self.bytes += bytes;
+        self.results.push((ticket, object));
+        full
+    }
+
+    fn unpack(self, unsent: &mut Vec<Outgoing>) {
+        let epoch = self.epoch;
+        unsent.extend(self.results.into_iter().map(|(ticket, object)| (Up::Result { epoch, ticket }, Some(object))));
+    }
+}
+
+fn dealer(context: &zmq::Context, endpoint: &str) -> Result<zmq::Socket> {
+    let set_up = || {
+        let socket = context.socket(zmq::DEALER)?;
+        // what was said last is a goodbye that was answered, or nobody is there to hear it
+        socket.set_linger(0)?;
+        socket.set_sndtimeo(0)?;
+        socket.set_rcvtimeo(0)?;
+        // nothing is queued for a dispatcher that is not there; what is queued is bounded by what the worker holds
+        socket.set_immediate(true)?;
+        socket.set_sndhwm(0)?;
+        socket.set_rcvhwm(0)?;
+        heartbeats(&socket, std::time::Duration::from_secs(5), std::time::Duration::from_secs(15))?;
+        socket.connect(endpoint)?;
+        Ok(socket)
+    };
+    set_up().map_err(transport("connect"))
+}

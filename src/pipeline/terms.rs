@@ -1,0 +1,116 @@
+//! What can be set on a worker.
+
+use std::num::NonZero;
+use std::thread;
+use std::time::Duration;
+
+use crate::limits::Limits;
+
+/// How a [`Worker`](super::Worker) works.
+///
+/// | option | default | |
+/// |---|---|---|
+/// | [`threads`](Self::threads) | as many as there are cores | that run handlers |
+/// | [`in_flight`](Self::in_flight) | two for each thread | tasks that it holds: those that run, and those that wait for a thread |
+/// | [`bytes`](Self::bytes) | 256 MiB | in all of these together; no less than the dispatcher's largest task |
+/// | [`name`](Self::name) | `pid` and the process's number | in dead letters and logs |
+/// | [`grace`](Self::grace) | 30 s | how long running handlers may take to end when it leaves |
+/// | [`limits`](Self::limits) | `Limits::default()` | what a task may cost |
+///
+/// # Examples
+///
+/// ```
+/// use outband::pipeline::WorkerOptions;
+///
+/// let options = WorkerOptions::new().threads(4).in_flight(16).name("hasher on node 7");
+/// assert!(format!("{options:?}").contains("node 7"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct WorkerOptions {
+    pub(super) threads: usize,
+    pub(super) in_flight: Option<usize>,
+    pub(super) bytes: u64,
+    pub(super) name: String,
+    pub(super) grace: Duration,
+    pub(super) limits: Limits,
+    pub(super) ends_with_dispatcher: bool,
+    #[cfg(feature = "signals")]
+    pub(super) leaves_on_signals: bool,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl WorkerOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self {
+            threads: thread::available_parallelism().map_or(1, NonZero::get),
+            in_flight: None,
+            bytes: 256 << 20,
+            name: format!("pid {}", std::process::id()),
+            grace: Duration::from_secs(30),
+            limits: Limits::new(),
+            ends_with_dispatcher: false,
+            #[cfg(feature = "signals")]
+            leaves_on_signals: false,
+        }
+    }
+
+    /// How many threads run handlers: at least one.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// The most tasks that it holds at once: at least one. What waits here while others are idle is done later than it
+    /// could be; a worker that waits for the next task does nothing meanwhile.
+    pub fn in_flight(mut self, tasks: usize) -> Self {
+        self.in_flight = Some(tasks.clamp(1, 65_535));
+        self
+    }
+
+    /// The most bytes in the tasks that it holds.
+    pub fn bytes(mut self, bytes: u64) -> Self {
+        self.bytes = bytes;
+        self
+    }
+
+    /// What it is called in dead letters and logs.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// How long running handlers may take to end when it leaves. Then their tasks are handed back unfinished.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// What a task may cost.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Ends when the dispatcher says goodbye. Without this it waits for the next dispatcher there.
+    pub fn ends_with_dispatcher(mut self) -> Self {
+        self.ends_with_dispatcher = true;
+        self
+    }
+
+    /// Leaves on SIGTERM and SIGINT, which then do not end the process: hands back what waits, lets running handlers end.
+    #[cfg(feature = "signals")]
+    pub fn leaves_on_signals(mut self) -> Self {
+        self.leaves_on_signals = true;
+        self
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.in_flight.unwrap_or(2 * self.threads)
+    }
+}

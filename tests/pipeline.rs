@@ -1,0 +1,523 @@
+//! The pipeline through its public API, with workers in threads; `tests/pipeline_processes.rs` has those that die.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/patience.rs"]
+mod patience;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use outband::pipeline::{Dispatcher, DispatcherOptions, Failure, Order, Outcome, Task, Worker, WorkerOptions};
+use outband::{Buffer, ErrorKind, Multipart};
+use patience::{LONG, until};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+const MILLI: Duration = Duration::from_millis(1);
+
+/// Options with short times, so that tests end soon.
+fn quick() -> DispatcherOptions {
+    DispatcherOptions::new().heartbeat(50 * MILLI).liveness(1000 * MILLI).retry_after(MILLI)
+}
+
+fn bind(context: &zmq::Context, options: DispatcherOptions) -> Dispatcher {
+    Dispatcher::bind(context, "tcp://127.0.0.1:*", options).unwrap()
+}
+
+/// A worker in a thread, which ends with the dispatcher.
+fn employ<T: DeserializeOwned, R: Serialize>(
+    context: &zmq::Context,
+    dispatcher: &Dispatcher,
+    options: WorkerOptions,
+    handler: impl Fn(Task<T>) -> Result<R, Failure> + Send + Sync + 'static,
+) -> JoinHandle<()> {
+    let worker = Worker::connect(context, dispatcher.endpoint(), options.ends_with_dispatcher()).unwrap();
+    thread::spawn(move || worker.run(handler).unwrap())
+}
+
+fn next(dispatcher: &Dispatcher) -> Outcome {
+    dispatcher.recv_timeout(LONG).unwrap().expect("an outcome")
+}
+
+#[test]
+fn every_task_has_one_result_on_every_transport() {
+    let directory = tempfile::tempdir().unwrap();
+    let ipc = format!("ipc://{}/tasks", directory.path().display());
+    for endpoint in ["inproc://tasks", "tcp://127.0.0.1:*", ipc.as_str()] {
+        let context = zmq::Context::new();
+        let dispatcher = Dispatcher::bind(&context, endpoint, quick()).unwrap();
+        let double = |task: Task<(u32, Buffer)>| Ok((task.0, Buffer::from_vec(vec![task.0 as u8; task.1.len() * 2])));
+        let workers: Vec<_> =
+            (0..3).map(|_| employ(&context, &dispatcher, WorkerOptions::new().threads(2), double)).collect();
+        let lengths = [0, 100, 20_000, 1_000_000];
+        let mut expected = BTreeSet::new();
+        for number in 0..400_u32 {
+            let message = (number, Buffer::from_vec(vec![1_u8; lengths[number as usize % 4]]));
+            expected.insert(dispatcher.submit(&message).unwrap());
+        }
+        dispatcher.close();
+        let mut numbers = BTreeSet::new();
+        while let Some(outcome) = dispatcher.recv_timeout(LONG).unwrap() {
+            let (number, bytes): (u32, Buffer) = outcome.decode().unwrap();
+            assert!(expected.remove(&outcome.task()) && numbers.insert(number), "{number} came twice");
+            assert_eq!(bytes.len(), lengths[number as usize % 4] * 2);
+            assert!(bytes.iter().all(|&byte| byte == number as u8));
+            assert_eq!(outcome.attempts(), 1);
+        }
+        assert!(expected.is_empty() && numbers.len() == 400);
+        let stats = dispatcher.stats();
+        assert_eq!((stats.done, stats.late, stats.lost, stats.garbage), (400, 0, 0, 0), "{stats:?}");
+        drop(dispatcher);
+        workers.into_iter().for_each(|worker| worker.join().unwrap());
+    }
+}
+
+#[test]
+fn a_task_that_fails_is_tried_again_and_then_a_dead_letter_with_its_reasons() {
+    let context = zmq::Context::new();
+    let dispatcher = bind(&context, quick().attempts(3));
+    let worker =
+        employ(&context, &dispatcher, WorkerOptions::new().name("solo"), |task: Task<String>| match task.as_str() {
+            "second time" if task.attempt() == 2 => Ok("at last".to_owned()),
+            "panics" => panic!("on purpose, attempt {}", task.attempt()),
+            "hopeless" => Err(Failure::rejected("never")),
+            text => Err(Failure::new(format_args!("{text} failed"))),
+        });
+    let tasks = ["second time", "panics", "hopeless", "fails"].map(|text| (dispatcher.submit(text).unwrap(), text));
+    dispatcher.close();
+    let mut ended = 0;
+    while let Some(outcome) = dispatcher.recv_timeout(LONG).unwrap() {
+        ended += 1;
+        let text = tasks.iter().find(|(id, _)| *id == outcome.task()).unwrap().1;
+        if text == "second time" {
+            assert_eq!((outcome.decode::<String>().unwrap().as_str(), outcome.attempts()), ("at last", 2));
+            continue;
+        }
+        let letter = outcome.dead_letter().expect("a dead letter");
+        assert_eq!(outbound(&letter.message), text, "the task itself comes back");
+        let reasons: Vec<_> = letter.failures.iter().map(|failure| failure.reason.as_str()).collect();
+        let panics = [1, 2, 3].map(|attempt| format!("the handler panicked: on purpose, attempt {attempt}"));
+        match text {
+            "panics" => assert_eq!(reasons, panics),
+            "hopeless" => assert_eq!(reasons, ["never"]),
+            _ => assert_eq!(reasons, ["fails failed"; 3]),
+        }
+        assert!(letter.failures.iter().all(|failure| &*failure.worker == "solo"));
+        let error = outcome.decode::<String>().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Caller);
+        assert!(error.to_string().contains(reasons[reasons.len() - 1]), "{error}");
+    }
+    assert_eq!(ended, 4);
+    drop(dispatcher);
+    worker.join().unwrap();
+}
+
+fn outbound(message: &Multipart) -> String {
+    outband::from_multipart(message.clone()).unwrap()
+}
+
+#[test]
+fn a_failure_can_ask_for_time() {
+    let context = zmq::Context::new();
+    let dispatcher = bind(&context, quick());
+    let worker = employ(&context, &dispatcher, WorkerOptions::new(), |task: Task<u32>| match task.attempt() {
+        1 => Err(Failure::new("not yet").retry_after(200 * MILLI)),
+        _ => Ok(*task),
+    });
+    let started = Instant::now();
+    dispatcher.submit(&5_u32).unwrap();
+    assert_eq!(next(&dispatcher).decode::<u32>().unwrap(), 5);
+    assert!(started.elapsed() >= 200 * MILLI);
+    drop(dispatcher);
+    worker.join().unwrap();
+}
+
+#[test]
+fn what_is_handed_back_uses_up_no_attempt() {
+    let context = zmq::Context::new();
+    let dispatcher = bind(&context, quick().attempts(1));
+    let returns = Arc::new(AtomicUsize::new(0));
+    let worker = employ(&context, &dispatcher, WorkerOptions::new(), {
+        let returns = returns.clone();
+        move |task: Task<u32>| match returns.fetch_add(1, Ordering::SeqCst) {
+            0..5 => Err(Failure::returned("not here")),
+            _ => Ok(*task),
+        }
+    });
+    dispatcher.submit(&5_u32).unwrap();
+    let outcome = next(&dispatcher);
+    assert_eq!((outcome.decode::<u32>().unwrap(), outcome.attempts()), (5, 1));
+    assert_eq!(dispatcher.stats().redelivered, 5);
+    drop(dispatcher);
+    worker.join().unwrap();
+}
+
+#[test]
+fn a_lease_that_ends_gives_the_task_to_another_and_progress_renews_it() {
+    let context = zmq::Context::new();
+    let dispatcher = bind(&context, quick().lease(150 * MILLI));
+    let handler = |task: Task<String>| {
+        let started = Instant::now();
+        match (task.as_str(), task.attempt()) {
+            // waits until it is told that nobody wants it any more
+            ("stuck", 1) => until("the lease ends", || task.is_cancelled()),
+            ("slow", _) => until("half a second is over", || {
+                task.progress();
+                started.elapsed() > 500 * MILLI
+            }),
+            _ => {}
+        }
+        Ok(task.attempt())
+    };
+    let workers: Vec<_> =
+        (0..2).map(|_| employ(&context, &dispatcher, WorkerOptions::new().threads(2), handler)).collect();
+    let (stuck, slow) = (dispatcher.submit("stuck").unwrap(), dispatcher.submit("slow").unwrap());
+    let outcomes = [next(&dispatcher), next(&dispatcher)];
+    let of = |task| outcomes.iter().find(|outcome| outcome.task() == task).unwrap();
+    assert_eq!((of(stuck).attempts(), of(slow).attempts()), (2, 1));
+    assert_eq!(of(slow).decode::<u32>().unwrap(), 1);
+    assert_eq!(dispatcher.stats().expired, 1);
+    drop(dispatcher);
+    workers.into_iter().for_each(|worker| worker.join().unwrap());
+}
+
+#[test]
+fn a_task_that_waits_at_a_worker_keeps_its_lease() {
+    let context = zmq::Context::new();
+    let dispatcher = bind(&context, quick().lease(150 * MILLI));
+    let options = WorkerOptions::new().threads(1).in_flight(5);
+    let worker = employ(&context, &dispatcher, options, |task: Task<u32>| {
+        let started = Instant::now();
+        until("a part of the lease is over", || started.elapsed() > 80 * MILLI);
+        Ok(*task)
+    });
+    (0..5_u32).for_each(|number| drop(dispatcher.submit(&number).unwrap()));
+    for _ in 0..5 {
+        assert_eq!(next(&dispatcher).attempts(), 1);
+    }
+    assert_eq!(dispatcher.stats().expired, 0);
+    drop(dispatcher);
+    worker.join().unwrap();
+}
+
+#[test]
+fn a_cancelled_task_is_cancelled_whether_it_waits_or_runs() {
+    let context = zmq::Context::new();
+    let dispatcher = bind(&context, quick());
+    let runs = Arc::new(AtomicUsize::new(0));
+    let options = WorkerOptions::new().threads(1).in_flight(2);
+    let worker = employ(&context, &dispatcher, options, {
+        let runs = runs.clone();
+        move |task: Task<String>| {
+            runs.fetch_add(1, Ordering::SeqCst);
+            if task.as_str() == "runs" {
+                until("it is cancelled", || task.is_cancelled());
+            }
+            Ok(task.into_inner())
+        }
+    });
+    // the first runs, the second waits at the worker, the third at the dispatcher
+    let tasks = ["runs", "waits there", "waits here", "goes on"].map(|text| dispatcher.submit(text).unwrap());
+    until("one is running", || runs.load(Ordering::SeqCst) == 1 && dispatcher.stats().in_flight == 2);
+    tasks[..3].iter().rev().for_each(|&task| dispatcher.cancel(task));
+    let mut cancelled = BTreeSet::new();
+    for _ in 0..4 {
+        let outcome = next(&dispatcher);
+        match outcome.is_cancelled() {
+            true => assert!(cancelled.insert(outcome.task())),
+            false => assert_eq!(outcome.decode::<String>().unwrap(), "goes on"),
+        }
+    }
+    assert_eq!(cancelled, BTreeSet::from([tasks[0], tasks[1], tasks[2]]));
+    dispatcher.cancel(tasks[3]); // too late, and no harm
+    dispatcher.submit("after").unwrap();
+    assert_eq!(next(&dispatcher).decode::<String>().unwrap(), "after");
+    assert_eq!(runs.load(Ordering::SeqCst), 3, "what waited never ran");
+    drop(dispatcher);
+    worker.join().unwrap();
+}
+
+#[test]
+fn a_full_backlog_pushes_back_and_gives_the_message_back() {
+    let context = zmq::Context::new();
+    let dispatcher = bind(&context, quick().backlog(3, 1000).task_bytes(5000));
+    for number in 0..3_u32 {
+        dispatcher.try_submit(&number).unwrap();
+    }
+    let message = outband::to_multipart(&7_u32).unwrap();
+    let error = dispatcher.try_submit_message(message.clone()).unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert_eq!(error.into_message(), Some(message.clone()));
+    let error = dispatcher.submit_message_timeout(message.clone(), 20 * MILLI).unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert_eq!(error.into_message(), Some(message));
+    // a submit that waits goes on once there is room
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| dispatcher.submit(&8_u32).unwrap());
+        let worker = employ(&context, &dispatcher, WorkerOptions::new(), |task: Task<u32>| Ok(*task));
+        let sum: u32 = (0..4).map(|_| next(&dispatcher).decode::<u32>().unwrap()).sum();
+        assert_eq!(sum, 11);
+        waits.join().unwrap();
+        // bytes count as well
+        let big = Multipart::new(vec![0xc0], vec![Buffer::from_vec(vec![0_u8; 700])]);
+        let error = dispatcher.try_submit_message(Multipart::new(vec![0xc0], vec![vec![0; 5000].into()])).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Limits, "{error}");
+        dispatcher.close();
+        let error = dispatcher.try_submit_message(big).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Caller, "{error}");
+        assert!(dispatcher.recv().unwrap().is_none());
+        dispatcher_ends(worker, &dispatcher);
+    });
+    drop(dispatcher);
+}
+
+/// The worker of a scope ends with the dispatcher, which is borrowed there: it leaves by itself.
+fn dispatcher_ends(worker: JoinHandle<()>, dispatcher: &Dispatcher) {
+    assert_eq!(dispatcher.stats().workers, 1);
+    drop(worker);
+}
+
+#[test]
+fn bytes_of_the_backlog_are_bounded() {
+    let context = zmq::Context::new();
+    let dispatcher = bind(&context, quick().backlog(100, 1000));
+    let big = || Multipart::new(vec![0xc0], vec![Buffer::from_vec(vec![0_u8; 700])]);
+    dispatcher.try_submit_message(big()).unwrap();
+    assert!(dispatcher.try_submit_message(big()).unwrap_err().is_timeout());
+    dispatcher.try_submit_message(Multipart::new(vec![0xc0], vec![])).unwrap();
+}
+
+#[test]
+fn outcomes_that_nobody_reads_hold_up_the_distribution() {
+    let context = zmq::Context::new();
+    for order in [Order::Completion, Order::Submission] {
+        let dispatcher = bind(&context, quick().unread(4, 1 << 20).order(order));
+        let runs = Arc::new(AtomicUsize::new(0));
+        let worker = employ(&context, &dispatcher, WorkerOptions::new().threads(2).in_flight(8), {
+            let runs = runs.clone();
+            move |task: Task<u32>| {
+                runs.fetch_add(1, Ordering::SeqCst);
+                Ok(*task)
+            }
+        });
+        (0..40_u32).for_each(|number| drop(dispatcher.submit(&number).unwrap()));
+        until("as many have ended as may be unread", || dispatcher.stats().unread == 4);
+        assert_eq!(runs.load(Ordering::SeqCst), 4);
+        for number in 0..40 {
+            let value = next(&dispatcher).decode::<u32>().unwrap();
+            assert!(order == Order::Completion || value == number, "{value} is not {number}");
+            assert!(runs.load(Ordering::SeqCst) <= number as usize + 1 + 4);
+        }
+        drop(dispatcher);
+        worker.join().unwrap();
+    }
+}
+
+#[test]
+fn outcomes_come_in_the_order_of_submission_where_that_is_asked_for() {
+    let context = zmq::Context::new();
+    let dispatcher = bind(&context, quick().order(Order::Submission).attempts(3));
+    let workers: Vec<_> = (0..2)
+        .map(|_| {
+            employ(&context, &dispatcher, WorkerOptions::new().threads(3), |task: Task<u32>| match *task % 7 {
+                0 if task.attempt() == 1 => Err(Failure::new("once more").retry_after(20 * MILLI)),
+                3 => Err(Failure::rejected("no")),
+                _ => Ok(*task),
+            })
+        })
+        .collect();
+    let tasks: Vec<_> = (0..200_u32).map(|number| dispatcher.submit(&number).unwrap()).collect();
+    for (number, task) in tasks.into_iter().enumerate() {
+        let outcome = next(&dispatcher);
+        assert_eq!(outcome.task(), task);
+        assert_eq!(outcome.dead_letter().is_some(), number % 7 == 3);
+    }
+    drop(dispatcher);
+    workers.into_iter().for_each(|worker| worker.join().unwrap());
+}
+
+#[test]
+fn a_worker_that_leaves_hands_back_what_waits_and_ends_what_runs() {
+    let context = zmq::Context::new();
+    let dispatcher = bind(&context, quick().attempts(1));
+    let is_free = Arc::new(AtomicBool::new(false));
+    let leaving = {
+        let is_free = is_free.clone();
+        let options = WorkerOptions::new().threads(1).in_flight(10);
+        let worker = Worker::connect(&context, dispatcher.endpoint(), options).unwrap();
+        let leave = worker.leave();
+        let handler = move |task: Task<u32>| {
+            until("it may end", || is_free.load(Ordering::SeqCst));
+            Ok((*task, "first"))
+        };
+        (leave, thread::spawn(move || worker.run(handler)))
+    };
+    (0..10_u32).for_each(|number| drop(dispatcher.submit(&number).unwrap()));
+    until("all are there", || dispatcher.stats().in_flight == 10);
+    leaving.0.leave();
+    until("nine are back", || dispatcher.stats().waiting == 9);
+    is_free.store(true, Ordering::SeqCst);
+    leaving.1.join().unwrap().unwrap();
+    let worker = employ(&context, &dispatcher, WorkerOptions::new(), |task: Task<u32>| Ok((*task, "second")));
+    let mut by_first = 0;
+    for _ in 0..10 {
+        let outcome = next(&dispatcher);
+        let (_, by): (u32, String) = outcome.decode().unwrap();
+        by_first += usize::from(by == "first");
+        assert_eq!(outcome.attempts(), 1);
+    }
+    assert_eq!((by_first, dispatcher.stats().lost), (1, 0));
+    drop(dispatcher);
+    worker.join().unwrap();
+}
+
+#[test]
+fn a_worker_that_leaves_does_not_wait_for_ever() {
+    let context = zmq::Context::new();
+    let dispatcher = bind(&context, quick());
+    let options = WorkerOptions::new().threads(1).grace(50 * MILLI);
+    let worker = Worker::connect(&context, dispatcher.endpoint(), options).unwrap();
+    let leave = worker.leave();
+    let running = thread::spawn(move || {
+        worker.run(|task: Task<u32>| {
+            until("the worker has left", || task.is_cancelled());
+            Ok(*task)
+        })
+    });
+    dispatcher.submit(&3_u32).unwrap();
+    until("it has begun", || dispatcher.stats().in_flight == 1);
+    leave.leave();
+    running.join().unwrap().unwrap();
+    let other = employ(&context, &dispatcher, WorkerOptions::new(), |task: Task<u32>| Ok(*task));
+    assert_eq!(next(&dispatcher).decode::<u32>().unwrap(), 3);
+    drop(dispatcher);
+    other.join().unwrap();
+}
+
+#[test]
+fn what_strangers_say_is_counted_and_harms_nobody() {
+    let context = zmq::Context::new();
+    let dispatcher = bind(&context, quick());
+    let worker = employ(&context, &dispatcher, WorkerOptions::new(), |task: Task<u32>| Ok(*task));
+    let stranger = context.socket(zmq::DEALER).unwrap();
+    stranger.set_linger(0).unwrap();
+    stranger.connect(dispatcher.endpoint()).unwrap();
+    let garbage: &[&[&[u8]]] = &[
+        &[b""],
+        &[b"", b""],
+        &[b"\xc1"],
+        &[b"hello"],
+        &[b"\x90"],
+        &[b"\x91\xa5hello"],
+        &[b"\x91\xa3bye", b"extra"],
+        &[b"\x92\xa4beat\xc0"],
+        &[b"\x95\xa4beat\x01\x01\x01\xdd\xff\xff\xff\xff"],
+        &[b"\x93\xa6result\x01\x93\x01\x01\x02", b"one frame of two"],
+        &[b"\x93\xa6result\x01\x93\x01\x01\x00", b"none"],
+        &[b"\x93\xa6result\x01\x93\x01\x01\x01", b"one", b"too many"],
+        &[b"\x91\xd9\xff"],
+        &[&[0xa5; 100_000]],
+    ];
+    for frames in garbage {
+        stranger.send_multipart(*frames, 0).unwrap();
+    }
+    // well-formed, of a worker that nobody knows: it is asked who it is, and its result is of no task
+    stranger.send(&b"\x93\xa6result\x01\x93\x01\x01\x01"[..], zmq::SNDMORE).unwrap();
+    stranger.send(&b"\xc0"[..], 0).unwrap();
+    stranger.send(&b"\x95\xa4beat\x05\x01\x01\x90"[..], 0).unwrap();
+    stranger.set_rcvtimeo(LONG.as_millis() as i32).unwrap();
+    assert_eq!(stranger.recv_multipart(0).unwrap(), [b"\x92\xa3who\x05".to_vec()]);
+    let stats = dispatcher.stats();
+    assert_eq!((stats.garbage, stats.late), (garbage.len() as u64, 1), "{stats:?}");
+    for number in 0..20_u32 {
+        dispatcher.submit(&number).unwrap();
+    }
+    let sum: u32 = (0..20).map(|_| next(&dispatcher).decode::<u32>().unwrap()).sum();
+    assert_eq!(sum, 190);
+    drop(dispatcher);
+    worker.join().unwrap();
+}
+
+#[test]
+fn a_worker_that_could_not_hold_the_largest_task_is_refused() {
+    let context = zmq::Context::new();
+    let dispatcher = bind(&context, quick().task_bytes(1000).workers(1));
+    let small = Worker::connect(&context, dispatcher.endpoint(), WorkerOptions::new().bytes(999)).unwrap();
+    let leave = small.leave();
+    let small = thread::spawn(move || small.run(|task: Task<u32>| Ok(*task)));
+    until("it is refused", || dispatcher.stats().refused > 0);
+    assert_eq!(dispatcher.stats().workers, 0);
+    leave.leave();
+    small.join().unwrap().unwrap();
+    let fits = employ(&context, &dispatcher, WorkerOptions::new().bytes(1000), |task: Task<u32>| Ok(*task));
+    dispatcher.submit(&1_u32).unwrap();
+    next(&dispatcher);
+    // one worker is the most here
+    let before = dispatcher.stats().refused;
+    let second = employ(&context, &dispatcher, WorkerOptions::new(), |task: Task<u32>| Ok(*task));
+    until("the second is refused", || dispatcher.stats().refused > before);
+    drop(dispatcher);
+    fits.join().unwrap();
+    drop(second); // it was never welcome, so it waits for another dispatcher
+}
+
+#[test]
+fn workers_go_on_with_the_next_dispatcher_and_results_are_never_mixed_up() {
+    let context = zmq::Context::new();
+    let first = bind(&context, quick());
+    let endpoint = first.endpoint().to_owned();
+    let is_free = Arc::new(AtomicBool::new(false));
+    let worker = Worker::connect(&context, &endpoint, WorkerOptions::new().threads(2)).unwrap();
+    let leave = worker.leave();
+    let running = thread::spawn({
+        let is_free = is_free.clone();
+        move || {
+            worker.run(move |task: Task<String>| {
+                if task.starts_with("old") {
+                    until("it may end", || is_free.load(Ordering::SeqCst));
+                }
+                Ok(task.into_inner())
+            })
+        }
+    });
+    first.submit("old 1").unwrap();
+    first.submit("old 2").unwrap();
+    until("both run", || first.stats().in_flight == 2);
+    drop(first);
+    // the same numbers, other tasks
+    let second = Dispatcher::bind(&context, &endpoint, quick()).unwrap();
+    let tasks = ["new 1", "new 2"].map(|text| (second.submit(text).unwrap(), text));
+    until("the worker is back", || second.stats().workers == 1);
+    is_free.store(true, Ordering::SeqCst);
+    for _ in 0..2 {
+        let outcome = next(&second);
+        let text = tasks.iter().find(|(id, _)| *id == outcome.task()).unwrap().1;
+        assert_eq!(outcome.decode::<String>().unwrap(), text);
+    }
+    leave.leave();
+    running.join().unwrap().unwrap();
+}
+
+#[test]
+fn options_that_cannot_work_are_refused() {
+    let context = zmq::Context::new();
+    let refused = [
+        quick().liveness(60 * MILLI),
+        quick().lease(60 * MILLI),
+        quick().attempts(0),
+        quick().backlog(0, 1),
+        quick().heartbeat(Duration::ZERO),
+    ];
+    for options in refused {
+        let error = Dispatcher::bind(&context, "tcp://127.0.0.1:*", options).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Caller, "{error}");
+    }
+    let error = Dispatcher::bind(&context, "nonsense", quick()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Transport);
+    let error = Worker::connect(&context, "nonsense", WorkerOptions::new()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Transport);
+}
