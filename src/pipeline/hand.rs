@@ -66,6 +66,7 @@ pub(super) struct Hand {
     running: usize,
     outbox: VecDeque<(Up, Option<Multipart>)>,
     heard: Time,
+    ticked: Time,
     next_beat: Time,
     /// Since when it is leaving, and the state of that.
     leaving: Option<Time>,
@@ -104,6 +105,7 @@ impl Hand {
             running: 0,
             outbox: VecDeque::new(),
             heard: now,
+            ticked: now,
             next_beat: now,
             leaving: None,
             has_said_bye: false,
@@ -142,7 +144,14 @@ impl Hand {
             Phase::Seeking => (PATIENCE, RETRY),
             Phase::Joined(welcome) => (welcome.liveness, welcome.heartbeat),
         };
+        if now.saturating_sub(std::mem::replace(&mut self.ticked, now)) > 2 * interval {
+            // this process has been stopped: what was said meanwhile is still to be read
+            self.heard = now;
+        }
         if now.saturating_sub(self.heard) >= patience {
+            if self.terms.ends_with_dispatcher {
+                return self.end();
+            }
             // whatever is at the other end of this connection is not the dispatcher, not any more, or not for us
             self.wants_socket = true;
             self.heard = now;

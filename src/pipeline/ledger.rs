@@ -345,6 +345,10 @@ impl Ledger {
 
     /// Signs of life, and who shows none.
     fn round(&mut self, now: Time) {
+        if now.saturating_sub(self.next_round) > self.terms.heartbeat {
+            // this process has been stopped: what workers said meanwhile is still to be read
+            self.roster.excuse(now);
+        }
         // four looks to a heartbeat: a silent worker is found at most a quarter late
         self.next_round = now + self.terms.heartbeat / 4;
         let silent = |heard: Time| now.saturating_sub(heard) >= self.terms.liveness;

@@ -118,6 +118,11 @@ impl Roster {
         }
     }
 
+    /// Takes it as if all had just been heard of.
+    pub(super) fn excuse(&mut self, now: Time) {
+        self.members.values_mut().for_each(|member| member.heard = now);
+    }
+
     /// Those that are to hear of the dispatcher now, and from now on every `interval`.
     pub(super) fn due(&mut self, now: Time, interval: Time) -> Vec<Peer> {
         let due = self.members.iter_mut().filter(|(_, member)| member.next_beat <= now);

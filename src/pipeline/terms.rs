@@ -97,7 +97,8 @@ impl WorkerOptions {
         self
     }
 
-    /// Ends when the dispatcher says goodbye. Without this it waits for the next dispatcher there.
+    /// Ends when the dispatcher says goodbye, or is silent for its liveness, or for five seconds before the first welcome.
+    /// Without this the worker waits for the next dispatcher there.
     pub fn ends_with_dispatcher(mut self) -> Self {
         self.ends_with_dispatcher = true;
         self

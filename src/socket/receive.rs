@@ -92,6 +92,11 @@ impl<'s> Incoming<'s> {
         if self.more || self.frame.len() > RECEIVE_ARENA { Err(self) } else { Ok(self.frame) }
     }
 
+    /// What libzmq notes about the connection that the frame in hand came over: zmq_msg_gets(3).
+    pub(super) fn property(&mut self, name: &str) -> Option<&str> {
+        self.frame.gets(name)
+    }
+
     /// Takes a frame that has to be followed by others.
     pub(super) fn take_before(&mut self, missing: &'static str) -> Result<zmq::Message> {
         if !self.more {

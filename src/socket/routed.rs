@@ -27,9 +27,9 @@ pub(crate) fn try_receive(
 ) -> Result<Arrival> {
     let mut incoming = Incoming::on(socket);
     incoming.first(Wait::Never)?;
-    let mut id = incoming.take_before("metadata")?;
-    // zmq_msg_get(3) has it as ZMQ_SRCFD, which reads this property
-    let connection = if is_new(&id) { id.gets("__fd").and_then(|number| number.parse().ok()) } else { None };
+    let id = incoming.take_before("metadata")?;
+    // zmq_msg_get(3) has it as ZMQ_SRCFD, which reads this property; the routing id's frame lacks it after a poll
+    let connection = if is_new(&id) { incoming.property("__fd").and_then(|number| number.parse().ok()) } else { None };
     let message = incoming.message(limits);
     incoming.finish();
     Ok(Arrival { peer: frame::detach(id), connection, message })

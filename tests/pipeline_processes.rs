@@ -1,0 +1,200 @@
+//! Workers and dispatchers that are processes, and really die: SIGKILL, SIGSTOP, SIGTERM.
+
+#![cfg(all(unix, feature = "signals"))]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/patience.rs"]
+mod patience;
+#[path = "support/random.rs"]
+mod random;
+
+use std::collections::BTreeSet;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use outband::Buffer;
+use outband::pipeline::{Dispatcher, DispatcherOptions, Outcome, Task, Worker, WorkerOptions};
+use patience::{LONG, until};
+use random::Random;
+use serde::{Deserialize, Serialize};
+
+const MILLI: Duration = Duration::from_millis(1);
+/// Set in a process that is a worker: where its dispatcher is.
+const WORKS_FOR: &str = "OUTBAND_TEST_WORKS_FOR";
+
+#[derive(Serialize, Deserialize)]
+struct Job {
+    number: u64,
+    millis: u64,
+    payload: Buffer,
+}
+
+/// Not a test of its own: what the worker processes of the others run.
+#[test]
+fn works() {
+    let Ok(endpoint) = std::env::var(WORKS_FOR) else { return };
+    let options = WorkerOptions::new().threads(2).in_flight(6).leaves_on_signals().ends_with_dispatcher();
+    let worker = Worker::connect(&zmq::Context::new(), &endpoint, options).unwrap();
+    let served = worker.run(|task: Task<Job>| {
+        let started = Instant::now();
+        until("the time is over", || started.elapsed() >= Duration::from_millis(task.millis));
+        Ok((task.number, task.payload.len() as u64, std::process::id()))
+    });
+    served.unwrap();
+}
+
+/// A worker process, killed at the end.
+struct Process(Child);
+
+impl Process {
+    fn start(dispatcher: &Dispatcher) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "works", "--nocapture"]).env(WORKS_FOR, dispatcher.endpoint());
+        Self(command.stdout(Stdio::null()).spawn().unwrap())
+    }
+
+    fn signal(&self, signal: libc::c_int) {
+        let pid = libc::pid_t::try_from(self.0.id()).unwrap();
+        let name = match signal {
+            libc::SIGSTOP => "STOP",
+            libc::SIGCONT => "CONT",
+            _ => "TERM",
+        };
+        assert!(Command::new("kill").args([format!("-{name}"), pid.to_string()]).status().unwrap().success());
+    }
+
+    fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn bind(options: DispatcherOptions) -> Dispatcher {
+    Dispatcher::bind(&zmq::Context::new(), "tcp://127.0.0.1:*", options).unwrap()
+}
+
+fn submit(dispatcher: &Dispatcher, number: u64, millis: u64, bytes: usize) {
+    dispatcher.submit(&Job { number, millis, payload: Buffer::from_vec(vec![1_u8; bytes]) }).unwrap();
+}
+
+fn next(dispatcher: &Dispatcher) -> Outcome {
+    dispatcher.recv_timeout(LONG).unwrap().expect("an outcome")
+}
+
+/// The number and the process of a result.
+fn read(outcome: &Outcome, bytes: usize) -> (u64, u32) {
+    let (number, len, process): (u64, u64, u32) = outcome.decode().unwrap();
+    assert_eq!(len, bytes as u64);
+    (number, process)
+}
+
+#[test]
+fn nothing_is_lost_and_nothing_comes_twice_while_workers_are_killed() {
+    let mut random = Random::seeded(5);
+    let options = DispatcherOptions::new().attempts(100).backlog(200, 1 << 30);
+    let dispatcher = bind(options.heartbeat(500 * MILLI).liveness(5000 * MILLI));
+    let mut workers: Vec<_> = (0..3).map(|_| Process::start(&dispatcher)).collect();
+    let (tasks, bytes) = (600_u64, 30_000);
+    let mut seen = BTreeSet::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            (0..tasks).for_each(|number| submit(&dispatcher, number, number % 7, bytes));
+            dispatcher.close();
+        });
+        let mut kills = 0;
+        while let Some(outcome) = dispatcher.recv_timeout(LONG).unwrap() {
+            let (number, _) = read(&outcome, bytes);
+            assert!(seen.insert(number), "{number} came twice");
+            if seen.len().is_multiple_of(40) {
+                let victim = random.below(workers.len());
+                workers[victim].kill();
+                workers[victim] = Process::start(&dispatcher);
+                kills += 1;
+            }
+        }
+        assert_eq!(kills, 15);
+    });
+    assert_eq!(seen, (0..tasks).collect());
+    let stats = dispatcher.stats();
+    assert!(stats.lost > 0 && stats.redelivered > 0, "{stats:?}");
+    assert_eq!((stats.done, stats.dead), (tasks, 0));
+}
+
+#[test]
+fn a_killed_worker_is_noticed_without_waiting_for_a_heartbeat() {
+    // with times so long that only the end of the connection can tell
+    let hour = Duration::from_secs(3600);
+    for transport in ["tcp", "ipc"] {
+        let directory = tempfile::tempdir().unwrap();
+        let endpoint = match transport {
+            "tcp" => "tcp://127.0.0.1:*".to_owned(),
+            _ => format!("ipc://{}/tasks", directory.path().display()),
+        };
+        let options = DispatcherOptions::new().heartbeat(hour).liveness(3 * hour);
+        let dispatcher = Dispatcher::bind(&zmq::Context::new(), &endpoint, options).unwrap();
+        let mut first = Process::start(&dispatcher);
+        submit(&dispatcher, 1, 400, 10);
+        until("it is with the first", || dispatcher.stats().in_flight == 1);
+        let _second = Process::start(&dispatcher);
+        until("the second is there", || dispatcher.stats().workers == 2);
+        let killed = first.0.id();
+        first.kill();
+        let outcome = next(&dispatcher);
+        let (number, process) = read(&outcome, 10);
+        assert_eq!((number, outcome.attempts()), (1, 2));
+        assert_ne!(process, killed);
+        assert_eq!(dispatcher.stats().lost, 1);
+    }
+}
+
+#[test]
+fn a_stopped_worker_is_given_up_and_its_late_result_is_dropped() {
+    let dispatcher = bind(DispatcherOptions::new().heartbeat(100 * MILLI).liveness(500 * MILLI));
+    let first = Process::start(&dispatcher);
+    submit(&dispatcher, 1, 300, 10);
+    until("it is with the first", || dispatcher.stats().in_flight == 1);
+    first.signal(libc::SIGSTOP);
+    let second = Process::start(&dispatcher);
+    let outcome = next(&dispatcher);
+    let (number, process) = read(&outcome, 10);
+    assert_eq!((number, outcome.attempts()), (1, 2));
+    assert_ne!(process, first.0.id());
+    // it wakes up, knows nothing of all that, and works on
+    first.signal(libc::SIGCONT);
+    until("it is back", || dispatcher.stats().workers == 2);
+    (2..10).for_each(|number| submit(&dispatcher, number, 100, 10));
+    let numbers: BTreeSet<u64> = (2..10).map(|_| read(&next(&dispatcher), 10).0).collect();
+    assert_eq!(numbers, (2..10).collect());
+    assert!(dispatcher.try_recv().unwrap_err().is_timeout(), "nothing comes twice");
+    drop(second);
+}
+
+#[test]
+fn sigterm_drains_a_worker() {
+    let dispatcher = bind(DispatcherOptions::new().attempts(1));
+    let mut first = Process::start(&dispatcher);
+    (0..12).for_each(|number| submit(&dispatcher, number, 300, 10));
+    until("its hands are full", || dispatcher.stats().in_flight == 6);
+    let second = Process::start(&dispatcher);
+    until("the second is there", || dispatcher.stats().workers == 2);
+    first.signal(libc::SIGTERM);
+    assert!(first.0.wait().unwrap().success(), "it ends by itself, and well");
+    let mut by_first = 0;
+    for _ in 0..12 {
+        let outcome = next(&dispatcher);
+        // a single attempt is all there is: what was handed back has not used it up
+        let (_, process) = read(&outcome, 10);
+        assert_eq!(outcome.attempts(), 1);
+        by_first += usize::from(process == first.0.id());
+    }
+    assert!((2..=4).contains(&by_first), "what was running is done: {by_first}");
+    assert_eq!(dispatcher.stats().lost, 0);
+    drop(second);
+}
