@@ -26,3 +26,7 @@ pub mod compression {}
 
 #[doc = include_str!("../docs/python.md")]
 pub mod python {}
+
+#[doc = "[the wire]: wire\n\n"] // the first definition wins over the page's own
+#[doc = include_str!("../docs/pipeline.md")]
+pub mod pipeline {}

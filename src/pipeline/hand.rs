@@ -149,7 +149,7 @@ impl Hand {
             self.heard = now;
         }
         if now.saturating_sub(self.heard) >= patience {
-            if self.terms.ends_with_dispatcher {
+            if self.terms.ends_with_dispatcher && !self.is_joined() {
                 return self.end();
             }
             // whatever is at the other end of this connection is not the dispatcher, not any more, or not for us
