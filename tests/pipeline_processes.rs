@@ -33,7 +33,10 @@ struct Job {
 #[test]
 fn works() {
     let Ok(endpoint) = std::env::var(WORKS_FOR) else { return };
-    let options = WorkerOptions::new().threads(2).in_flight(6).leaves_on_signals().ends_with_dispatcher();
+    let mut options = WorkerOptions::new().threads(2).in_flight(6).leaves_on_signals();
+    if std::env::var("OUTBAND_TEST_STAYS").is_err() {
+        options = options.ends_with_dispatcher();
+    }
     let worker = Worker::connect(&zmq::Context::new(), &endpoint, options).unwrap();
     let served = worker.run(|task: Task<Job>| {
         let started = Instant::now();
@@ -197,4 +200,89 @@ fn sigterm_drains_a_worker() {
     assert!((2..=4).contains(&by_first), "what was running is done: {by_first}");
     assert_eq!(dispatcher.stats().lost, 0);
     drop(second);
+}
+
+/// Where the journal of a dispatcher process is, and what it has been through.
+const DISPATCHES: &str = "OUTBAND_TEST_DISPATCHES";
+
+/// Not a test of its own: the dispatcher process of the next one. It writes down what was acknowledged and what came back.
+#[cfg(feature = "journal")]
+#[test]
+fn dispatches() {
+    use std::fs::OpenOptions;
+    use std::io::Write;
+    use std::sync::Mutex;
+
+    let Ok(folder) = std::env::var(DISPATCHES) else { return };
+    let append = |name: &str| {
+        let file = OpenOptions::new().create(true).append(true).open(format!("{folder}/{name}")).unwrap();
+        Mutex::new(file)
+    };
+    let (acknowledged, ended) = (append("acknowledged"), append("ended"));
+    let options = DispatcherOptions::new().journal(format!("{folder}/journal")).attempts(100);
+    let context = zmq::Context::new();
+    let dispatcher = Dispatcher::bind(&context, &format!("ipc://{folder}/tasks"), options).unwrap();
+    let first = dispatcher.recovered().last().map_or(0, |task| task.number());
+    writeln!(append("lives").lock().unwrap(), "{} {first}", dispatcher.recovered().len()).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..60 {
+                    let job = Job { number: 0, millis: 2, payload: Buffer::from_vec(vec![3_u8; 20_000]) };
+                    let task = dispatcher.submit(&job).unwrap();
+                    writeln!(acknowledged.lock().unwrap(), "{task}").unwrap();
+                }
+            });
+        }
+        scope.spawn(|| {
+            while let Some(outcome) = dispatcher.recv().unwrap() {
+                assert_eq!(read(&outcome, 20_000).0, 0);
+                writeln!(ended.lock().unwrap(), "{}", outcome.task()).unwrap();
+            }
+        });
+        scope.spawn(|| {
+            until("all are submitted", || dispatcher.stats().submitted >= 240 + dispatcher.recovered().len() as u64);
+            dispatcher.close();
+        });
+    });
+}
+
+#[cfg(feature = "journal")]
+#[test]
+fn a_journal_loses_no_acknowledged_task_when_the_dispatcher_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let worker = || {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "works", "--nocapture"]).env(WORKS_FOR, format!("ipc://{path}/tasks"));
+        Process(command.env("OUTBAND_TEST_STAYS", "1").stdout(Stdio::null()).spawn().unwrap())
+    };
+    let _workers = [worker(), worker()];
+    let lines = |name: &str| -> Vec<u64> {
+        let text = std::fs::read_to_string(format!("{path}/{name}")).unwrap_or_default();
+        text.lines().map(|line| line.split(' ').next().unwrap().parse().unwrap()).collect()
+    };
+    let mut ends = 0;
+    for life in 0..4 {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "dispatches", "--nocapture"]).env(DISPATCHES, path).stdout(Stdio::null());
+        let mut dispatcher = Process(command.spawn().unwrap());
+        if life == 3 {
+            assert!(dispatcher.0.wait().unwrap().success());
+            break;
+        }
+        // killed in the middle of its work
+        ends += 60;
+        until("some tasks have ended", || lines("ended").len() >= ends);
+        dispatcher.kill();
+        ends = lines("ended").len();
+    }
+    let (acknowledged, ended) = (lines("acknowledged"), lines("ended"));
+    let distinct: BTreeSet<u64> = acknowledged.iter().copied().collect();
+    assert_eq!(distinct.len(), acknowledged.len(), "an id was used twice");
+    let done: BTreeSet<u64> = ended.iter().copied().collect();
+    let lost: Vec<_> = distinct.difference(&done).collect();
+    assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+    assert_eq!(lines("lives").len(), 4);
+    assert!(lines("lives").iter().skip(1).any(|&recovered| recovered > 0), "nothing was ever recovered");
 }

@@ -10,6 +10,8 @@ use serde::Serialize;
 
 use super::engine::Engine;
 use super::exchange::{Exchange, Patience};
+#[cfg(feature = "journal")]
+use super::journal::Journal;
 use super::ledger::Ledger;
 use super::options::DispatcherOptions;
 use super::outcome::{Outcome, TaskId};
@@ -60,6 +62,9 @@ pub struct Dispatcher {
     exchange: Arc<Exchange>,
     endpoint: String,
     thread: Option<JoinHandle<()>>,
+    recovered: Vec<TaskId>,
+    #[cfg(feature = "journal")]
+    journal: Option<Journal>,
 }
 
 impl Dispatcher {
@@ -72,11 +77,31 @@ impl Dispatcher {
         options.check()?;
         let ledger = Ledger::new(options.clone(), draw());
         let exchange = Arc::new(Exchange::new(options.backlog, options.task_bytes, 1)?);
+        #[cfg_attr(not(feature = "journal"), expect(unused_mut, reason = "a journal adds to it"))]
+        let mut recovered = Vec::new();
+        #[cfg(feature = "journal")]
+        let journal = match &options.journal {
+            Some(path) => {
+                let fails = exchange.clone();
+                let (journal, record) = Journal::open(path, move |reason| fails.fail(reason))?;
+                recovered.extend(record.tasks.iter().map(|(task, _)| TaskId(*task)));
+                exchange.restore(record.tasks, record.next);
+                Some(journal)
+            }
+            None => None,
+        };
         let engine = Engine::new(context, endpoint, &options, ledger, exchange.clone())?;
         let endpoint = engine.endpoint()?;
         let thread = thread::Builder::new().name("outband dispatcher".to_owned()).spawn(move || engine.run());
         let thread = thread.map_err(|error| Error::io("start a thread", error))?;
-        Ok(Self { exchange, endpoint, thread: Some(thread) })
+        Ok(Self {
+            exchange,
+            endpoint,
+            thread: Some(thread),
+            recovered,
+            #[cfg(feature = "journal")]
+            journal,
+        })
     }
 
     /// Where workers connect to: the endpoint that was bound, with the port that was found for `*`.
@@ -182,12 +207,33 @@ impl Dispatcher {
         self.exchange.stats()
     }
 
+    /// The tasks that were in the journal when this began, oldest first: their outcomes will come too.
+    pub fn recovered(&self) -> &[TaskId] {
+        &self.recovered
+    }
+
+    #[cfg(not(feature = "journal"))]
     fn submit_within(&self, message: Multipart, patience: Patience) -> Result<TaskId> {
         self.exchange.submit(message, patience, |_, _| {}).map(TaskId)
     }
 
+    #[cfg(feature = "journal")]
+    fn submit_within(&self, message: Multipart, patience: Patience) -> Result<TaskId> {
+        let Some(journal) = &self.journal else {
+            return self.exchange.submit(message, patience, |_, _| {}).map(TaskId);
+        };
+        let task = self.exchange.submit(message, patience, |task, message| journal.record(task, message))?;
+        journal.wait(task).map(|()| TaskId(task))
+    }
+
     fn recv_within(&self, patience: Patience) -> Result<Option<Outcome>> {
-        self.exchange.recv(patience)
+        #[cfg_attr(not(feature = "journal"), expect(unused_mut, reason = "a journal adds a receipt"))]
+        let mut outcome = self.exchange.recv(patience)?;
+        #[cfg(feature = "journal")]
+        if let (Some(outcome), Some(journal)) = (&mut outcome, &self.journal) {
+            outcome.receipt = Some(journal.receipt(outcome.task.0));
+        }
+        Ok(outcome)
     }
 }
 

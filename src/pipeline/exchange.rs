@@ -86,6 +86,18 @@ impl Exchange {
         Ok(Self { state: Mutex::new(state), room, outcome, bell, backlog, task_bytes })
     }
 
+    /// Tasks of an earlier dispatcher, before anything else.
+    #[cfg(feature = "journal")]
+    pub(super) fn restore(&self, tasks: Vec<(u64, Multipart)>, next: u64) {
+        let mut state = self.lock();
+        state.next_task = next;
+        for (task, message) in tasks {
+            state.open += 1;
+            state.open_bytes += message.total_len() as u64;
+            state.orders.push(Order::Submit(task, message));
+        }
+    }
+
     pub(super) fn bell(&self) -> &Bell {
         &self.bell
     }

@@ -14,6 +14,8 @@ mod entry;
 mod exchange;
 mod finished;
 mod hand;
+#[cfg(feature = "journal")]
+mod journal;
 mod lease;
 mod ledger;
 mod link;

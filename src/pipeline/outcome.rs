@@ -38,6 +38,7 @@ pub struct Outcome {
     pub(super) task: TaskId,
     pub(super) attempts: u32,
     pub(super) ending: Ending,
+    #[allow(dead_code, reason = "held for its Drop")]
     pub(super) receipt: Option<Receipt>,
 }
 

@@ -1,0 +1,205 @@
+//! The journal: every task without an outcome, in a file that survives the dispatcher.
+//!
+//! One thread writes it. While it waits for the disk, further tasks gather, and the next commit has all of them: so many
+//! submits share one wait.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+
+use super::receipt::Receipt;
+use crate::error::{Detail, Error, Result};
+use crate::limits::Limits;
+use crate::multipart::Multipart;
+
+/// Tasks by id, as `Multipart::write_to` has them.
+const TASKS: TableDefinition<u64, &[u8]> = TableDefinition::new("tasks");
+/// The first id that was never used.
+const NEXT: TableDefinition<&str, u64> = TableDefinition::new("next");
+
+pub(super) struct Journal {
+    desk: Arc<Desk>,
+    settle: Arc<dyn Fn(u64) + Send + Sync>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What was on record when the journal was opened.
+pub(super) struct Record {
+    pub(super) tasks: Vec<(u64, Multipart)>,
+    /// The first id that was never used.
+    pub(super) next: u64,
+}
+
+/// What is to be written, and how far that has got.
+#[derive(Default)]
+struct Desk {
+    state: Mutex<State>,
+    work: Condvar,
+    durable: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    tasks: BTreeMap<u64, Multipart>,
+    settled: Vec<u64>,
+    /// All tasks below are on the disk.
+    durable: u64,
+    is_closed: bool,
+    failure: Option<String>,
+}
+
+impl Journal {
+    /// Opens the file, or makes it. `fail` is called if it cannot be written to later on.
+    pub(super) fn open(path: &Path, fail: impl FnOnce(String) + Send + 'static) -> Result<(Self, Record)> {
+        let database = Database::create(path).map_err(|error| failed("open the journal", error))?;
+        let record = read(&database).map_err(|error| failed("read the journal", error))?;
+        let record = record.into_iter().collect::<Result<Vec<_>>>();
+        let tasks = record?;
+        let next = read_next(&database).map_err(|error| failed("read the journal", error))?;
+        let next = tasks.last().map_or(1, |(task, _)| task + 1).max(next);
+        let desk = Arc::new(Desk { state: Mutex::new(State { durable: next, ..State::default() }), ..Desk::default() });
+        let thread = thread::Builder::new().name("outband journal".to_owned()).spawn({
+            let desk = desk.clone();
+            move || {
+                if let Err(error) = desk.write(&database) {
+                    let reason = format!("could not write the journal: {error}");
+                    desk.lock().failure = Some(reason.clone());
+                    desk.durable.notify_all();
+                    fail(reason);
+                }
+            }
+        });
+        let thread = thread.map_err(|error| Error::io("start a thread", error))?;
+        let settle = Arc::new({
+            let desk = desk.clone();
+            move |task| {
+                desk.lock().settled.push(task);
+                desk.work.notify_one();
+            }
+        });
+        Ok((Self { desk, settle, thread: Some(thread) }, Record { tasks, next }))
+    }
+
+    /// Takes a task to be written.
+    pub(super) fn record(&self, task: u64, message: &Multipart) {
+        self.desk.lock().tasks.insert(task, message.clone());
+        self.desk.work.notify_one();
+    }
+
+    /// Waits until a task is on the disk.
+    pub(super) fn wait(&self, task: u64) -> Result<()> {
+        let mut state = self.desk.lock();
+        while state.durable <= task {
+            if let Some(reason) = &state.failure {
+                return Err(Detail::DispatcherFailed { reason: reason.clone() }.into());
+            }
+            state = self.desk.durable.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(())
+    }
+
+    /// What takes a task off the record when it is dropped.
+    pub(super) fn receipt(&self, task: u64) -> Receipt {
+        Receipt::new(task, self.settle.clone())
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.desk.lock().is_closed = true;
+        self.desk.work.notify_one();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // nothing here panics halfway
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, database: &Database) -> Result<(), redb::Error> {
+        loop {
+            let mut state = self.lock();
+            while state.tasks.is_empty() && state.settled.is_empty() {
+                if state.is_closed {
+                    return Ok(());
+                }
+                state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            let (tasks, settled) = (mem::take(&mut state.tasks), mem::take(&mut state.settled));
+            drop(state);
+            let next = tasks.last_key_value().map(|(&task, _)| task + 1);
+            commit(database, &tasks, &settled, next)?;
+            if let Some(next) = next {
+                self.lock().durable = next;
+                self.durable.notify_all();
+            }
+        }
+    }
+}
+
+fn commit(
+    database: &Database,
+    tasks: &BTreeMap<u64, Multipart>,
+    settled: &[u64],
+    next: Option<u64>,
+) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    {
+        let mut table = transaction.open_table(TASKS)?;
+        let mut bytes = Vec::new();
+        for (&task, message) in tasks {
+            bytes.clear();
+            message.write_to(&mut bytes)?;
+            table.insert(task, bytes.as_slice())?;
+        }
+        for &task in settled {
+            table.remove(task)?;
+        }
+        if let Some(next) = next {
+            transaction.open_table(NEXT)?.insert("task", next)?;
+        }
+    }
+    // redb waits for the disk here, unless it is told otherwise
+    transaction.commit()?;
+    Ok(())
+}
+
+fn read(database: &Database) -> Result<Vec<Result<(u64, Multipart)>>, redb::Error> {
+    let transaction = database.begin_read()?;
+    let table = match transaction.open_table(TASKS) {
+        Ok(table) => table,
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut tasks = Vec::new();
+    for entry in table.iter()? {
+        let (task, bytes) = entry?;
+        // what was submitted was within the limits of whoever submitted it
+        let limits = Limits::new().frames(usize::MAX).metadata_bytes(usize::MAX).total_bytes(u64::MAX);
+        let message = Multipart::read_from_within(&mut bytes.value(), &limits);
+        tasks.push(message.map(|message| (task.value(), message)));
+    }
+    Ok(tasks)
+}
+
+fn read_next(database: &Database) -> Result<u64, redb::Error> {
+    let transaction = database.begin_read()?;
+    match transaction.open_table(NEXT) {
+        Ok(table) => Ok(table.get("task")?.map_or(1, |next| next.value())),
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(1),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn failed(operation: &'static str, error: impl Into<redb::Error>) -> Error {
+    let error: redb::Error = error.into();
+    Error::io(operation, std::io::Error::other(error.to_string()))
+}
