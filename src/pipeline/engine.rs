@@ -93,9 +93,13 @@ impl Engine {
                     Order::Cancel(task) => self.ledger.cancel(task),
                 }
             }
+            self.watch_events()?;
+            let gone = std::mem::take(&mut self.gone);
             let is_dry = self.receive()?;
             if is_dry {
-                self.watch()?;
+                self.lose(gone);
+            } else {
+                self.gone.extend(gone);
             }
             self.ledger.tick(self.now());
             self.send()?;
@@ -104,7 +108,7 @@ impl Engine {
             }
             let done = self.ledger.take_done();
             self.exchange.bring(&mut outcomes, done, self.ledger.is_stalled(), self.ledger.stats());
-            if is_dry && self.exchange.may_sleep() {
+            if is_dry && self.gone.is_empty() && self.exchange.may_sleep() {
                 self.sleep()?;
             }
         }
@@ -171,15 +175,14 @@ impl Engine {
         warn!(target: "outband", "a message to the dispatcher is dropped: {error}");
     }
 
-    /// Gives up the workers whose connections have ended. What they had sent before has been read.
-    fn watch(&mut self) -> Result<()> {
-        self.watch_events()?;
+    /// Gives up workers whose connections have ended. That was known before the last look at the socket, so what they had
+    /// sent has been read.
+    fn lose(&mut self, gone: Vec<Peer>) {
         let now = self.now();
-        for peer in self.gone.drain(..) {
+        for peer in gone {
             debug!(target: "outband", ?peer, "a worker's connection ended");
             self.ledger.lose(now, &peer, Loss::Disconnected);
         }
-        Ok(())
     }
 
     /// Notes whose connection this is, or that it has ended already. A descriptor is used again for another connection, but

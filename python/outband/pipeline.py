@@ -1,0 +1,383 @@
+"""A worker for the dispatcher of the Rust crate ``outband``; docs/pipeline.md of the crate has the protocol.
+
+>>> import outband.pipeline
+>>> def area(task):
+...     return task.value["width"] * task.value["height"]
+>>> worker = outband.pipeline.Worker(zmq.Context.instance(), "tcp://127.0.0.1:5555")  # doctest: +SKIP
+>>> worker.run(area)  # doctest: +SKIP
+
+A handler returns an object, which is the result. An exception is a failure: the task is tried again, as often as the
+dispatcher says. It may run more than once for one task.
+"""
+
+from __future__ import annotations
+
+import collections
+import os
+import secrets
+import signal
+import socket
+import threading
+import time
+from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Tuple
+
+import msgpack  # type: ignore[import-untyped]
+import zmq
+
+from . import _wire
+from ._errors import Error
+
+VERSION = 1
+_RETRY = 0.5
+_PATIENCE = 5.0
+_FAREWELL = 1.0
+_MAX_TEXT = 4096
+
+Frames = List[Any]
+
+
+class Failure(Exception):
+    """The task failed; it is tried again, not before ``retry_after`` seconds have passed where that is given."""
+
+    fault = "failed"
+
+    def __init__(self, reason: str, retry_after: Optional[float] = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class Rejected(Failure):
+    """The task will never succeed: it is a dead letter at once."""
+
+    fault = "rejected"
+
+
+class Returned(Failure):
+    """The task is handed back, and no attempt is used up."""
+
+    fault = "returned"
+
+
+class Task:
+    """What a handler is given."""
+
+    def __init__(self, worker: Worker, job: _Job, value: Any) -> None:
+        self._worker, self._job, self.value = worker, job, value
+
+    @property
+    def id(self) -> int:
+        """Which task this is: the same for every attempt."""
+        return self._job.task
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is, from 1."""
+        return self._job.attempt
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether nobody wants the result any more."""
+        return self._job.is_void
+
+    def progress(self) -> None:
+        """Tells the dispatcher that this is getting on: the lease begins anew."""
+        self._worker._progress(self._job)
+
+
+class _Job:
+    """A task that is held."""
+
+    def __init__(self, session: int, epoch: int, task: int, delivery: int, attempt: int, frames: Frames) -> None:
+        self.session, self.epoch, self.task, self.delivery, self.attempt = session, epoch, task, delivery, attempt
+        self.frames, self.bytes = frames, sum(len(frame) for frame in frames)
+        self.is_running = self.is_void = False
+
+
+class Worker:
+    """Runs a handler for each task that a dispatcher gives it.
+
+    ``threads`` handlers run at once, and ``in_flight`` tasks of together ``bytes`` bytes are held, those that wait for a
+    thread included. ``grace`` is how many seconds running handlers may take to end when it leaves.
+    ``ends_with_dispatcher`` ends it when the dispatcher says goodbye, or when there is none for five seconds; without that
+    it waits for the next one. ``options`` go to :func:`outband.loads`.
+    """
+
+    def __init__(
+        self,
+        context: zmq.Context[Any],
+        endpoint: str,
+        *,
+        threads: int = 1,
+        in_flight: Optional[int] = None,
+        bytes: int = 256 << 20,
+        name: Optional[str] = None,
+        grace: float = 30.0,
+        ends_with_dispatcher: bool = False,
+        **options: Any,
+    ) -> None:
+        self._context, self._endpoint, self._options = context, endpoint, options
+        self._threads, self._capacity = max(threads, 1), (in_flight or 2 * max(threads, 1), bytes)
+        self._name, self._grace = name or f"pid {os.getpid()}", grace
+        self._ends_with_dispatcher = ends_with_dispatcher
+        self._id, self._session, self._epoch = secrets.randbits(64), 1, -1
+        self._heartbeat, self._liveness = 1.0, 3.0
+        self._is_joined = self._is_ended = self._has_said_bye = False
+        self._held: Dict[int, _Job] = {}
+        self._waiting: Deque[_Job] = collections.deque()
+        self._outbox: Deque[Tuple[Optional[int], Frames]] = collections.deque()
+        self._condition = threading.Condition()
+        self._hears, self._rings = socket.socketpair()
+        self._hears.setblocking(False)
+        self._rings.setblocking(False)
+        self._leaving: Optional[float] = None
+        self._wants_leave = False
+
+    def leave(self) -> None:
+        """Hands back what waits, lets running handlers end, and ends :meth:`run`. From any thread, or a signal handler."""
+        self._wants_leave = True
+        self._ring()
+
+    def run(self, handler: Callable[[Task], Any]) -> None:
+        """Runs the handler for every task until it is time to leave: after :meth:`leave`, SIGTERM or SIGINT."""
+        previous = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                previous[number] = signal.signal(number, lambda _number, _frame: self.leave())
+        threads = [threading.Thread(target=self._work, args=(handler,), daemon=True) for _ in range(self._threads)]
+        for thread in threads:
+            thread.start()
+        try:
+            self._serve()
+        finally:
+            with self._condition:
+                self._is_ended = True
+                self._condition.notify_all()
+            for number, action in previous.items():
+                signal.signal(number, action)
+
+    def _ring(self) -> None:
+        try:
+            self._rings.send(b"\1")
+        except BlockingIOError:
+            pass  # it rings already
+
+    # threads with handlers
+
+    def _work(self, handler: Callable[[Task], Any]) -> None:
+        while True:
+            with self._condition:
+                while not self._waiting and not self._is_ended:
+                    self._condition.wait()
+                if self._is_ended:
+                    return
+                job = self._waiting.popleft()
+                job.is_running = True
+            answer = self._attempt(handler, job)
+            with self._condition:
+                if self._held.get(job.task) is job:
+                    del self._held[job.task]
+                    self._answer(job, answer)
+            self._ring()
+
+    def _attempt(self, handler: Callable[[Task], Any], job: _Job) -> Any:
+        try:
+            value = _wire.loads(job.frames, **self._options)
+            return list(_wire.dumps(handler(Task(self, job, value))))
+        except Failure as failure:
+            return failure
+        except Exception as error:
+            return Failure(f"{type(error).__name__}: {error}")
+
+    def _progress(self, job: _Job) -> None:
+        with self._condition:
+            if self._held.get(job.task) is job:
+                self._outbox.append((job.epoch, [_pack("progress", job.epoch, job.task, job.delivery)]))
+        self._ring()
+
+    # the rest runs in the thread of `run`, and whatever touches the state holds the condition
+
+    def _answer(self, job: _Job, answer: Any) -> None:
+        if self._is_joined and job.epoch != self._epoch:
+            return  # of a dispatcher that is gone
+        if isinstance(answer, Failure):
+            delay = None if answer.retry_after is None else max(0, int(answer.retry_after * 1000))
+            reason = str(answer).encode()[:_MAX_TEXT].decode(errors="ignore")
+            self._outbox.append((job.epoch, [_pack("nak", job.epoch, job.task, job.delivery, answer.fault, delay, reason)]))
+        else:
+            header = _pack("result", job.epoch, [job.task, job.delivery, len(answer)])
+            self._outbox.append((job.epoch, [header, *answer]))
+
+    def _hand_back(self, job: _Job, reason: str) -> None:
+        job.is_void = True
+        self._held.pop(job.task, None)
+        self._answer(job, Returned(reason))
+
+    def _room(self) -> Tuple[int, int]:
+        if self._leaving is not None:
+            return 0, 0
+        former = [job for job in self._held.values() if job.session != self._session]
+        messages, size = self._capacity
+        return max(0, messages - len(former)), max(0, size - sum(job.bytes for job in former))
+
+    def _serve(self) -> None:
+        dealer = self._dealer()
+        now = heard = ticked = beat = time.monotonic()
+        try:
+            while True:
+                poller = zmq.Poller()
+                poller.register(dealer, zmq.POLLIN)
+                poller.register(self._hears, zmq.POLLIN)
+                until = min([beat] + ([self._leaving] if self._leaving is not None else []))
+                poller.poll(int(max(0.0, until - time.monotonic()) * 1000) + 1)
+                try:
+                    while self._hears.recv(4096):
+                        pass
+                except BlockingIOError:
+                    pass
+                with self._condition:
+                    for frames in _received(dealer):
+                        heard = time.monotonic()
+                        try:
+                            if self._handle(frames):
+                                beat = heard
+                        except (ValueError, TypeError, IndexError, msgpack.UnpackException) as error:
+                            raise Error(f"the dispatcher does not speak version {VERSION} of the protocol") from error
+                    now = time.monotonic()
+                    interval, patience = (
+                        (self._heartbeat, self._liveness) if self._is_joined else (_RETRY, _PATIENCE)
+                    )
+                    if now - ticked > 2 * interval:
+                        heard = now  # this process has been stopped: what was said meanwhile is still to be read
+                    ticked = now
+                    if self._wants_leave and self._leaving is None:
+                        self._leaving, beat = now + self._grace, now
+                        while self._waiting:
+                            self._hand_back(self._waiting.popleft(), "handed back: the worker is leaving")
+                    if now - heard >= patience:
+                        if self._ends_with_dispatcher and not self._is_joined:
+                            self._is_ended = True
+                        dealer.close(0)
+                        dealer, heard, beat = self._dealer(), now, now
+                        self._seek()
+                    if now >= beat:
+                        beat = now + interval
+                        self._sign(dealer)
+                    self._leave_if_due(now)
+                    self._send(dealer)
+                    if self._is_ended:
+                        return
+        finally:
+            dealer.close(0)
+
+    def _dealer(self) -> zmq.Socket[Any]:
+        dealer: zmq.Socket[Any] = self._context.socket(zmq.DEALER)
+        dealer.setsockopt(zmq.LINGER, 0)
+        dealer.setsockopt(zmq.IMMEDIATE, 1)
+        dealer.setsockopt(zmq.SNDHWM, 0)
+        dealer.setsockopt(zmq.RCVHWM, 0)
+        dealer.setsockopt(zmq.HEARTBEAT_IVL, 5000)
+        dealer.setsockopt(zmq.HEARTBEAT_TIMEOUT, 15000)
+        dealer.connect(self._endpoint)
+        return dealer
+
+    def _sign(self, dealer: zmq.Socket[Any]) -> None:
+        if self._is_joined:
+            waiting = [job.task for job in self._waiting]
+            sign = _pack("beat", self._session, *self._room(), waiting)
+        else:
+            sign = _pack("hello", VERSION, self._id, self._session, self._name, *self._room(), self._capacity[1])
+        _try_send(dealer, [sign])
+
+    def _send(self, dealer: zmq.Socket[Any]) -> None:
+        while self._is_joined and self._outbox and _try_send(dealer, self._outbox[0][1]):
+            self._outbox.popleft()
+
+    def _seek(self) -> None:
+        """Begins a new session. The dispatcher hands out again what has not begun."""
+        self._is_joined = self._has_said_bye = False
+        self._session += 1
+        for job in self._waiting:
+            self._held.pop(job.task, None)
+        self._waiting.clear()
+        self._outbox = collections.deque(entry for entry in self._outbox if entry[0] is not None)
+
+    def _leave_if_due(self, now: float) -> None:
+        if self._leaving is None:
+            return
+        if self._has_said_bye:
+            self._is_ended = self._is_ended or now >= self._leaving
+        elif not self._held or now >= self._leaving:
+            for job in list(self._held.values()):
+                self._hand_back(job, "handed back: the worker leaves and the handler is not done")
+            if self._is_joined:
+                self._has_said_bye, self._leaving = True, now + _FAREWELL
+                self._outbox.append((None, [_pack("bye")]))
+            elif now >= self._leaving or not self._outbox:
+                self._is_ended = True
+
+    def _handle(self, frames: Frames) -> bool:
+        """Takes a message; whether a sign of life is due at once."""
+        name, *fields = msgpack.unpackb(frames[0], strict_map_key=False)
+        if name == "task" and self._is_joined and fields[0] == self._session:
+            start = 1
+            for task, delivery, attempt, count in fields[1:]:
+                self._take(_Job(self._session, self._epoch, task, delivery, attempt, frames[start : start + count]))
+                start += count
+        elif name == "welcome" and not self._is_joined and fields[1] == self._session:
+            _version, _session, self._epoch, heartbeat, liveness = fields[:5]
+            self._heartbeat, self._liveness = max(heartbeat, 1) / 1000, max(liveness, 2) / 1000
+            self._is_joined = True
+            for job in [job for job in self._held.values() if job.epoch != self._epoch]:
+                job.is_void = True
+            self._outbox = collections.deque(entry for entry in self._outbox if entry[0] == self._epoch)
+        elif name == "cancel":
+            held = self._held.get(fields[0])
+            if held is not None and held.delivery == fields[1] and held.epoch == self._epoch:
+                held.is_void = True
+                if not held.is_running:
+                    self._waiting.remove(held)
+                    self._hand_back(held, "dropped before it began")
+        elif name == "who" and self._is_joined and fields[0] == self._session:
+            self._seek()
+            return True
+        elif name == "bye" and self._is_joined:
+            if self._has_said_bye or self._ends_with_dispatcher:
+                self._is_ended = True
+            else:
+                self._seek()
+        return False
+
+    def _take(self, job: _Job) -> None:
+        present = self._held.get(job.task)
+        if present is not None and present.epoch == job.epoch:
+            # handed out once more while it is here: it is done once, and answered as what it is now
+            present.session, present.delivery = job.session, max(present.delivery, job.delivery)
+        elif present is not None:
+            self._answer(job, Returned("a task of this number still runs for a dispatcher that is gone", 0.5))
+        elif self._leaving is not None:
+            self._answer(job, Returned("handed back: the worker is leaving"))
+        else:
+            self._held[job.task] = job
+            self._waiting.append(job)
+            self._condition.notify()
+
+
+def _pack(*fields: Any) -> bytes:
+    packed: bytes = msgpack.packb(fields)
+    return packed
+
+
+def _received(dealer: zmq.Socket[Any]) -> Iterator[Frames]:
+    while True:
+        try:
+            yield [frame.buffer for frame in dealer.recv_multipart(zmq.NOBLOCK, copy=False)]
+        except zmq.Again:
+            return
+
+
+def _try_send(dealer: zmq.Socket[Any], frames: Frames) -> bool:
+    try:
+        dealer.send_multipart(frames, zmq.NOBLOCK, copy=False)
+        return True
+    except zmq.Again:
+        return False

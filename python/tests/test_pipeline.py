@@ -1,0 +1,185 @@
+"""The worker against a dispatcher that is played frame by frame."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Callable, Iterator, List, Tuple
+
+import msgpack
+import pytest
+import zmq
+
+import outband
+from outband.pipeline import Failure, Rejected, Returned, Task, Worker
+
+EPOCH = (1 << 63) + 5
+
+
+class Dispatcher:
+    """A ROUTER, and one worker in a thread."""
+
+    def __init__(self, context: zmq.Context[Any], handler: Callable[[Task], Any], **options: Any) -> None:
+        self.router = context.socket(zmq.ROUTER)
+        port = self.router.bind_to_random_port("tcp://127.0.0.1")
+        self.worker = Worker(context, f"tcp://127.0.0.1:{port}", ends_with_dispatcher=True, **options)
+        self.thread = threading.Thread(target=self.worker.run, args=(handler,))
+        self.thread.start()
+        self.peer, self.hello = self.next("hello")
+        assert self.hello[1] == 1
+
+    def welcome(self, session: int, epoch: int = EPOCH) -> None:
+        self.say(["welcome", 1, session, epoch, 100, 10_000])
+
+    def say(self, header: List[Any], *frames: bytes) -> None:
+        self.router.send_multipart([self.peer, msgpack.packb(header), *frames])
+
+    def task(self, session: int, task: int, value: Any, delivery: int = 1, attempt: int = 1) -> None:
+        frames = outband.dumps(value)
+        self.say(["task", session, [task, delivery, attempt, len(frames)]], *frames)
+
+    def next(self, *names: str) -> Tuple[bytes, List[Any]]:
+        """The next message that is one of these."""
+        while True:
+            peer, header, *frames = self.router.recv_multipart()
+            fields = msgpack.unpackb(header)
+            if fields[0] in names:
+                return peer, [*fields, *frames]
+
+    def result(self) -> Tuple[int, int, int, Any]:
+        _, (_, epoch, (task, delivery, count), *frames) = self.next("result")
+        assert len(frames) == count
+        return epoch, task, delivery, outband.loads(frames)
+
+    def close(self) -> None:
+        self.say(["bye"])
+        self.thread.join(20)
+        assert not self.thread.is_alive()
+        self.router.close(0)
+
+
+@pytest.fixture
+def context() -> Iterator[zmq.Context[Any]]:
+    with zmq.Context() as context:
+        context.setsockopt(zmq.RCVTIMEO, 20_000)
+        yield context
+        context.destroy(0)
+
+
+def test_it_presents_itself_and_returns_results(context: zmq.Context[Any]) -> None:
+    dispatcher = Dispatcher(context, lambda task: {"twice": bytes(task.value) * 2}, threads=2, bytes=1000, name="twice")
+    _, version, worker, session, name, messages, size, capacity = dispatcher.hello
+    assert (version, session, name, messages, size, capacity) == (1, 1, "twice", 4, 1000, 1000)
+    dispatcher.welcome(session)
+    dispatcher.task(session, 7, b"x" * 20_000)
+    assert dispatcher.result() == (EPOCH, 7, 1, {"twice": b"x" * 40_000})
+    _, beat = dispatcher.next("beat")
+    assert beat[1:4] == [1, 4, 1000]
+    dispatcher.close()
+
+
+def test_what_fails_says_how(context: zmq.Context[Any]) -> None:
+    def handler(task: Task) -> None:
+        raise {1: Failure("once more", 1.5), 2: Rejected("never"), 3: Returned("not here")}.get(task.id, KeyError(task.id))
+
+    dispatcher = Dispatcher(context, handler)
+    dispatcher.welcome(1)
+    expected = [["failed", 1500, "once more"], ["rejected", None, "never"], ["returned", None, "not here"], ["failed", None, "KeyError: 4"]]
+    for task, answer in enumerate(expected, 1):
+        dispatcher.task(1, task, None)
+        assert dispatcher.next("nak")[1] == ["nak", EPOCH, task, 1, *answer]
+    dispatcher.close()
+
+
+def test_a_task_is_cancelled_whether_it_waits_or_runs(context: zmq.Context[Any]) -> None:
+    def handler(task: Task) -> str:
+        task.progress()
+        while not task.is_cancelled:
+            is_over.wait(0.01)
+        return "nobody wants this"
+
+    is_over = threading.Event()
+    dispatcher = Dispatcher(context, handler, in_flight=2)
+    dispatcher.welcome(1)
+    dispatcher.task(1, 1, None)
+    assert dispatcher.next("progress")[1] == ["progress", EPOCH, 1, 1]
+    dispatcher.task(1, 2, None)
+    dispatcher.say(["cancel", 2, 1])
+    assert dispatcher.next("nak")[1][2:5] == [2, 1, "returned"]
+    dispatcher.say(["cancel", 1, 1])
+    assert dispatcher.result()[1:3] == (1, 1)
+    dispatcher.close()
+
+
+def test_a_worker_that_leaves_hands_back_what_waits(context: zmq.Context[Any]) -> None:
+    is_free = threading.Event()
+
+    def handler(task: Task) -> int:
+        is_free.wait(20)
+        return task.id
+
+    dispatcher = Dispatcher(context, handler, in_flight=3)
+    dispatcher.welcome(1)
+    for task in (1, 2, 3):
+        dispatcher.task(1, task, None)
+    while dispatcher.next("beat")[1][4] != [2, 3]:
+        pass
+    dispatcher.worker.leave()
+    assert [dispatcher.next("nak")[1][2:5] for _ in range(2)] == [[2, 1, "returned"], [3, 1, "returned"]]
+    dispatcher.task(1, 4, None)
+    assert dispatcher.next("nak")[1][2:5] == [4, 1, "returned"]
+    is_free.set()
+    assert dispatcher.result()[1] == 1
+    dispatcher.next("bye")
+    dispatcher.close()
+
+
+def test_a_session_begins_anew_and_answers_for_the_later_delivery(context: zmq.Context[Any]) -> None:
+    is_free = threading.Event()
+
+    def handler(task: Task) -> int:
+        is_free.wait(20)
+        return task.value
+
+    dispatcher = Dispatcher(context, handler, in_flight=2)
+    dispatcher.welcome(1)
+    dispatcher.task(1, 1, "first")
+    dispatcher.task(1, 2, "dropped, the dispatcher hands it out again")
+    while dispatcher.next("beat")[1][4] != [2]:
+        pass
+    dispatcher.say(["who", 1])
+    _, hello = dispatcher.next("hello")
+    assert hello[3] == 2 and hello[5] == 1, "one place is taken by what still runs"
+    dispatcher.task(1, 3, "of a session that is over")
+    dispatcher.welcome(2)
+    dispatcher.task(2, 1, "first", delivery=2)
+    while dispatcher.next("beat")[1][1:3] != [2, 2]:
+        pass  # until it counts that task in this session
+    is_free.set()
+    assert dispatcher.result() == (EPOCH, 1, 2, "first")
+    dispatcher.task(2, 2, "second", delivery=2)
+    assert dispatcher.result() == (EPOCH, 2, 2, "second")
+    dispatcher.close()
+
+
+def test_results_for_a_dispatcher_that_is_gone_are_dropped(context: zmq.Context[Any]) -> None:
+    has_begun, is_free = threading.Event(), threading.Event()
+
+    def handler(task: Task) -> str:
+        has_begun.set()
+        is_free.wait(20)
+        return str(task.value)
+
+    dispatcher = Dispatcher(context, handler, threads=2)
+    dispatcher.welcome(1)
+    dispatcher.task(1, 1, "old")
+    assert has_begun.wait(20)
+    dispatcher.say(["who", 1])
+    dispatcher.next("hello")
+    dispatcher.welcome(2, EPOCH + 1)
+    dispatcher.task(2, 1, "new")
+    # the number is taken by what still runs for the old one
+    assert dispatcher.next("nak")[1][:4] == ["nak", EPOCH + 1, 1, 1]
+    is_free.set()
+    dispatcher.task(2, 2, "new")
+    assert dispatcher.result() == (EPOCH + 1, 2, 1, "new")
+    dispatcher.close()

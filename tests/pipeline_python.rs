@@ -1,0 +1,107 @@
+//! Python workers of the package in `python/` work for a Rust dispatcher, and are killed.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/patience.rs"]
+mod patience;
+#[path = "support/python.rs"]
+mod python;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use outband::Array;
+use outband::pipeline::{Dispatcher, DispatcherOptions};
+use patience::{LONG, until};
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize)]
+struct Job {
+    name: &'static str,
+    array: Array,
+}
+
+#[derive(Deserialize)]
+struct Done {
+    name: String,
+    sum: f64,
+    array: Array,
+}
+
+struct Process(Child);
+
+impl Process {
+    fn start(dispatcher: &Dispatcher) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut command = Command::new(python::python());
+        command.arg("-B").arg(root.join("tests/python/pipeline_worker.py")).arg(dispatcher.endpoint());
+        Self(command.env("PYTHONPATH", root.join("python")).spawn().unwrap())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn python_workers_do_every_task_once_though_they_are_killed() {
+    let options = DispatcherOptions::new().attempts(50).lease(Duration::from_millis(300));
+    let options = options.heartbeat(Duration::from_millis(100)).liveness(Duration::from_secs(10));
+    let dispatcher = Dispatcher::bind(&zmq::Context::new(), "tcp://127.0.0.1:*", options).unwrap();
+    let mut workers: Vec<_> = (0..2).map(|_| Process::start(&dispatcher)).collect();
+    let names = ["plain", "fails", "plain", "never", "plain", "slow", "plain"];
+    let mut tasks = BTreeMap::new();
+    for number in 0..140_usize {
+        let name = names[if number < 35 { number % 7 } else { 0 }];
+        let elements: Vec<f64> = (0..5000).map(|at| (at % 7 + number) as f64).collect();
+        let sum: f64 = elements.iter().sum();
+        let array = Array::from_shape_vec([50, 100], elements).unwrap();
+        tasks.insert(dispatcher.submit(&Job { name, array }).unwrap(), (name, sum, number));
+    }
+    dispatcher.close();
+    let mut ended = 0;
+    while let Some(outcome) = dispatcher.recv_timeout(LONG).unwrap() {
+        ended += 1;
+        let (name, sum, number) = tasks.remove(&outcome.task()).expect("each comes once");
+        if name == "never" {
+            let letter = outcome.dead_letter().expect("a dead letter");
+            assert_eq!(letter.failures.last().unwrap().reason, "not in this life");
+        } else {
+            let done: Done = outcome.decode().unwrap();
+            assert_eq!((done.name.as_str(), done.sum, done.array.shape()), (name, sum, &[50, 100][..]));
+            assert_eq!(done.array.as_slice::<f64>().unwrap()[0], 2.0 * number as f64);
+            assert!(name != "fails" || outcome.attempts() > 1);
+        }
+        if [20, 60].contains(&ended) {
+            workers.remove(0);
+            workers.push(Process::start(&dispatcher));
+        }
+    }
+    assert!(tasks.is_empty() && ended == 140);
+    assert!(dispatcher.stats().lost >= 1, "{:?}", dispatcher.stats());
+}
+
+#[test]
+fn a_python_worker_leaves_on_sigterm() {
+    let options = DispatcherOptions::new().attempts(1);
+    let dispatcher = Dispatcher::bind(&zmq::Context::new(), "tcp://127.0.0.1:*", options).unwrap();
+    let mut first = Process::start(&dispatcher);
+    for _ in 0..12 {
+        let array = Array::from_shape_vec([1], vec![1.0_f64]).unwrap();
+        dispatcher.submit(&Job { name: "slow", array }).unwrap();
+    }
+    until("its hands are full", || dispatcher.stats().in_flight == 6);
+    assert!(Command::new("kill").args(["-TERM", &first.0.id().to_string()]).status().unwrap().success());
+    assert!(first.0.wait().unwrap().success(), "it ends by itself, and well");
+    let _second = Process::start(&dispatcher);
+    for _ in 0..12 {
+        let outcome = dispatcher.recv_timeout(LONG).unwrap().unwrap();
+        assert_eq!((outcome.decode::<Done>().unwrap().sum, outcome.attempts()), (1.0, 1));
+    }
+    assert_eq!(dispatcher.stats().lost, 0);
+}

@@ -1,0 +1,25 @@
+"""A worker process: says what became of a task's array, as fast as it can."""
+
+import sys
+import time
+
+import zmq
+
+from outband.pipeline import Failure, Rejected, Task, Worker
+
+
+def handle(task: Task) -> dict:
+    if task.value["name"] == "fails" and task.attempt == 1:
+        raise Failure("the first time", retry_after=0.01)
+    if task.value["name"] == "never":
+        raise Rejected("not in this life")
+    if task.value["name"] == "slow":
+        for _ in range(10):
+            time.sleep(0.05)
+            task.progress()
+    array = task.value["array"]
+    return {"name": task.value["name"], "sum": float(array.sum()), "array": array * 2}
+
+
+with zmq.Context() as context:
+    Worker(context, sys.argv[1], threads=2, in_flight=6, ends_with_dispatcher=True).run(handle)
