@@ -49,14 +49,17 @@ fn main() {
     };
     let (small, large, kills) = (number("small", 1_000_000), number("large", 20_000), number("kills", 1000));
     let workers = number("workers", 4) as usize;
+    let mut random = Random::seeded(5);
+    println!();
     println!(
         "| tasks | bytes | workers | killed | lost | twice | tasks/s | GB/s | handed out again | late | noticed p50 | p99 | longest | peak RSS |"
     );
     println!("|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
-    run(Plan { name: "small, no kills", tasks: small, bytes: 0, kills: 0, workers });
-    run(Plan { name: "small", tasks: small, bytes: 0, kills: kills / 2, workers });
-    run(Plan { name: "large, no kills", tasks: large, bytes: 1 << 20, kills: 0, workers });
-    run(Plan { name: "large", tasks: large, bytes: 1 << 20, kills: kills - kills / 2, workers });
+    let plan = |name, tasks, bytes, kills| Plan { name, tasks, bytes, kills, workers };
+    run(plan("small, no kills", small, 0, 0), &mut random);
+    run(plan("small", small, 0, kills / 2), &mut random);
+    run(plan("large, no kills", large, 1 << 20, 0), &mut random);
+    run(plan("large", large, 1 << 20, kills - kills / 2), &mut random);
 }
 
 fn work(endpoint: &str) {
@@ -70,7 +73,7 @@ fn employ(dispatcher: &Dispatcher) -> Child {
     command.env(WORKS_FOR, dispatcher.endpoint()).stdout(Stdio::null()).spawn().unwrap()
 }
 
-fn run(plan: Plan) {
+fn run(plan: Plan, random: &mut Random) {
     let folder = tempfile::tempdir().unwrap();
     let options = DispatcherOptions::new().heartbeat(HEARTBEAT).attempts(10_000).backlog(4096, 256 << 20);
     let endpoint = format!("ipc://{}/tasks", folder.path().display());
@@ -92,7 +95,7 @@ fn run(plan: Plan) {
             dispatcher.close();
         });
         let kills_done = scope.spawn(|| {
-            let (mut random, mut noticed) = (Random::seeded(5), Vec::new());
+            let mut noticed = Vec::new();
             while kills.load(Ordering::Relaxed) < plan.kills && !is_over.load(Ordering::Relaxed) {
                 let (before, victim) = (dispatcher.stats().lost, random.below(workers.len()));
                 let at = Instant::now();
