@@ -383,3 +383,126 @@ impl Bodies {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    const TICKET: Ticket = Ticket { task: u64::MAX, delivery: 3 };
+
+    fn ups() -> Vec<Up> {
+        let window = Window { messages: 4, bytes: 1 << 40 };
+        let hello = Hello { version: VERSION, worker: 9, session: 2, name: "näme".to_owned(), window, capacity: 5 };
+        let nak = |fault, delay| Nak { epoch: 7, ticket: TICKET, fault, delay, reason: "no".to_owned() };
+        vec![
+            Up::Hello(hello),
+            Up::Beat(Beat { session: 2, window, waiting: (0..3000).map(|number| number * 1000).collect() }),
+            Up::Nak(nak(Fault::Failed, Some(Duration::from_millis(1500)))),
+            Up::Nak(nak(Fault::Rejected, None)),
+            Up::Nak(nak(Fault::Returned, Some(Duration::ZERO))),
+            Up::Progress { epoch: u64::MAX, ticket: TICKET },
+            Up::Bye,
+        ]
+    }
+
+    fn downs() -> Vec<Down> {
+        let second = Duration::from_secs(1);
+        vec![
+            Down::Welcome(Welcome { version: 1, session: 2, epoch: 3, heartbeat: second, liveness: 3 * second }),
+            Down::Refused { session: 2, reason: "too many".to_owned() },
+            Down::Who { session: 1 << 33 },
+            Down::Cancel { ticket: TICKET },
+            Down::Beat,
+            Down::Bye,
+        ]
+    }
+
+    fn object(buffers: usize) -> Multipart {
+        Multipart::new("metadata", vec![Buffer::from(vec![1; 100]); buffers])
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for message in ups() {
+            assert_eq!(read_up(up(&message)).unwrap(), [(message, None)]);
+        }
+        for message in downs() {
+            assert_eq!(read_down(down(&message)).unwrap(), [(message, None)]);
+        }
+    }
+
+    #[test]
+    fn objects_travel_together_and_are_taken_apart_again() {
+        let ticket = |task| Ticket { task, delivery: 1 };
+        let message = results(5, (0..4).map(|task| (ticket(task), object(task as usize))).collect());
+        assert_eq!(message.buffers().len(), 4 + 6);
+        let read = read_up(message).unwrap();
+        for (task, entry) in read.into_iter().enumerate() {
+            assert_eq!(entry, (Up::Result { epoch: 5, ticket: ticket(task as u64) }, Some(object(task))));
+        }
+        let message = tasks(6, (0..64).map(|task| (ticket(task), 2, object(1))).collect());
+        assert_eq!(read_down(message).unwrap().len(), 64);
+    }
+
+    #[test]
+    fn a_header_is_what_any_reader_of_message_pack_reads() {
+        let header = down(&Down::Cancel { ticket: Ticket { task: 300, delivery: 1 } });
+        assert_eq!(header.metadata()[..], *b"\x93\xa6cancel\xcd\x01\x2c\x01");
+        let header = tasks(2, vec![(Ticket { task: 7, delivery: 1 }, 1, object(0))]);
+        assert_eq!(header.metadata()[..], *b"\x93\xa4task\x02\x94\x07\x01\x01\x01");
+        let nak = Nak {
+            epoch: 1,
+            ticket: Ticket { task: 2, delivery: 3 },
+            fault: Fault::Failed,
+            delay: None,
+            reason: String::new(),
+        };
+        assert_eq!(up(&Up::Nak(nak)).metadata()[..], *b"\x97\xa3nak\x01\x02\x03\xa6failed\xc0\xa0");
+    }
+
+    #[test]
+    fn what_a_later_version_adds_is_skipped() {
+        let mut header = up(&Up::Bye).metadata().to_vec();
+        header[0] += 2; // two more elements
+        header.extend([0xa3, b'n', b'e', b'w', 0x05]);
+        assert_eq!(read_up(Multipart::new(header, vec![])).unwrap(), [(Up::Bye, None)]);
+    }
+
+    #[test]
+    fn a_hello_of_another_version_is_read_as_far_as_it_must_be() {
+        let read = read_up(Multipart::new(&b"\x94\xa5hello\x63\x05\x06"[..], vec![])).unwrap();
+        assert!(matches!(&read[..], [(Up::Hello(Hello { version: 99, worker: 5, session: 6, .. }), None)]));
+    }
+
+    #[test]
+    fn every_truncation_is_refused() {
+        let mut messages: Vec<Multipart> = ups().iter().map(up).collect();
+        messages.push(results(5, vec![(TICKET, object(2)), (TICKET, object(0))]));
+        for message in messages {
+            let (header, frames) = message.into_parts();
+            for len in 0..header.len() {
+                assert!(read_up(Multipart::new(header.slice(..len), frames.clone())).is_err());
+            }
+            for short in 0..frames.len() {
+                assert!(read_up(Multipart::new(header.clone(), frames[..short].to_vec())).is_err());
+            }
+            let more = [frames, vec![Buffer::from(vec![1])]].concat();
+            assert!(read_up(Multipart::new(header, more)).is_err());
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_cut_when_it_is_sent_and_refused_when_it_comes() {
+        let refused = |len| Down::Refused { session: 1, reason: "ä".repeat(len) };
+        let [(Down::Refused { reason, .. }, None)] = &read_down(down(&refused(5000))).unwrap()[..] else {
+            panic!("another message")
+        };
+        assert_eq!(reason.len(), MAX_TEXT);
+        let mut header = vec![0x93, 0xa7];
+        header.extend(b"refused\x01\xda\x20\x00");
+        header.extend([b'x'; 0x2000]);
+        assert!(read_down(Multipart::new(header, vec![])).is_err());
+    }
+}

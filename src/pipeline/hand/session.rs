@@ -1,0 +1,171 @@
+//! A worker's session: how it begins, how it is kept up, and how it ends.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::super::message::{Beat, Hello, Time, Up, VERSION, Welcome, Window};
+use super::{FAREWELL, Hand, PATIENCE, Phase, RETRY, epoch_of};
+
+impl Hand {
+    /// What is due by now.
+    pub(in crate::pipeline) fn tick(&mut self, now: Time) {
+        let (patience, interval) = match self.phase {
+            Phase::Ended => return,
+            Phase::Seeking => (PATIENCE, RETRY),
+            Phase::Joined(welcome) => (welcome.liveness, welcome.heartbeat),
+        };
+        if now.saturating_sub(std::mem::replace(&mut self.ticked, now)) > 2 * interval {
+            // this process has been stopped: what was said meanwhile is still to be read
+            self.heard = now;
+        }
+        if now.saturating_sub(self.heard) >= patience {
+            if self.terms.ends_with_dispatcher && !self.is_joined() {
+                return self.end();
+            }
+            // whatever is at the other end of this connection is not the dispatcher, not any more, or not for us
+            self.wants_socket = true;
+            self.heard = now;
+            self.seek(now);
+        } else if now >= self.next_beat {
+            self.next_beat = now + interval;
+            let sign = if self.is_joined() { self.beat() } else { self.hello() };
+            self.outbox.push_front((sign, None));
+        }
+        self.leave_if_due(now);
+    }
+
+    /// When to tick again, if nothing happens before.
+    pub(in crate::pipeline) fn next_tick(&self) -> Option<Time> {
+        let silence = match self.phase {
+            Phase::Ended => return None,
+            Phase::Seeking => self.heard + PATIENCE,
+            Phase::Joined(welcome) => self.heard + welcome.liveness,
+        };
+        [Some(self.next_beat), Some(silence), self.leaving].into_iter().flatten().min()
+    }
+
+    /// Hands back what waits, lets what runs end, and leaves.
+    pub(in crate::pipeline) fn drain(&mut self, now: Time) {
+        if self.leaving.is_some() {
+            return;
+        }
+        self.leaving = Some(now + self.terms.grace);
+        self.next_beat = now;
+        while let Some(task) = self.waiting.pop_front() {
+            self.hand_back(task, "handed back: the worker is leaving");
+        }
+        self.leave_if_due(now);
+    }
+
+    /// What arrived makes no sense, or there may be more of it than fits: begins anew.
+    pub(in crate::pipeline) fn distrust(&mut self, now: Time) {
+        self.wants_socket = true;
+        self.seek(now);
+    }
+
+    /// There is somebody again: a new connection may be one that the dispatcher has to hear of.
+    pub(in crate::pipeline) fn reach(&mut self, now: Time) {
+        self.next_beat = now;
+    }
+
+    /// Ends at once.
+    pub(in crate::pipeline) fn end(&mut self) {
+        self.phase = Phase::Ended;
+        self.outbox.clear();
+        self.waiting.clear();
+        self.held.values().for_each(|held| held.job.is_void.store(true, Ordering::Relaxed));
+    }
+
+    pub(super) fn welcome(&mut self, now: Time, welcome: Welcome) {
+        if self.phase != Phase::Seeking || welcome.version != VERSION {
+            return;
+        }
+        self.phase = Phase::Joined(Welcome {
+            // a dispatcher that asks for the impossible does not make this one spin
+            heartbeat: welcome.heartbeat.max(Duration::from_millis(1)),
+            liveness: welcome.liveness.max(Duration::from_millis(2)),
+            ..welcome
+        });
+        self.next_beat = now + welcome.heartbeat;
+        // what belongs to another dispatcher's time interests nobody
+        let foreign: Vec<u64> =
+            self.held.iter().filter(|(_, held)| held.job.epoch != welcome.epoch).map(|(&task, _)| task).collect();
+        for task in foreign {
+            self.void(task);
+        }
+        self.outbox.retain(|(message, _)| epoch_of(message).is_none_or(|epoch| epoch == welcome.epoch));
+    }
+
+    /// Begins a new session.
+    pub(super) fn seek(&mut self, now: Time) {
+        if self.phase == Phase::Ended {
+            return;
+        }
+        self.phase = Phase::Seeking;
+        self.session += 1;
+        self.next_beat = now;
+        // the dispatcher hands these out again, as it does the running ones: but those have begun
+        while let Some(task) = self.waiting.pop_front() {
+            if self.held.get(&task).is_some_and(|held| !held.is_running) {
+                self.drop_held(task);
+            }
+        }
+        self.outbox.retain(|(message, _)| !matches!(message, Up::Hello(_) | Up::Beat(_) | Up::Bye));
+        self.has_said_bye = false;
+    }
+
+    pub(super) fn leave_if_due(&mut self, now: Time) {
+        let Some(end) = self.leaving else { return };
+        if self.has_said_bye {
+            // the farewell was not returned
+            if now >= end {
+                self.end();
+            }
+            return;
+        }
+        if self.running > 0 && now < end {
+            return;
+        }
+        let running: Vec<u64> = self.held.keys().copied().collect();
+        for task in running {
+            self.hand_back(task, "handed back: the worker leaves and the handler is not done");
+        }
+        if self.is_joined() {
+            self.has_said_bye = true;
+            self.leaving = Some(now + FAREWELL);
+            self.outbox.push_back((Up::Bye, None));
+        } else if now >= end || !self.outbox.iter().any(|(message, _)| epoch_of(message).is_some()) {
+            self.end();
+        }
+    }
+
+    pub(super) fn hello(&self) -> Up {
+        Up::Hello(Hello {
+            version: VERSION,
+            worker: self.worker,
+            session: self.session,
+            name: self.terms.name.clone(),
+            window: self.window(),
+            capacity: self.terms.capacity.bytes,
+        })
+    }
+
+    pub(super) fn beat(&self) -> Up {
+        let waiting =
+            self.waiting.iter().copied().filter(|task| self.held.get(task).is_some_and(|held| !held.is_running));
+        Up::Beat(Beat { session: self.session, window: self.window(), waiting: waiting.collect() })
+    }
+
+    /// The room for tasks of this session.
+    pub(super) fn window(&self) -> Window {
+        if self.leaving.is_some() {
+            return Window::default();
+        }
+        let Window { mut messages, mut bytes } = self.terms.capacity;
+        for held in self.held.values().filter(|held| held.session != self.session) {
+            messages = messages.saturating_sub(1);
+            bytes = bytes.saturating_sub(held.bytes);
+        }
+        Window { messages, bytes }
+    }
+}
