@@ -398,7 +398,7 @@ mod tests {
         let nak = |fault, delay| Nak { epoch: 7, ticket: TICKET, fault, delay, reason: "no".to_owned() };
         vec![
             Up::Hello(hello),
-            Up::Beat(Beat { session: 2, window, waiting: (0..3000).map(|number| number * 1000).collect() }),
+            Up::Beat(Beat { session: 2, window, waiting: (0..300).map(|number| number * 1000).collect() }),
             Up::Nak(nak(Fault::Failed, Some(Duration::from_millis(1500)))),
             Up::Nak(nak(Fault::Rejected, None)),
             Up::Nak(nak(Fault::Returned, Some(Duration::ZERO))),
