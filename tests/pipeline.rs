@@ -343,13 +343,14 @@ fn outcomes_come_in_the_order_of_submission_where_that_is_asked_for() {
 fn a_worker_that_leaves_hands_back_what_waits_and_ends_what_runs() {
     let context = zmq::Context::new();
     let dispatcher = bind(&context, quick().attempts(1));
-    let is_free = Arc::new(AtomicBool::new(false));
+    let (has_begun, is_free) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let leaving = {
-        let is_free = is_free.clone();
+        let (has_begun, is_free) = (has_begun.clone(), is_free.clone());
         let options = WorkerOptions::new().threads(1).in_flight(10);
         let worker = Worker::connect(&context, dispatcher.endpoint(), options).unwrap();
         let leave = worker.leave();
         let handler = move |task: Task<u32>| {
+            has_begun.store(true, Ordering::SeqCst);
             until("it may end", || is_free.load(Ordering::SeqCst));
             Ok((*task, "first"))
         };
@@ -358,7 +359,7 @@ fn a_worker_that_leaves_hands_back_what_waits_and_ends_what_runs() {
     for number in 0..10_u32 {
         dispatcher.submit(&number).unwrap();
     }
-    until("all are there", || dispatcher.stats().in_flight == 10);
+    until("all are there", || dispatcher.stats().in_flight == 10 && has_begun.load(Ordering::SeqCst));
     leaving.0.leave();
     until("nine are back", || dispatcher.stats().waiting == 9);
     is_free.store(true, Ordering::SeqCst);
