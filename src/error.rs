@@ -189,7 +189,11 @@ pub(crate) enum Detail {
     NoResult { task: u64, why: String },
     PipelineOptions { reason: &'static str },
     DispatcherClosed,
+    BadStreamName { reason: &'static str },
+    TooManyStreams { limit: usize },
     // the peer
+    BadFeedHeader { reason: &'static str },
+    BadFeedTopic { reason: &'static str },
     NoMetadata,
     NoEnvelope { missing: &'static str },
     MetadataTruncated { at: usize, len: usize },
@@ -249,6 +253,9 @@ impl Detail {
             NotCompiledIn { .. } | NothingToBorrow { .. } | ArrayMisfit { .. } | TableMisfit { .. } => {
                 ErrorKind::Caller
             }
+            BadStreamName { .. } => ErrorKind::Caller,
+            TooManyStreams { .. } => ErrorKind::Limits,
+            BadFeedHeader { .. } | BadFeedTopic { .. } => ErrorKind::Peer,
             NoMetadata | NoEnvelope { .. } | MetadataTruncated { .. } | MetadataTrailing { .. } => ErrorKind::Peer,
             MetadataReserved { .. } | BadReference { .. } | FrameMissing { .. } | FrameUnused { .. } => ErrorKind::Peer,
             FrameLength { .. } | FrameContent { .. } | Mistyped { .. } | BufferMissing => ErrorKind::Peer,
@@ -313,6 +320,10 @@ impl fmt::Display for Detail {
             DispatcherClosed => f.write_str("the dispatcher is closed and takes no further tasks"),
             TaskTooLong { len, limit } => write!(f, "the task has {len} bytes, and the dispatcher takes up to {limit}"),
             DispatcherFailed { reason } => write!(f, "the dispatcher's thread has ended: {reason}"),
+            BadStreamName { reason } => write!(f, "the name of the stream {reason}"),
+            TooManyStreams { limit } => write!(f, "there are more streams than the limit of {limit}"),
+            BadFeedHeader { reason } => write!(f, "the header of the feed's message {reason}"),
+            BadFeedTopic { reason } => write!(f, "the topic of the feed's message {reason}"),
             NoMetadata => f.write_str("the message has no metadata frame"),
             NoEnvelope { missing } => write!(f, "the message has no {missing} frame"),
             MetadataTruncated { at, len } => {

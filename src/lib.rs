@@ -32,6 +32,7 @@ mod value;
 mod socket;
 
 pub mod pipeline;
+pub mod feed;
 
 pub mod docs;
 

@@ -52,6 +52,7 @@ const ROOMS: &[Room] = &[
     ("codec", F2, &["array", "compress", "pickle", "python", "table"]),
     ("socket", F3, &[]),
     ("pipeline", F4, &[]),
+    ("feed", F4, &[]),
     ("bin", Top, &[]),
     ("docs", Top, &[]),
     ("lib", Top, &[]),
@@ -497,7 +498,6 @@ fn a_sibling_that_is_not_listed_is_found() {
 fn a_room_within_a_room_and_blind_siblings_are_told_apart() {
     let rooms: &[Room] = &[
         ("socket", F3, &[]),
-        ("pipeline", F4, &[]),
         ("socket/tokio", F3, &["socket"]),
         ("feed", Floor::F4, &[]),
         ("pipeline", Floor::F4, &[]),

@@ -1,0 +1,490 @@
+//! One stream, as a subscriber follows it. No socket and no clock.
+//!
+//! ```text
+//!        next            high
+//!  done    |   holes and   |   not known of
+//!  --------+---------------+-------------->  numbers
+//!          |   pending     |
+//! ```
+//!
+//! Below `next` everything was handed over or reported. Live messages and heartbeats raise `high`; what lies between and is
+//! not pending is missing, and asked for. Nothing is believed before the first live frame: only that proves that the
+//! subscription has reached the publisher, so that from there on every message either arrives or is noticed to be missing.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::event::{Lost, Origin};
+use super::header::{MAX_NUMBER, MAX_RANGES, Request, Stamp};
+use super::options::Start;
+use super::room::{Room, Rules};
+use super::statistics::StreamStatistics;
+
+/// One stream; `M` is what a message is.
+#[derive(Debug)]
+pub(crate) struct Follow<M> {
+    start: Start,
+    /// `None` before the first live frame.
+    epoch: Option<u64>,
+    /// The epochs before this one: what comes late from them is dropped.
+    retired: VecDeque<u64>,
+    next: u64,
+    high: u64,
+    /// Whether it was said where the stream begins. Until then, what has left the cache is no gap.
+    is_open: bool,
+    pending: BTreeMap<u64, Held<M>>,
+    steps: VecDeque<Step<M>>,
+    /// In the conflating mode, the newest message; `handed` is the number of the one before.
+    newest: Option<(u64, Held<M>)>,
+    handed: u64,
+    asked: Option<Asked>,
+    /// Requests since the last one that brought something.
+    attempts: u32,
+    not_before: Duration,
+    /// Answers to requests with lower ids belong to a stream that was here before.
+    born: u64,
+    heard: bool,
+    last_heard: Duration,
+    is_stale: bool,
+    statistics: StreamStatistics,
+}
+
+#[derive(Debug)]
+struct Held<M> {
+    item: M,
+    len: usize,
+    origin: Origin,
+}
+
+#[derive(Debug)]
+struct Asked {
+    id: u64,
+    deadline: Duration,
+    brought_something: bool,
+}
+
+/// What a stream has to tell.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Step<M> {
+    Joined { epoch: u64, from: u64 },
+    Item { epoch: u64, number: u64, item: M, origin: Origin, skipped: u64 },
+    Gap { epoch: u64, from: u64, to: u64, why: Lost },
+    Reset { epoch: u64, previous: u64 },
+    Stale { silent: Duration },
+    Resumed,
+}
+
+/// Whether a stream has lost its patience.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    Kept,
+    Lost,
+}
+
+/// How many epochs are remembered.
+const RETIRED: usize = 16;
+
+impl<M> Follow<M> {
+    /// A stream that nothing is known of. Requests for it have ids from `born` on.
+    pub(crate) fn new(now: Duration, start: Start, born: u64) -> Self {
+        Self {
+            start,
+            epoch: None,
+            retired: VecDeque::new(),
+            next: 1,
+            high: 0,
+            is_open: false,
+            pending: BTreeMap::new(),
+            steps: VecDeque::new(),
+            newest: None,
+            handed: 0,
+            asked: None,
+            attempts: 0,
+            not_before: Duration::ZERO,
+            born,
+            heard: false,
+            last_heard: now,
+            is_stale: false,
+            statistics: StreamStatistics::default(),
+        }
+    }
+
+    /// Takes in a message as it was published. `len` is its length in bytes.
+    pub(crate) fn data(&mut self, stamp: Stamp, item: M, len: usize, rules: &Rules, room: &mut Room) {
+        if self.hear(stamp, None, rules, room) {
+            self.statistics.live += 1;
+            self.take(stamp.number, Held { item, len, origin: Origin::Live }, rules, room);
+        }
+    }
+
+    /// Takes in a heartbeat: the newest number, and the oldest one that can be recovered.
+    pub(crate) fn heartbeat(&mut self, stamp: Stamp, first: u64, rules: &Rules, room: &mut Room) {
+        if self.hear(stamp, Some(first), rules, room) {
+            self.statistics.heartbeats += 1;
+        }
+    }
+
+    /// Counts the message that comes next as handed over; `false` where it is not that simple.
+    pub(crate) fn pass(&mut self, stamp: Stamp, len: usize, rules: &Rules) -> bool {
+        let is_next = self.epoch == Some(stamp.epoch) && stamp.number == self.next && self.is_open;
+        if !is_next || self.is_stale || rules.conflate || !self.steps.is_empty() || self.high >= self.next {
+            return false;
+        }
+        self.heard = true;
+        self.high = stamp.number;
+        self.next += 1;
+        self.statistics.live += 1;
+        self.statistics.delivered += 1;
+        self.statistics.bytes += len as u64;
+        true
+    }
+
+    /// Takes in a message from the cache.
+    #[expect(clippy::too_many_arguments, reason = "a header, a message, and what all streams share")]
+    pub(crate) fn recovered(
+        &mut self,
+        now: Duration,
+        stamp: Stamp,
+        request: u64,
+        item: M,
+        len: usize,
+        rules: &Rules,
+        room: &mut Room,
+    ) {
+        if self.epoch != Some(stamp.epoch) || request < self.born {
+            self.statistics.late += 1;
+            return;
+        }
+        let taken = self.take(stamp.number, Held { item, len, origin: Origin::Recovered }, rules, room);
+        if let Some(asked) = self.asked.as_mut().filter(|asked| asked.id == request) {
+            asked.deadline = now + rules.timeout;
+            asked.brought_something |= taken;
+        }
+        if taken {
+            self.attempts = 0;
+        }
+    }
+
+    /// Takes in the end of an answer.
+    pub(crate) fn end(
+        &mut self,
+        now: Duration,
+        stamp: Stamp,
+        first: u64,
+        request: u64,
+        rules: &Rules,
+        room: &mut Room,
+    ) {
+        if request < self.born || self.epoch.is_none() {
+            return;
+        }
+        let asked = self.asked.take_if(|asked| asked.id == request);
+        if self.epoch != Some(stamp.epoch) {
+            if asked.is_some() && !self.retired.contains(&stamp.epoch) {
+                // who answers has never heard of what is missing
+                self.give_up(self.high + 1, Lost::Restarted, rules, room);
+            }
+            return;
+        }
+        let before = self.next;
+        self.give_up(first.min(self.high + 1), Lost::Evicted, rules, room);
+        let Some(asked) = asked else { return };
+        if asked.brought_something || self.next > before {
+            self.attempts = 0;
+        } else if self.has_holes() {
+            self.fail(now, rules, room);
+        }
+    }
+
+    /// Whether something is missing and not asked for.
+    pub(crate) fn wants(&self) -> bool {
+        self.asked.is_none() && self.has_holes()
+    }
+
+    /// Whether a request is under way.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// Asks for what is missing, where it may by now.
+    pub(crate) fn ask(&mut self, now: Duration, id: u64, rules: &Rules) -> Option<Request> {
+        let epoch = self.epoch.filter(|_| self.wants() && now >= self.not_before)?;
+        let mut ranges = Vec::new();
+        let mut from = self.next;
+        for &number in self.pending.keys().chain([&(self.high + 1)]) {
+            if number > from {
+                ranges.push((from, number - 1));
+            }
+            from = number + 1;
+            if ranges.len() == MAX_RANGES {
+                break;
+            }
+        }
+        let wait = rules.timeout * (1 << self.attempts.min(2));
+        self.asked = Some(Asked { id, deadline: now + wait, brought_something: false });
+        self.statistics.requests += 1;
+        Some(Request { epoch, id, messages: rules.credit_messages, bytes: rules.credit_bytes, ranges })
+    }
+
+    /// Lets time pass.
+    pub(crate) fn tick(&mut self, now: Duration, rules: &Rules, room: &mut Room) -> Patience {
+        if self.heard {
+            (self.heard, self.last_heard) = (false, now);
+        }
+        let silent = now.saturating_sub(self.last_heard);
+        if !self.is_stale && silent >= rules.stale_after {
+            self.is_stale = true;
+            self.statistics.stale += 1;
+            self.steps.push_back(Step::Stale { silent });
+        }
+        match self.asked.take_if(|asked| now >= asked.deadline) {
+            Some(_) => self.fail(now, rules, room),
+            None => Patience::Kept,
+        }
+    }
+
+    /// Reports all that is missing as lost.
+    pub(crate) fn despair(&mut self, rules: &Rules, room: &mut Room) {
+        self.asked = None;
+        self.attempts = 0;
+        self.give_up(self.high + 1, Lost::Unanswered, rules, room);
+    }
+
+    /// Takes what there is to tell.
+    pub(crate) fn poll(&mut self) -> Option<Step<M>> {
+        if let Some(step) = self.steps.pop_front() {
+            return Some(step);
+        }
+        let (number, held) = self.newest.take()?;
+        let skipped = number - self.handed - 1;
+        self.handed = number;
+        self.statistics.skipped += skipped;
+        let epoch = self.epoch.unwrap_or_default();
+        self.count(&held);
+        Some(Step::Item { epoch, number, item: held.item, origin: held.origin, skipped })
+    }
+
+    /// Whether [`poll`](Self::poll) has something.
+    pub(crate) fn has_steps(&self) -> bool {
+        !self.steps.is_empty() || self.newest.is_some()
+    }
+
+    /// Gives back what it holds, before it is dropped.
+    pub(crate) fn release(&mut self, room: &mut Room) {
+        while let Some((_, held)) = self.pending.pop_first() {
+            room.give_back(held.len);
+        }
+    }
+
+    /// The epoch, and the number that comes next.
+    pub(crate) fn position(&self) -> Option<(u64, u64)> {
+        Some((self.epoch?, self.next))
+    }
+
+    pub(crate) fn is_stale(&self) -> bool {
+        self.is_stale
+    }
+
+    pub(crate) fn statistics(&self) -> StreamStatistics {
+        StreamStatistics { last: self.high, pending: self.pending.len(), ..self.statistics.clone() }
+    }
+
+    /// Believes a live frame; `false` where it comes late from an epoch that is over.
+    fn hear(&mut self, stamp: Stamp, first: Option<u64>, rules: &Rules, room: &mut Room) -> bool {
+        if self.retired.contains(&stamp.epoch) {
+            self.statistics.late += 1;
+            return false;
+        }
+        self.heard = true;
+        if self.is_stale {
+            self.is_stale = false;
+            self.steps.push_back(Step::Resumed);
+        }
+        match self.epoch {
+            None => self.join(stamp, first, rules),
+            Some(epoch) if epoch == stamp.epoch => {}
+            Some(previous) => self.reset(stamp.epoch, previous, rules, room),
+        }
+        self.high = self.high.max(stamp.number);
+        if rules.conflate {
+            self.next = self.next.max(self.high);
+        }
+        if !self.is_open && self.next > self.high {
+            self.open();
+        }
+        true
+    }
+
+    /// Begins with the first live frame: what was published before it may be wanted as well.
+    fn join(&mut self, stamp: Stamp, first: Option<u64>, rules: &Rules) {
+        self.epoch = Some(stamp.epoch);
+        // of a message its own number is still to come; of a heartbeat, `first` is known
+        let live = if first.is_some() { stamp.number + 1 } else { stamp.number };
+        let wanted = match self.start {
+            Start::Now => live,
+            Start::Last(_) if rules.conflate => live.min(stamp.number.max(1)),
+            Start::Last(messages) => (stamp.number + 1).saturating_sub(messages).clamp(1, live),
+            Start::All => 1,
+            Start::From { epoch, number } if epoch == stamp.epoch => {
+                self.begin(number.clamp(1, MAX_NUMBER));
+                return self.open();
+            }
+            Start::From { epoch: previous, .. } => {
+                self.begin(1);
+                self.is_open = true;
+                self.statistics.resets += 1;
+                return self.steps.push_back(Step::Reset { epoch: stamp.epoch, previous });
+            }
+        };
+        self.begin(wanted.max(first.unwrap_or(1)));
+        if self.next >= live {
+            self.open();
+        }
+    }
+
+    fn begin(&mut self, next: u64) {
+        (self.next, self.high) = (next, next - 1);
+        self.handed = next - 1;
+    }
+
+    fn open(&mut self) {
+        if !self.is_open {
+            self.is_open = true;
+            self.handed = self.next - 1;
+            let epoch = self.epoch.unwrap_or_default();
+            self.steps.push_back(Step::Joined { epoch, from: self.next });
+        }
+    }
+
+    fn reset(&mut self, epoch: u64, previous: u64, rules: &Rules, room: &mut Room) {
+        self.give_up(self.high + 1, Lost::Restarted, rules, room);
+        if let Some((number, held)) = self.newest.take() {
+            let skipped = number - self.handed - 1;
+            self.statistics.skipped += skipped;
+            self.deliver(number, held, skipped);
+        }
+        if self.retired.len() == RETIRED {
+            self.retired.pop_front();
+        }
+        self.retired.push_back(previous);
+        self.epoch = Some(epoch);
+        self.begin(1);
+        self.is_open = true;
+        self.asked = None;
+        self.attempts = 0;
+        self.not_before = Duration::ZERO;
+        self.statistics.resets += 1;
+        self.steps.push_back(Step::Reset { epoch, previous });
+    }
+
+    /// Takes a message of the current epoch in; `false` where it was here before or there is no room.
+    fn take(&mut self, number: u64, held: Held<M>, rules: &Rules, room: &mut Room) -> bool {
+        if number < self.next || self.pending.contains_key(&number) {
+            self.statistics.duplicates += 1;
+            return false;
+        }
+        if held.origin == Origin::Recovered {
+            if number > self.high {
+                // nobody asked for it
+                self.statistics.late += 1;
+                return false;
+            }
+            self.statistics.recovered += 1;
+        }
+        if rules.conflate {
+            self.open();
+            self.high = self.high.max(number);
+            self.next = number + 1;
+            self.newest = Some((number, held));
+            return true;
+        }
+        if number == self.next {
+            self.open();
+            self.high = self.high.max(number);
+            self.deliver(number, held, 0);
+            self.next += 1;
+            self.advance(room);
+            return true;
+        }
+        while !room.take(held.len) {
+            // the highest number makes room: it can be asked for when its turn comes
+            self.statistics.overflowed += 1;
+            match self.pending.last_entry().filter(|entry| *entry.key() > number) {
+                Some(entry) => room.give_back(entry.remove().len),
+                None => return false,
+            }
+        }
+        self.pending.insert(number, held);
+        true
+    }
+
+    /// Hands over what follows without a hole.
+    fn advance(&mut self, room: &mut Room) {
+        while let Some(entry) = self.pending.first_entry().filter(|entry| *entry.key() == self.next) {
+            let held = entry.remove();
+            room.give_back(held.len);
+            self.deliver(self.next, held, 0);
+            self.next += 1;
+        }
+        self.high = self.high.max(self.next - 1);
+    }
+
+    /// Reports what is missing below `below` as lost, and hands over what lies between.
+    fn give_up(&mut self, below: u64, why: Lost, rules: &Rules, room: &mut Room) {
+        if below <= self.next || self.epoch.is_none() {
+            return;
+        }
+        if rules.conflate {
+            self.next = below;
+            return self.open();
+        }
+        if !self.is_open && why == Lost::Evicted {
+            // history begins where the cache begins
+            self.next = self.pending.keys().next().map_or(below, |&pending| pending.min(below));
+        }
+        self.open();
+        while self.next < below {
+            let end = self.pending.keys().next().map_or(below, |&pending| pending.min(below));
+            if end > self.next {
+                self.report(end - 1, why);
+            }
+            self.advance(room);
+        }
+        self.advance(room);
+    }
+
+    /// Reports everything up to `to` as lost.
+    fn report(&mut self, to: u64, why: Lost) {
+        let epoch = self.epoch.unwrap_or_default();
+        self.statistics.gaps += 1;
+        self.statistics.lost += to + 1 - self.next;
+        self.steps.push_back(Step::Gap { epoch, from: self.next, to, why });
+        self.next = to + 1;
+    }
+
+    /// A request has brought nothing.
+    fn fail(&mut self, now: Duration, rules: &Rules, room: &mut Room) -> Patience {
+        self.attempts += 1;
+        if self.attempts < rules.attempts {
+            self.not_before = now + rules.timeout / 4;
+            return Patience::Kept;
+        }
+        self.despair(rules, room);
+        Patience::Lost
+    }
+
+    fn deliver(&mut self, number: u64, held: Held<M>, skipped: u64) {
+        let epoch = self.epoch.unwrap_or_default();
+        self.count(&held);
+        self.steps.push_back(Step::Item { epoch, number, item: held.item, origin: held.origin, skipped });
+    }
+
+    fn count(&mut self, held: &Held<M>) {
+        self.statistics.delivered += 1;
+        self.statistics.bytes += held.len as u64;
+    }
+
+    fn has_holes(&self) -> bool {
+        self.epoch.is_some() && self.next <= self.high
+    }
+}

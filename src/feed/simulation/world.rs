@@ -1,0 +1,438 @@
+//! A publisher, followers, the network between them, and the clock.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::super::cache::Bounds;
+use super::super::desk::{Desk, Grants};
+use super::super::header::Request;
+use super::super::options::Start;
+use super::super::room::Rules;
+use super::super::source::Source;
+use super::Seen;
+use super::follower::{Follower, Frame, Truth, payload};
+use super::random::Random;
+use crate::multipart::Multipart;
+
+pub(super) struct World {
+    random: Random,
+    now: Duration,
+    agenda: BinaryHeap<Reverse<(Duration, u64)>>,
+    events: BTreeMap<u64, Event>,
+    planned: u64,
+    network: Network,
+    publisher: Option<(Source, Desk)>,
+    /// Counts the lives of the publisher: the epoch.
+    life: u64,
+    followers: Vec<Follower>,
+    names: Vec<Arc<str>>,
+    published: BTreeMap<(u64, Arc<str>), u64>,
+    bounds: Bounds,
+    has_faults: bool,
+    seen: Seen,
+}
+
+/// What the network does, per mille, and how long it takes.
+#[derive(Clone, Copy, Debug)]
+struct Network {
+    lose_live: u64,
+    lose_recovery: u64,
+    repeat: u64,
+    /// Frames that are held up long enough for others to overtake them.
+    hold_up: u64,
+    delay: (u64, u64),
+    /// What a socket holds for a follower that does not read.
+    unread: usize,
+}
+
+enum Event {
+    Publish,
+    PublisherTick,
+    FollowerTick(usize),
+    /// A subscription reaches the publisher.
+    Link { follower: usize, life: u64, epoch: u64 },
+    Arrive { follower: usize, life: u64, frame: Frame },
+    Ask { follower: usize, life: u64, name: Arc<str>, request: Request },
+    Kill,
+    Restart,
+    KillFollower(usize),
+    RestartFollower(usize),
+    Stall(usize),
+    Unplug,
+    Plug(Network),
+}
+
+const GRANTS: Grants = Grants { requests: 8, requests_of_peer: 4, messages: 20, bytes: 4000 };
+const FAULTS_END: Duration = Duration::from_millis(600);
+const MESSAGES_END: Duration = Duration::from_millis(700);
+const END: Duration = Duration::from_millis(1400);
+const HEARTBEAT: Duration = Duration::from_millis(60);
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let has_faults = !random.chance(100);
+        let sometimes = |random: &mut Random, most| if has_faults && random.chance(500) { random.between(0, most) } else { 0 };
+        let network = Network {
+            lose_live: sometimes(&mut random, 300),
+            lose_recovery: sometimes(&mut random, 300),
+            repeat: sometimes(&mut random, 100),
+            hold_up: sometimes(&mut random, 100),
+            delay: (1, 1 + random.between(0, 5)),
+            unread: random.between(3, 40) as usize,
+        };
+        let bounds = Bounds {
+            messages: random.between(1, 60) as usize,
+            bytes: random.between(600, 20_000) as usize,
+            age: Duration::from_millis(random.between(50, 2000)),
+        };
+        let names = (0..random.between(1, 3)).map(|index| format!("s/{index}").into()).collect();
+        let mut world = Self {
+            random,
+            now: Duration::ZERO,
+            agenda: BinaryHeap::new(),
+            events: BTreeMap::new(),
+            planned: 0,
+            network,
+            publisher: None,
+            life: 0,
+            followers: Vec::new(),
+            names,
+            published: BTreeMap::new(),
+            bounds,
+            has_faults,
+            seen: Seen::new(),
+        };
+        world.set_the_scene();
+        world
+    }
+
+    fn set_the_scene(&mut self) {
+        self.plan(0, Event::Restart);
+        self.plan(1, Event::Publish);
+        for index in 0..self.random.between(1, 3) as usize {
+            let rules = Rules {
+                conflate: self.random.chance(200),
+                timeout: Duration::from_millis(40),
+                attempts: 3,
+                stale_after: Duration::from_millis(200),
+                credit_messages: self.random.between(1, 30),
+                credit_bytes: self.random.between(1, 5000),
+                requests: self.random.between(1, 3) as usize,
+                max_streams: 8,
+            };
+            let room = (self.random.between(0, 20) as usize, self.random.between(100, 4000) as usize);
+            let start = self.start();
+            self.followers.push(Follower::new(Duration::ZERO, rules, room, start));
+            self.followers[index].is_alive = false;
+            let comes = self.random.between(0, 300);
+            self.plan(comes, Event::RestartFollower(index));
+            self.plan(comes + 1, Event::FollowerTick(index));
+        }
+        if !self.has_faults {
+            return;
+        }
+        for _ in 0..self.random.between(0, 4) {
+            let follower = self.random.between(0, self.followers.len() as u64 - 1) as usize;
+            let event = match self.random.between(0, 3) {
+                0 => Event::Kill,
+                1 => Event::KillFollower(follower),
+                2 => Event::Stall(follower),
+                _ => Event::Unplug,
+            };
+            let when = self.random.between(20, FAULTS_END.as_millis() as u64 - 150);
+            self.plan(when, event);
+        }
+    }
+
+    fn start(&mut self) -> Start {
+        match self.random.between(0, 3) {
+            0 => Start::Now,
+            1 => Start::All,
+            2 => Start::Last(1),
+            _ => Start::Last(self.random.between(1, 30)),
+        }
+    }
+
+    /// Plans an event for so many milliseconds from now.
+    fn plan(&mut self, millis: u64, event: Event) {
+        self.planned += 1;
+        self.agenda.push(Reverse((self.now + Duration::from_millis(millis), self.planned)));
+        self.events.insert(self.planned, event);
+    }
+
+    pub(super) fn run(mut self) -> Seen {
+        let mut has_healed = false;
+        while let Some(Reverse((when, number))) = self.agenda.pop() {
+            if when > END {
+                break;
+            }
+            self.now = when;
+            if !has_healed && self.now > FAULTS_END {
+                has_healed = true;
+                let Network { delay, unread, .. } = self.network;
+                self.network = Network { lose_live: 0, lose_recovery: 0, repeat: 0, hold_up: 0, delay, unread };
+            }
+            let event = self.events.remove(&number).unwrap();
+            self.happen(event);
+        }
+        let (source, desk) = self.publisher.as_ref().unwrap();
+        assert!(desk.is_idle());
+        for follower in &self.followers {
+            assert!(follower.is_alive);
+            follower.check_converged(source, &self.names);
+            follower.count(&mut self.seen);
+        }
+        self.seen
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Publish => self.publish(),
+            Event::PublisherTick => self.publisher_tick(),
+            Event::FollowerTick(index) => self.follower_tick(index),
+            Event::Link { follower, life, epoch } => self.link(follower, life, epoch),
+            Event::Arrive { follower, life, frame } => self.arrive(follower, life, frame),
+            Event::Ask { follower, life, name, request } => self.answer(follower, life, &name, request),
+            Event::Kill => {
+                self.publisher = None;
+                self.count("publisher killed");
+                for follower in &mut self.followers {
+                    follower.is_linked = false;
+                    // requests that waited at the desk are gone
+                    follower.suffer_everywhere();
+                }
+                let down = self.random.between(1, 100);
+                self.plan(down, Event::Restart);
+            }
+            Event::Restart => self.restart(),
+            Event::KillFollower(index) => {
+                self.followers[index].is_alive = false;
+                self.count("follower killed");
+                let down = self.random.between(1, 100);
+                self.plan(down, Event::RestartFollower(index));
+            }
+            Event::RestartFollower(index) => {
+                let start = self.start();
+                let follower = &mut self.followers[index];
+                if !follower.is_alive {
+                    follower.restart(self.now, start, &mut self.seen);
+                    self.connect(index);
+                }
+            }
+            Event::Stall(index) => {
+                self.count("follower stalled");
+                self.followers[index].stalled_until = self.now + Duration::from_millis(self.random.between(10, 150));
+            }
+            Event::Unplug => {
+                self.count("network unplugged");
+                let former = self.network;
+                (self.network.lose_live, self.network.lose_recovery) = (1000, 1000);
+                let down = self.random.between(10, 150);
+                self.plan(down, Event::Plug(former));
+            }
+            Event::Plug(network) => self.network = network,
+        }
+    }
+
+    fn count(&mut self, what: &'static str) {
+        *self.seen.entry(what).or_default() += 1;
+    }
+
+    fn suffer(&mut self, follower: usize, request: Option<u64>) {
+        request.into_iter().for_each(|request| self.followers[follower].suffer(request));
+    }
+
+    fn restart(&mut self) {
+        if self.publisher.is_some() {
+            return;
+        }
+        self.life += 1;
+        let source = Source::new(self.life, HEARTBEAT, 8, self.bounds);
+        self.publisher = Some((source, Desk::new(GRANTS)));
+        (0..self.followers.len()).for_each(|index| self.connect(index));
+        if self.life == 1 {
+            self.plan(1, Event::PublisherTick);
+        }
+    }
+
+    /// A subscription sets out to the publisher.
+    fn connect(&mut self, follower: usize) {
+        if self.publisher.is_some() && self.followers[follower].is_alive {
+            let (life, epoch) = (self.followers[follower].life, self.life);
+            let delay = self.random.between(1, 20);
+            self.plan(delay, Event::Link { follower, life, epoch });
+        }
+    }
+
+    fn link(&mut self, follower: usize, life: u64, epoch: u64) {
+        let (Some((source, _)), true) = (&mut self.publisher, epoch == self.life) else { return };
+        let follower = &mut self.followers[follower];
+        if follower.life == life && follower.is_alive {
+            follower.is_linked = true;
+            source.call(b"s/");
+        }
+    }
+
+    fn publish(&mut self) {
+        let pause = if self.random.chance(300) { 0 } else { self.random.between(1, 25) };
+        if self.now < MESSAGES_END {
+            self.plan(pause, Event::Publish);
+        }
+        let name = self.names[self.random.between(0, self.names.len() as u64 - 1) as usize].clone();
+        let Some((source, _)) = &mut self.publisher else { return };
+        let index = source.stream(&name).unwrap();
+        let stamp = source.next_stamp(index, 0);
+        let mut bytes = payload(stamp.epoch, &name, stamp.number);
+        bytes.resize(bytes.len() + self.random.between(0, 200) as usize, 0);
+        let message = Multipart::new(bytes, vec![]);
+        let topic = source.topic(index).clone();
+        source.commit(self.now, index, 0, message.clone());
+        assert!(source.cache().messages() <= self.bounds.messages * self.names.len(), "the cache is too long");
+        assert!(source.cache().bytes() <= self.bounds.bytes, "the cache is too large");
+        self.published.insert((stamp.epoch, name), stamp.number);
+        self.broadcast(topic, super::super::header::Header::Data(stamp), Some(message));
+    }
+
+    fn broadcast(&mut self, topic: Arc<[u8]>, header: super::super::header::Header, message: Option<Multipart>) {
+        for index in 0..self.followers.len() {
+            if self.followers[index].is_linked {
+                let frame = Frame::Live { topic: topic.clone(), header, message: message.clone() };
+                self.send(index, frame, self.network.lose_live);
+            }
+        }
+    }
+
+    /// Sends a frame to a follower, or what the network makes of it.
+    fn send(&mut self, index: usize, frame: Frame, lose: u64) {
+        let life = self.followers[index].life;
+        if self.random.chance(lose) {
+            self.count(if frame.request().is_none() { "live frame lost" } else { "recovery frame lost" });
+            self.suffer(index, frame.request());
+            return;
+        }
+        let copies = 1 + u64::from(self.random.chance(self.network.repeat));
+        for _ in 0..copies {
+            let line = if frame.request().is_none() { 0 } else { 1 };
+            let delay = self.delay(index, line, frame.request());
+            self.plan(delay, Event::Arrive { follower: index, life, frame: frame.clone() });
+        }
+    }
+
+    /// The milliseconds that a frame takes on one of the lines to a follower. A line keeps the order, as a connection
+    /// does, but for what is held up.
+    fn delay(&mut self, index: usize, line: usize, request: Option<u64>) -> u64 {
+        let (shortest, longest) = self.network.delay;
+        let delay = self.random.between(shortest, longest);
+        if self.random.chance(self.network.hold_up) {
+            self.suffer(index, request);
+            return delay + self.random.between(5, 60);
+        }
+        let now = self.now.as_millis() as u64;
+        let last = &mut self.followers[index].lines[line];
+        *last = (now + delay).max(*last);
+        *last - now
+    }
+
+    fn publisher_tick(&mut self) {
+        self.plan(10, Event::PublisherTick);
+        let Some((source, _)) = &mut self.publisher else { return };
+        source.expire(self.now);
+        let due = source.heartbeats(self.now, 0, 2);
+        let epoch = source.epoch();
+        for (topic, header) in due {
+            let name = super::super::name::of_topic(&topic).unwrap();
+            self.published.entry((epoch, name.into())).or_default();
+            self.broadcast(topic, header, None);
+        }
+        self.serve();
+    }
+
+    fn answer(&mut self, follower: usize, life: u64, name: &str, request: Request) {
+        let Some((_, desk)) = &mut self.publisher else {
+            return self.suffer(follower, Some(request.id));
+        };
+        let id = request.id;
+        let peer = Bytes::from(vec![follower as u8, life as u8]);
+        if !desk.ask(peer, name, request) {
+            self.suffer(follower, Some(id));
+        }
+        let Some((_, desk)) = &self.publisher else { return };
+        assert!(desk.waiting() <= GRANTS.requests, "too many requests wait");
+        if self.random.chance(500) {
+            self.serve();
+        }
+    }
+
+    fn serve(&mut self) {
+        while let Some((source, desk)) = &mut self.publisher
+            && !desk.is_idle()
+        {
+            for answer in desk.slice(source, 0) {
+                let (index, life) = (usize::from(answer.peer[0]), u64::from(answer.peer[1]));
+                if self.followers[index].life == life {
+                    let frame = Frame::Answer { header: answer.header, message: answer.message };
+                    self.send(index, frame, self.network.lose_recovery);
+                }
+            }
+        }
+    }
+
+    fn arrive(&mut self, index: usize, life: u64, frame: Frame) {
+        let follower = &mut self.followers[index];
+        if follower.life != life || !follower.is_alive {
+            return;
+        }
+        if follower.stalled_until > self.now {
+            frame.request().into_iter().for_each(|request| follower.suffer(request));
+            if follower.unread.len() < self.network.unread {
+                follower.unread.push_back(frame);
+            }
+            return;
+        }
+        let truth = Truth {
+            now: self.now,
+            source: self.publisher.as_ref().map(|(source, _)| source),
+            published: &self.published,
+        };
+        follower.read(frame, &truth, &mut self.seen);
+        self.ask(index);
+    }
+
+    fn follower_tick(&mut self, index: usize) {
+        self.plan(10, Event::FollowerTick(index));
+        let follower = &mut self.followers[index];
+        if !follower.is_alive || follower.stalled_until > self.now {
+            return;
+        }
+        let truth = Truth {
+            now: self.now,
+            source: self.publisher.as_ref().map(|(source, _)| source),
+            published: &self.published,
+        };
+        while let Some(frame) = follower.unread.pop_front() {
+            follower.read(frame, &truth, &mut self.seen);
+        }
+        follower.tick(&truth, &mut self.seen);
+        self.ask(index);
+    }
+
+    /// Sends what the follower asks for.
+    fn ask(&mut self, index: usize) {
+        while let Some((name, request)) = self.followers[index].streams.request(self.now) {
+            assert!(request.ranges.len() <= super::super::header::MAX_RANGES);
+            let life = self.followers[index].life;
+            if self.random.chance(self.network.lose_recovery) {
+                self.count("recovery frame lost");
+                self.suffer(index, Some(request.id));
+                continue;
+            }
+            let delay = self.delay(index, 2, Some(request.id));
+            self.plan(delay, Event::Ask { follower: index, life, name, request });
+        }
+    }
+}

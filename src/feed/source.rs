@@ -1,0 +1,211 @@
+//! The publisher's state: streams, their numbers, the cache, and which heartbeats are due. No socket and no clock.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cache::{Bounds, Cache, Entry};
+use super::header::{Header, Stamp};
+use super::name;
+use crate::error::{Detail, Result};
+use crate::multipart::Multipart;
+
+/// All streams of one start of a publisher.
+#[derive(Debug)]
+pub(crate) struct Source {
+    epoch: u64,
+    heartbeat: Duration,
+    max_streams: usize,
+    names: HashMap<Box<str>, usize>,
+    streams: Vec<Stream>,
+    cache: Cache,
+    /// Where the search for due heartbeats goes on.
+    turn: usize,
+}
+
+#[derive(Debug)]
+struct Stream {
+    topic: Arc<[u8]>,
+    last: u64,
+    /// When something was last sent on it.
+    spoke: Duration,
+    /// A subscriber has come: speak at once.
+    called: bool,
+}
+
+impl Source {
+    /// A publisher that begins now. No two starts may have the same epoch, and none 0.
+    pub(crate) fn new(epoch: u64, heartbeat: Duration, max_streams: usize, bounds: Bounds) -> Self {
+        let (names, streams) = (HashMap::new(), Vec::new());
+        Self { epoch, heartbeat, max_streams, names, streams, cache: Cache::new(bounds), turn: 0 }
+    }
+
+    /// The index of a stream, which begins with this call where it has not begun.
+    pub(crate) fn stream(&mut self, name: &str) -> Result<usize> {
+        if let Some(&index) = self.names.get(name) {
+            return Ok(index);
+        }
+        let topic = name::topic(name)?.into();
+        if self.streams.len() >= self.max_streams {
+            return Err(Detail::TooManyStreams { limit: self.max_streams }.into());
+        }
+        let index = self.streams.len();
+        self.streams.push(Stream { topic, last: 0, spoke: Duration::ZERO, called: true });
+        self.cache.add_stream();
+        self.names.insert(name.into(), index);
+        Ok(index)
+    }
+
+    /// The index of a stream that has begun.
+    pub(crate) fn find(&self, name: &str) -> Option<usize> {
+        self.names.get(name).copied()
+    }
+
+    pub(crate) fn topic(&self, stream: usize) -> &Arc<[u8]> {
+        &self.streams[stream].topic
+    }
+
+    /// The stamp of the message that [`commit`](Self::commit) comes with next.
+    pub(crate) fn next_stamp(&self, stream: usize, time: u64) -> Stamp {
+        Stamp { epoch: self.epoch, number: self.streams[stream].last + 1, time }
+    }
+
+    /// Counts and keeps a message that was sent with [`next_stamp`](Self::next_stamp).
+    pub(crate) fn commit(&mut self, now: Duration, stream: usize, time: u64, message: Multipart) -> u64 {
+        self.cache.push(now, stream, time, message);
+        let stream = &mut self.streams[stream];
+        stream.last += 1;
+        stream.spoke = now;
+        stream.called = false;
+        stream.last
+    }
+
+    /// A subscription to `prefix` has arrived: whoever waits there hears a heartbeat of every stream soon.
+    pub(crate) fn call(&mut self, prefix: &[u8]) {
+        for stream in self.streams.iter_mut().filter(|stream| stream.topic.starts_with(prefix)) {
+            stream.called = true;
+        }
+    }
+
+    /// Up to `most` heartbeats that are due now, as topic and header.
+    pub(crate) fn heartbeats(&mut self, now: Duration, time: u64, most: usize) -> Vec<(Arc<[u8]>, Header)> {
+        let mut due = Vec::new();
+        for _ in 0..self.streams.len() {
+            if due.len() == most {
+                break;
+            }
+            self.turn = (self.turn + 1) % self.streams.len();
+            let stream = &mut self.streams[self.turn];
+            if stream.called || now.saturating_sub(stream.spoke) >= self.heartbeat {
+                (stream.spoke, stream.called) = (now, false);
+                let topic = stream.topic.clone();
+                due.push((topic, self.heartbeat_of(self.turn, time)));
+            }
+        }
+        due
+    }
+
+    /// Heartbeats of all streams, for the end.
+    pub(crate) fn farewell(&self, time: u64) -> Vec<(Arc<[u8]>, Header)> {
+        let all = self.streams.iter().enumerate();
+        all.map(|(index, stream)| (stream.topic.clone(), self.heartbeat_of(index, time))).collect()
+    }
+
+    fn heartbeat_of(&self, stream: usize, time: u64) -> Header {
+        let stamp = Stamp { epoch: self.epoch, number: self.streams[stream].last, time };
+        Header::Heartbeat { stamp, first: self.cache.first(stream) }
+    }
+
+    /// The number of the newest message of a stream.
+    pub(crate) fn last(&self, stream: usize) -> u64 {
+        self.streams[stream].last
+    }
+
+    /// The number of the oldest message that can be recovered.
+    pub(crate) fn first(&self, stream: usize) -> u64 {
+        self.cache.first(stream)
+    }
+
+    pub(crate) fn cached(&self, stream: usize, number: u64) -> Option<&Entry> {
+        self.cache.find(stream, number)
+    }
+
+    /// Drops from the cache what is too old.
+    pub(crate) fn expire(&mut self, now: Duration) {
+        self.cache.expire(now);
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    pub(crate) fn streams(&self) -> usize {
+        self.streams.len()
+    }
+
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.cache
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    fn source() -> Source {
+        let bounds = Bounds { messages: 2, bytes: 1 << 20, age: Duration::from_secs(60) };
+        Source::new(7, Duration::from_secs(1), 2, bounds)
+    }
+
+    fn at(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn numbers_begin_at_1_and_have_no_holes() {
+        let mut source = source();
+        let stream = source.stream("a").unwrap();
+        for number in 1..=5 {
+            assert_eq!(source.next_stamp(stream, 9), Stamp { epoch: 7, number, time: 9 });
+            assert_eq!(source.commit(at(0), stream, 9, Multipart::new("x", vec![])), number);
+        }
+        assert_eq!((source.first(stream), source.last(stream)), (4, 5));
+        assert_eq!(source.stream("a").unwrap(), stream);
+    }
+
+    #[test]
+    fn a_heartbeat_is_due_when_a_stream_was_silent_for_the_interval_or_somebody_came() {
+        let mut source = source();
+        let (a, _b) = (source.stream("a").unwrap(), source.stream("b").unwrap());
+        assert_eq!(source.heartbeats(at(0), 0, 10).len(), 2, "a stream that begins says so");
+        source.commit(at(600), a, 0, Multipart::new("x", vec![]));
+        let due = source.heartbeats(at(1000), 5, 10);
+        let stamp = Stamp { epoch: 7, number: 0, time: 5 };
+        assert_eq!(due, [(b"b\0"[..].into(), Header::Heartbeat { stamp, first: 1 })]);
+        assert_eq!(source.heartbeats(at(1100), 0, 10), []);
+        source.call(b"a");
+        let due = source.heartbeats(at(1100), 5, 10);
+        let stamp = Stamp { epoch: 7, number: 1, time: 5 };
+        assert_eq!(due, [(b"a\0"[..].into(), Header::Heartbeat { stamp, first: 1 })]);
+    }
+
+    #[test]
+    fn heartbeats_come_in_slices_and_none_is_left_out() {
+        let mut source = source();
+        let (_a, _b) = (source.stream("a").unwrap(), source.stream("b").unwrap());
+        let mut topics: Vec<_> = (0..2).flat_map(|_| source.heartbeats(at(0), 0, 1)).map(|(topic, _)| topic).collect();
+        topics.sort();
+        assert_eq!(topics, [b"a\0"[..].into(), b"b\0"[..].into()]);
+    }
+
+    #[test]
+    fn the_number_of_streams_is_bounded() {
+        let mut source = source();
+        source.stream("a").unwrap();
+        source.stream("b").unwrap();
+        assert!(source.stream("c").unwrap_err().to_string().contains("the limit of 2"));
+        assert_eq!(source.stream("b").unwrap(), 1);
+    }
+}

@@ -1,0 +1,342 @@
+//! All streams of a subscriber: who they are, whose turn it is to be asked for, and what they have to tell. No socket and no
+//! clock.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::follow::{Follow, Patience, Step};
+use super::header::{Request, Stamp};
+use super::name;
+use super::options::Start;
+use super::room::{Room, Rules};
+use super::statistics::StreamStatistics;
+use crate::error::{Detail, Result};
+
+/// The streams of a subscriber; `M` is what a message is.
+///
+/// Whoever drives it takes all that [`poll`](Self::poll) has before the next frame goes in: that bounds what is held here.
+/// (In the conflating mode frames may go in first, and replace each other.)
+#[derive(Debug)]
+pub(crate) struct Streams<M> {
+    rules: Rules,
+    room: Room,
+    subscriptions: Vec<Subscription>,
+    by_topic: HashMap<Arc<[u8]>, usize>,
+    slots: Vec<Option<Slot<M>>>,
+    free: Vec<usize>,
+    /// The stream of the last frame, which is often that of the next.
+    recent: usize,
+    /// Streams with something to tell, and streams that want to ask.
+    ready: VecDeque<usize>,
+    waiting: VecDeque<usize>,
+    /// Requests under way.
+    asking: usize,
+    /// Requests so far.
+    asked: u64,
+    /// No stream that waits may ask before.
+    ask_at: Duration,
+    /// When the publisher last answered anything.
+    answered: Duration,
+    /// When to look again for a stream that could make room.
+    look_at: Duration,
+}
+
+#[derive(Debug)]
+struct Subscription {
+    name: Box<str>,
+    prefix: Box<[u8]>,
+    start: Start,
+}
+
+#[derive(Debug)]
+struct Slot<M> {
+    topic: Arc<[u8]>,
+    name: Arc<str>,
+    follow: Follow<M>,
+    is_ready: bool,
+    is_waiting: bool,
+    is_asking: bool,
+}
+
+/// A request id is the slot of its stream, and how many requests there were before it.
+pub(crate) const SLOT_SHIFT: u32 = 40;
+
+/// How long the search for a stream that makes room rests after one in vain.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+impl<M> Streams<M> {
+    pub(crate) fn new(rules: Rules, room: Room) -> Self {
+        Self {
+            rules,
+            room,
+            subscriptions: Vec::new(),
+            by_topic: HashMap::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            recent: 0,
+            ready: VecDeque::new(),
+            waiting: VecDeque::new(),
+            asking: 0,
+            asked: 0,
+            ask_at: Duration::ZERO,
+            answered: Duration::ZERO,
+            look_at: Duration::ZERO,
+        }
+    }
+
+    /// Follows a stream, or all streams below a name; returns what to subscribe to on the socket.
+    pub(crate) fn subscribe(&mut self, now: Duration, name: &str, start: Start) -> Result<Box<[u8]>> {
+        let prefix = name::prefix(name)?;
+        self.subscriptions.retain(|subscription| subscription.prefix != prefix);
+        if !name::is_wildcard(name) && !self.by_topic.contains_key(&*prefix) {
+            self.add(now, &prefix, name, start)?;
+        }
+        self.subscriptions.push(Subscription { name: name.into(), prefix: prefix.clone(), start });
+        Ok(prefix)
+    }
+
+    /// Follows no longer what [`subscribe`](Self::subscribe) began to follow under this name, but for what is subscribed to
+    /// under another one; returns what to unsubscribe from on the socket.
+    pub(crate) fn unsubscribe(&mut self, name: &str) -> Option<Box<[u8]>> {
+        let at = self.subscriptions.iter().position(|subscription| &*subscription.name == name)?;
+        let prefix = self.subscriptions.swap_remove(at).prefix;
+        for index in 0..self.slots.len() {
+            if self.slots[index].as_ref().is_some_and(|slot| self.start_of(&slot.topic).is_none()) {
+                self.remove(index);
+            }
+        }
+        Some(prefix)
+    }
+
+    /// The index of a stream by its topic frame; a stream that is new begins.
+    pub(crate) fn locate(&mut self, now: Duration, topic: &[u8]) -> Result<usize> {
+        if let Some(Some(slot)) = self.slots.get(self.recent)
+            && *slot.topic == *topic
+        {
+            return Ok(self.recent);
+        }
+        if let Some(&index) = self.by_topic.get(topic) {
+            self.recent = index;
+            return Ok(index);
+        }
+        let name = name::of_topic(topic)?;
+        let start = self.start_of(topic).ok_or(Detail::BadFeedTopic { reason: "was not subscribed to" })?;
+        self.add(now, topic, name, start)
+    }
+
+    /// Counts the message that comes next as handed over; `false` where it is not that simple, and
+    /// [`data`](Self::data) takes it.
+    pub(crate) fn pass(&mut self, index: usize, stamp: Stamp, len: usize) -> bool {
+        let rules = &self.rules;
+        self.slots[index].as_mut().is_some_and(|slot| slot.follow.pass(stamp, len, rules))
+    }
+
+    /// Takes in a message as it was published.
+    pub(crate) fn data(&mut self, index: usize, stamp: Stamp, item: M, len: usize) {
+        if let Some(slot) = &mut self.slots[index] {
+            slot.follow.data(stamp, item, len, &self.rules, &mut self.room);
+            self.settle(index);
+        }
+    }
+
+    /// Takes in a heartbeat.
+    pub(crate) fn heartbeat(&mut self, index: usize, stamp: Stamp, first: u64) {
+        if let Some(slot) = &mut self.slots[index] {
+            slot.follow.heartbeat(stamp, first, &self.rules, &mut self.room);
+            self.settle(index);
+        }
+    }
+
+    /// Takes in a message from the cache.
+    pub(crate) fn recovered(&mut self, now: Duration, stamp: Stamp, request: u64, item: M, len: usize) {
+        self.answered = now;
+        let index = (request >> SLOT_SHIFT) as usize;
+        if let Some(Some(slot)) = self.slots.get_mut(index) {
+            slot.follow.recovered(now, stamp, request, item, len, &self.rules, &mut self.room);
+            self.settle(index);
+        }
+    }
+
+    /// Takes in the end of an answer.
+    pub(crate) fn end(&mut self, now: Duration, stamp: Stamp, first: u64, request: u64) {
+        self.answered = now;
+        let index = (request >> SLOT_SHIFT) as usize;
+        if let Some(Some(slot)) = self.slots.get_mut(index) {
+            slot.follow.end(now, stamp, first, request, &self.rules, &mut self.room);
+            self.settle(index);
+        }
+    }
+
+    /// The next request to send, and the stream it is for.
+    pub(crate) fn request(&mut self, now: Duration) -> Option<(Arc<str>, Request)> {
+        if self.asking >= self.rules.requests || now < self.ask_at {
+            return None;
+        }
+        for _ in 0..self.waiting.len() {
+            let index = self.waiting.pop_front()?;
+            let Some(slot) = &mut self.slots[index] else { continue };
+            let id = (index as u64) << SLOT_SHIFT | self.asked;
+            match slot.follow.ask(now, id, &self.rules) {
+                Some(request) => {
+                    slot.is_waiting = false;
+                    let name = slot.name.clone();
+                    self.asked += 1;
+                    self.settle(index);
+                    return Some((name, request));
+                }
+                None if slot.follow.wants() => self.waiting.push_back(index),
+                None => slot.is_waiting = false,
+            }
+        }
+        self.ask_at = now + self.rules.timeout / 8;
+        None
+    }
+
+    /// Whether something is being recovered.
+    pub(crate) fn is_recovering(&self) -> bool {
+        self.asking > 0 || !self.waiting.is_empty()
+    }
+
+    /// Lets time pass.
+    pub(crate) fn tick(&mut self, now: Duration) {
+        for index in 0..self.slots.len() {
+            let Some(slot) = &mut self.slots[index] else { continue };
+            let patience = slot.follow.tick(now, &self.rules, &mut self.room);
+            self.settle(index);
+            let silence = now.saturating_sub(self.answered);
+            if patience == Patience::Lost && silence >= self.rules.timeout * self.rules.attempts {
+                // nobody is answered: those who wait need not find out one after the other
+                for index in std::mem::take(&mut self.waiting) {
+                    let Some(slot) = &mut self.slots[index] else { continue };
+                    slot.is_waiting = false;
+                    slot.follow.despair(&self.rules, &mut self.room);
+                    self.settle(index);
+                }
+            }
+        }
+    }
+
+    /// How often [`tick`](Self::tick) should be called.
+    pub(crate) fn tick_interval(&self) -> Duration {
+        let interval = (self.rules.timeout / 8).min(self.rules.stale_after / 8);
+        interval.clamp(Duration::from_millis(2), Duration::from_millis(100))
+    }
+
+    /// Takes what some stream has to tell.
+    pub(crate) fn poll(&mut self) -> Option<(Arc<str>, Step<M>)> {
+        while let Some(&index) = self.ready.front() {
+            if let Some(slot) = &mut self.slots[index] {
+                if let Some(step) = slot.follow.poll() {
+                    return Some((slot.name.clone(), step));
+                }
+                slot.is_ready = false;
+            }
+            self.ready.pop_front();
+        }
+        None
+    }
+
+    /// Whether [`poll`](Self::poll) has something.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    pub(crate) fn name(&self, index: usize) -> Option<&Arc<str>> {
+        self.slots[index].as_ref().map(|slot| &slot.name)
+    }
+
+    /// The names of all streams.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.slots.iter().flatten().map(|slot| &slot.name)
+    }
+
+    pub(crate) fn statistics(&self, name: &str) -> Option<StreamStatistics> {
+        Some(self.find(name)?.follow.statistics())
+    }
+
+    /// The epoch, and the number that comes next.
+    pub(crate) fn position(&self, name: &str) -> Option<(u64, u64)> {
+        self.find(name)?.follow.position()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> &Room {
+        &self.room
+    }
+
+    fn find(&self, name: &str) -> Option<&Slot<M>> {
+        let index = *self.by_topic.get(&*name::topic(name).ok()?)?;
+        self.slots[index].as_ref()
+    }
+
+    /// Where a stream begins: the longest of the subscriptions that match says so.
+    fn start_of(&self, topic: &[u8]) -> Option<Start> {
+        let matching = self.subscriptions.iter().filter(|subscription| topic.starts_with(&subscription.prefix));
+        matching.max_by_key(|subscription| subscription.prefix.len()).map(|subscription| subscription.start)
+    }
+
+    fn add(&mut self, now: Duration, topic: &[u8], name: &str, start: Start) -> Result<usize> {
+        if self.by_topic.len() >= self.rules.max_streams {
+            let stale = if now < self.look_at { None } else { self.stalest() };
+            let Some(stale) = stale else {
+                self.look_at = self.look_at.max(now + LOOK_AGAIN);
+                return Err(Detail::TooManyStreams { limit: self.rules.max_streams }.into());
+            };
+            self.remove(stale);
+        }
+        let follow = Follow::new(now, start, self.asked);
+        let topic: Arc<[u8]> = topic.into();
+        let slot = Slot {
+            topic: topic.clone(),
+            name: name.into(),
+            follow,
+            is_ready: false,
+            is_waiting: false,
+            is_asking: false,
+        };
+        let index = self.free.pop().unwrap_or(self.slots.len());
+        match self.slots.get_mut(index) {
+            Some(place) => *place = Some(slot),
+            None => self.slots.push(Some(slot)),
+        }
+        self.by_topic.insert(topic, index);
+        Ok(index)
+    }
+
+    /// A stream that nothing was heard of for long, and that has nothing to tell.
+    fn stalest(&self) -> Option<usize> {
+        self.slots.iter().position(|slot| slot.as_ref().is_some_and(|slot| slot.follow.is_stale() && !slot.is_ready))
+    }
+
+    fn remove(&mut self, index: usize) {
+        let Some(mut slot) = self.slots[index].take() else { return };
+        slot.follow.release(&mut self.room);
+        self.asking -= usize::from(slot.is_asking);
+        self.ready.retain(|&ready| ready != index);
+        self.waiting.retain(|&waiting| waiting != index);
+        self.by_topic.remove(&slot.topic);
+        self.free.push(index);
+    }
+
+    /// Notes what a stream wants after something happened to it.
+    fn settle(&mut self, index: usize) {
+        let Some(slot) = &mut self.slots[index] else { return };
+        if self.rules.attempts == 0 && slot.follow.wants() {
+            slot.follow.despair(&self.rules, &mut self.room);
+        }
+        if slot.follow.is_asking() != slot.is_asking {
+            slot.is_asking = !slot.is_asking;
+            self.asking = if slot.is_asking { self.asking + 1 } else { self.asking - 1 };
+        }
+        if slot.follow.wants() && !slot.is_waiting {
+            slot.is_waiting = true;
+            self.waiting.push_back(index);
+            self.ask_at = Duration::ZERO;
+        }
+        if slot.follow.has_steps() && !slot.is_ready {
+            slot.is_ready = true;
+            self.ready.push_back(index);
+        }
+    }
+}
