@@ -14,8 +14,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use super::epochs::{Epochs, Heard};
 use super::event::{Lost, Origin};
 use super::header::{MAX_NUMBER, MAX_RANGES, Request, Stamp};
+use super::inquiry::{Asked, Inquiry, Patience};
 use super::options::Start;
 use super::room::{Room, Rules};
 use super::statistics::StreamStatistics;
@@ -24,10 +26,9 @@ use super::statistics::StreamStatistics;
 #[derive(Debug)]
 pub(crate) struct Follow<M> {
     start: Start,
-    /// `None` before the first live frame.
-    epoch: Option<u64>,
-    /// The epochs before this one: what comes late from them is dropped.
-    retired: VecDeque<u64>,
+    epochs: Epochs,
+    /// The epoch that numbers belong to; 0 before the first live frame.
+    epoch: u64,
     next: u64,
     high: u64,
     /// Whether it was said where the stream begins. Until then, what has left the cache is no gap.
@@ -37,14 +38,12 @@ pub(crate) struct Follow<M> {
     /// In the conflating mode, the newest message; `handed` is the number of the one before.
     newest: Option<(u64, Held<M>)>,
     handed: u64,
-    asked: Option<Asked>,
-    /// Requests since the last one that brought something.
-    attempts: u32,
-    not_before: Duration,
+    inquiry: Inquiry,
     /// Answers to requests with lower ids belong to a stream that was here before.
     born: u64,
     heard: bool,
     last_heard: Duration,
+    ticked: Duration,
     is_stale: bool,
     statistics: StreamStatistics,
 }
@@ -54,13 +53,6 @@ struct Held<M> {
     item: M,
     len: usize,
     origin: Origin,
-}
-
-#[derive(Debug)]
-struct Asked {
-    id: u64,
-    deadline: Duration,
-    brought_something: bool,
 }
 
 /// What a stream has to tell.
@@ -74,36 +66,29 @@ pub(crate) enum Step<M> {
     Resumed,
 }
 
-/// Whether a stream has lost its patience.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Patience {
-    Kept,
-    Lost,
-}
-
-/// How many epochs are remembered.
-const RETIRED: usize = 16;
-
 impl<M> Follow<M> {
     /// A stream that nothing is known of. Requests for it have ids from `born` on.
     pub(crate) fn new(now: Duration, start: Start, born: u64) -> Self {
+        let (epochs, next) = match start {
+            Start::From { epoch, number } => (Epochs::resumed(epoch), number.clamp(1, MAX_NUMBER)),
+            _ => (Epochs::default(), 1),
+        };
         Self {
             start,
-            epoch: None,
-            retired: VecDeque::new(),
-            next: 1,
-            high: 0,
+            epoch: epochs.current().unwrap_or_default(),
+            epochs,
+            next,
+            high: next - 1,
             is_open: false,
             pending: BTreeMap::new(),
             steps: VecDeque::new(),
             newest: None,
-            handed: 0,
-            asked: None,
-            attempts: 0,
-            not_before: Duration::ZERO,
+            handed: next - 1,
+            inquiry: Inquiry::default(),
             born,
             heard: false,
             last_heard: now,
+            ticked: now,
             is_stale: false,
             statistics: StreamStatistics::default(),
         }
@@ -126,7 +111,7 @@ impl<M> Follow<M> {
 
     /// Counts the message that comes next as handed over; `false` where it is not that simple.
     pub(crate) fn pass(&mut self, stamp: Stamp, len: usize, rules: &Rules) -> bool {
-        let is_next = self.epoch == Some(stamp.epoch) && stamp.number == self.next && self.is_open;
+        let is_next = self.epochs.current() == Some(stamp.epoch) && stamp.number == self.next && self.is_open;
         if !is_next || self.is_stale || rules.conflate || !self.steps.is_empty() || self.high >= self.next {
             return false;
         }
@@ -151,18 +136,12 @@ impl<M> Follow<M> {
         rules: &Rules,
         room: &mut Room,
     ) {
-        if self.epoch != Some(stamp.epoch) || request < self.born {
+        if self.epochs.current() != Some(stamp.epoch) || request < self.born {
             self.statistics.late += 1;
             return;
         }
         let taken = self.take(stamp.number, Held { item, len, origin: Origin::Recovered }, rules, room);
-        if let Some(asked) = self.asked.as_mut().filter(|asked| asked.id == request) {
-            asked.deadline = now + rules.timeout;
-            asked.brought_something |= taken;
-        }
-        if taken {
-            self.attempts = 0;
-        }
+        self.inquiry.hear(now, request, taken, rules);
     }
 
     /// Takes in the end of an answer.
@@ -175,42 +154,36 @@ impl<M> Follow<M> {
         rules: &Rules,
         room: &mut Room,
     ) {
-        if request < self.born || self.epoch.is_none() {
+        if request < self.born {
             return;
         }
-        let asked = self.asked.take_if(|asked| asked.id == request);
-        if self.epoch != Some(stamp.epoch) {
-            if asked.is_some() && !self.retired.contains(&stamp.epoch) {
-                // who answers has never heard of what is missing
-                self.give_up(self.high + 1, Lost::Restarted, rules, room);
+        let asked = self.inquiry.end(request);
+        if self.epochs.current() == Some(stamp.epoch) {
+            self.give_up(first.min(self.high + 1), Lost::Evicted, rules, room);
+            if let Some(asked) = asked {
+                self.conclude(&asked, now, rules, room);
             }
-            return;
-        }
-        let before = self.next;
-        self.give_up(first.min(self.high + 1), Lost::Evicted, rules, room);
-        let Some(asked) = asked else { return };
-        if asked.brought_something || self.next > before {
-            self.attempts = 0;
-        } else if self.has_holes() {
-            self.fail(now, rules, room);
+        } else if asked.is_some() && !self.epochs.is_retired(stamp.epoch) {
+            // who answers has never heard of what is missing
+            self.give_up(self.high + 1, Lost::Restarted, rules, room);
         }
     }
 
     /// Whether something is missing and not asked for.
     pub(crate) fn wants(&self) -> bool {
-        self.asked.is_none() && self.has_holes()
+        !self.inquiry.is_asking() && self.missing().is_some()
     }
 
     /// Whether a request is under way.
     pub(crate) fn is_asking(&self) -> bool {
-        self.asked.is_some()
+        self.inquiry.is_asking()
     }
 
     /// Asks for what is missing, where it may by now.
     pub(crate) fn ask(&mut self, now: Duration, id: u64, rules: &Rules) -> Option<Request> {
-        let epoch = self.epoch.filter(|_| self.wants() && now >= self.not_before)?;
+        let mut from = self.missing().filter(|_| self.inquiry.may_ask(now))?;
         let mut ranges = Vec::new();
-        let mut from = self.next;
+        self.inquiry.ask(now, id, from, rules);
         for &number in self.pending.keys().chain([&(self.high + 1)]) {
             if number > from {
                 ranges.push((from, number - 1));
@@ -220,14 +193,13 @@ impl<M> Follow<M> {
                 break;
             }
         }
-        let wait = rules.timeout * (1 << self.attempts.min(2));
-        self.asked = Some(Asked { id, deadline: now + wait, brought_something: false });
         self.statistics.requests += 1;
-        Some(Request { epoch, id, messages: rules.credit_messages, bytes: rules.credit_bytes, ranges })
+        Some(Request { epoch: self.epoch, id, messages: rules.credit_messages, bytes: rules.credit_bytes, ranges })
     }
 
     /// Lets time pass.
     pub(crate) fn tick(&mut self, now: Duration, rules: &Rules, room: &mut Room) -> Patience {
+        self.ticked = now;
         if self.heard {
             (self.heard, self.last_heard) = (false, now);
         }
@@ -237,16 +209,15 @@ impl<M> Follow<M> {
             self.statistics.stale += 1;
             self.steps.push_back(Step::Stale { silent });
         }
-        match self.asked.take_if(|asked| now >= asked.deadline) {
-            Some(_) => self.fail(now, rules, room),
+        match self.inquiry.overdue(now) {
+            Some(asked) => self.conclude(&asked, now, rules, room),
             None => Patience::Kept,
         }
     }
 
     /// Reports all that is missing as lost.
     pub(crate) fn despair(&mut self, rules: &Rules, room: &mut Room) {
-        self.asked = None;
-        self.attempts = 0;
+        self.inquiry.clear();
         self.give_up(self.high + 1, Lost::Unanswered, rules, room);
     }
 
@@ -259,9 +230,8 @@ impl<M> Follow<M> {
         let skipped = number - self.handed - 1;
         self.handed = number;
         self.statistics.skipped += skipped;
-        let epoch = self.epoch.unwrap_or_default();
         self.count(&held);
-        Some(Step::Item { epoch, number, item: held.item, origin: held.origin, skipped })
+        Some(Step::Item { epoch: self.epoch, number, item: held.item, origin: held.origin, skipped })
     }
 
     /// Whether [`poll`](Self::poll) has something.
@@ -278,7 +248,7 @@ impl<M> Follow<M> {
 
     /// The epoch, and the number that comes next.
     pub(crate) fn position(&self) -> Option<(u64, u64)> {
-        Some((self.epoch?, self.next))
+        Some((self.epochs.current()?, self.next))
     }
 
     pub(crate) fn is_stale(&self) -> bool {
@@ -291,7 +261,9 @@ impl<M> Follow<M> {
 
     /// Believes a live frame; `false` where it comes late from an epoch that is over.
     fn hear(&mut self, stamp: Stamp, first: Option<u64>, rules: &Rules, room: &mut Room) -> bool {
-        if self.retired.contains(&stamp.epoch) {
+        let patience = self.is_stale.then_some(rules.stale_after);
+        let heard = self.epochs.hear(stamp.epoch, self.ticked, patience);
+        if heard == Heard::Late {
             self.statistics.late += 1;
             return false;
         }
@@ -300,16 +272,21 @@ impl<M> Follow<M> {
             self.is_stale = false;
             self.steps.push_back(Step::Resumed);
         }
-        match self.epoch {
-            None => self.join(stamp, first, rules),
-            Some(epoch) if epoch == stamp.epoch => {}
-            Some(previous) => self.reset(stamp.epoch, previous, rules, room),
+        match heard {
+            Heard::First => {
+                self.epoch = stamp.epoch;
+                self.join(stamp, first, rules);
+            }
+            // resumed, and the subscription is live
+            Heard::Current if matches!(self.start, Start::From { .. }) => self.open(),
+            Heard::Reset { previous } => self.reset(stamp.epoch, previous, rules, room),
+            _ => {}
         }
         self.high = self.high.max(stamp.number);
         if rules.conflate {
             self.next = self.next.max(self.high);
         }
-        if !self.is_open && self.next > self.high {
+        if self.next > self.high {
             self.open();
         }
         true
@@ -317,24 +294,13 @@ impl<M> Follow<M> {
 
     /// Begins with the first live frame: what was published before it may be wanted as well.
     fn join(&mut self, stamp: Stamp, first: Option<u64>, rules: &Rules) {
-        self.epoch = Some(stamp.epoch);
         // of a message its own number is still to come; of a heartbeat, `first` is known
         let live = if first.is_some() { stamp.number + 1 } else { stamp.number };
         let wanted = match self.start {
             Start::Now => live,
             Start::Last(_) if rules.conflate => live.min(stamp.number.max(1)),
             Start::Last(messages) => (stamp.number + 1).saturating_sub(messages).clamp(1, live),
-            Start::All => 1,
-            Start::From { epoch, number } if epoch == stamp.epoch => {
-                self.begin(number.clamp(1, MAX_NUMBER));
-                return self.open();
-            }
-            Start::From { epoch: previous, .. } => {
-                self.begin(1);
-                self.is_open = true;
-                self.statistics.resets += 1;
-                return self.steps.push_back(Step::Reset { epoch: stamp.epoch, previous });
-            }
+            Start::All | Start::From { .. } => 1,
         };
         self.begin(wanted.max(first.unwrap_or(1)));
         if self.next >= live {
@@ -351,8 +317,7 @@ impl<M> Follow<M> {
         if !self.is_open {
             self.is_open = true;
             self.handed = self.next - 1;
-            let epoch = self.epoch.unwrap_or_default();
-            self.steps.push_back(Step::Joined { epoch, from: self.next });
+            self.steps.push_back(Step::Joined { epoch: self.epoch, from: self.next });
         }
     }
 
@@ -363,16 +328,10 @@ impl<M> Follow<M> {
             self.statistics.skipped += skipped;
             self.deliver(number, held, skipped);
         }
-        if self.retired.len() == RETIRED {
-            self.retired.pop_front();
-        }
-        self.retired.push_back(previous);
-        self.epoch = Some(epoch);
+        self.epoch = epoch;
         self.begin(1);
         self.is_open = true;
-        self.asked = None;
-        self.attempts = 0;
-        self.not_before = Duration::ZERO;
+        self.inquiry.clear();
         self.statistics.resets += 1;
         self.steps.push_back(Step::Reset { epoch, previous });
     }
@@ -431,7 +390,7 @@ impl<M> Follow<M> {
 
     /// Reports what is missing below `below` as lost, and hands over what lies between.
     fn give_up(&mut self, below: u64, why: Lost, rules: &Rules, room: &mut Room) {
-        if below <= self.next || self.epoch.is_none() {
+        if below <= self.next {
             return;
         }
         if rules.conflate {
@@ -455,26 +414,24 @@ impl<M> Follow<M> {
 
     /// Reports everything up to `to` as lost.
     fn report(&mut self, to: u64, why: Lost) {
-        let epoch = self.epoch.unwrap_or_default();
+        let epoch = self.epoch;
         self.statistics.gaps += 1;
         self.statistics.lost += to + 1 - self.next;
         self.steps.push_back(Step::Gap { epoch, from: self.next, to, why });
         self.next = to + 1;
     }
 
-    /// A request has brought nothing.
-    fn fail(&mut self, now: Duration, rules: &Rules, room: &mut Room) -> Patience {
-        self.attempts += 1;
-        if self.attempts < rules.attempts {
-            self.not_before = now + rules.timeout / 4;
-            return Patience::Kept;
+    /// Judges a request that is over.
+    fn conclude(&mut self, asked: &Asked, now: Duration, rules: &Rules, room: &mut Room) -> Patience {
+        let patience = self.inquiry.conclude(asked, now, self.missing(), rules);
+        if patience == Patience::Lost {
+            self.despair(rules, room);
         }
-        self.despair(rules, room);
-        Patience::Lost
+        patience
     }
 
     fn deliver(&mut self, number: u64, held: Held<M>, skipped: u64) {
-        let epoch = self.epoch.unwrap_or_default();
+        let epoch = self.epoch;
         self.count(&held);
         self.steps.push_back(Step::Item { epoch, number, item: held.item, origin: held.origin, skipped });
     }
@@ -484,7 +441,8 @@ impl<M> Follow<M> {
         self.statistics.bytes += held.len as u64;
     }
 
-    fn has_holes(&self) -> bool {
-        self.epoch.is_some() && self.next <= self.high
+    /// The first number that is missing.
+    fn missing(&self) -> Option<u64> {
+        Some(self.next).filter(|&next| next <= self.high)
     }
 }

@@ -126,7 +126,8 @@ impl Request {
             return Err(refused("asks for no ranges, or for too many"));
         }
         let (pairs, _) = ranges.as_chunks::<16>();
-        let ranges: Vec<_> = pairs.iter().map(|pair| Ok((number(pair, 0)?, number(pair, 8)?))).collect::<Result<_>>()?;
+        let ranges: Vec<_> =
+            pairs.iter().map(|pair| Ok((number(pair, 0)?, number(pair, 8)?))).collect::<Result<_>>()?;
         let mut above = 0;
         for &(from, to) in &ranges {
             if from <= above || to < from || to > MAX_NUMBER {
@@ -176,7 +177,11 @@ mod tests {
             let mut space = [0; MAX_HEADER];
             let written = header.write(&mut space).to_vec();
             assert_eq!(Header::read(&written).unwrap(), header);
-            assert_eq!(Header::read(&[&written[..], b"later"].concat()).unwrap(), header, "what was appended is skipped");
+            assert_eq!(
+                Header::read(&[&written[..], b"later"].concat()).unwrap(),
+                header,
+                "what was appended is skipped"
+            );
             for len in 0..written.len() {
                 assert!(Header::read(&written[..len]).unwrap_err().is_peer());
             }

@@ -1,9 +1,11 @@
 //! Feeds: PUB/SUB in which every message is delivered in order or reported as missing.
 mod cache;
 mod desk;
+mod epochs;
 mod event;
 mod follow;
 mod header;
+mod inquiry;
 mod name;
 mod options;
 mod room;

@@ -5,8 +5,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::follow::{Follow, Patience, Step};
+use super::follow::{Follow, Step};
 use super::header::{Request, Stamp};
+use super::inquiry::Patience;
 use super::name;
 use super::options::Start;
 use super::room::{Room, Rules};

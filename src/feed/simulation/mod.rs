@@ -37,9 +37,8 @@ fn every_schedule_keeps_the_promise() {
         let mut seen = Seen::new();
         for seed in seeds.clone().filter(|seed| seed % workers == worker % workers) {
             let ran = catch_unwind(AssertUnwindSafe(|| World::new(seed).run()));
-            let counted = ran.unwrap_or_else(|_| {
-                panic!("to see this again: OUTBAND_SEED={seed} cargo test --lib feed::simulation")
-            });
+            let counted = ran
+                .unwrap_or_else(|_| panic!("to see this again: OUTBAND_SEED={seed} cargo test --lib feed::simulation"));
             counted.into_iter().for_each(|(what, count)| *seen.entry(what).or_default() += count);
         }
         seen

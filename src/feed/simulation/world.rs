@@ -26,8 +26,9 @@ pub(super) struct World {
     planned: u64,
     network: Network,
     publisher: Option<(Source, Desk)>,
-    /// Counts the lives of the publisher: the epoch.
+    /// Counts the lives of the publisher.
     life: u64,
+    epoch: u64,
     followers: Vec<Follower>,
     names: Vec<Arc<str>>,
     published: BTreeMap<(u64, Arc<str>), u64>,
@@ -54,9 +55,22 @@ enum Event {
     PublisherTick,
     FollowerTick(usize),
     /// A subscription reaches the publisher.
-    Link { follower: usize, life: u64, epoch: u64 },
-    Arrive { follower: usize, life: u64, frame: Frame },
-    Ask { follower: usize, life: u64, name: Arc<str>, request: Request },
+    Link {
+        follower: usize,
+        life: u64,
+        epoch: u64,
+    },
+    Arrive {
+        follower: usize,
+        life: u64,
+        frame: Frame,
+    },
+    Ask {
+        follower: usize,
+        life: u64,
+        name: Arc<str>,
+        request: Request,
+    },
     Kill,
     Restart,
     KillFollower(usize),
@@ -76,7 +90,8 @@ impl World {
     pub(super) fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let has_faults = !random.chance(100);
-        let sometimes = |random: &mut Random, most| if has_faults && random.chance(500) { random.between(0, most) } else { 0 };
+        let sometimes =
+            |random: &mut Random, most| if has_faults && random.chance(500) { random.between(0, most) } else { 0 };
         let network = Network {
             lose_live: sometimes(&mut random, 300),
             lose_recovery: sometimes(&mut random, 300),
@@ -100,6 +115,7 @@ impl World {
             network,
             publisher: None,
             life: 0,
+            epoch: 0,
             followers: Vec::new(),
             names,
             published: BTreeMap::new(),
@@ -184,7 +200,7 @@ impl World {
         assert!(desk.is_idle());
         for follower in &self.followers {
             assert!(follower.is_alive);
-            follower.check_converged(source, &self.names);
+            follower.check_converged(source, &self.names, self.has_faults);
             follower.count(&mut self.seen);
         }
         self.seen
@@ -252,7 +268,10 @@ impl World {
             return;
         }
         self.life += 1;
-        let source = Source::new(self.life, HEARTBEAT, 8, self.bounds);
+        // epochs grow, but for a clock that is set back
+        let back = if self.random.chance(150) { 25 } else { 0 };
+        self.epoch = 1000 + 10 * self.life - back;
+        let source = Source::new(self.epoch, HEARTBEAT, 8, self.bounds);
         self.publisher = Some((source, Desk::new(GRANTS)));
         (0..self.followers.len()).for_each(|index| self.connect(index));
         if self.life == 1 {
@@ -263,14 +282,14 @@ impl World {
     /// A subscription sets out to the publisher.
     fn connect(&mut self, follower: usize) {
         if self.publisher.is_some() && self.followers[follower].is_alive {
-            let (life, epoch) = (self.followers[follower].life, self.life);
+            let (life, epoch) = (self.followers[follower].life, self.epoch);
             let delay = self.random.between(1, 20);
             self.plan(delay, Event::Link { follower, life, epoch });
         }
     }
 
     fn link(&mut self, follower: usize, life: u64, epoch: u64) {
-        let (Some((source, _)), true) = (&mut self.publisher, epoch == self.life) else { return };
+        let (Some((source, _)), true) = (&mut self.publisher, epoch == self.epoch) else { return };
         let follower = &mut self.followers[follower];
         if follower.life == life && follower.is_alive {
             follower.is_linked = true;
