@@ -85,6 +85,7 @@ impl Desk {
         self.jobs.is_empty()
     }
 
+    #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
         self.jobs.len()
     }

@@ -18,9 +18,11 @@ use super::epochs::{Epochs, Heard};
 use super::event::{Lost, Origin};
 use super::header::{MAX_NUMBER, MAX_RANGES, Request, Stamp};
 use super::inquiry::{Asked, Inquiry, Patience};
-use super::options::Start;
+use super::pulse::Pulse;
 use super::room::{Room, Rules};
+use super::start::Start;
 use super::statistics::StreamStatistics;
+use super::step::Step;
 
 /// One stream; `M` is what a message is.
 #[derive(Debug)]
@@ -41,10 +43,7 @@ pub(crate) struct Follow<M> {
     inquiry: Inquiry,
     /// Answers to requests with lower ids belong to a stream that was here before.
     born: u64,
-    heard: bool,
-    last_heard: Duration,
-    ticked: Duration,
-    is_stale: bool,
+    pulse: Pulse,
     statistics: StreamStatistics,
 }
 
@@ -53,17 +52,6 @@ struct Held<M> {
     item: M,
     len: usize,
     origin: Origin,
-}
-
-/// What a stream has to tell.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Step<M> {
-    Joined { epoch: u64, from: u64 },
-    Item { epoch: u64, number: u64, item: M, origin: Origin, skipped: u64 },
-    Gap { epoch: u64, from: u64, to: u64, why: Lost },
-    Reset { epoch: u64, previous: u64 },
-    Stale { silent: Duration },
-    Resumed,
 }
 
 impl<M> Follow<M> {
@@ -86,10 +74,7 @@ impl<M> Follow<M> {
             handed: next - 1,
             inquiry: Inquiry::default(),
             born,
-            heard: false,
-            last_heard: now,
-            ticked: now,
-            is_stale: false,
+            pulse: Pulse::new(now),
             statistics: StreamStatistics::default(),
         }
     }
@@ -112,10 +97,10 @@ impl<M> Follow<M> {
     /// Counts the message that comes next as handed over; `false` where it is not that simple.
     pub(crate) fn pass(&mut self, stamp: Stamp, len: usize, rules: &Rules) -> bool {
         let is_next = self.epochs.current() == Some(stamp.epoch) && stamp.number == self.next && self.is_open;
-        if !is_next || self.is_stale || rules.conflate || !self.steps.is_empty() || self.high >= self.next {
+        if !is_next || self.pulse.is_stale() || rules.conflate || !self.steps.is_empty() || self.high >= self.next {
             return false;
         }
-        self.heard = true;
+        self.pulse.beat();
         self.high = stamp.number;
         self.next += 1;
         self.statistics.live += 1;
@@ -199,13 +184,7 @@ impl<M> Follow<M> {
 
     /// Lets time pass.
     pub(crate) fn tick(&mut self, now: Duration, rules: &Rules, room: &mut Room) -> Patience {
-        self.ticked = now;
-        if self.heard {
-            (self.heard, self.last_heard) = (false, now);
-        }
-        let silent = now.saturating_sub(self.last_heard);
-        if !self.is_stale && silent >= rules.stale_after {
-            self.is_stale = true;
+        if let Some(silent) = self.pulse.tick(now, rules.stale_after) {
             self.statistics.stale += 1;
             self.steps.push_back(Step::Stale { silent });
         }
@@ -246,13 +225,14 @@ impl<M> Follow<M> {
         }
     }
 
-    /// The epoch, and the number that comes next.
+    /// The epoch and number that come next for who has taken all steps so far.
     pub(crate) fn position(&self) -> Option<(u64, u64)> {
-        Some((self.epochs.current()?, self.next))
+        let current = self.epochs.current().map(|epoch| (epoch, self.next));
+        self.steps.iter().find_map(Step::position).or(current)
     }
 
     pub(crate) fn is_stale(&self) -> bool {
-        self.is_stale
+        self.pulse.is_stale()
     }
 
     pub(crate) fn statistics(&self) -> StreamStatistics {
@@ -261,22 +241,17 @@ impl<M> Follow<M> {
 
     /// Believes a live frame; `false` where it comes late from an epoch that is over.
     fn hear(&mut self, stamp: Stamp, first: Option<u64>, rules: &Rules, room: &mut Room) -> bool {
-        let patience = self.is_stale.then_some(rules.stale_after);
-        let heard = self.epochs.hear(stamp.epoch, self.ticked, patience);
+        let patience = self.pulse.is_stale().then_some(rules.stale_after);
+        let heard = self.epochs.hear(stamp.epoch, self.pulse.ticked(), patience);
         if heard == Heard::Late {
             self.statistics.late += 1;
             return false;
         }
-        self.heard = true;
-        if self.is_stale {
-            self.is_stale = false;
+        if self.pulse.beat() {
             self.steps.push_back(Step::Resumed);
         }
         match heard {
-            Heard::First => {
-                self.epoch = stamp.epoch;
-                self.join(stamp, first, rules);
-            }
+            Heard::First => self.join(stamp, first, rules),
             // resumed, and the subscription is live
             Heard::Current if matches!(self.start, Start::From { .. }) => self.open(),
             Heard::Reset { previous } => self.reset(stamp.epoch, previous, rules, room),
@@ -294,16 +269,10 @@ impl<M> Follow<M> {
 
     /// Begins with the first live frame: what was published before it may be wanted as well.
     fn join(&mut self, stamp: Stamp, first: Option<u64>, rules: &Rules) {
-        // of a message its own number is still to come; of a heartbeat, `first` is known
-        let live = if first.is_some() { stamp.number + 1 } else { stamp.number };
-        let wanted = match self.start {
-            Start::Now => live,
-            Start::Last(_) if rules.conflate => live.min(stamp.number.max(1)),
-            Start::Last(messages) => (stamp.number + 1).saturating_sub(messages).clamp(1, live),
-            Start::All | Start::From { .. } => 1,
-        };
-        self.begin(wanted.max(first.unwrap_or(1)));
-        if self.next >= live {
+        self.epoch = stamp.epoch;
+        let (wanted, live) = self.start.judge(stamp, first, rules.conflate);
+        self.begin(wanted);
+        if wanted >= live {
             self.open();
         }
     }

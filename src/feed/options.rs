@@ -5,27 +5,7 @@ use std::time::Duration;
 use super::cache::Bounds;
 use super::desk::Grants;
 use super::room::{Room, Rules};
-
-/// Where a subscriber begins on a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Start {
-    /// With the first message that is published after the subscription has reached the publisher.
-    #[default]
-    Now,
-    /// With so many of the newest messages, as far as the publisher's cache has them. `Last(1)` is the last value.
-    Last(u64),
-    /// With the oldest message in the publisher's cache.
-    All,
-    /// With this number, to go on after a restart of the subscriber: what is missing from there on is a gap. Where the
-    /// publisher has restarted as well there is a `Reset`, and the stream begins at 1.
-    From {
-        /// The epoch that the subscriber followed.
-        epoch: u64,
-        /// The number that comes next.
-        number: u64,
-    },
-}
+use super::start::Start;
 
 /// Options of a [`Publisher`](super::Publisher).
 ///
@@ -38,6 +18,7 @@ pub enum Start {
 /// | [`max_streams`](Self::max_streams) | 65 536 | streams |
 /// | [`high_water_mark`](Self::high_water_mark) | 1 000 | messages that wait for each subscriber, before they are dropped for it |
 /// | [`linger`](Self::linger) | 1 s | how long closing waits for messages to leave |
+/// | [`epoch`](Self::epoch) | the time | names this start of the publisher |
 #[derive(Clone, Debug)]
 pub struct PublisherOptions {
     pub(super) heartbeat: Duration,
@@ -46,6 +27,7 @@ pub struct PublisherOptions {
     pub(super) max_streams: usize,
     pub(super) high_water_mark: i32,
     pub(super) linger: Duration,
+    pub(super) epoch: Option<u64>,
 }
 
 impl Default for PublisherOptions {
@@ -64,6 +46,7 @@ impl PublisherOptions {
             max_streams: 1 << 16,
             high_water_mark: 1000,
             linger: Duration::from_secs(1),
+            epoch: None,
         }
     }
 
@@ -108,6 +91,13 @@ impl PublisherOptions {
     /// `ZMQ_LINGER`: how long closing waits for messages to leave.
     pub const fn linger(mut self, time: Duration) -> Self {
         self.linger = time;
+        self
+    }
+
+    /// Names this start of the publisher, instead of the time in microseconds since 1970: for who has no clock that goes on
+    /// over restarts. Every start needs a higher one than the start before, and none is 0.
+    pub const fn epoch(mut self, epoch: u64) -> Self {
+        self.epoch = if epoch == 0 { None } else { Some(epoch) };
         self
     }
 }

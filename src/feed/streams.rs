@@ -5,13 +5,14 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::follow::{Follow, Step};
+use super::follow::Follow;
 use super::header::{Request, Stamp};
 use super::inquiry::Patience;
 use super::name;
-use super::options::Start;
 use super::room::{Room, Rules};
+use super::start::Start;
 use super::statistics::StreamStatistics;
+use super::step::Step;
 use crate::error::{Detail, Result};
 
 /// The streams of a subscriber; `M` is what a message is.

@@ -6,6 +6,7 @@ mod blocking;
 mod envelope;
 mod guard;
 mod outgoing;
+mod parts;
 mod receive;
 pub(crate) mod routed;
 mod send;
@@ -21,6 +22,7 @@ use serde::de::DeserializeOwned;
 #[cfg(feature = "tokio")]
 pub use self::tokio::{AsyncSocket, MessageSink, Messages, ObjectSink, Objects};
 pub use envelope::Envelope;
+pub(crate) use parts::{Arrival, send_front, send_parts};
 
 use crate::array::Array;
 #[cfg(feature = "zlib")]

@@ -87,6 +87,11 @@ impl<'s> Incoming<'s> {
         guard::socket_type(self.socket)
     }
 
+    /// The frame in hand, where it is the last one and too short to be shared.
+    pub(super) fn lone_frame(&self) -> Option<&[u8]> {
+        if self.more || self.frame.len() > RECEIVE_ARENA { None } else { Some(&self.frame) }
+    }
+
     /// The message as a single frame; itself when there are more frames, or when the frame is long enough to be shared.
     pub(super) fn into_lone_frame(self) -> std::result::Result<zmq::Message, Self> {
         if self.more || self.frame.len() > RECEIVE_ARENA { Err(self) } else { Ok(self.frame) }
@@ -137,12 +142,12 @@ impl<'s> Incoming<'s> {
         while self.more && self.advance().is_ok() {}
     }
 
-    fn take(&mut self) -> zmq::Message {
+    pub(super) fn take(&mut self) -> zmq::Message {
         mem::replace(&mut self.frame, zmq::Message::new())
     }
 
     /// Receives the next frame of this message.
-    fn advance(&mut self) -> Result<()> {
+    pub(super) fn advance(&mut self) -> Result<()> {
         match self.receive_now() {
             Ok(()) => {
                 self.more = self.frame.get_more();

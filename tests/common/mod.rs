@@ -31,6 +31,11 @@ impl Place {
         socket
     }
 
+    /// Where `ipc` sockets of this place are.
+    pub fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
     /// Binds to an address of its own; where to connect to.
     pub fn bind(&self, socket: &zmq::Socket) -> String {
         static NEXT: AtomicUsize = AtomicUsize::new(0);

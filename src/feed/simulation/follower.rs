@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::event::{Lost, Origin};
-use super::super::follow::Step;
 use super::super::header::Header;
 use super::super::name::topic;
-use super::super::options::Start;
 use super::super::room::{Room, Rules};
 use super::super::source::Source;
+use super::super::start::Start;
+use super::super::step::Step;
 use super::super::streams::{SLOT_SHIFT, Streams};
 use super::Seen;
 use crate::multipart::Multipart;

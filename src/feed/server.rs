@@ -1,0 +1,131 @@
+//! The publisher's own thread: heartbeats, and answers to who missed something.
+
+use std::sync::atomic::Ordering;
+
+use tracing::warn;
+
+use super::desk::{Answer, Desk};
+use super::header::{Header, MAX_HEADER, Request};
+use super::publisher::{Live, Shared};
+use crate::error::{Detail, Error, Result};
+use crate::frame;
+use crate::socket::{Arrival, send_front, send_parts};
+
+/// How often heartbeats and subscriptions are looked at, in milliseconds.
+const TICK: i64 = 20;
+
+/// What is done at most before the lock is given back, and other things have their turn.
+const HEARTBEATS: usize = 64;
+const SUBSCRIPTIONS: usize = 64;
+const REQUESTS: usize = 64;
+
+/// Serves until the publisher is dropped or the context is terminated.
+pub(super) fn serve(shared: &Shared, recovery: &zmq::Socket, mut desk: Desk) {
+    let mut rounds = 0_u64;
+    while !shared.stop.load(Ordering::Relaxed) {
+        rounds += 1;
+        let wait = if desk.is_idle() { TICK } else { 0 };
+        match recovery.poll(zmq::POLLIN, wait) {
+            Ok(_) | Err(zmq::Error::EINTR) => {}
+            Err(error) => return warn!(target: "outband", %error, "the feed's recovery has ended"),
+        }
+        if let Err(error) = round(shared, recovery, &mut desk, rounds) {
+            if error.is_terminated() {
+                return;
+            }
+            warn!(target: "outband", %error, "the feed goes on after an error");
+        }
+    }
+    farewell(&mut shared.live());
+}
+
+fn round(shared: &Shared, recovery: &zmq::Socket, desk: &mut Desk, rounds: u64) -> Result<()> {
+    let (mut asked, mut refused) = (0, 0);
+    for _ in 0..REQUESTS {
+        let Some(mut arrival) = Arrival::on(recovery)? else { break };
+        asked += 1;
+        refused += match take(&mut arrival, desk) {
+            Ok(true) => 0,
+            Ok(false) => 1,
+            Err(error) if error.is_peer() => 1,
+            Err(error) => return Err(error),
+        };
+    }
+    let answers = {
+        let mut live = shared.live();
+        if rounds.is_multiple_of(64) {
+            live.clock.adjust();
+        }
+        live.statistics.requests += asked;
+        live.statistics.refused += refused;
+        speak(&mut live)?;
+        let time = live.clock.now().1;
+        let answers = desk.slice(&live.source, time);
+        live.statistics.recovered += answers.iter().filter(|answer| answer.message.is_some()).count() as u64;
+        answers
+    };
+    // of one request, so of one peer
+    for answer in answers {
+        if send(recovery, &answer).is_err() {
+            // gone, or it does not read what it asked for
+            desk.forget(&answer.peer);
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Takes a request off the socket: routing id, header, stream, ranges.
+fn take(arrival: &mut Arrival<'_>, desk: &mut Desk) -> Result<bool> {
+    let short = || Error::from(Detail::BadFeedHeader { reason: "is not all of a request" });
+    let mut frame = || arrival.frame()?.ok_or_else(short);
+    let (peer, header, name, ranges) = (frame()?, frame()?, frame()?, frame()?);
+    let request = Request::read(&header, &ranges)?;
+    let name = std::str::from_utf8(&name).map_err(|_| Detail::BadFeedTopic { reason: "is not UTF-8" })?;
+    Ok(desk.ask(frame::detach(peer), name, request))
+}
+
+fn send(recovery: &zmq::Socket, answer: &Answer) -> Result<()> {
+    let mut space = [0; MAX_HEADER];
+    let header = answer.header.write(&mut space);
+    match &answer.message {
+        Some(message) => send_parts(recovery, zmq::ROUTER, &[&answer.peer, header], message),
+        None => send_front(recovery, zmq::ROUTER, &[&answer.peer, header]),
+    }
+}
+
+/// Hears who has come, and sends the heartbeats that are due.
+fn speak(live: &mut Live) -> Result<()> {
+    let Live { socket, source, clock, statistics } = live;
+    let (now, time) = clock.now();
+    source.expire(now);
+    for _ in 0..SUBSCRIPTIONS {
+        let Some(mut arrival) = Arrival::on(socket)? else { break };
+        // a subscription is a 1 and what topics begin with; everything else is not for us
+        if let Some(frame) = arrival.frame()?
+            && let [1, prefix @ ..] = &frame[..]
+        {
+            source.call(prefix);
+        }
+    }
+    for (topic, header) in source.heartbeats(now, time, HEARTBEATS) {
+        beat(socket, &topic, header)?;
+        statistics.heartbeats += 1;
+    }
+    Ok(())
+}
+
+/// The last number of each stream, for who lost what came right before the end.
+fn farewell(live: &mut Live) {
+    let time = live.clock.now().1;
+    for (topic, header) in live.source.farewell(time) {
+        if beat(&live.socket, &topic, header).is_err() {
+            return;
+        }
+    }
+}
+
+fn beat(socket: &zmq::Socket, topic: &[u8], header: Header) -> Result<()> {
+    let mut space = [0; MAX_HEADER];
+    send_front(socket, zmq::XPUB, &[topic, header.write(&mut space)])
+}

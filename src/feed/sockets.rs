@@ -1,0 +1,96 @@
+//! The four sockets of a feed and their options.
+
+use super::options::{PublisherOptions, SubscriberOptions};
+use crate::error::{Detail, Error, Result};
+
+/// Milliseconds between the heartbeats of a connection, and how long one may stay out: a peer that vanished without a word
+/// is let go of. The streams' own heartbeats are on top of that: these only prove that a process lives.
+const CONNECTION_HEARTBEAT: i32 = 1000;
+const CONNECTION_TIMEOUT: i32 = 5000;
+
+/// The longest frame of a request, in bytes: a header, a name, and ranges.
+const MAX_REQUEST_FRAME: i64 = 4096;
+
+/// The XPUB of a publisher.
+pub(super) fn publishing(context: &zmq::Context, options: &PublisherOptions) -> Result<zmq::Socket> {
+    let socket = socket(context, zmq::XPUB)?;
+    let linger = i32::try_from(options.linger.as_millis()).unwrap_or(i32::MAX);
+    let set = socket.set_sndhwm(options.high_water_mark).and_then(|()| socket.set_linger(linger));
+    set.map_err(configuring)?;
+    Ok(socket)
+}
+
+/// The ROUTER of a publisher.
+pub(super) fn answering(context: &zmq::Context, options: &PublisherOptions) -> Result<zmq::Socket> {
+    let socket = socket(context, zmq::ROUTER)?;
+    // credit keeps what is under way below that
+    let most = options.grants.messages.saturating_mul(options.grants.requests_of_peer as u64);
+    let high_water_mark = i32::try_from(most).unwrap_or(i32::MAX);
+    let set = socket.set_sndhwm(high_water_mark).and_then(|()| socket.set_linger(0));
+    set.and_then(|()| socket.set_maxmsgsize(MAX_REQUEST_FRAME)).map_err(configuring)?;
+    Ok(socket)
+}
+
+/// The SUB of a subscriber.
+pub(super) fn listening(context: &zmq::Context, options: &SubscriberOptions) -> Result<zmq::Socket> {
+    let socket = socket(context, zmq::SUB)?;
+    let set = socket.set_rcvhwm(options.high_water_mark).and_then(|()| socket.set_linger(0));
+    set.map_err(configuring)?;
+    Ok(socket)
+}
+
+/// The DEALER of a subscriber.
+pub(super) fn asking(context: &zmq::Context) -> Result<zmq::Socket> {
+    let socket = socket(context, zmq::DEALER)?;
+    socket.set_linger(0).map_err(configuring)?;
+    Ok(socket)
+}
+
+/// What a publisher needs whoever made its sockets: to hear of every subscription, and of peers that are gone.
+pub(super) fn prepare_publisher(live: &zmq::Socket, recovery: &zmq::Socket) -> Result<()> {
+    let set = live.set_xpub_verbose(true).and_then(|()| recovery.set_router_mandatory(true));
+    set.map_err(configuring)
+}
+
+pub(super) fn bind(socket: &zmq::Socket, endpoint: &str) -> Result<()> {
+    socket.bind(endpoint).map_err(|error| transport("bind a socket of the feed", error))
+}
+
+pub(super) fn connect(socket: &zmq::Socket, endpoint: &str) -> Result<()> {
+    socket.connect(endpoint).map_err(|error| transport("connect a socket of the feed", error))
+}
+
+/// Where a socket is bound.
+pub(super) fn endpoint(socket: &zmq::Socket) -> Result<String> {
+    let endpoint = socket.get_last_endpoint().map_err(|error| transport("read ZMQ_LAST_ENDPOINT", error))?;
+    Ok(endpoint.unwrap_or_default())
+}
+
+pub(super) fn check_type(socket: &zmq::Socket, wanted: zmq::SocketType, operation: &'static str) -> Result<()> {
+    let kind = socket.get_socket_type().map_err(|error| transport("read ZMQ_TYPE", error))?;
+    if kind == wanted {
+        return Ok(());
+    }
+    let use_instead = match wanted {
+        zmq::XPUB => "that takes an XPUB",
+        zmq::ROUTER => "that takes a ROUTER",
+        zmq::SUB => "that takes a SUB",
+        _ => "that takes a DEALER",
+    };
+    Err(Detail::NoSuchDirection { socket: kind, operation, use_instead }.into())
+}
+
+pub(super) fn transport(operation: &'static str, error: zmq::Error) -> Error {
+    Error::new(Detail::Socket { operation, error }).caused_by(error)
+}
+
+fn socket(context: &zmq::Context, kind: zmq::SocketType) -> Result<zmq::Socket> {
+    let socket = context.socket(kind).map_err(|error| transport("make a socket of the feed", error))?;
+    let set = socket.set_heartbeat_ivl(CONNECTION_HEARTBEAT);
+    set.and_then(|()| socket.set_heartbeat_timeout(CONNECTION_TIMEOUT)).map_err(configuring)?;
+    Ok(socket)
+}
+
+fn configuring(error: zmq::Error) -> Error {
+    transport("set an option of a socket of the feed", error)
+}

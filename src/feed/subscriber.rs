@@ -1,0 +1,439 @@
+//! `Subscriber`: every message of a stream in order, or the report that it is lost.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde::de::DeserializeOwned;
+
+use super::event::{Event, Origin};
+use super::header::{Header, Stamp};
+use super::options::SubscriberOptions;
+use super::sockets;
+use super::start::Start;
+use super::statistics::StreamStatistics;
+use super::step::Step;
+use super::streams::Streams;
+use crate::codec::{Decode, MsgPack};
+use crate::error::{Detail, Error, Result};
+use crate::multipart::Multipart;
+use crate::socket::{Arrival, send_front};
+
+/// Follows the streams of a [`Publisher`](super::Publisher).
+///
+/// It tells [`Event`]s. **What is delivered and what is reported as a gap are all numbers of a stream, each once and in
+/// order**: see [`Event`] for what that says exactly, and [`docs::feed`](crate::docs::feed) for what it rests on.
+///
+/// A subscriber belongs to one thread at a time. Whatever it holds is bounded by its [`SubscriberOptions`]; one that is not
+/// asked for events for a while loses nothing by that but time: what the publisher drops for it is recovered, as far as
+/// the publisher's cache goes back.
+///
+/// # Examples
+///
+/// ```
+/// use outband::feed::{Event, Lost, Publisher, PublisherOptions, Start, Subscriber};
+///
+/// let context = zmq::Context::new();
+/// let options = PublisherOptions::new().cache_messages(2);
+/// let publisher = Publisher::bind_with(&context, "tcp://127.0.0.1:*", "tcp://127.0.0.1:*", options)?;
+/// for value in [10, 20, 30, 40] {
+///     publisher.publish("counter", &value)?;
+/// }
+///
+/// let mut subscriber = Subscriber::connect(&context, publisher.endpoint(), publisher.recovery_endpoint())?;
+/// // it was here before, has seen 1, and goes on with 2
+/// subscriber.subscribe_from("counter", Start::From { epoch: publisher.epoch(), number: 2 })?;
+/// let mut told = Vec::new();
+/// while told.len() < 3 {
+///     match subscriber.recv::<i32>()? {
+///         Event::Data { number, value, .. } => told.push(format!("{number} is {value}")),
+///         Event::Gap { from, to, why: Lost::Evicted, .. } => told.push(format!("{from} to {to} are gone")),
+///         _ => {}
+///     }
+/// }
+/// assert_eq!(told, ["2 to 2 are gone", "3 is 30", "4 is 40"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Subscriber {
+    live: zmq::Socket,
+    recovery: Option<zmq::Socket>,
+    streams: Streams<Item>,
+    start: Start,
+    conflate: bool,
+    clock: Instant,
+    now: Duration,
+    tick_at: Duration,
+    /// Frames until the clock is read again.
+    unclocked: u32,
+    malformed: u64,
+}
+
+/// A message that waits for its turn.
+type Item = (u64, Result<Multipart>);
+
+/// What came of a look at a socket.
+enum Looked<T> {
+    Nothing,
+    Something,
+    Told(Event<T>),
+}
+
+/// A clock is read after so many frames, and whenever there is none.
+const CLOCK_AFTER: u32 = 64;
+
+/// In the conflating mode, how many frames may replace each other before one is handed over.
+const CONFLATED: usize = 10_000;
+
+impl Subscriber {
+    /// Connects to the two endpoints of a publisher, with the default options. Nothing arrives before
+    /// [`subscribe`](Self::subscribe).
+    ///
+    /// # Errors
+    ///
+    /// Kind `Transport` when a socket cannot be made, or an endpoint makes no sense. A publisher that is not there yet is
+    /// no error.
+    pub fn connect(context: &zmq::Context, endpoint: &str, recovery: &str) -> Result<Self> {
+        Self::connect_with(context, endpoint, recovery, SubscriberOptions::new())
+    }
+
+    /// As [`connect`](Self::connect), with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub fn connect_with(
+        context: &zmq::Context,
+        endpoint: &str,
+        recovery: &str,
+        options: SubscriberOptions,
+    ) -> Result<Self> {
+        let live = sockets::listening(context, &options)?;
+        let asking = sockets::asking(context)?;
+        sockets::connect(&live, endpoint)?;
+        sockets::connect(&asking, recovery)?;
+        Self::over(live, Some(asking), options)
+    }
+
+    /// Listens on a SUB and recovers on a DEALER socket that the caller has configured and connected. Without the latter
+    /// every loss is a gap at once.
+    ///
+    /// Of the options those that concern sockets are not applied.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Caller` for sockets of another type, or one with `ZMQ_CONFLATE`; kind `Transport`.
+    pub fn over(live: zmq::Socket, recovery: Option<zmq::Socket>, options: SubscriberOptions) -> Result<Self> {
+        sockets::check_type(&live, zmq::SUB, "subscribe to a feed")?;
+        recovery.iter().try_for_each(|socket| sockets::check_type(socket, zmq::DEALER, "recover what was missed"))?;
+        if live.is_conflate().map_err(|error| sockets::transport("read ZMQ_CONFLATE", error))? {
+            return Err(Detail::Conflated.into());
+        }
+        let (mut rules, room) = (options.rules, options.room());
+        if recovery.is_none() {
+            rules.attempts = 0;
+        }
+        Ok(Self {
+            live,
+            recovery,
+            streams: Streams::new(rules, room),
+            start: options.start,
+            conflate: rules.conflate,
+            clock: Instant::now(),
+            now: Duration::ZERO,
+            tick_at: Duration::ZERO,
+            unclocked: 0,
+            malformed: 0,
+        })
+    }
+
+    /// Follows a stream, or every stream below a name that ends in `/`, or every stream for the empty name; begins where
+    /// the options say.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Caller` when this is no name; kind `Limits` when there are too many streams; kind `Transport`.
+    pub fn subscribe(&mut self, name: &str) -> Result<()> {
+        self.subscribe_from(name, self.start)
+    }
+
+    /// As [`subscribe`](Self::subscribe), and says where to begin. Of several subscriptions that match a stream the longest
+    /// counts, and a stream that is followed already goes on.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    pub fn subscribe_from(&mut self, name: &str, start: Start) -> Result<()> {
+        let prefix = self.streams.subscribe(self.clock.elapsed(), name, start)?;
+        self.live.set_subscribe(&prefix).map_err(|error| sockets::transport("subscribe", error))
+    }
+
+    /// Ends what [`subscribe`](Self::subscribe) began under this name, and forgets the streams that no other subscription
+    /// matches. A name that was not subscribed to is ignored.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Transport`.
+    pub fn unsubscribe(&mut self, name: &str) -> Result<()> {
+        let Some(prefix) = self.streams.unsubscribe(name) else { return Ok(()) };
+        self.live.set_unsubscribe(&prefix).map_err(|error| sockets::transport("unsubscribe", error))
+    }
+
+    /// Waits for the next event, and decodes messages with the default codec.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Transport`. What is wrong with a message is an event.
+    pub fn recv<T: DeserializeOwned>(&mut self) -> Result<Event<T>> {
+        self.recv_with(&MsgPack::new(), None)
+    }
+
+    /// The next event, or an error of kind `Timeout` at once.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Timeout`; kind `Transport`.
+    pub fn try_recv<T: DeserializeOwned>(&mut self) -> Result<Event<T>> {
+        self.recv_with(&MsgPack::new(), Some(Duration::ZERO))
+    }
+
+    /// Waits for the next event for this long.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Timeout`; kind `Transport`.
+    pub fn recv_within<T: DeserializeOwned>(&mut self, timeout: Duration) -> Result<Event<T>> {
+        self.recv_with(&MsgPack::new(), Some(timeout))
+    }
+
+    /// Waits for the next event, for ever or this long, and decodes messages with any codec.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Timeout`; kind `Transport`.
+    pub fn recv_with<T, C: Decode<T>>(&mut self, codec: &C, timeout: Option<Duration>) -> Result<Event<T>> {
+        let mut until = None;
+        loop {
+            if let Some(event) = self.look(codec)? {
+                return Ok(event);
+            }
+            // nothing was there: time to look at the clock
+            self.read_clock();
+            if self.streams.is_ready() {
+                continue;
+            }
+            let mut wait = self.tick_at.saturating_sub(self.now);
+            if let Some(timeout) = timeout {
+                let left = until.get_or_insert(self.now + timeout).saturating_sub(self.now);
+                if left.is_zero() {
+                    return Err(match timeout {
+                        Duration::ZERO => Detail::WouldBlock { operation: "receive an event" },
+                        after => Detail::TimedOut { operation: "receive an event", after },
+                    }
+                    .into());
+                }
+                wait = wait.min(left);
+            }
+            self.wait(wait)?;
+        }
+    }
+
+    /// Where each stream is: what to give to [`subscribe_from`](Self::subscribe_from) after a restart to go on with the
+    /// message after the last one that was handed over. `None` before anything was heard of it.
+    pub fn resume_point(&self, stream: &str) -> Option<Start> {
+        self.streams.position(stream).map(|(epoch, number)| Start::From { epoch, number })
+    }
+
+    /// What was counted on a stream; `None` for one that is not followed.
+    pub fn statistics(&self, stream: &str) -> Option<StreamStatistics> {
+        self.streams.statistics(stream)
+    }
+
+    /// The names of all streams that are followed.
+    pub fn streams(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.streams.names()
+    }
+
+    /// How many `Malformed` events there were.
+    pub fn malformed(&self) -> u64 {
+        self.malformed
+    }
+
+    /// The next event, as far as there is one without waiting.
+    fn look<T, C: Decode<T>>(&mut self, codec: &C) -> Result<Option<Event<T>>> {
+        let mut replaced = 0;
+        loop {
+            if (!self.conflate || replaced == CONFLATED)
+                && let Some((stream, step)) = self.streams.poll()
+            {
+                return Ok(Some(event(stream, step, codec)));
+            }
+            self.unclocked += 1;
+            if self.unclocked >= CLOCK_AFTER {
+                self.read_clock();
+            }
+            let mut recovered = false;
+            if self.streams.is_recovering() {
+                self.ask()?;
+                recovered = self.look_at_recovery(codec)?;
+            }
+            match self.look_at_live(codec)? {
+                Looked::Told(event) => return Ok(Some(event)),
+                Looked::Nothing if !recovered => {
+                    let next = self.streams.poll();
+                    return Ok(next.map(|(stream, step)| event(stream, step, codec)));
+                }
+                _ => replaced += 1,
+            }
+        }
+    }
+
+    /// Takes one message off the live socket.
+    fn look_at_live<T, C: Decode<T>>(&mut self, codec: &C) -> Result<Looked<T>> {
+        let Some(mut arrival) = Arrival::on(&self.live)? else { return Ok(Looked::Nothing) };
+        let opened = open(&mut arrival, &mut self.streams, self.now);
+        let (index, header) = match opened {
+            Ok(opened) => opened,
+            Err(error) if error.is_peer() || error.is_limit() => {
+                self.malformed += 1;
+                return Ok(Looked::Told(Event::Malformed { error }));
+            }
+            Err(error) => return Err(error),
+        };
+        let stamp = match header {
+            Header::Data(stamp) => stamp,
+            Header::Heartbeat { stamp, first } => {
+                self.streams.heartbeat(index, stamp, first);
+                return Ok(Looked::Something);
+            }
+            _ => {
+                self.malformed += 1;
+                let error = Detail::BadFeedHeader { reason: "is of a kind that is not published" }.into();
+                return Ok(Looked::Told(Event::Malformed { error }));
+            }
+        };
+        // what comes next and is short is decoded where it lies
+        if let Some(frame) = arrival.lone_frame()?
+            && self.streams.pass(index, stamp, frame.len())
+            && let Some(stream) = self.streams.name(index)
+        {
+            return Ok(Looked::Told(data(stream.clone(), stamp, codec.decode_frame(frame))));
+        }
+        let message = match arrival.message(&codec.limits()) {
+            Ok(Some(message)) => Ok(message),
+            Ok(None) => Err(Detail::NoMetadata.into()),
+            Err(error) if error.is_limit() => Err(error),
+            Err(error) => return Err(error),
+        };
+        let len = message.as_ref().map_or(0, Multipart::total_len);
+        if self.streams.pass(index, stamp, len)
+            && let Some(stream) = self.streams.name(index)
+        {
+            return Ok(Looked::Told(data(stream.clone(), stamp, message.and_then(|message| codec.decode(message)))));
+        }
+        self.streams.data(index, stamp, (stamp.time, message), len);
+        Ok(Looked::Something)
+    }
+
+    /// Takes one message off the recovery socket, if there is one.
+    fn look_at_recovery<T, C: Decode<T>>(&mut self, codec: &C) -> Result<bool> {
+        let Some(recovery) = &self.recovery else { return Ok(false) };
+        let Some(mut arrival) = Arrival::on(recovery)? else { return Ok(false) };
+        let frame = arrival.frame()?;
+        match Header::read(frame.as_deref().unwrap_or_default()) {
+            Ok(Header::End { stamp, first, request }) => self.streams.end(self.now, stamp, first, request),
+            Ok(Header::Recovered { stamp, request }) => {
+                let message = match arrival.message(&codec.limits()) {
+                    Ok(Some(message)) => Ok(message),
+                    Ok(None) => Err(Detail::NoMetadata.into()),
+                    Err(error) if error.is_limit() => Err(error),
+                    Err(error) => return Err(error),
+                };
+                let len = message.as_ref().map_or(0, Multipart::total_len);
+                self.streams.recovered(self.now, stamp, request, (stamp.time, message), len);
+            }
+            // nobody is told: whatever it was, it is asked for again
+            Ok(_) | Err(_) => self.malformed += 1,
+        }
+        Ok(true)
+    }
+
+    /// Sends the requests that are due. One that does not go out is one without an answer.
+    fn ask(&mut self) -> Result<()> {
+        let Some(recovery) = &self.recovery else { return Ok(()) };
+        while let Some((stream, request)) = self.streams.request(self.now) {
+            let (header, ranges) = request.write();
+            match send_front(recovery, zmq::DEALER, &[&header, stream.as_bytes(), &ranges]) {
+                Err(error) if !error.is_timeout() => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn read_clock(&mut self) {
+        self.unclocked = 0;
+        self.now = self.clock.elapsed();
+        if self.now >= self.tick_at {
+            self.streams.tick(self.now);
+            self.tick_at = self.now + self.streams.tick_interval();
+        }
+    }
+
+    /// Waits until something arrives, or the time is up.
+    fn wait(&self, time: Duration) -> Result<()> {
+        let mut items = vec![self.live.as_poll_item(zmq::POLLIN)];
+        if let (Some(recovery), true) = (&self.recovery, self.streams.is_recovering()) {
+            items.push(recovery.as_poll_item(zmq::POLLIN));
+        }
+        let millis = time.as_micros().div_ceil(1000) as i64;
+        match zmq::poll(&mut items, millis) {
+            Ok(_) | Err(zmq::Error::EINTR) => Ok(()),
+            Err(error) => Err(sockets::transport("wait for an event", error)),
+        }
+    }
+}
+
+/// Takes topic and header off a message.
+fn open(arrival: &mut Arrival<'_>, streams: &mut Streams<Item>, now: Duration) -> Result<(usize, Header)> {
+    let short = || Error::from(Detail::BadFeedHeader { reason: "is missing" });
+    let topic = arrival.frame()?.ok_or_else(short)?;
+    let header = Header::read(&arrival.frame()?.ok_or_else(short)?)?;
+    Ok((streams.locate(now, &topic)?, header))
+}
+
+/// The event of a message that came live, and was the next one.
+fn data<T>(stream: Arc<str>, stamp: Stamp, decoded: Result<T>) -> Event<T> {
+    let Stamp { epoch, number, time } = stamp;
+    match decoded {
+        Ok(value) => Event::Data { stream, epoch, number, sent: moment(time), origin: Origin::Live, skipped: 0, value },
+        Err(error) => Event::Undecodable { stream, epoch, number, error },
+    }
+}
+
+fn event<T, C: Decode<T>>(stream: Arc<str>, step: Step<Item>, codec: &C) -> Event<T> {
+    match step {
+        Step::Joined { epoch, from } => Event::Joined { stream, epoch, from },
+        Step::Gap { epoch, from, to, why } => Event::Gap { stream, epoch, from, to, why },
+        Step::Reset { epoch, previous } => Event::Reset { stream, epoch, previous },
+        Step::Stale { silent } => Event::Stale { stream, silent },
+        Step::Resumed => Event::Resumed { stream },
+        Step::Item { epoch, number, item: (time, message), origin, skipped } => {
+            match message.and_then(|message| codec.decode(message)) {
+                Ok(value) => Event::Data { stream, epoch, number, sent: moment(time), origin, skipped, value },
+                Err(error) => Event::Undecodable { stream, epoch, number, error },
+            }
+        }
+    }
+}
+
+/// A time of day from microseconds since 1970.
+fn moment(time: u64) -> SystemTime {
+    UNIX_EPOCH.checked_add(Duration::from_micros(time)).unwrap_or(UNIX_EPOCH)
+}
+
+impl fmt::Debug for Subscriber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let streams = self.streams.names().count();
+        f.debug_struct("Subscriber").field("streams", &streams).field("malformed", &self.malformed).finish()
+    }
+}

@@ -1,0 +1,568 @@
+//! Feeds over real sockets: what is promised, one test each.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::Place;
+use outband::feed::{Event, Lost, Origin, Publisher, PublisherOptions, Start, Subscriber, SubscriberOptions};
+use outband::{Buffer, ErrorKind, Multipart, memory};
+use serde::de::DeserializeOwned;
+
+/// Nothing in a passing test takes this long.
+const LONG: Duration = Duration::from_secs(20);
+
+fn publisher(context: &zmq::Context, options: PublisherOptions) -> Publisher {
+    Publisher::bind_with(context, "tcp://127.0.0.1:*", "tcp://127.0.0.1:*", options).unwrap()
+}
+
+fn subscriber(context: &zmq::Context, publisher: &Publisher, options: SubscriberOptions) -> Subscriber {
+    Subscriber::connect_with(context, publisher.endpoint(), publisher.recovery_endpoint(), options).unwrap()
+}
+
+/// The next event that is not about the state of the connection.
+fn next<T: DeserializeOwned>(subscriber: &mut Subscriber) -> Event<T> {
+    loop {
+        match subscriber.recv_within(LONG).unwrap() {
+            Event::Stale { .. } | Event::Resumed { .. } => {}
+            event => return event,
+        }
+    }
+}
+
+/// An event in few words: `1=10` is message 1 with value 10.
+fn short(event: Event<u64>) -> String {
+    match event {
+        Event::Joined { from, .. } => format!("joined {from}"),
+        Event::Data { number, value, .. } => format!("{number}={value}"),
+        Event::Undecodable { number, .. } => format!("{number} undecodable"),
+        Event::Gap { from, to, why, .. } => format!("{from}-{to} {why:?}"),
+        Event::Reset { .. } => "reset".to_owned(),
+        Event::Malformed { .. } => "malformed".to_owned(),
+        event => panic!("{event:?}"),
+    }
+}
+
+fn told(subscriber: &mut Subscriber, count: usize) -> Vec<String> {
+    (0..count).map(|_| short(next(subscriber))).collect()
+}
+
+#[test]
+fn who_comes_late_begins_where_it_says() {
+    let context = zmq::Context::new();
+    let publisher = publisher(&context, PublisherOptions::new().cache_messages(4));
+    for value in 1..=10_u64 {
+        assert_eq!(publisher.publish("a", &value).unwrap(), value);
+    }
+    let begin = |start| {
+        let mut subscriber = subscriber(&context, &publisher, SubscriberOptions::new().start(start));
+        subscriber.subscribe("a").unwrap();
+        subscriber
+    };
+    assert_eq!(told(&mut begin(Start::All), 5), ["joined 7", "7=7", "8=8", "9=9", "10=10"]);
+    assert_eq!(told(&mut begin(Start::Last(2)), 3), ["joined 9", "9=9", "10=10"]);
+    assert_eq!(told(&mut begin(Start::Last(100)), 2), ["joined 7", "7=7"]);
+    let mut now = begin(Start::Now);
+    assert_eq!(told(&mut now, 1), ["joined 11"]);
+    publisher.publish("a", &11_u64).unwrap();
+    assert_eq!(told(&mut now, 1), ["11=11"]);
+    let from = |number| Start::From { epoch: publisher.epoch(), number };
+    assert_eq!(told(&mut begin(from(9)), 4), ["joined 9", "9=9", "10=10", "11=11"]);
+    assert_eq!(told(&mut begin(from(3)), 3), ["joined 3", "3-7 Evicted", "8=8"]);
+    assert_eq!(told(&mut begin(Start::From { epoch: 1, number: 3 }), 3), ["reset", "1-7 Evicted", "8=8"]);
+}
+
+#[test]
+fn what_a_slow_subscriber_missed_is_recovered_in_order() {
+    for transport in common::TRANSPORTS {
+        let place = Place::new(transport);
+        let endpoint = |name: &str| match transport {
+            "tcp" => "tcp://127.0.0.1:*".to_owned(),
+            "ipc" => format!("ipc://{}/{name}", place.directory().display()),
+            _ => format!("inproc://{name}"),
+        };
+        let options = PublisherOptions::new().high_water_mark(10).cache_messages(100_000);
+        let publisher =
+            Publisher::bind_with(&place.context, &endpoint("live"), &endpoint("recovery"), options).unwrap();
+        let options = SubscriberOptions::new().high_water_mark(10).pending_messages(100);
+        let mut subscriber = subscriber(&place.context, &publisher, options);
+        subscriber.subscribe("a").unwrap();
+        publisher.announce("a").unwrap();
+        assert_eq!(told(&mut subscriber, 1), ["joined 1"]);
+        // nobody reads meanwhile
+        for value in 1..=20_000_u64 {
+            publisher.publish("a", &value).unwrap();
+        }
+        for number in 1..=20_000 {
+            assert_eq!(short(next(&mut subscriber)), format!("{number}={number}"), "{transport}");
+        }
+        let statistics = subscriber.statistics("a").unwrap();
+        assert!(statistics.recovered > 1000, "hardly anything was missed: {statistics:?}");
+        assert_eq!((statistics.delivered, statistics.lost, statistics.last), (20_000, 0, 20_000));
+    }
+}
+
+#[test]
+fn what_is_beyond_recovery_is_reported() {
+    let context = zmq::Context::new();
+    let publisher = publisher(&context, PublisherOptions::new().high_water_mark(5).cache_messages(100));
+    let mut subscriber = subscriber(&context, &publisher, SubscriberOptions::new().high_water_mark(5));
+    subscriber.subscribe("a").unwrap();
+    publisher.announce("a").unwrap();
+    assert_eq!(told(&mut subscriber, 1), ["joined 1"]);
+    for value in 1..=50_000_u64 {
+        publisher.publish("a", &value).unwrap();
+    }
+    let (mut expected, mut gaps) = (1, 0);
+    while expected <= 50_000 {
+        match next::<u64>(&mut subscriber) {
+            Event::Data { number, value, .. } => {
+                assert_eq!((number, value), (expected, expected));
+                expected += 1;
+            }
+            Event::Gap { from, to, why, .. } => {
+                assert_eq!((from, why), (expected, Lost::Evicted));
+                assert!(to <= 49_900, "{to} is in the cache");
+                expected = to + 1;
+                gaps += 1;
+            }
+            event => panic!("{event:?}"),
+        }
+    }
+    assert!(gaps > 0);
+    assert_eq!(subscriber.statistics("a").unwrap().gaps, gaps);
+}
+
+#[test]
+fn without_a_recovery_endpoint_every_loss_is_a_gap_at_once() {
+    let context = zmq::Context::new();
+    let publisher = publisher(&context, PublisherOptions::new().high_water_mark(5));
+    let live = context.socket(zmq::SUB).unwrap();
+    live.set_rcvhwm(5).unwrap();
+    live.connect(publisher.endpoint()).unwrap();
+    let mut subscriber = Subscriber::over(live, None, SubscriberOptions::new()).unwrap();
+    subscriber.subscribe("a").unwrap();
+    publisher.announce("a").unwrap();
+    assert_eq!(told(&mut subscriber, 1), ["joined 1"]);
+    for value in 1..=50_000_u64 {
+        publisher.publish("a", &value).unwrap();
+    }
+    let (mut expected, mut lost) = (1, 0);
+    while expected <= 50_000 {
+        match next::<u64>(&mut subscriber) {
+            Event::Data { number, .. } => {
+                assert_eq!(number, expected);
+                expected += 1;
+            }
+            Event::Gap { from, to, why: Lost::Unanswered, .. } => {
+                assert_eq!(from, expected);
+                lost += to + 1 - from;
+                expected = to + 1;
+            }
+            event => panic!("{event:?}"),
+        }
+    }
+    assert!(lost > 0 && subscriber.statistics("a").unwrap().lost == lost);
+}
+
+#[test]
+fn a_restart_of_the_publisher_is_told_and_the_new_stream_begins_at_1() {
+    let context = zmq::Context::new();
+    let first = publisher(&context, PublisherOptions::new());
+    let (live, recovery) = (first.endpoint().to_owned(), first.recovery_endpoint().to_owned());
+    let mut subscriber = subscriber(&context, &first, SubscriberOptions::new());
+    subscriber.subscribe("a").unwrap();
+    first.announce("a").unwrap();
+    assert_eq!(told(&mut subscriber, 1), ["joined 1"]);
+    first.publish("a", &1_u64).unwrap();
+    first.publish("a", &2_u64).unwrap();
+    assert_eq!(told(&mut subscriber, 2), ["1=1", "2=2"]);
+    drop(first);
+    let second = loop {
+        // the endpoints are free when the sockets are closed, which libzmq does in its own time
+        match Publisher::bind(&context, &live, &recovery) {
+            Ok(publisher) => break publisher,
+            Err(error) => assert!(error.to_string().contains("in use"), "{error}"),
+        }
+    };
+    for value in 10..=12_u64 {
+        second.publish("a", &value).unwrap();
+    }
+    assert_eq!(told(&mut subscriber, 4), ["reset", "1=10", "2=11", "3=12"]);
+    let point = subscriber.resume_point("a").unwrap();
+    assert_eq!(point, Start::From { epoch: second.epoch(), number: 4 });
+}
+
+#[test]
+fn who_restarts_goes_on_where_it_was() {
+    let context = zmq::Context::new();
+    let publisher = publisher(&context, PublisherOptions::new());
+    for value in 1..=10_u64 {
+        publisher.publish("a", &value).unwrap();
+    }
+    let mut first = subscriber(&context, &publisher, SubscriberOptions::new().start(Start::All));
+    first.subscribe("a").unwrap();
+    assert_eq!(first.resume_point("a"), None);
+    assert_eq!(told(&mut first, 4), ["joined 1", "1=1", "2=2", "3=3"]);
+    let point = first.resume_point("a").unwrap();
+    drop(first);
+    let mut second = subscriber(&context, &publisher, SubscriberOptions::new());
+    second.subscribe_from("a", point).unwrap();
+    assert_eq!(told(&mut second, 3), ["joined 4", "4=4", "5=5"]);
+}
+
+#[test]
+fn the_conflating_mode_delivers_the_newest_and_counts_the_others() {
+    let context = zmq::Context::new();
+    let publisher = publisher(&context, PublisherOptions::new());
+    let mut subscriber = subscriber(&context, &publisher, SubscriberOptions::new().conflate());
+    subscriber.subscribe("a/").unwrap();
+    for stream in ["a/x", "a/y"] {
+        publisher.announce(stream).unwrap();
+    }
+    let joined: Vec<_> = (0..2).map(|_| short(next(&mut subscriber))).collect();
+    assert_eq!(joined, ["joined 1", "joined 1"]);
+    for value in 1..=900_u64 {
+        publisher.publish("a/x", &value).unwrap();
+        publisher.publish("a/y", &value).unwrap();
+    }
+    let (mut delivered, mut at) = (0, [0, 0]);
+    while at != [900, 900] {
+        let Event::Data { stream, number, skipped, value, .. } = next::<u64>(&mut subscriber) else { panic!() };
+        let at = &mut at[usize::from(&*stream == "a/y")];
+        assert_eq!((*at + skipped + 1, value), (number, number), "all numbers are accounted for");
+        *at = number;
+        delivered += 1;
+    }
+    let statistics = subscriber.statistics("a/x").unwrap();
+    assert_eq!(statistics.delivered + statistics.skipped, 900);
+    assert!(delivered < 1000, "{delivered} of 1800 were delivered");
+}
+
+#[test]
+fn the_conflating_mode_begins_with_the_last_value_where_it_is_asked_to() {
+    let context = zmq::Context::new();
+    let publisher = publisher(&context, PublisherOptions::new());
+    publisher.publish("a", &1_u64).unwrap();
+    publisher.publish("a", &2_u64).unwrap();
+    let options = SubscriberOptions::new().conflate().start(Start::Last(1));
+    let mut subscriber = subscriber(&context, &publisher, options);
+    subscriber.subscribe("a").unwrap();
+    assert_eq!(told(&mut subscriber, 2), ["joined 2", "2=2"]);
+}
+
+#[test]
+fn a_message_that_does_not_decode_has_its_number() {
+    let context = zmq::Context::new();
+    let publisher = publisher(&context, PublisherOptions::new());
+    publisher.publish("a", &1_u64).unwrap();
+    publisher.publish("a", "two").unwrap();
+    publisher.publish("a", &3_u64).unwrap();
+    let mut subscriber = subscriber(&context, &publisher, SubscriberOptions::new().start(Start::All));
+    subscriber.subscribe("a").unwrap();
+    assert_eq!(told(&mut subscriber, 4), ["joined 1", "1=1", "2 undecodable", "3=3"]);
+    publisher.publish("a", "four").unwrap();
+    let Event::Undecodable { number: 4, error, .. } = next::<u64>(&mut subscriber) else { panic!() };
+    assert_eq!(error.kind(), ErrorKind::Peer);
+    publisher.publish("a", &5_u64).unwrap();
+    assert_eq!(told(&mut subscriber, 1), ["5=5"]);
+}
+
+#[test]
+fn garbage_on_a_topic_is_told_and_counted_and_the_stream_goes_on() {
+    let context = zmq::Context::new();
+    let stranger = context.socket(zmq::XPUB).unwrap();
+    stranger.bind("inproc://garbage").unwrap();
+    let live = context.socket(zmq::SUB).unwrap();
+    live.connect("inproc://garbage").unwrap();
+    let mut subscriber = Subscriber::over(live, None, SubscriberOptions::new().max_streams(3)).unwrap();
+    subscriber.subscribe("").unwrap();
+    stranger.recv_bytes(0).unwrap();
+    let header = |kind: u8, number: u64| {
+        let mut header = vec![b'F', 1, kind, 0];
+        for value in [77, number, 0, 1, 1] {
+            header.extend_from_slice(&u64::to_le_bytes(value));
+        }
+        header
+    };
+    let (good, other_version) = (header(1, 1), [&b"F\x02"[..], &header(1, 1)[2..]].concat());
+    let send = |frames: &[&[u8]]| stranger.send_multipart(frames, 0).unwrap();
+    let garbage: [&[&[u8]]; 11] = [
+        &[b""],
+        &[b"a\0"],
+        &[b"a", &good, b"\x01"],
+        &[b"\0", &good, b"\x01"],
+        &[b"a\0b\0", &good, b"\x01"],
+        &[b"\xff\0", &good, b"\x01"],
+        &[b"a\0", b"", b"\x01"],
+        &[b"a\0", &good[..20], b"\x01"],
+        &[b"a\0", &other_version, b"\x01"],
+        &[b"a\0", &header(1, 0), b"\x01"],
+        &[b"a\0", &header(9, 1), b"\x01"],
+    ];
+    for frames in garbage {
+        send(frames);
+        let Event::Malformed { error } = next::<u64>(&mut subscriber) else { panic!("{frames:?}") };
+        assert_eq!(error.kind(), ErrorKind::Peer, "{error}");
+    }
+    assert_eq!(subscriber.malformed(), 11);
+    send(&[b"a\0", &good, b"\x07"]);
+    assert_eq!(told(&mut subscriber, 2), ["joined 1", "1=7"]);
+    send(&[b"a\0", &header(1, 2)]);
+    assert_eq!(told(&mut subscriber, 1), ["2 undecodable"], "a message without metadata");
+    send(&[b"a\0", &header(1, 3), b"\x08", b"extra"]);
+    assert_eq!(told(&mut subscriber, 1), ["3 undecodable"]);
+    for name in [&b"b\0"[..], b"c\0"] {
+        send(&[name, &good, b"\x07"]);
+        assert_eq!(told(&mut subscriber, 2), ["joined 1", "1=7"]);
+    }
+    send(&[b"d\0", &good, b"\x07"]);
+    let Event::Malformed { error } = next::<u64>(&mut subscriber) else { panic!() };
+    assert_eq!(error.kind(), ErrorKind::Limits, "{error}");
+    send(&[b"a\0", &header(1, 4), b"\x09"]);
+    assert_eq!(told(&mut subscriber, 1), ["4=9"]);
+}
+
+#[test]
+fn garbage_at_the_recovery_endpoint_is_counted_and_others_are_answered() {
+    let context = zmq::Context::new();
+    let publisher = publisher(&context, PublisherOptions::new());
+    publisher.publish("a", &1_u64).unwrap();
+    let stranger = context.socket(zmq::DEALER).unwrap();
+    stranger.set_linger(0).unwrap();
+    stranger.connect(publisher.recovery_endpoint()).unwrap();
+    let header = [&b"F\x01\x05\0"[..], &[0; 32]].concat();
+    let garbage: [&[&[u8]]; 6] = [
+        &[b""],
+        &[b"a", b"b", b"c"],
+        &[&header, b"a", b""],
+        &[&header, b"a", &[0; 16]],
+        &[&header, b"\xff", &[1; 16]],
+        &[&header, b"a", &[255; 16 * 65]],
+    ];
+    for frames in garbage {
+        stranger.send_multipart(frames, 0).unwrap();
+    }
+    let mut subscriber = subscriber(&context, &publisher, SubscriberOptions::new().start(Start::All));
+    subscriber.subscribe("a").unwrap();
+    assert_eq!(told(&mut subscriber, 2), ["joined 1", "1=1"]);
+    let mut refused = 0;
+    while refused < garbage.len() as u64 {
+        refused = publisher.statistics().refused;
+    }
+    assert_eq!(refused, garbage.len() as u64);
+}
+
+#[test]
+fn a_name_that_ends_in_a_slash_stands_for_all_below_it_and_any_other_for_itself() {
+    let context = zmq::Context::new();
+    let publisher = publisher(&context, PublisherOptions::new());
+    for stream in ["sensors/oslo", "sensors/oslo/roof", "sensorsx", "other"] {
+        publisher.publish(stream, &1_u64).unwrap();
+    }
+    let streams = |names: &[&str]| {
+        let mut subscriber = subscriber(&context, &publisher, SubscriberOptions::new().start(Start::All));
+        names.iter().for_each(|name| subscriber.subscribe(name).unwrap());
+        let mut heard = Vec::new();
+        while let Ok(event) = subscriber.recv_within::<u64>(Duration::from_secs(2)) {
+            if let Event::Data { stream, number: 1, .. } = event {
+                heard.push(stream.to_string());
+            }
+        }
+        heard.sort();
+        heard
+    };
+    assert_eq!(streams(&["sensors/oslo"]), ["sensors/oslo"]);
+    assert_eq!(streams(&["sensors/"]), ["sensors/oslo", "sensors/oslo/roof"]);
+    assert_eq!(streams(&["sensors/", "sensors/oslo", "other"]), ["other", "sensors/oslo", "sensors/oslo/roof"]);
+    assert_eq!(streams(&[""]).len(), 4);
+    for name in ["", "a/", "a\0b"] {
+        assert_eq!(publisher.publish(name, &1).unwrap_err().kind(), ErrorKind::Caller);
+    }
+    assert!(publisher.publish_message("a/", Multipart::new("x", vec![])).unwrap_err().into_message().is_some());
+}
+
+#[test]
+fn what_is_no_longer_subscribed_to_is_forgotten() {
+    let context = zmq::Context::new();
+    let publisher = publisher(&context, PublisherOptions::new());
+    let mut subscriber = subscriber(&context, &publisher, SubscriberOptions::new().start(Start::All));
+    publisher.publish("x/1", &1_u64).unwrap();
+    publisher.publish("y", &1_u64).unwrap();
+    subscriber.subscribe("x/").unwrap();
+    subscriber.subscribe("y").unwrap();
+    told(&mut subscriber, 4);
+    subscriber.unsubscribe("x/").unwrap();
+    subscriber.unsubscribe("never").unwrap();
+    assert_eq!(subscriber.streams().map(|name| name.to_string()).collect::<Vec<_>>(), ["y"]);
+    assert!(subscriber.statistics("x/1").is_none());
+    publisher.publish("x/1", &2_u64).unwrap();
+    publisher.publish("y", &2_u64).unwrap();
+    let Event::Data { stream, number: 2, .. } = next::<u64>(&mut subscriber) else { panic!() };
+    assert_eq!(&*stream, "y");
+}
+
+#[test]
+fn silence_is_told_once_and_its_end_as_well() {
+    let context = zmq::Context::new();
+    let first = publisher(&context, PublisherOptions::new().heartbeat(Duration::from_millis(20)));
+    let (live, recovery) = (first.endpoint().to_owned(), first.recovery_endpoint().to_owned());
+    let options = SubscriberOptions::new().stale_after(Duration::from_millis(300));
+    let mut subscriber = subscriber(&context, &first, options);
+    subscriber.subscribe("a").unwrap();
+    subscriber.subscribe("nobody").unwrap();
+    first.announce("a").unwrap();
+    let mut heard = Vec::new();
+    let mut hear = |subscriber: &mut Subscriber| {
+        let event = subscriber.recv_within::<u64>(LONG).unwrap();
+        heard.push(match &event {
+            Event::Joined { stream, .. } => format!("joined {stream}"),
+            Event::Stale { stream, silent } => {
+                assert!(*silent >= Duration::from_millis(300));
+                format!("stale {stream}")
+            }
+            Event::Resumed { stream } => format!("resumed {stream}"),
+            Event::Reset { stream, .. } => format!("reset {stream}"),
+            event => panic!("{event:?}"),
+        });
+    };
+    hear(&mut subscriber);
+    hear(&mut subscriber);
+    drop(first);
+    hear(&mut subscriber);
+    let second = loop {
+        if let Ok(publisher) = Publisher::bind(&context, &live, &recovery) {
+            break publisher;
+        }
+    };
+    second.announce("a").unwrap();
+    hear(&mut subscriber);
+    hear(&mut subscriber);
+    assert_eq!(heard, ["joined a", "stale nobody", "stale a", "resumed a", "reset a"]);
+}
+
+#[test]
+fn a_plain_sub_socket_reads_a_feed() {
+    let context = zmq::Context::new();
+    let publisher = publisher(&context, PublisherOptions::new());
+    let plain = context.socket(zmq::SUB).unwrap();
+    plain.set_rcvtimeo(20_000).unwrap();
+    plain.set_subscribe(b"sensors/").unwrap();
+    plain.connect(publisher.endpoint()).unwrap();
+    publisher.announce("sensors/oslo").unwrap();
+    let heartbeat = plain.recv_multipart(0).unwrap();
+    assert_eq!(
+        (heartbeat.len(), &heartbeat[0][..], &heartbeat[1][..4]),
+        (2, &b"sensors/oslo\0"[..], &b"F\x01\x02\0"[..])
+    );
+    publisher.publish("other", &1).unwrap();
+    publisher.publish("sensors/oslo", &("pixels", Buffer::from_vec(vec![7_u8; 10_000]))).unwrap();
+    let mut data = plain.recv_multipart(0).unwrap();
+    while data.len() == 2 {
+        data = plain.recv_multipart(0).unwrap();
+    }
+    assert_eq!((data.len(), &data[0][..], data[1].len()), (4, &b"sensors/oslo\0"[..], 28));
+    let message = Multipart::new(data[2].clone(), vec![Buffer::from(data[3].clone())]);
+    let (name, pixels): (String, Buffer) = outband::from_multipart(message).unwrap();
+    assert_eq!((name.as_str(), pixels.len()), ("pixels", 10_000));
+}
+
+#[test]
+fn nothing_is_copied_on_the_way_live_or_through_the_cache() {
+    let context = zmq::Context::new();
+    let (live, recovery) = ("inproc://live", "inproc://recovery");
+    let publisher = Publisher::bind(&context, live, recovery).unwrap();
+    let mut subscriber = Subscriber::connect(&context, live, recovery).unwrap();
+    subscriber.subscribe_from("a", Start::All).unwrap();
+    let pixels = Buffer::from_vec(vec![7_u8; 1 << 20]);
+    let copied = memory::copied_bytes();
+    publisher.publish("a", &pixels).unwrap();
+    let mut origins = Vec::new();
+    while origins.len() < 2 {
+        match next::<Buffer>(&mut subscriber) {
+            Event::Joined { .. } => {}
+            Event::Data { value, origin, .. } => {
+                assert_eq!(value.as_ptr(), pixels.as_ptr(), "{origin:?}");
+                if origins.is_empty() {
+                    publisher.publish("a", &pixels).unwrap();
+                }
+                origins.push(origin);
+            }
+            event => panic!("{event:?}"),
+        }
+    }
+    assert_eq!(memory::copied_bytes(), copied);
+    assert_eq!(origins[1], Origin::Live);
+}
+
+#[test]
+fn the_publishers_cache_is_bounded_and_lets_go_of_buffers() {
+    let context = zmq::Context::new();
+    let options = PublisherOptions::new().cache_bytes(10 << 20).cache_messages(1000);
+    let publisher = publisher(&context, options);
+    let pixels = std::sync::Arc::new(vec![0_u8; 1 << 20]);
+    struct Shared(std::sync::Arc<Vec<u8>>);
+    impl AsRef<[u8]> for Shared {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    for _ in 0..100 {
+        publisher.publish("a", &Buffer::from_owner(Shared(pixels.clone()))).unwrap();
+    }
+    let statistics = publisher.statistics();
+    assert_eq!((statistics.published, statistics.cached_messages), (100, 9));
+    assert!(statistics.cached_bytes <= 10 << 20);
+    assert_eq!(std::sync::Arc::strong_count(&pixels), 10);
+}
+
+#[test]
+fn many_threads_publish_and_every_stream_stays_in_order() {
+    let context = zmq::Context::new();
+    let publisher = publisher(&context, PublisherOptions::new());
+    let mut subscriber = subscriber(&context, &publisher, SubscriberOptions::new().start(Start::All));
+    subscriber.subscribe("t/").unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..4_u64 {
+            let publisher = &publisher;
+            scope.spawn(move || {
+                for value in 1..=2000_u64 {
+                    publisher.publish(&format!("t/{}", thread % 2), &(thread, value)).unwrap();
+                }
+            });
+        }
+    });
+    let (mut at, mut last) = ([0, 0], [0; 4]);
+    while at != [4000, 4000] {
+        match next::<(u64, u64)>(&mut subscriber) {
+            Event::Data { stream, number, value: (thread, value), .. } => {
+                let at = &mut at[usize::from(&*stream == "t/1")];
+                assert_eq!(number, *at + 1);
+                *at = number;
+                assert_eq!(value, last[thread as usize] + 1, "each thread's messages are in its order");
+                last[thread as usize] = value;
+            }
+            Event::Joined { from: 1, .. } => {}
+            event => panic!("{event:?}"),
+        }
+    }
+}
+
+#[test]
+fn sockets_that_cannot_carry_a_feed_are_refused() {
+    let context = zmq::Context::new();
+    let socket = |kind| context.socket(kind).unwrap();
+    let refused = Publisher::over(socket(zmq::PUB), socket(zmq::ROUTER), PublisherOptions::new()).unwrap_err();
+    assert_eq!((refused.kind(), refused.to_string().contains("XPUB")), (ErrorKind::Caller, true));
+    let refused = Subscriber::over(socket(zmq::SUB), Some(socket(zmq::REQ)), SubscriberOptions::new()).unwrap_err();
+    assert_eq!((refused.kind(), refused.to_string().contains("DEALER")), (ErrorKind::Caller, true));
+    let conflating = socket(zmq::SUB);
+    conflating.set_conflate(true).unwrap();
+    let refused = Subscriber::over(conflating, None, SubscriberOptions::new()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Caller);
+    let mut alone = Subscriber::over(socket(zmq::SUB), None, SubscriberOptions::new()).unwrap();
+    assert!(alone.try_recv::<u64>().unwrap_err().is_timeout());
+    assert!(alone.recv_within::<u64>(Duration::from_millis(10)).unwrap_err().is_timeout());
+}
