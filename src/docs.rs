@@ -14,6 +14,10 @@ pub mod delivery {}
 #[doc = include_str!("../docs/design.md")]
 pub mod design {}
 
+#[doc = "[the wire]: wire\n\n"] // the first definition wins over the page's own
+#[doc = include_str!("../docs/feed.md")]
+pub mod feed {}
+
 #[doc = include_str!("../docs/benchmarks.md")]
 pub mod benchmarks {}
 

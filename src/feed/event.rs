@@ -2,9 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::error::Error;
+use super::header::Stamp;
+use super::step::Step;
+use crate::codec::Decode;
+use crate::error::{Error, Result};
+use crate::multipart::Multipart;
 
 /// What happened on a stream.
 ///
@@ -141,4 +145,42 @@ impl<T> Event<T> {
             _ => None,
         }
     }
+}
+
+/// A message that waits for its turn: when it was published, and what arrived.
+pub(super) type Item = (u64, Result<Multipart>);
+
+impl<T> Event<T> {
+    /// What a stream has to tell, with its message decoded.
+    pub(super) fn of<C: Decode<T>>(stream: Arc<str>, step: Step<Item>, codec: &C) -> Self {
+        match step {
+            Step::Joined { epoch, from } => Self::Joined { stream, epoch, from },
+            Step::Gap { epoch, from, to, why } => Self::Gap { stream, epoch, from, to, why },
+            Step::Reset { epoch, previous } => Self::Reset { stream, epoch, previous },
+            Step::Stale { silent } => Self::Stale { stream, silent },
+            Step::Resumed => Self::Resumed { stream },
+            Step::Item { epoch, number, item: (time, message), origin, skipped } => {
+                match message.and_then(|message| codec.decode(message)) {
+                    Ok(value) => Self::Data { stream, epoch, number, sent: moment(time), origin, skipped, value },
+                    Err(error) => Self::Undecodable { stream, epoch, number, error },
+                }
+            }
+        }
+    }
+
+    /// A message that came live, and was the next one.
+    pub(super) fn live(stream: Arc<str>, stamp: Stamp, decoded: Result<T>) -> Self {
+        let Stamp { epoch, number, time } = stamp;
+        match decoded {
+            Ok(value) => {
+                Self::Data { stream, epoch, number, sent: moment(time), origin: Origin::Live, skipped: 0, value }
+            }
+            Err(error) => Self::Undecodable { stream, epoch, number, error },
+        }
+    }
+}
+
+/// A time of day from microseconds since 1970.
+fn moment(time: u64) -> SystemTime {
+    UNIX_EPOCH.checked_add(Duration::from_micros(time)).unwrap_or(UNIX_EPOCH)
 }

@@ -11,13 +11,14 @@
 //! not pending is missing, and asked for. Nothing is believed before the first live frame: only that proves that the
 //! subscription has reached the publisher, so that from there on every message either arrives or is noticed to be missing.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::epochs::{Epochs, Heard};
 use super::event::{Lost, Origin};
 use super::header::{MAX_NUMBER, MAX_RANGES, Request, Stamp};
 use super::inquiry::{Asked, Inquiry, Patience};
+use super::pending::{Held, Pending};
 use super::pulse::Pulse;
 use super::room::{Room, Rules};
 use super::start::Start;
@@ -35,7 +36,7 @@ pub(crate) struct Follow<M> {
     high: u64,
     /// Whether it was said where the stream begins. Until then, what has left the cache is no gap.
     is_open: bool,
-    pending: BTreeMap<u64, Held<M>>,
+    pending: Pending<M>,
     steps: VecDeque<Step<M>>,
     /// In the conflating mode, the newest message; `handed` is the number of the one before.
     newest: Option<(u64, Held<M>)>,
@@ -45,13 +46,6 @@ pub(crate) struct Follow<M> {
     born: u64,
     pulse: Pulse,
     statistics: StreamStatistics,
-}
-
-#[derive(Debug)]
-struct Held<M> {
-    item: M,
-    len: usize,
-    origin: Origin,
 }
 
 impl<M> Follow<M> {
@@ -68,7 +62,7 @@ impl<M> Follow<M> {
             next,
             high: next - 1,
             is_open: false,
-            pending: BTreeMap::new(),
+            pending: Pending::new(),
             steps: VecDeque::new(),
             newest: None,
             handed: next - 1,
@@ -166,18 +160,9 @@ impl<M> Follow<M> {
 
     /// Asks for what is missing, where it may by now.
     pub(crate) fn ask(&mut self, now: Duration, id: u64, rules: &Rules) -> Option<Request> {
-        let mut from = self.missing().filter(|_| self.inquiry.may_ask(now))?;
-        let mut ranges = Vec::new();
+        let from = self.missing().filter(|_| self.inquiry.may_ask(now))?;
+        let ranges = self.pending.holes(from, self.high, MAX_RANGES);
         self.inquiry.ask(now, id, from, rules);
-        for &number in self.pending.keys().chain([&(self.high + 1)]) {
-            if number > from {
-                ranges.push((from, number - 1));
-            }
-            from = number + 1;
-            if ranges.len() == MAX_RANGES {
-                break;
-            }
-        }
         self.statistics.requests += 1;
         Some(Request { epoch: self.epoch, id, messages: rules.credit_messages, bytes: rules.credit_bytes, ranges })
     }
@@ -220,9 +205,7 @@ impl<M> Follow<M> {
 
     /// Gives back what it holds, before it is dropped.
     pub(crate) fn release(&mut self, room: &mut Room) {
-        while let Some((_, held)) = self.pending.pop_first() {
-            room.give_back(held.len);
-        }
+        self.pending.release(room);
     }
 
     /// The epoch and number that come next for who has taken all steps so far.
@@ -307,7 +290,7 @@ impl<M> Follow<M> {
 
     /// Takes a message of the current epoch in; `false` where it was here before or there is no room.
     fn take(&mut self, number: u64, held: Held<M>, rules: &Rules, room: &mut Room) -> bool {
-        if number < self.next || self.pending.contains_key(&number) {
+        if number < self.next || self.pending.contains(number) {
             self.statistics.duplicates += 1;
             return false;
         }
@@ -334,23 +317,14 @@ impl<M> Follow<M> {
             self.advance(room);
             return true;
         }
-        while !room.take(held.len) {
-            // the highest number makes room: it can be asked for when its turn comes
-            self.statistics.overflowed += 1;
-            match self.pending.last_entry().filter(|entry| *entry.key() > number) {
-                Some(entry) => room.give_back(entry.remove().len),
-                None => return false,
-            }
-        }
-        self.pending.insert(number, held);
-        true
+        let (is_here, overflowed) = self.pending.insert(number, held, room);
+        self.statistics.overflowed += overflowed;
+        is_here
     }
 
     /// Hands over what follows without a hole.
     fn advance(&mut self, room: &mut Room) {
-        while let Some(entry) = self.pending.first_entry().filter(|entry| *entry.key() == self.next) {
-            let held = entry.remove();
-            room.give_back(held.len);
+        while let Some(held) = self.pending.take(self.next, room) {
             self.deliver(self.next, held, 0);
             self.next += 1;
         }
@@ -368,11 +342,11 @@ impl<M> Follow<M> {
         }
         if !self.is_open && why == Lost::Evicted {
             // history begins where the cache begins
-            self.next = self.pending.keys().next().map_or(below, |&pending| pending.min(below));
+            self.next = self.pending.first_or(below);
         }
         self.open();
         while self.next < below {
-            let end = self.pending.keys().next().map_or(below, |&pending| pending.min(below));
+            let end = self.pending.first_or(below);
             if end > self.next {
                 self.report(end - 1, why);
             }

@@ -1,4 +1,12 @@
 //! Feeds: PUB/SUB in which every message is delivered in order or reported as missing.
+//!
+//! A [`Publisher`] numbers the messages of named streams and keeps the newest ones; a [`Subscriber`] joins late with what the
+//! cache has, notices every loss, recovers it, and reports what is beyond recovery: all of it as [`Event`]s. What is
+//! promised and how it is done is written down in [`docs::feed`](crate::docs::feed).
+//!
+//! For who looks inside: the state of both sides (`source` and `desk`, `streams` and `follow`) knows no socket and no
+//! clock; `publisher`, `server` and `subscriber` are the shells around it.
+
 mod cache;
 mod clock;
 mod desk;
@@ -9,6 +17,7 @@ mod header;
 mod inquiry;
 mod name;
 mod options;
+mod pending;
 mod publisher;
 mod pulse;
 mod room;

@@ -239,7 +239,7 @@ impl<M> Streams<M> {
         None
     }
 
-    /// Whether [`poll`](Self::poll) has something.
+    /// Whether [`poll`](Self::poll) may have something.
     pub(crate) fn is_ready(&self) -> bool {
         !self.ready.is_empty()
     }

@@ -2,20 +2,20 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 
-use super::event::{Event, Origin};
+use super::event::{Event, Item};
 use super::header::{Header, Stamp};
 use super::options::SubscriberOptions;
 use super::sockets;
 use super::start::Start;
 use super::statistics::StreamStatistics;
-use super::step::Step;
 use super::streams::Streams;
 use crate::codec::{Decode, MsgPack};
 use crate::error::{Detail, Error, Result};
+use crate::limits::Limits;
 use crate::multipart::Multipart;
 use crate::socket::{Arrival, send_front};
 
@@ -67,9 +67,6 @@ pub struct Subscriber {
     unclocked: u32,
     malformed: u64,
 }
-
-/// A message that waits for its turn.
-type Item = (u64, Result<Multipart>);
 
 /// What came of a look at a socket.
 enum Looked<T> {
@@ -156,8 +153,7 @@ impl Subscriber {
         self.subscribe_from(name, self.start)
     }
 
-    /// As [`subscribe`](Self::subscribe), and says where to begin. Of several subscriptions that match a stream the longest
-    /// counts, and a stream that is followed already goes on.
+    /// As [`subscribe`](Self::subscribe), and says where to begin. Of several that match a stream the longest counts.
     ///
     /// # Errors
     ///
@@ -216,7 +212,6 @@ impl Subscriber {
             if let Some(event) = self.look(codec)? {
                 return Ok(event);
             }
-            // nothing was there: time to look at the clock
             self.read_clock();
             if self.streams.is_ready() {
                 continue;
@@ -262,10 +257,9 @@ impl Subscriber {
     fn look<T, C: Decode<T>>(&mut self, codec: &C) -> Result<Option<Event<T>>> {
         let mut replaced = 0;
         loop {
-            if (!self.conflate || replaced == CONFLATED)
-                && let Some((stream, step)) = self.streams.poll()
-            {
-                return Ok(Some(event(stream, step, codec)));
+            let may_tell = !self.conflate || replaced == CONFLATED;
+            if let Some((stream, step)) = may_tell.then(|| self.streams.poll()).flatten() {
+                return Ok(Some(Event::of(stream, step, codec)));
             }
             self.unclocked += 1;
             if self.unclocked >= CLOCK_AFTER {
@@ -278,20 +272,17 @@ impl Subscriber {
             }
             match self.look_at_live(codec)? {
                 Looked::Told(event) => return Ok(Some(event)),
-                Looked::Nothing if !recovered => {
-                    let next = self.streams.poll();
-                    return Ok(next.map(|(stream, step)| event(stream, step, codec)));
-                }
+                Looked::Nothing if !recovered => break,
                 _ => replaced += 1,
             }
         }
+        Ok(self.streams.poll().map(|(stream, step)| Event::of(stream, step, codec)))
     }
 
     /// Takes one message off the live socket.
     fn look_at_live<T, C: Decode<T>>(&mut self, codec: &C) -> Result<Looked<T>> {
         let Some(mut arrival) = Arrival::on(&self.live)? else { return Ok(Looked::Nothing) };
-        let opened = open(&mut arrival, &mut self.streams, self.now);
-        let (index, header) = match opened {
+        let (index, stamp, heartbeat) = match open(&mut arrival, &mut self.streams, self.now) {
             Ok(opened) => opened,
             Err(error) if error.is_peer() || error.is_limit() => {
                 self.malformed += 1;
@@ -299,36 +290,27 @@ impl Subscriber {
             }
             Err(error) => return Err(error),
         };
-        let stamp = match header {
-            Header::Data(stamp) => stamp,
-            Header::Heartbeat { stamp, first } => {
-                self.streams.heartbeat(index, stamp, first);
-                return Ok(Looked::Something);
-            }
-            _ => {
-                self.malformed += 1;
-                let error = Detail::BadFeedHeader { reason: "is of a kind that is not published" }.into();
-                return Ok(Looked::Told(Event::Malformed { error }));
-            }
-        };
+        if let Some(first) = heartbeat {
+            self.streams.heartbeat(index, stamp, first);
+            return Ok(Looked::Something);
+        }
         // what comes next and is short is decoded where it lies
         if let Some(frame) = arrival.lone_frame()?
             && self.streams.pass(index, stamp, frame.len())
             && let Some(stream) = self.streams.name(index)
         {
-            return Ok(Looked::Told(data(stream.clone(), stamp, codec.decode_frame(frame))));
+            return Ok(Looked::Told(Event::live(stream.clone(), stamp, codec.decode_frame(frame))));
         }
-        let message = match arrival.message(&codec.limits()) {
-            Ok(Some(message)) => Ok(message),
-            Ok(None) => Err(Detail::NoMetadata.into()),
-            Err(error) if error.is_limit() => Err(error),
-            Err(error) => return Err(error),
-        };
+        let message = content(&mut arrival, &codec.limits())?;
         let len = message.as_ref().map_or(0, Multipart::total_len);
         if self.streams.pass(index, stamp, len)
             && let Some(stream) = self.streams.name(index)
         {
-            return Ok(Looked::Told(data(stream.clone(), stamp, message.and_then(|message| codec.decode(message)))));
+            return Ok(Looked::Told(Event::live(
+                stream.clone(),
+                stamp,
+                message.and_then(|message| codec.decode(message)),
+            )));
         }
         self.streams.data(index, stamp, (stamp.time, message), len);
         Ok(Looked::Something)
@@ -342,12 +324,7 @@ impl Subscriber {
         match Header::read(frame.as_deref().unwrap_or_default()) {
             Ok(Header::End { stamp, first, request }) => self.streams.end(self.now, stamp, first, request),
             Ok(Header::Recovered { stamp, request }) => {
-                let message = match arrival.message(&codec.limits()) {
-                    Ok(Some(message)) => Ok(message),
-                    Ok(None) => Err(Detail::NoMetadata.into()),
-                    Err(error) if error.is_limit() => Err(error),
-                    Err(error) => return Err(error),
-                };
+                let message = content(&mut arrival, &codec.limits())?;
                 let len = message.as_ref().map_or(0, Multipart::total_len);
                 self.streams.recovered(self.now, stamp, request, (stamp.time, message), len);
             }
@@ -362,9 +339,10 @@ impl Subscriber {
         let Some(recovery) = &self.recovery else { return Ok(()) };
         while let Some((stream, request)) = self.streams.request(self.now) {
             let (header, ranges) = request.write();
-            match send_front(recovery, zmq::DEALER, &[&header, stream.as_bytes(), &ranges]) {
-                Err(error) if !error.is_timeout() => return Err(error),
-                _ => {}
+            if let Err(error) = send_front(recovery, zmq::DEALER, &[&header, stream.as_bytes(), &ranges])
+                && !error.is_timeout()
+            {
+                return Err(error);
             }
         }
         Ok(())
@@ -393,42 +371,26 @@ impl Subscriber {
     }
 }
 
-/// Takes topic and header off a message.
-fn open(arrival: &mut Arrival<'_>, streams: &mut Streams<Item>, now: Duration) -> Result<(usize, Header)> {
+/// Takes the rest of a message; what is wrong with it is told when its turn comes.
+fn content(arrival: &mut Arrival<'_>, limits: &Limits) -> Result<Result<Multipart>> {
+    match arrival.message(limits) {
+        Ok(Some(message)) => Ok(Ok(message)),
+        Ok(None) => Ok(Err(Detail::NoMetadata.into())),
+        Err(error) if error.is_limit() => Ok(Err(error)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes topic and header off a live message: which stream, which message, and of a heartbeat what the cache begins with.
+fn open(arrival: &mut Arrival<'_>, streams: &mut Streams<Item>, now: Duration) -> Result<(usize, Stamp, Option<u64>)> {
     let short = || Error::from(Detail::BadFeedHeader { reason: "is missing" });
     let topic = arrival.frame()?.ok_or_else(short)?;
-    let header = Header::read(&arrival.frame()?.ok_or_else(short)?)?;
-    Ok((streams.locate(now, &topic)?, header))
-}
-
-/// The event of a message that came live, and was the next one.
-fn data<T>(stream: Arc<str>, stamp: Stamp, decoded: Result<T>) -> Event<T> {
-    let Stamp { epoch, number, time } = stamp;
-    match decoded {
-        Ok(value) => Event::Data { stream, epoch, number, sent: moment(time), origin: Origin::Live, skipped: 0, value },
-        Err(error) => Event::Undecodable { stream, epoch, number, error },
-    }
-}
-
-fn event<T, C: Decode<T>>(stream: Arc<str>, step: Step<Item>, codec: &C) -> Event<T> {
-    match step {
-        Step::Joined { epoch, from } => Event::Joined { stream, epoch, from },
-        Step::Gap { epoch, from, to, why } => Event::Gap { stream, epoch, from, to, why },
-        Step::Reset { epoch, previous } => Event::Reset { stream, epoch, previous },
-        Step::Stale { silent } => Event::Stale { stream, silent },
-        Step::Resumed => Event::Resumed { stream },
-        Step::Item { epoch, number, item: (time, message), origin, skipped } => {
-            match message.and_then(|message| codec.decode(message)) {
-                Ok(value) => Event::Data { stream, epoch, number, sent: moment(time), origin, skipped, value },
-                Err(error) => Event::Undecodable { stream, epoch, number, error },
-            }
-        }
-    }
-}
-
-/// A time of day from microseconds since 1970.
-fn moment(time: u64) -> SystemTime {
-    UNIX_EPOCH.checked_add(Duration::from_micros(time)).unwrap_or(UNIX_EPOCH)
+    let (stamp, first) = match Header::read(&arrival.frame()?.ok_or_else(short)?)? {
+        Header::Data(stamp) => (stamp, None),
+        Header::Heartbeat { stamp, first } => (stamp, Some(first)),
+        _ => return Err(Detail::BadFeedHeader { reason: "is of a kind that is not published" }.into()),
+    };
+    Ok((streams.locate(now, &topic)?, stamp, first))
 }
 
 impl fmt::Debug for Subscriber {

@@ -1,5 +1,7 @@
 //! A follower, and the ledger that checks what it is told.
 
+#![cfg(test)]
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Random numbers from a seed: SplitMix64 (<https://prng.di.unimi.it/splitmix64.c>).
 
+#![cfg(test)]
+
 pub(super) struct Random(u64);
 
 impl Random {

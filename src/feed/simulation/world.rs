@@ -1,5 +1,7 @@
 //! A publisher, followers, the network between them, and the clock.
 
+#![cfg(test)]
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
