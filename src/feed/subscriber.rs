@@ -75,7 +75,7 @@ enum Looked<T> {
     Told(Event<T>),
 }
 
-/// A clock is read after so many frames, and whenever there is none.
+/// The clock is read after so many frames, and whenever there is none.
 const CLOCK_AFTER: u32 = 64;
 
 /// In the conflating mode, how many frames may replace each other before one is handed over.
@@ -126,9 +126,7 @@ impl Subscriber {
             return Err(Detail::Conflated.into());
         }
         let (mut rules, room) = (options.rules, options.room());
-        if recovery.is_none() {
-            rules.attempts = 0;
-        }
+        rules.attempts = if recovery.is_some() { rules.attempts } else { 0 };
         Ok(Self {
             live,
             recovery,
@@ -183,11 +181,11 @@ impl Subscriber {
         self.recv_with(&MsgPack::new(), None)
     }
 
-    /// The next event, or an error of kind `Timeout` at once.
+    /// The next event, or at once an error of kind `Timeout`.
     ///
     /// # Errors
     ///
-    /// Kind `Timeout`; kind `Transport`.
+    /// As [`recv_within`](Self::recv_within).
     pub fn try_recv<T: DeserializeOwned>(&mut self) -> Result<Event<T>> {
         self.recv_with(&MsgPack::new(), Some(Duration::ZERO))
     }
