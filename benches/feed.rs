@@ -1,0 +1,243 @@
+//! What a feed costs beside plain PUB/SUB, and what it delivers while its processes are stopped and killed.
+//!
+//! `cargo bench --bench feed`; with `-- speed` or `-- faults` one of the two, with `-- quick` less of it. The simulation is
+//! a test: see `src/feed/simulation`.
+
+#![allow(clippy::unwrap_used, reason = "a bench that fails stops")]
+
+#[path = "../tests/support/feed.rs"]
+mod feed;
+#[path = "../tests/support/random.rs"]
+mod random;
+
+use std::env;
+use std::process::{Child, Command};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use feed::{Sink, Source};
+use outband::feed::{Event, Publisher, PublisherOptions, Subscriber, SubscriberOptions};
+use outband::{Buffer, SocketExt};
+use random::Random;
+use serde::{Deserialize, Serialize};
+
+const LOOPBACK: &str = "tcp://127.0.0.1:*";
+
+fn main() {
+    feed::play_a_role();
+    receive_if_child();
+    let words: Vec<String> = env::args().skip(1).collect();
+    let has = |word: &str| words.iter().any(|given| given == word);
+    let quick = has("quick");
+    if !has("faults") {
+        speed(if quick { 5 } else { 21 }, Duration::from_millis(if quick { 100 } else { 300 }));
+    }
+    if !has("speed") {
+        faults(if quick { 2 } else { 10 });
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Object {
+    id: u64,
+    payload: Buffer,
+}
+
+/// The receiver tells of so many messages at a time, and the sender is at most `WINDOW` of these ahead: nothing is dropped.
+const TOLD: u64 = 50;
+const WINDOW: u64 = 16;
+const HIGH_WATER_MARK: i32 = 2000;
+
+enum Sender {
+    Plain(zmq::Socket),
+    Feed(Publisher),
+}
+
+struct Pair {
+    sender: Sender,
+    told: zmq::Socket,
+    object: Object,
+    child: Child,
+}
+
+const CHILD: &str = "OUTBAND_FEED_BENCH";
+
+impl Pair {
+    fn new(is_feed: bool, bytes: usize) -> Self {
+        let context = zmq::Context::new();
+        let told = context.socket(zmq::PULL).unwrap();
+        told.set_rcvtimeo(30_000).unwrap();
+        told.bind(LOOPBACK).unwrap();
+        let back = told.get_last_endpoint().unwrap().unwrap();
+        let (sender, job) = if is_feed {
+            let options = PublisherOptions::new().high_water_mark(HIGH_WATER_MARK);
+            let publisher = Publisher::bind_with(&context, LOOPBACK, LOOPBACK, options).unwrap();
+            let job = format!("{} {back} {}", publisher.endpoint(), publisher.recovery_endpoint());
+            (Sender::Feed(publisher), job)
+        } else {
+            let socket = context.socket(zmq::PUB).unwrap();
+            socket.set_sndhwm(HIGH_WATER_MARK).unwrap();
+            socket.set_linger(0).unwrap();
+            socket.bind(LOOPBACK).unwrap();
+            let job = format!("{} {back}", socket.get_last_endpoint().unwrap().unwrap());
+            (Sender::Plain(socket), job)
+        };
+        let child = Command::new(env::current_exe().unwrap()).env(CHILD, job).spawn().unwrap();
+        let pair = Self { sender, told, object: Object { id: 1, payload: Buffer::from_vec(vec![7_u8; bytes]) }, child };
+        // until the subscription is there
+        while pair.told.poll(zmq::POLLIN, 10).unwrap() == 0 {
+            pair.publish(&Object { id: 0, payload: Buffer::new() });
+        }
+        pair.told.recv_bytes(0).unwrap();
+        pair
+    }
+
+    fn publish(&self, object: &Object) {
+        match &self.sender {
+            Sender::Plain(socket) => socket.publish_obj("bench", object).unwrap(),
+            Sender::Feed(publisher) => drop(publisher.publish("bench", object).unwrap()),
+        }
+    }
+
+    /// Moves `count` times `TOLD` objects.
+    fn run(&self, count: u64) -> Duration {
+        let started = Instant::now();
+        for turn in 0..count {
+            if turn >= WINDOW {
+                self.told.recv_bytes(0).unwrap();
+            }
+            (0..TOLD).for_each(|_| self.publish(&self.object));
+        }
+        (0..count.min(WINDOW)).for_each(|_| drop(self.told.recv_bytes(0).unwrap()));
+        started.elapsed()
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn receive_if_child() {
+    let Ok(job) = env::var(CHILD) else { return };
+    let words: Vec<&str> = job.split(' ').collect();
+    let context = zmq::Context::new();
+    let told = context.socket(zmq::PUSH).unwrap();
+    told.connect(words[1]).unwrap();
+    let mut received = 0_u64;
+    let mut count = |object: Object| {
+        // the first one says that the subscription is there
+        let is_news = if object.id == 0 { received == 0 } else { received.is_multiple_of(TOLD) };
+        received += if object.id == 0 && received > 0 { 0 } else { 1 };
+        if is_news {
+            told.send(&b"!"[..], 0).unwrap();
+        }
+    };
+    if let [live, _, recovery] = words[..] {
+        let options = SubscriberOptions::new().high_water_mark(HIGH_WATER_MARK);
+        let mut subscriber = Subscriber::connect_with(&context, live, recovery, options).unwrap();
+        subscriber.subscribe("bench").unwrap();
+        loop {
+            match subscriber.recv::<Object>().unwrap() {
+                Event::Data { value, .. } => count(value),
+                Event::Joined { .. } | Event::Stale { .. } | Event::Resumed { .. } => {}
+                event => panic!("{:?}", event.stream()),
+            }
+        }
+    }
+    let socket = context.socket(zmq::SUB).unwrap();
+    socket.set_rcvhwm(HIGH_WATER_MARK).unwrap();
+    socket.connect(words[0]).unwrap();
+    socket.set_subscribe(b"bench").unwrap();
+    loop {
+        count(socket.recv_topic_obj::<Object>().unwrap().1);
+    }
+}
+
+/// Objects per second between two processes, plain and as a feed in turn.
+fn speed(rounds: usize, time: Duration) {
+    println!("| processes, tcp | publish_obj | feed | feed ÷ publish_obj |");
+    println!("|---|---:|---:|---:|");
+    for bytes in [64, 1 << 10, 16 << 10, 64 << 10, 1 << 20] {
+        let pairs = [Pair::new(false, bytes), Pair::new(true, bytes)];
+        let counts = pairs.each_ref().map(|pair| {
+            pair.run(WINDOW);
+            let each = pair.run(WINDOW).as_secs_f64() / WINDOW as f64;
+            ((time.as_secs_f64() / each) as u64).max(WINDOW)
+        });
+        let (mut ratios, mut rates) = (Vec::new(), [Vec::new(), Vec::new()]);
+        for _ in 0..rounds {
+            let seconds = [0, 1].map(|index| pairs[index].run(counts[index]).as_secs_f64() / counts[index] as f64);
+            ratios.push(seconds[0] / seconds[1]);
+            (0..2).for_each(|index| rates[index].push(TOLD as f64 / seconds[index]));
+        }
+        let [plain, feed] = rates.map(|mut rates| median(&mut rates));
+        let name = if bytes < 1 << 10 { format!("{bytes} B") } else { format!("{} KiB", bytes >> 10) };
+        println!("| {name} | {plain:.0} /s | {feed:.0} /s | {:.2} |", median(&mut ratios));
+    }
+    println!();
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Runs of more than 100 000 messages in which processes are stopped for seconds, killed, started again and started late.
+fn faults(runs: u64) {
+    println!(
+        "| run | published | kills | stops | late | delivered | recovered | evicted | unanswered | restarted | memory, MiB |"
+    );
+    println!("|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
+    for run in 0..runs {
+        let mut random = Random::seeded(1000 + run);
+        let mut source = Source::start(&[], LOOPBACK, LOOPBACK, 4);
+        let mut sinks: Vec<Sink> = (0..3).map(|_| Sink::start(&[], &source, "now")).collect();
+        sinks.iter_mut().for_each(Sink::joined);
+        let (mut kills, mut stops, mut late) = (0, 0, 0);
+        while source.published < 120_000 {
+            let victim = random.below(sinks.len());
+            match random.below(6) {
+                0 => {
+                    source.begin(30_000);
+                    thread::sleep(Duration::from_millis(random.below(100) as u64));
+                    source.kill_and_restart();
+                    kills += 1;
+                }
+                1 | 2 => {
+                    sinks[victim].peer.signal("STOP");
+                    source.publish(10_000 + random.below(20_000) as u64);
+                    thread::sleep(Duration::from_millis(500 + random.below(3000) as u64));
+                    sinks[victim].peer.signal("CONT");
+                    stops += 1;
+                }
+                3 => {
+                    sinks.push(Sink::start(&[], &source, ["all", "last", "now"][random.below(3)]));
+                    sinks.last_mut().unwrap().joined();
+                    late += 1;
+                }
+                _ => source.publish(10_000),
+            }
+        }
+        source.publish(1000);
+        let (published, mut memory) = (source.published, source.memory);
+        let mut all = feed::Summary::default();
+        for sink in sinks {
+            let told = sink.finish(&source);
+            all.delivered += told.delivered;
+            all.recovered += told.recovered;
+            all.evicted += told.evicted;
+            all.unanswered += told.unanswered;
+            all.restarted += told.restarted;
+            memory = memory.max(told.memory);
+        }
+        let feed::Summary { delivered, recovered, evicted, unanswered, restarted, .. } = all;
+        println!(
+            "| {run} | {published} | {kills} | {stops} | {late} | {delivered} | {recovered} | {evicted} | {unanswered} | \
+             {restarted} | {:.0} |",
+            memory as f64 / 1024.0
+        );
+    }
+}
