@@ -424,7 +424,10 @@ impl World {
             source: self.publisher.as_ref().map(|(source, _)| source),
             published: &self.published,
         };
-        follower.read(frame, &truth, &mut self.seen);
+        follower.unread.push_back(frame);
+        while let Some(frame) = follower.unread.pop_front() {
+            follower.read(frame, &truth, &mut self.seen);
+        }
         self.ask(index);
     }
 
