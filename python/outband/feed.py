@@ -1,0 +1,334 @@
+"""Feeds: PUB/SUB in which every message is delivered in order or reported as missing.
+
+A subscriber for the ``feed::Publisher`` of the Rust crate, whose ``docs/feed.md`` describes the protocol::
+
+    with zmq.Context() as context, feed.Subscriber(context, live, recovery, ["weather/"]) as subscriber:
+        for event in subscriber:
+            if isinstance(event, feed.Data):
+                print(event.stream, event.number, event.value)
+            elif isinstance(event, feed.Gap):
+                print(event.stream, event.first, "to", event.last, "are lost:", event.why)
+
+The numbers of ``Data``, ``Undecodable`` and ``Gap`` events of a stream follow each other without a hole and without a
+repetition, from ``Joined.first`` on, and from 1 after a ``Reset``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+import time
+from collections import deque
+from typing import Any, Callable, Iterator, Optional, Sequence
+
+import zmq
+
+from . import _wire
+from ._errors import Error, LimitError, PeerError
+from ._follow import Follow, Rules, Start
+
+__all__ = [
+    "Data",
+    "Event",
+    "Gap",
+    "Joined",
+    "Malformed",
+    "Reset",
+    "Resumed",
+    "Rules",
+    "Stale",
+    "Start",
+    "Subscriber",
+    "Undecodable",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """What happened on a stream; empty for what belongs to none."""
+
+    stream: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Joined(Event):
+    """The subscription is live, and the stream begins with ``first``."""
+
+    epoch: int
+    first: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Data(Event):
+    """A message. ``sent`` is the publisher's time of day, in seconds."""
+
+    epoch: int
+    number: int
+    sent: float
+    recovered: bool
+    value: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Undecodable(Event):
+    """A message that arrived and does not decode. Its number counts as delivered."""
+
+    epoch: int
+    number: int
+    error: Error
+
+
+@dataclasses.dataclass(frozen=True)
+class Gap(Event):
+    """Messages that will never be delivered: "evicted", "unanswered" or "restarted"."""
+
+    epoch: int
+    first: int
+    last: int
+    why: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Reset(Event):
+    """The publisher has started anew: numbers begin at 1 again."""
+
+    epoch: int
+    previous: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Stale(Event):
+    """Nothing was heard of the stream for so many seconds."""
+
+    silent: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Resumed(Event):
+    """A stream that was stale is heard of again."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Malformed(Event):
+    """Something arrived that is no message of a feed. It was dropped."""
+
+    error: Error
+
+
+_EVENTS: dict[str, Callable[..., Event]] = {
+    "joined": Joined,
+    "gap": Gap,
+    "reset": Reset,
+    "stale": Stale,
+    "resumed": Resumed,
+}
+
+_STAMP = struct.Struct("<cBBxQQQ")
+_REQUEST = struct.Struct("<cBBxQQQQ")
+_DATA, _HEARTBEAT, _RECOVERED, _END, _ASK = 1, 2, 3, 4, 5
+
+#: Requests under way at a time.
+_REQUESTS = 4
+
+#: A time in milliseconds that is short beside all timeouts.
+_TICK = 20
+
+
+class Subscriber:
+    """Follows streams of a publisher. A name that ends in "/" stands for every stream below it, "" for all.
+
+    ``options`` are those of :func:`loads`. Of more than ``max_streams`` streams the further ones are ``Malformed``.
+    """
+
+    def __init__(
+        self,
+        context: zmq.Context[Any],
+        endpoint: str,
+        recovery: str,
+        streams: Sequence[str],
+        *,
+        start: Start = "now",
+        rules: Optional[Rules] = None,
+        max_streams: int = 16_384,
+        **options: Any,
+    ) -> None:
+        self._live, self._recovery = context.socket(zmq.SUB), context.socket(zmq.DEALER)
+        for socket in (self._live, self._recovery):
+            socket.linger = 0
+        self._rules = dataclasses.replace(rules or Rules())
+        self._max_streams, self._options = max_streams, options
+        self._follows: dict[str, Follow] = {}
+        self._starts: dict[str, Start] = {}
+        self._default = start
+        self._asked: dict[int, str] = {}
+        self._requests = 0
+        self._events: deque[Event] = deque()
+        self._ticked = 0.0
+        for name in streams:
+            self.subscribe(name)
+        self._live.connect(endpoint)
+        self._recovery.connect(recovery)
+
+    def subscribe(self, name: str, start: Optional[Start] = None) -> None:
+        """Follows a stream, or all below a name that ends in "/"."""
+        start = self._default if start is None else start
+        if _is_wildcard(name):
+            self._live.subscribe(name.encode())
+        else:
+            self._follows.setdefault(name, Follow(time.monotonic(), start, self._rules))
+            self._live.subscribe(name.encode() + b"\0")
+        self._starts[name] = start
+
+    def position(self, stream: str) -> tuple[int, int]:
+        """A ``start`` with which to go on after a restart, once all events so far are taken."""
+        return self._follows[stream].position
+
+    def __iter__(self) -> Iterator[Event]:
+        while True:
+            event = self.recv()
+            if event is not None:
+                yield event
+
+    def recv(self, timeout: Optional[float] = None) -> Optional[Event]:
+        """The next event; ``None`` when there is none for so many seconds."""
+        until = None if timeout is None else time.monotonic() + timeout
+        while not self._events:
+            now = time.monotonic()
+            if until is not None and now >= until:
+                return None
+            left = _TICK if until is None else min(_TICK, 1 + int((until - now) * 1000))
+            if not self._live.poll(0):
+                zmq.select([self._live, self._recovery], [], [], left / 1000)
+            self._look(time.monotonic())
+        return self._events.popleft()
+
+    def close(self) -> None:
+        """Closes the sockets."""
+        self._live.close()
+        self._recovery.close()
+
+    def __enter__(self) -> Subscriber:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _look(self, now: float) -> None:
+        """Takes what has arrived, one message of each socket, and does what is due."""
+        for socket, take in ((self._live, self._take_live), (self._recovery, self._take_answer)):
+            try:
+                frames = socket.recv_multipart(zmq.DONTWAIT, copy=False)
+            except zmq.Again:
+                continue
+            try:
+                take(now, frames)
+            except Error as error:
+                self._events.append(Malformed("", error))
+        if now - self._ticked >= _TICK / 1000:
+            self._ticked = now
+            for name, follow in list(self._follows.items()):
+                follow.tick(now)
+                self._settle(now, name)
+
+    def _take_live(self, now: float, frames: list[zmq.Frame]) -> None:
+        if len(frames) < 2:
+            raise PeerError("the header of the feed's message is missing")
+        kind, epoch, number, sent, rest = _read_header(frames[1].buffer)
+        name, follow = self._find(now, frames[0].bytes)
+        if kind == _DATA:
+            follow.data(epoch, number, (sent, frames[2:]), _size(frames))
+        elif kind == _HEARTBEAT:
+            follow.heartbeat(epoch, number, *_numbers(rest, 1))
+        else:
+            raise PeerError("the header of the feed's message is of a kind that is not published")
+        self._settle(now, name)
+
+    def _take_answer(self, now: float, frames: list[zmq.Frame]) -> None:
+        kind, epoch, number, sent, rest = _read_header(frames[0].buffer)
+        if kind == _RECOVERED:
+            (request,) = _numbers(rest, 1)
+            name = self._asked.get(request)
+            if name is not None:
+                self._follows[name].recovered(now, epoch, number, request, (sent, frames[1:]), _size(frames))
+                self._settle(now, name)
+        elif kind == _END:
+            first, request = _numbers(rest, 2)
+            name = self._asked.pop(request, None)
+            if name is not None:
+                self._follows[name].end(now, epoch, first, request)
+                self._settle(now, name)
+
+    def _find(self, now: float, topic: bytes) -> tuple[str, Follow]:
+        name, end = topic[:-1].decode(errors="replace"), topic[-1:]
+        if name in self._follows and end == b"\0":
+            return name, self._follows[name]
+        if end != b"\0" or "\0" in name or "\ufffd" in name or _is_wildcard(name) or len(topic) > 1025:
+            raise PeerError("the topic of the feed's message names no stream")
+        if len(self._follows) >= self._max_streams:
+            raise LimitError(f"there are more streams than the limit of {self._max_streams}")
+        matching = [prefix for prefix in self._starts if _is_wildcard(prefix) and name.startswith(prefix)]
+        start = self._starts[max(matching, key=len)] if matching else self._default
+        follow = self._follows[name] = Follow(now, start, self._rules)
+        return name, follow
+
+    def _settle(self, now: float, name: str) -> None:
+        """Passes on what a stream has to tell, and asks for what it misses."""
+        follow = self._follows[name]
+        for step in follow.steps:
+            self._events.append(self._event(name, *step))
+        follow.steps.clear()
+        # a request that was given up makes room for another
+        waiting = {name for name in self._asked.values() if self._follows[name].is_missing_something}
+        if not follow.is_missing_something or len(waiting - {name}) >= _REQUESTS:
+            return
+        self._requests += 1
+        ranges = follow.ask(now, self._requests)
+        if ranges:
+            self._asked = {request: other for request, other in self._asked.items() if other != name}
+            self._asked[self._requests] = name
+            epoch, rules = follow.position[0], self._rules
+            header = _REQUEST.pack(
+                b"F", 1, _ASK, epoch, self._requests, rules.credit_messages, rules.credit_bytes
+            )
+            numbers = [number for pair in ranges for number in pair]
+            try:
+                packed = struct.pack(f"<{len(numbers)}Q", *numbers)
+                self._recovery.send_multipart([header, name.encode(), packed], zmq.DONTWAIT)
+            except zmq.Again:
+                pass  # a request without an answer: it is made again
+
+    def _event(self, name: str, kind: str, *step: Any) -> Event:
+        if kind == "item":
+            epoch, number, (sent, frames), is_recovered = step
+            try:
+                value = _wire.loads(frames, **self._options)
+            except Error as error:
+                return Undecodable(name, epoch, number, error)
+            return Data(name, epoch, number, sent / 1e6, is_recovered, value)
+        return _EVENTS[kind](name, *step)
+
+
+def _is_wildcard(name: str) -> bool:
+    return not name or name.endswith("/")
+
+
+def _read_header(header: memoryview) -> tuple[int, int, int, int, memoryview]:
+    """Kind, epoch, number, time, and what follows."""
+    if len(header) < _STAMP.size or header[0] != ord("F"):
+        raise PeerError("the header of the feed's message is not one of a feed")
+    _magic, version, kind, epoch, number, sent = _STAMP.unpack_from(header)
+    if version != 1:
+        raise PeerError("the header of the feed's message is of another version of the protocol")
+    if not epoch or number > 1 << 62 or (number == 0 and kind in (_DATA, _RECOVERED)):
+        raise PeerError("the header of the feed's message has an epoch or a number that cannot be")
+    return kind, epoch, number, sent, header[_STAMP.size :]
+
+
+def _numbers(rest: memoryview, count: int) -> tuple[int, ...]:
+    if len(rest) < 8 * count:
+        raise PeerError("the header of the feed's message is too short")
+    return struct.unpack_from(f"<{count}Q", rest)
+
+
+def _size(frames: list[zmq.Frame]) -> int:
+    return sum(len(frame) for frame in frames)

@@ -1,0 +1,230 @@
+"""Feeds: the state of a stream, and a subscriber against a publisher that is written out here frame by frame."""
+
+from __future__ import annotations
+
+import random
+import struct
+import time
+from typing import Any, Iterator
+
+import pytest
+import zmq
+
+import outband
+from outband import feed
+from outband._follow import Follow
+
+
+def header(kind: int, *numbers: int) -> bytes:
+    return bytes([0x46, 1, kind, 0]) + struct.pack(f"<{len(numbers)}Q", *numbers)
+
+
+class Publisher:
+    """Numbers, a cache, and answers; tests say what is lost."""
+
+    def __init__(self, context: Any) -> None:
+        self.live, self.router = context.socket(zmq.XPUB), context.socket(zmq.ROUTER)
+        ports = [socket.bind_to_random_port("tcp://127.0.0.1") for socket in (self.live, self.router)]
+        self.endpoints = [f"tcp://127.0.0.1:{port}" for port in ports]
+        self.epoch, self.last, self.first = 100, 0, 1
+        self.cache: dict[int, Any] = {}
+
+    def publish(self, value: Any, lost: bool = False) -> None:
+        self.last += 1
+        self.cache[self.last] = outband.dumps(value)
+        if not lost:
+            self.live.send_multipart([b"a\0", header(1, self.epoch, self.last, 5_000_000), *self.cache[self.last]])
+
+    def heartbeat(self) -> None:
+        self.live.send_multipart([b"a\0", header(2, self.epoch, self.last, 0, self.first)])
+
+    def answer(self) -> None:
+        """Answers one request."""
+        peer, asked, name, ranges = self.router.recv_multipart()
+        assert name == b"a" and asked[:4] == b"F\1\5\0"
+        epoch, request, messages, size = struct.unpack_from("<4Q", asked, 4)
+        assert (epoch, messages, size) == (self.epoch, 512, 4 << 20)
+        numbers = struct.unpack(f"<{len(ranges) // 8}Q", ranges)
+        for first, last in zip(numbers[::2], numbers[1::2]):
+            for number in range(max(first, self.first), min(last, self.last) + 1):
+                stamp = header(3, self.epoch, number, 5_000_000, request)
+                self.router.send_multipart([peer, stamp, *self.cache[number]])
+        self.router.send_multipart([peer, header(4, self.epoch, self.last, 0, self.first, request)])
+
+
+@pytest.fixture
+def context() -> Iterator[Any]:
+    with zmq.Context() as context:
+        context.setsockopt(zmq.RCVTIMEO, 10_000)
+        context.setsockopt(zmq.LINGER, 0)
+        yield context
+        context.destroy(0)
+
+
+def begin(context: Any, publisher: Publisher, **options: Any) -> feed.Subscriber:
+    subscriber = feed.Subscriber(context, *publisher.endpoints, ["a"], **options)
+    assert publisher.live.recv() == b"\1a\0"
+    return subscriber
+
+
+def take(subscriber: feed.Subscriber, count: int) -> list[Any]:
+    """So many events in few words."""
+    words: list[Any] = []
+    while len(words) < count:
+        event = subscriber.recv(10)
+        if isinstance(event, feed.Data):
+            words.append((event.number, event.value))
+        elif isinstance(event, feed.Gap):
+            words.append((event.first, event.last, event.why))
+        elif isinstance(event, feed.Joined):
+            words.append(f"joined {event.first}")
+        else:
+            words.append(type(event).__name__)
+    return words
+
+
+def test_a_loss_is_recovered_in_order(context: Any) -> None:
+    publisher = Publisher(context)
+    with begin(context, publisher) as subscriber:
+        publisher.publish("one")
+        publisher.publish("two", lost=True)
+        publisher.publish("three", lost=True)
+        publisher.publish("four")
+        assert take(subscriber, 2) == ["joined 1", (1, "one")]
+        assert subscriber.recv(0.2) is None
+        publisher.answer()
+        assert take(subscriber, 3) == [(2, "two"), (3, "three"), (4, "four")]
+        publisher.publish("five")
+        event = subscriber.recv(10)
+        assert event == feed.Data("a", 100, 5, 5.0, False, "five")
+        assert subscriber.position("a") == (100, 6)
+
+
+def test_what_is_beyond_recovery_is_a_gap(context: Any) -> None:
+    publisher = Publisher(context)
+    with begin(context, publisher) as subscriber:
+        publisher.publish("one")
+        for value in range(2, 9):
+            publisher.publish(value, lost=True)
+        publisher.heartbeat()
+        assert take(subscriber, 2) == ["joined 1", (1, "one")]
+        subscriber.recv(0.1)
+        publisher.first = 5
+        publisher.answer()
+        assert take(subscriber, 5) == [(2, 4, "evicted"), (5, 5), (6, 6), (7, 7), (8, 8)]
+
+
+def test_nobody_who_answers_is_a_gap_too(context: Any) -> None:
+    publisher = Publisher(context)
+    rules = feed.Rules(timeout=0.05, attempts=2)
+    with begin(context, publisher, rules=rules) as subscriber:
+        publisher.publish("one")
+        publisher.publish("two", lost=True)
+        publisher.publish("three")
+        assert take(subscriber, 4) == ["joined 1", (1, "one"), (2, 2, "unanswered"), (3, "three")]
+
+
+def test_starts(context: Any) -> None:
+    for start, expected in [(2, ["joined 3", (3, 3), (4, 4)]), ("all", ["joined 2", (2, 2), (3, 3)])]:
+        publisher = Publisher(context)
+        for value in range(1, 5):
+            publisher.publish(value)
+        publisher.first = 2
+        with begin(context, publisher, start=start) as subscriber:
+            publisher.heartbeat()
+            subscriber.recv(0.2)
+            publisher.answer()
+            assert take(subscriber, 3) == expected
+
+
+def test_a_restart_is_a_reset_and_silence_is_stale(context: Any) -> None:
+    publisher = Publisher(context)
+    with begin(context, publisher, rules=feed.Rules(stale_after=0.2)) as subscriber:
+        publisher.publish("one")
+        assert take(subscriber, 3) == ["joined 1", (1, "one"), "Stale"]
+        publisher.epoch, publisher.last = 200, 0
+        publisher.publish("anew")
+        assert take(subscriber, 3) == ["Resumed", "Reset", (1, "anew")]
+
+
+def test_garbage_is_told_and_the_stream_goes_on(context: Any) -> None:
+    publisher = Publisher(context)
+    good = header(1, 100, 1, 0)
+    garbage = [[b"a\0"], [b"a\0", b""], [b"a\0", b"F\2" + good[2:], b"\1"], [b"a\0", header(1, 0, 1, 0), b"\1"]]
+    with begin(context, publisher) as subscriber:
+        for frames in garbage:
+            publisher.live.send_multipart(frames)
+        assert take(subscriber, len(garbage)) == ["Malformed"] * len(garbage)
+        publisher.live.send_multipart([b"a\0", good, b"\xc1"])
+        publisher.last = 1
+        publisher.publish("two")
+        assert take(subscriber, 3) == ["joined 1", "Undecodable", (2, "two")]
+
+
+def test_whatever_happens_numbers_follow_each_other() -> None:
+    """Random frames in random order, from several starts of a publisher: the state keeps its promise."""
+    for seed in range(300):
+        chance = random.Random(seed)
+        rules = feed.Rules(room_messages=chance.randint(0, 8), room_bytes=100)
+        room = (rules.room_messages, rules.room_bytes)
+        follow = Follow(0.0, chance.choice(["now", "all", 3]), rules)
+        epoch, last, first, now, request = 10, 0, 1, 0.0, 0
+        at: tuple[int, int] | None = None
+        waiting: list[tuple[int, list[tuple[int, int]]]] = []
+
+        def check() -> None:
+            nonlocal at
+            for kind, *step in follow.steps:
+                if kind == "joined":
+                    assert at is None
+                    at = (step[0], step[1])
+                elif kind == "item":
+                    assert at == (step[0], step[1]) and step[2] == at
+                    at = (at[0], at[1] + 1)
+                elif kind == "gap":
+                    assert at == (step[0], step[1]) and step[2] >= step[1]
+                    at = (at[0], step[2] + 1)
+                elif kind == "reset":
+                    assert at is not None and at[0] == step[1] < step[0]
+                    at = (step[0], 1)
+            follow.steps.clear()
+
+        for _ in range(200):
+            now += chance.random() * 0.2
+            event = chance.randrange(10)
+            if event < 5:
+                last += 1
+                first = max(first, last - 10)
+                if chance.random() < 0.7:
+                    follow.data(epoch, last, (epoch, last), 10)
+            elif event < 7:
+                follow.heartbeat(epoch, last, first)
+            elif event == 7 and chance.random() < 0.1:
+                epoch, last, first = epoch + 1, 0, 1
+            follow.tick(now)
+            check()
+            request += 1
+            ranges = follow.ask(now, request)
+            if ranges:
+                waiting.append((request, ranges))
+            if waiting and chance.random() < 0.7:
+                answered, ranges = waiting.pop(chance.randrange(len(waiting)))
+                for low, high in ranges:
+                    for number in range(max(low, first), min(high, last) + 1):
+                        if chance.random() < 0.8:
+                            follow.recovered(now, epoch, number, answered, (epoch, number), 10)
+                            check()
+                follow.end(now, epoch, first, answered)
+                check()
+        for _ in range(100):
+            now += 1
+            follow.heartbeat(epoch, last, first)
+            request += 1
+            for low, high in follow.ask(now, request):
+                for number in range(max(low, first), min(high, last) + 1):
+                    follow.recovered(now, epoch, number, request, (epoch, number), 10)
+            follow.end(now, epoch, first, request)
+            follow.tick(now)
+            check()
+        assert at == (epoch, last + 1) == follow.position, f"seed {seed}"
+        assert (rules.room_messages, rules.room_bytes) == room
