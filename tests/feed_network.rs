@@ -12,9 +12,11 @@ use std::process::{self, Command, Stdio};
 
 use feed::{Sink, Source};
 
+type Test = fn(&Hosts);
+
 fn main() {
     feed::play_a_role();
-    let tests: [(&str, fn(&Hosts)); 3] = [
+    let tests: [(&str, Test); 3] = [
         ("every_message_comes_through_a_network_that_loses_and_delays", lossy),
         ("what_is_published_while_the_cable_is_out_is_told_when_it_is_in_again", unplugged),
         ("whatever_the_network_does_every_number_is_told_once", anything),

@@ -181,8 +181,11 @@ mod tests {
         Request { epoch: 7, id, messages: 1000, bytes: u64::MAX, ranges: ranges.to_vec() }
     }
 
-    /// All answers: numbers, and `(first, last)` at the end.
-    fn drain(desk: &mut Desk, source: &Source) -> Vec<(Bytes, u64, Option<(u64, u64)>)> {
+    /// To whom, the number, and `(first, last)` at the end.
+    type Told = (Bytes, u64, Option<(u64, u64)>);
+
+    /// All answers.
+    fn drain(desk: &mut Desk, source: &Source) -> Vec<Told> {
         let mut all = Vec::new();
         while !desk.is_idle() {
             all.extend(desk.slice(source, 0));

@@ -135,7 +135,7 @@ impl Request {
         if kind(header)? != REQUEST {
             return Err(refused("is of a kind that a subscriber does not send"));
         }
-        if ranges.is_empty() || ranges.len() % 16 != 0 || ranges.len() > 16 * MAX_RANGES {
+        if ranges.is_empty() || !ranges.len().is_multiple_of(16) || ranges.len() > 16 * MAX_RANGES {
             return Err(refused("asks for no ranges, or for too many"));
         }
         let (pairs, _) = ranges.as_chunks::<16>();

@@ -105,7 +105,9 @@ mod tests {
     #[test]
     fn holes_are_what_is_not_there() {
         let (mut pending, mut room) = (Pending::new(), Room::new(10, 100));
-        [4, 5, 8].map(|number| pending.insert(number, held(1), &mut room));
+        for number in [4, 5, 8] {
+            assert_eq!(pending.insert(number, held(1), &mut room), (true, 0));
+        }
         assert_eq!(pending.holes(2, 9, 10), [(2, 3), (6, 7), (9, 9)]);
         assert_eq!(pending.holes(2, 9, 2), [(2, 3), (6, 7)]);
         assert_eq!(pending.holes(2, 8, 10), [(2, 3), (6, 7)]);
