@@ -1,5 +1,6 @@
 // links between the long texts: these definitions win over the files' own, which serve readers of the repository
 #![doc = "[docs/wire.md]: docs::wire\n[docs/arrays.md]: docs::arrays\n[docs/compression.md]: docs::compression\n[docs/python.md]: docs::python\n[docs/delivery.md]: docs::delivery\n[docs/design.md]: docs::design\n[docs/pipeline.md]: docs::pipeline\n[docs/benchmarks.md]: docs::benchmarks"]
+#![doc = "[docs/wire.md]: docs::wire\n[docs/arrays.md]: docs::arrays\n[docs/compression.md]: docs::compression\n[docs/python.md]: docs::python\n[docs/delivery.md]: docs::delivery\n[docs/design.md]: docs::design\n[docs/feed.md]: docs::feed\n[docs/benchmarks.md]: docs::benchmarks"]
 #![cfg_attr(feature = "arrow", doc = "[docs/tables.md]: docs::tables")]
 #![doc = "\n"]
 #![doc = include_str!("../README.md")]
