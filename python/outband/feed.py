@@ -231,11 +231,12 @@ class Subscriber:
                 self._settle(now, name)
 
     def _take_live(self, now: float, frames: list[zmq.Frame]) -> None:
-        topic, zero, _header = frames[0].bytes.partition(b"\0")
-        kind, epoch, number, sent, rest = _read_header(frames[0].buffer[len(topic) + 1 :])
-        name, follow = self._find(now, topic + zero)
+        if len(frames) < 2:
+            raise PeerError("the header of the feed's message is missing")
+        kind, epoch, number, sent, rest = _read_header(frames[1].buffer)
+        name, follow = self._find(now, frames[0].bytes)
         if kind == _DATA:
-            follow.data(epoch, number, (sent, frames[1:]), _size(frames))
+            follow.data(epoch, number, (sent, frames[2:]), _size(frames))
         elif kind == _HEARTBEAT:
             follow.heartbeat(epoch, number, *_numbers(rest, 1))
         else:

@@ -33,11 +33,10 @@ class Publisher:
         self.last += 1
         self.cache[self.last] = outband.dumps(value)
         if not lost:
-            stamp = header(1, self.epoch, self.last, 5_000_000)
-            self.live.send_multipart([b"a\0" + stamp, *self.cache[self.last]])
+            self.live.send_multipart([b"a\0", header(1, self.epoch, self.last, 5_000_000), *self.cache[self.last]])
 
     def heartbeat(self) -> None:
-        self.live.send_multipart([b"a\0" + header(2, self.epoch, self.last, 0, self.first)])
+        self.live.send_multipart([b"a\0", header(2, self.epoch, self.last, 0, self.first)])
 
     def answer(self) -> None:
         """Answers one request."""
@@ -151,12 +150,12 @@ def test_a_restart_is_a_reset_and_silence_is_stale(context: Any) -> None:
 def test_garbage_is_told_and_the_stream_goes_on(context: Any) -> None:
     publisher = Publisher(context)
     good = header(1, 100, 1, 0)
-    garbage = [[b"a\0"], [b"a\0", b""], [b"a\0F\2" + good[2:], b"\1"], [b"a\0" + header(1, 0, 1, 0), b"\1"]]
+    garbage = [[b"a\0"], [b"a\0", b""], [b"a\0", b"F\2" + good[2:], b"\1"], [b"a\0", header(1, 0, 1, 0), b"\1"]]
     with begin(context, publisher) as subscriber:
         for frames in garbage:
             publisher.live.send_multipart(frames)
         assert take(subscriber, len(garbage)) == ["Malformed"] * len(garbage)
-        publisher.live.send_multipart([b"a\0" + good, b"\xc1"])
+        publisher.live.send_multipart([b"a\0", good, b"\xc1"])
         publisher.last = 1
         publisher.publish("two")
         assert take(subscriber, 3) == ["joined 1", "Undecodable", (2, "two")]

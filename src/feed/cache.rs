@@ -65,7 +65,7 @@ impl Cache {
         kept.entries.get(usize::try_from(number.checked_sub(kept.first)?).ok()?)
     }
 
-    /// Takes the next message of a stream in. What is too old leaves with [`expire`](Self::expire).
+    /// Takes the next message of a stream in.
     pub(crate) fn push(&mut self, now: Duration, stream: usize, time: u64, message: Multipart) {
         let len = message.total_len().saturating_add(OVERHEAD);
         if self.bounds.messages == 0 || len > self.bounds.bytes {
@@ -85,10 +85,7 @@ impl Cache {
         while self.bytes > self.bounds.bytes {
             self.drop_oldest();
         }
-        if self.order.len() > 2 * self.messages + 64 {
-            let streams = &self.streams;
-            self.order.retain(|&(stream, number)| number >= streams[stream].first);
-        }
+        self.expire(now);
     }
 
     /// Drops what is too old.
@@ -98,6 +95,10 @@ impl Cache {
                 Some(entry) if now.saturating_sub(entry.since) < self.bounds.age => break,
                 _ => self.drop_oldest(),
             }
+        }
+        if self.order.len() > 2 * self.messages + 64 {
+            let streams = &self.streams;
+            self.order.retain(|&(stream, number)| number >= streams[stream].first);
         }
     }
 
@@ -121,9 +122,6 @@ impl Cache {
     fn drop_first(&mut self, stream: usize) -> bool {
         let kept = &mut self.streams[stream];
         let Some(entry) = kept.entries.pop_front() else { return false };
-        if self.order.front() == Some(&(stream, kept.first)) {
-            self.order.pop_front();
-        }
         kept.first += 1;
         self.messages -= 1;
         self.bytes -= entry.len;

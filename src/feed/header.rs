@@ -43,19 +43,6 @@ pub(crate) struct Request {
     pub(crate) ranges: Vec<(u64, u64)>,
 }
 
-/// Puts together the first frame of what is published: the topic of a stream, which ends in its only zero byte, and a header.
-pub(crate) fn join(topic: &[u8], header: Header, frame: &mut Vec<u8>) {
-    frame.clear();
-    frame.extend_from_slice(topic);
-    frame.extend_from_slice(header.write(&mut [0; MAX_HEADER]));
-}
-
-/// Takes apart what [`join`] put together.
-pub(crate) fn split(frame: &[u8]) -> (&[u8], &[u8]) {
-    let end = frame.iter().position(|&byte| byte == 0).map_or(frame.len(), |zero| zero + 1);
-    frame.split_at(end)
-}
-
 /// The longest header.
 pub(crate) const MAX_HEADER: usize = 44;
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::clock::Clock;
 use super::desk::Desk;
-use super::header::{self, Header};
+use super::header::{Header, MAX_HEADER};
 use super::options::PublisherOptions;
 use super::server;
 use super::sockets;
@@ -73,8 +73,6 @@ pub(super) struct Live {
     pub(super) socket: zmq::Socket,
     pub(super) source: Source,
     pub(super) clock: Clock,
-    /// Memory for the first frame of one message after the other.
-    pub(super) frame: Vec<u8>,
     pub(super) statistics: PublisherStatistics,
 }
 
@@ -125,7 +123,7 @@ impl Publisher {
         let clock = Clock::start();
         let epoch = options.epoch.unwrap_or_else(|| clock.now().1.max(1));
         let source = Source::new(epoch, options.heartbeat, options.max_streams, options.bounds);
-        let live = Live { socket: live, source, clock, frame: Vec::new(), statistics: PublisherStatistics::default() };
+        let live = Live { socket: live, source, clock, statistics: PublisherStatistics::default() };
         let shared = Arc::new(Shared { live: Mutex::new(live), stop: AtomicBool::new(false) });
         let (serving, desk) = (shared.clone(), Desk::new(options.grants));
         let server = thread::Builder::new()
@@ -167,17 +165,11 @@ impl Publisher {
     ///
     /// As [`publish`](Self::publish).
     pub fn publish_with<T: ?Sized, C: Encode<T>>(&self, codec: &C, stream: &str, value: &T) -> Result<u64> {
-        scratch::with(|metadata| {
+        let message = scratch::with(|metadata| {
             let buffers = codec.encode_into(value, metadata)?;
-            if metadata.is_empty() {
-                return Err(Detail::EmptyMetadata.into());
-            }
-            let mut live = self.live();
-            let index = live.source.stream(stream)?;
-            let metadata =
-                if scratch::is_long(metadata) { scratch::freeze(metadata) } else { live.source.copy(index, metadata) };
-            live.send(index, Multipart::new(metadata, buffers)).map_err(|(error, _)| error)
-        })
+            Ok::<_, Error>(Multipart::new(scratch::freeze(metadata), buffers))
+        })?;
+        self.send(stream, message).map_err(|(error, _)| error)
     }
 
     /// Publishes a message; returns its number. A failed one gives the message back:
@@ -187,16 +179,7 @@ impl Publisher {
     ///
     /// As [`publish`](Self::publish).
     pub fn publish_message(&self, stream: &str, message: Multipart) -> Result<u64> {
-        let mut live = self.live();
-        let index = match live.source.stream(stream) {
-            Ok(_) if message.metadata().is_empty() => Err(Detail::EmptyMetadata.into()),
-            index => index,
-        };
-        let sent = match index {
-            Ok(index) => live.send(index, message),
-            Err(error) => Err((error, message)),
-        };
-        sent.map_err(|(error, message)| error.with_payload(Box::new(message)))
+        self.send(stream, message).map_err(|(error, message)| error.with_payload(Box::new(message)))
     }
 
     /// Begins a stream without a message: subscribers hear of it by its heartbeats.
@@ -220,22 +203,28 @@ impl Publisher {
         }
     }
 
-    fn live(&self) -> MutexGuard<'_, Live> {
-        self.shared.live()
-    }
-}
-
-impl Live {
-    /// Sends the next message of a stream, and keeps it; a failed one comes back.
-    fn send(&mut self, stream: usize, message: Multipart) -> Result<u64, (Error, Multipart)> {
-        let Self { socket, source, clock, frame, statistics } = self;
+    fn send(&self, stream: &str, message: Multipart) -> Result<u64, (Error, Multipart)> {
+        if message.metadata().is_empty() {
+            return Err((Detail::EmptyMetadata.into(), message));
+        }
+        let mut live = self.live();
+        let Live { socket, source, clock, statistics } = &mut *live;
+        let index = match source.stream(stream) {
+            Ok(index) => index,
+            Err(error) => return Err((error, message)),
+        };
         let (now, time) = clock.now();
-        header::join(source.topic(stream), Header::Data(source.next_stamp(stream, time)), frame);
-        if let Err(error) = send_parts(socket, zmq::XPUB, &[frame], &message) {
+        let mut space = [0; MAX_HEADER];
+        let header = Header::Data(source.next_stamp(index, time)).write(&mut space);
+        if let Err(error) = send_parts(socket, zmq::XPUB, &[source.topic(index), header], &message) {
             return Err((error, message));
         }
         statistics.published += 1;
-        Ok(source.commit(now, stream, time, message))
+        Ok(source.commit(now, index, time, message))
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.shared.live()
     }
 }
 

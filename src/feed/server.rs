@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use tracing::warn;
 
 use super::desk::{Answer, Desk};
-use super::header::{self, Header, MAX_HEADER, Request};
+use super::header::{Header, MAX_HEADER, Request};
 use super::publisher::{Live, Shared};
 use crate::error::{Detail, Error, Result};
 use crate::frame;
@@ -96,20 +96,20 @@ fn send(recovery: &zmq::Socket, answer: &Answer) -> Result<()> {
 
 /// Hears who has come, and sends the heartbeats that are due.
 fn speak(live: &mut Live) -> Result<()> {
-    let Live { socket, source, clock, frame, statistics } = live;
+    let Live { socket, source, clock, statistics } = live;
     let (now, time) = clock.now();
     source.expire(now);
     for _ in 0..SUBSCRIPTIONS {
         let Some(mut arrival) = Arrival::on(socket)? else { break };
         // a subscription is a 1 and what topics begin with; everything else is not for us
-        if let Some(subscription) = arrival.frame()?
-            && let [1, prefix @ ..] = &subscription[..]
+        if let Some(frame) = arrival.frame()?
+            && let [1, prefix @ ..] = &frame[..]
         {
             source.call(prefix);
         }
     }
     for (topic, header) in source.heartbeats(now, time, HEARTBEATS) {
-        beat(socket, &topic, header, frame)?;
+        beat(socket, &topic, header)?;
         statistics.heartbeats += 1;
     }
     Ok(())
@@ -117,15 +117,15 @@ fn speak(live: &mut Live) -> Result<()> {
 
 /// The last number of each stream, for who lost what came right before the end.
 fn farewell(live: &mut Live) {
-    let Live { socket, source, clock, frame, .. } = live;
-    for (topic, header) in source.farewell(clock.now().1) {
-        if beat(socket, &topic, header, frame).is_err() {
+    let time = live.clock.now().1;
+    for (topic, header) in live.source.farewell(time) {
+        if beat(&live.socket, &topic, header).is_err() {
             return;
         }
     }
 }
 
-fn beat(socket: &zmq::Socket, topic: &[u8], header: Header, frame: &mut Vec<u8>) -> Result<()> {
-    header::join(topic, header, frame);
-    send_front(socket, zmq::XPUB, &[frame])
+fn beat(socket: &zmq::Socket, topic: &[u8], header: Header) -> Result<()> {
+    let mut space = [0; MAX_HEADER];
+    send_front(socket, zmq::XPUB, &[topic, header.write(&mut space)])
 }

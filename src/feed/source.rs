@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-
 use super::cache::{Bounds, Cache, Entry};
 use super::header::{Header, Stamp};
 use super::name;
@@ -28,19 +26,12 @@ pub(crate) struct Source {
 #[derive(Debug)]
 struct Stream {
     topic: Arc<[u8]>,
-    /// Where the metadata of its next messages goes: one allocation for many short ones.
-    chunk: BytesMut,
-    chunk_size: usize,
     last: u64,
     /// When something was last sent on it.
     spoke: Duration,
     /// A subscriber has come: speak at once.
     called: bool,
 }
-
-/// The size in bytes of a stream's first chunk; it doubles with each one, up to the last.
-const FIRST_CHUNK: usize = 128;
-const LAST_CHUNK: usize = 16 << 10;
 
 impl Source {
     /// A publisher that begins now. No two starts may have the same epoch, and none 0.
@@ -59,14 +50,7 @@ impl Source {
             return Err(Detail::TooManyStreams { limit: self.max_streams }.into());
         }
         let index = self.streams.len();
-        self.streams.push(Stream {
-            topic,
-            chunk: BytesMut::new(),
-            chunk_size: FIRST_CHUNK,
-            last: 0,
-            spoke: Duration::ZERO,
-            called: true,
-        });
+        self.streams.push(Stream { topic, last: 0, spoke: Duration::ZERO, called: true });
         self.cache.add_stream();
         self.names.insert(name.into(), index);
         Ok(index)
@@ -79,20 +63,6 @@ impl Source {
 
     pub(crate) fn topic(&self, stream: usize) -> &Arc<[u8]> {
         &self.streams[stream].topic
-    }
-
-    /// **Copies** metadata, to be kept: short ones of a stream share their memory, which leaves the cache with the last of them.
-    pub(crate) fn copy(&mut self, stream: usize, metadata: &[u8]) -> Bytes {
-        let Stream { chunk, chunk_size, .. } = &mut self.streams[stream];
-        if metadata.len() > LAST_CHUNK / 4 {
-            return Bytes::copy_from_slice(metadata);
-        }
-        if chunk.capacity() < metadata.len() {
-            *chunk = BytesMut::with_capacity(metadata.len().max(*chunk_size));
-            *chunk_size = (2 * *chunk_size).min(LAST_CHUNK);
-        }
-        chunk.extend_from_slice(metadata);
-        chunk.split().freeze()
     }
 
     /// The stamp of the message that [`commit`](Self::commit) comes with next.

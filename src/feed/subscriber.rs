@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 
 use super::event::{Event, Item};
-use super::header::{self, Header, Stamp};
+use super::header::{Header, Stamp};
 use super::options::SubscriberOptions;
 use super::sockets;
 use super::start::Start;
@@ -382,14 +382,13 @@ fn content(arrival: &mut Arrival<'_>, limits: &Limits) -> Result<Result<Multipar
 /// Takes topic and header off a live message: which stream, which message, and of a heartbeat what the cache begins with.
 fn open(arrival: &mut Arrival<'_>, streams: &mut Streams<Item>, now: Duration) -> Result<(usize, Stamp, Option<u64>)> {
     let short = || Error::from(Detail::BadFeedHeader { reason: "is missing" });
-    let frame = arrival.frame()?.ok_or_else(short)?;
-    let (topic, header) = header::split(&frame);
-    let (stamp, first) = match Header::read(header)? {
+    let topic = arrival.frame()?.ok_or_else(short)?;
+    let (stamp, first) = match Header::read(&arrival.frame()?.ok_or_else(short)?)? {
         Header::Data(stamp) => (stamp, None),
         Header::Heartbeat { stamp, first } => (stamp, Some(first)),
         _ => return Err(Detail::BadFeedHeader { reason: "is of a kind that is not published" }.into()),
     };
-    Ok((streams.locate(now, topic)?, stamp, first))
+    Ok((streams.locate(now, &topic)?, stamp, first))
 }
 
 impl fmt::Debug for Subscriber {
