@@ -1,4 +1,4 @@
-//! Feeds over real sockets: what is promised, one test each.
+//! Feeds over real sockets; what is promised of every shell and transport is in `tests/conformance/feed.rs`.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -6,7 +6,6 @@ mod common;
 
 use std::time::Duration;
 
-use common::Place;
 use outband::feed::{Event, Lost, Origin, Publisher, PublisherOptions, Start, Subscriber, SubscriberOptions};
 use outband::{Buffer, ErrorKind, Multipart, memory};
 use serde::de::DeserializeOwned;
@@ -50,92 +49,6 @@ fn told(subscriber: &mut Subscriber, count: usize) -> Vec<String> {
 }
 
 #[test]
-fn who_comes_late_begins_where_it_says() {
-    let context = zmq::Context::new();
-    let publisher = publisher(&context, PublisherOptions::new().cache_messages(4));
-    for value in 1..=10_u64 {
-        assert_eq!(publisher.publish("a", &value).unwrap(), value);
-    }
-    let begin = |start| {
-        let mut subscriber = subscriber(&context, &publisher, SubscriberOptions::new().start(start));
-        subscriber.subscribe("a").unwrap();
-        subscriber
-    };
-    assert_eq!(told(&mut begin(Start::All), 5), ["joined 7", "7=7", "8=8", "9=9", "10=10"]);
-    assert_eq!(told(&mut begin(Start::Last(2)), 3), ["joined 9", "9=9", "10=10"]);
-    assert_eq!(told(&mut begin(Start::Last(100)), 2), ["joined 7", "7=7"]);
-    let mut now = begin(Start::Now);
-    assert_eq!(told(&mut now, 1), ["joined 11"]);
-    publisher.publish("a", &11_u64).unwrap();
-    assert_eq!(told(&mut now, 1), ["11=11"]);
-    let from = |number| Start::From { epoch: publisher.epoch(), number };
-    assert_eq!(told(&mut begin(from(9)), 4), ["joined 9", "9=9", "10=10", "11=11"]);
-    assert_eq!(told(&mut begin(from(3)), 3), ["joined 3", "3-7 Evicted", "8=8"]);
-    assert_eq!(told(&mut begin(Start::From { epoch: 1, number: 3 }), 3), ["reset", "1-7 Evicted", "8=8"]);
-}
-
-#[test]
-fn what_a_slow_subscriber_missed_is_recovered_in_order() {
-    for transport in common::TRANSPORTS {
-        let place = Place::new(transport);
-        let endpoint = |name: &str| match transport {
-            "tcp" => "tcp://127.0.0.1:*".to_owned(),
-            "ipc" => format!("ipc://{}/{name}", place.directory().display()),
-            _ => format!("inproc://{name}"),
-        };
-        let options = PublisherOptions::new().high_water_mark(10).cache_messages(100_000);
-        let publisher =
-            Publisher::bind_with(&place.context, &endpoint("live"), &endpoint("recovery"), options).unwrap();
-        let options = SubscriberOptions::new().high_water_mark(10).pending_messages(100);
-        let mut subscriber = subscriber(&place.context, &publisher, options);
-        subscriber.subscribe("a").unwrap();
-        publisher.announce("a").unwrap();
-        assert_eq!(told(&mut subscriber, 1), ["joined 1"]);
-        // nobody reads meanwhile
-        for value in 1..=20_000_u64 {
-            publisher.publish("a", &value).unwrap();
-        }
-        for number in 1..=20_000 {
-            assert_eq!(short(next(&mut subscriber)), format!("{number}={number}"), "{transport}");
-        }
-        let statistics = subscriber.statistics("a").unwrap();
-        assert!(statistics.recovered > 1000, "hardly anything was missed: {statistics:?}");
-        assert_eq!((statistics.delivered, statistics.lost, statistics.last), (20_000, 0, 20_000));
-    }
-}
-
-#[test]
-fn what_is_beyond_recovery_is_reported() {
-    let context = zmq::Context::new();
-    let publisher = publisher(&context, PublisherOptions::new().high_water_mark(5).cache_messages(100));
-    let mut subscriber = subscriber(&context, &publisher, SubscriberOptions::new().high_water_mark(5));
-    subscriber.subscribe("a").unwrap();
-    publisher.announce("a").unwrap();
-    assert_eq!(told(&mut subscriber, 1), ["joined 1"]);
-    for value in 1..=50_000_u64 {
-        publisher.publish("a", &value).unwrap();
-    }
-    let (mut expected, mut gaps) = (1, 0);
-    while expected <= 50_000 {
-        match next::<u64>(&mut subscriber) {
-            Event::Data { number, value, .. } => {
-                assert_eq!((number, value), (expected, expected));
-                expected += 1;
-            }
-            Event::Gap { from, to, why, .. } => {
-                assert_eq!((from, why), (expected, Lost::Evicted));
-                assert!(to <= 49_900, "{to} is in the cache");
-                expected = to + 1;
-                gaps += 1;
-            }
-            event => panic!("{event:?}"),
-        }
-    }
-    assert!(gaps > 0);
-    assert_eq!(subscriber.statistics("a").unwrap().gaps, gaps);
-}
-
-#[test]
 fn without_a_recovery_endpoint_every_loss_is_a_gap_at_once() {
     let context = zmq::Context::new();
     let publisher = publisher(&context, PublisherOptions::new().high_water_mark(5));
@@ -168,34 +81,6 @@ fn without_a_recovery_endpoint_every_loss_is_a_gap_at_once() {
 }
 
 #[test]
-fn a_restart_of_the_publisher_is_told_and_the_new_stream_begins_at_1() {
-    let context = zmq::Context::new();
-    let first = publisher(&context, PublisherOptions::new());
-    let (live, recovery) = (first.endpoint().to_owned(), first.recovery_endpoint().to_owned());
-    let mut subscriber = subscriber(&context, &first, SubscriberOptions::new());
-    subscriber.subscribe("a").unwrap();
-    first.announce("a").unwrap();
-    assert_eq!(told(&mut subscriber, 1), ["joined 1"]);
-    first.publish("a", &1_u64).unwrap();
-    first.publish("a", &2_u64).unwrap();
-    assert_eq!(told(&mut subscriber, 2), ["1=1", "2=2"]);
-    drop(first);
-    let second = loop {
-        // the endpoints are free when the sockets are closed, which libzmq does in its own time
-        match Publisher::bind(&context, &live, &recovery) {
-            Ok(publisher) => break publisher,
-            Err(error) => assert!(error.to_string().contains("in use"), "{error}"),
-        }
-    };
-    for value in 10..=12_u64 {
-        second.publish("a", &value).unwrap();
-    }
-    assert_eq!(told(&mut subscriber, 4), ["reset", "1=10", "2=11", "3=12"]);
-    let point = subscriber.resume_point("a").unwrap();
-    assert_eq!(point, Start::From { epoch: second.epoch(), number: 4 });
-}
-
-#[test]
 fn who_restarts_goes_on_where_it_was() {
     let context = zmq::Context::new();
     let publisher = publisher(&context, PublisherOptions::new());
@@ -211,34 +96,6 @@ fn who_restarts_goes_on_where_it_was() {
     let mut second = subscriber(&context, &publisher, SubscriberOptions::new());
     second.subscribe_from("a", point).unwrap();
     assert_eq!(told(&mut second, 3), ["joined 4", "4=4", "5=5"]);
-}
-
-#[test]
-fn the_conflating_mode_delivers_the_newest_and_counts_the_others() {
-    let context = zmq::Context::new();
-    let publisher = publisher(&context, PublisherOptions::new());
-    let mut subscriber = subscriber(&context, &publisher, SubscriberOptions::new().conflate());
-    subscriber.subscribe("a/").unwrap();
-    for stream in ["a/x", "a/y"] {
-        publisher.announce(stream).unwrap();
-    }
-    let joined: Vec<_> = (0..2).map(|_| short(next(&mut subscriber))).collect();
-    assert_eq!(joined, ["joined 1", "joined 1"]);
-    for value in 1..=900_u64 {
-        publisher.publish("a/x", &value).unwrap();
-        publisher.publish("a/y", &value).unwrap();
-    }
-    let (mut delivered, mut at) = (0, [0, 0]);
-    while at != [900, 900] {
-        let Event::Data { stream, number, skipped, value, .. } = next::<u64>(&mut subscriber) else { panic!() };
-        let at = &mut at[usize::from(&*stream == "a/y")];
-        assert_eq!((*at + skipped + 1, value), (number, number), "all numbers are accounted for");
-        *at = number;
-        delivered += 1;
-    }
-    let statistics = subscriber.statistics("a/x").unwrap();
-    assert_eq!(statistics.delivered + statistics.skipped, 900);
-    assert!(delivered < 1000, "{delivered} of 1800 were delivered");
 }
 
 #[test]
@@ -402,45 +259,6 @@ fn what_is_no_longer_subscribed_to_is_forgotten() {
     publisher.publish("y", &2_u64).unwrap();
     let Event::Data { stream, number: 2, .. } = next::<u64>(&mut subscriber) else { panic!() };
     assert_eq!(&*stream, "y");
-}
-
-#[test]
-fn silence_is_told_once_and_its_end_as_well() {
-    let context = zmq::Context::new();
-    let first = publisher(&context, PublisherOptions::new().heartbeat(Duration::from_millis(20)));
-    let (live, recovery) = (first.endpoint().to_owned(), first.recovery_endpoint().to_owned());
-    let options = SubscriberOptions::new().stale_after(Duration::from_millis(300));
-    let mut subscriber = subscriber(&context, &first, options);
-    subscriber.subscribe("a").unwrap();
-    subscriber.subscribe("nobody").unwrap();
-    first.announce("a").unwrap();
-    let mut heard = Vec::new();
-    let mut hear = |subscriber: &mut Subscriber| {
-        let event = subscriber.recv_within::<u64>(LONG).unwrap();
-        heard.push(match &event {
-            Event::Joined { stream, .. } => format!("joined {stream}"),
-            Event::Stale { stream, silent } => {
-                assert!(*silent >= Duration::from_millis(300));
-                format!("stale {stream}")
-            }
-            Event::Resumed { stream } => format!("resumed {stream}"),
-            Event::Reset { stream, .. } => format!("reset {stream}"),
-            event => panic!("{event:?}"),
-        });
-    };
-    hear(&mut subscriber);
-    hear(&mut subscriber);
-    drop(first);
-    hear(&mut subscriber);
-    let second = loop {
-        if let Ok(publisher) = Publisher::bind(&context, &live, &recovery) {
-            break publisher;
-        }
-    };
-    second.announce("a").unwrap();
-    hear(&mut subscriber);
-    hear(&mut subscriber);
-    assert_eq!(heard, ["joined a", "stale nobody", "stale a", "resumed a", "reset a"]);
 }
 
 #[test]

@@ -31,7 +31,11 @@ mod statistics;
 mod step;
 mod streams;
 mod subscriber;
+#[cfg(feature = "tokio")]
+mod tokio;
 
+#[cfg(feature = "tokio")]
+pub use self::tokio::{AsyncSubscriber, Events};
 pub use event::{Event, Lost, Origin};
 pub use options::{PublisherOptions, SubscriberOptions};
 pub use publisher::Publisher;

@@ -55,14 +55,14 @@ use crate::socket::{Arrival, send_front};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Subscriber {
-    live: zmq::Socket,
-    recovery: Option<zmq::Socket>,
+    pub(super) live: zmq::Socket,
+    pub(super) recovery: Option<zmq::Socket>,
     streams: Streams<Item>,
     start: Start,
     conflate: bool,
-    clock: Instant,
+    pub(super) clock: Instant,
     now: Duration,
-    tick_at: Duration,
+    pub(super) tick_at: Duration,
     /// Frames until the clock is read again.
     unclocked: u32,
     malformed: u64,
@@ -252,7 +252,7 @@ impl Subscriber {
     }
 
     /// The next event, as far as there is one without waiting.
-    fn look<T, C: Decode<T>>(&mut self, codec: &C) -> Result<Option<Event<T>>> {
+    pub(super) fn look<T, C: Decode<T>>(&mut self, codec: &C) -> Result<Option<Event<T>>> {
         let mut replaced = 0;
         loop {
             let may_tell = !self.conflate || replaced == CONFLATED;
@@ -346,7 +346,7 @@ impl Subscriber {
         Ok(())
     }
 
-    fn read_clock(&mut self) {
+    pub(super) fn read_clock(&mut self) {
         self.unclocked = 0;
         self.now = self.clock.elapsed();
         if self.now >= self.tick_at {

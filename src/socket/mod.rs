@@ -20,6 +20,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 #[cfg(feature = "tokio")]
+pub(crate) use self::tokio::News;
+#[cfg(feature = "tokio")]
 pub use self::tokio::{AsyncSocket, MessageSink, Messages, ObjectSink, Objects};
 pub use envelope::Envelope;
 pub(crate) use parts::{Arrival, send_front, send_parts};

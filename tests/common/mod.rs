@@ -36,16 +36,20 @@ impl Place {
         self.directory.path()
     }
 
-    /// Binds to an address of its own; where to connect to.
-    pub fn bind(&self, socket: &zmq::Socket) -> String {
+    /// An address to bind to, which is nobody else's.
+    pub fn address(&self) -> String {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let address = match self.transport {
+        match self.transport {
             "tcp" => "tcp://127.0.0.1:*".to_owned(),
             "ipc" => format!("ipc://{}/{number}", self.directory.path().display()),
             _ => format!("inproc://{number}"),
-        };
-        socket.bind(&address).unwrap();
+        }
+    }
+
+    /// Binds to an address of its own; where to connect to.
+    pub fn bind(&self, socket: &zmq::Socket) -> String {
+        socket.bind(&self.address()).unwrap();
         socket.get_last_endpoint().unwrap().unwrap()
     }
 

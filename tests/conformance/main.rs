@@ -1,10 +1,12 @@
-//! One suite for every shell and every transport: what a socket does with objects is the same, whoever waits for it.
+//! One suite for every shell and every transport: what a socket does with objects is the same, whoever waits for it. So is
+//! what a feed tells.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../common/mod.rs"]
 mod common;
 mod delivery;
+mod feed;
 mod patterns;
 mod shell;
 mod waiting;

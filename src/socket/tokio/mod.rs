@@ -5,6 +5,7 @@
 
 mod address;
 mod message;
+mod news;
 mod object;
 mod sink;
 mod stream;
@@ -13,14 +14,10 @@ mod waiting;
 
 use std::fmt;
 use std::future::poll_fn;
-use std::os::fd::{AsRawFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
-use tokio::runtime::Handle;
-
+pub(crate) use news::News;
 pub use sink::{MessageSink, ObjectSink};
 pub use stream::{Messages, Objects};
 
@@ -32,7 +29,7 @@ use super::send::{self, Sending, Torn, Try};
 use super::trace::Watch;
 use super::transfer::{self, Open, Taken};
 use crate::codec::{Decode, Encode};
-use crate::error::{Detail, Error, Result};
+use crate::error::Result;
 use crate::frame::Hold;
 use crate::limits::Limits;
 use crate::multipart::Multipart;
@@ -89,22 +86,13 @@ use waiting::Waiting;
 pub struct AsyncSocket {
     /// Before the socket, because fields are dropped in order: the runtime has to let go of the descriptor while it is the
     /// socket's still.
-    descriptor: AsyncFd<Descriptor>,
+    news: News,
     /// Locked for calls that do not wait, and never while a value is encoded or decoded.
     inner: Mutex<Inner>,
     kind: zmq::SocketType,
     waiting: Arc<Waiting>,
     /// What the runtime wakes: all that are waiting.
     everyone: Waker,
-}
-
-/// `ZMQ_FD`: turns readable when libzmq has news for the socket.
-struct Descriptor(RawFd);
-
-impl AsRawFd for Descriptor {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0
-    }
 }
 
 /// Whether a task that has used the socket is itself among those that wait.
@@ -130,26 +118,16 @@ impl AsyncSocket {
     pub fn new(socket: zmq::Socket) -> Result<Self> {
         guard::check_process(&socket)?;
         let kind = guard::socket_type(&socket)?;
-        if Handle::try_current().is_err() {
-            return Err(Detail::NoRuntime.into());
-        }
-        let descriptor = socket.get_fd().map_err(|error| guard::transport("read ZMQ_FD", error))?;
-        #[allow(
-            deprecated,
-            reason = "what its unsafe successor asks for holds: the descriptor is open for as long as the socket, \
-            which is a field after it and so dropped later"
-        )]
-        let descriptor = AsyncFd::try_with_interest(Descriptor(descriptor), Interest::READABLE)
-            .map_err(|error| Error::io("give the socket to the runtime", error.into()))?;
+        let news = News::of(&socket)?;
         let waiting = Arc::new(Waiting::default());
         let everyone = Waker::from(waiting.clone());
         let inner = Mutex::new(Inner { socket, torn: Torn::No });
-        Ok(Self { descriptor, inner, kind, waiting, everyone })
+        Ok(Self { news, inner, kind, waiting, everyone })
     }
 
     /// Gives the socket back, for blocking use or for another runtime.
     pub fn into_inner(self) -> zmq::Socket {
-        drop(self.descriptor);
+        drop(self.news);
         self.inner.into_inner().unwrap_or_else(PoisonError::into_inner).socket
     }
 

@@ -9,7 +9,7 @@ use tokio::task::coop;
 use tokio::time::{Instant, Sleep};
 
 use super::{AsyncSocket, Inner, Seated};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::socket::guard::{self, Direction};
 
 /// Tries an operation until it does not have to wait, or the socket's timeout is over.
@@ -83,18 +83,11 @@ impl<'s> Waiter<'s> {
         let mut done = attempt(&mut inner).transpose();
         if done.is_none() {
             socket.waiting.sit(&mut self.seat, direction, context.waker());
-            let mut is_stale = !hears_all;
-            loop {
-                match socket.descriptor.poll_read_ready(&mut Context::from_waker(&socket.everyone)) {
-                    Poll::Pending => break,
-                    Poll::Ready(Ok(mut ready)) => ready.clear_ready(),
-                    Poll::Ready(Err(error)) => {
-                        return Poll::Ready(Err(Error::io("wait for the socket", error)));
-                    }
-                }
-                is_stale = true;
-            }
-            if is_stale {
+            let was_known = match socket.news.forget(&mut Context::from_waker(&socket.everyone)) {
+                Ok(was_known) => was_known,
+                Err(error) => return Poll::Ready(Err(error)),
+            };
+            if was_known || !hears_all {
                 if !hears_all {
                     // an error comes back from the attempt
                     let _ = inner.socket.get_events();
