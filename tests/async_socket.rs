@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "support/cut.rs"]
+mod cut;
 #[path = "support/random.rs"]
 mod random;
 
@@ -16,6 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{LONG, Place, TRANSPORTS};
+use cut::cut;
 use futures_util::{SinkExt, StreamExt};
 use outband::{AsyncSocket, Buffer, Encode, Envelope, ErrorKind, MsgPack, Multipart, SocketExt, memory};
 use random::Random;
@@ -67,24 +70,6 @@ fn number(message: Multipart) -> u64 {
     let (number, buffer, _): (u64, Buffer, Buffer) = outband::from_multipart(message).unwrap();
     assert!(buffer.iter().all(|&byte| byte == number as u8));
     number
-}
-
-/// Polls a future so many times, as often as it is woken, and drops it then.
-async fn cut<F: Future>(future: F, mut polls: usize) -> Option<F::Output> {
-    let mut future = pin!(future);
-    std::future::poll_fn(|context| {
-        if polls == 0 {
-            return Poll::Ready(None);
-        }
-        polls -= 1;
-        match future.as_mut().poll(context) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            // dropped within this very poll, whatever would wake it
-            Poll::Pending if polls == 0 => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
 }
 
 /// Polls once, with nobody to wake.
