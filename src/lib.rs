@@ -32,8 +32,8 @@ mod value;
 
 mod socket;
 
-pub mod pipeline;
 pub mod feed;
+pub mod pipeline;
 
 pub mod docs;
 

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use outband::Result;
-use outband::feed::{
-    Event, Lost, Publisher, PublisherOptions, Start, StreamStatistics, Subscriber, SubscriberOptions,
-};
+use outband::feed::{Event, Lost, Publisher, PublisherOptions, Start, StreamStatistics, Subscriber, SubscriberOptions};
 use serde::de::DeserializeOwned;
 
 use super::common::{Place, TRANSPORTS};
@@ -88,8 +86,7 @@ mod on_tokio {
 
     impl Shell for OneThread {
         fn wrap(subscriber: Subscriber) -> Self {
-            let (subscriber, runtime) =
-                within(Builder::new_current_thread().enable_all().build().unwrap(), subscriber);
+            let (subscriber, runtime) = within(Builder::new_current_thread().enable_all().build().unwrap(), subscriber);
             Self(subscriber, runtime)
         }
         fn subscribe(&mut self, name: &str) -> Result<()> {
