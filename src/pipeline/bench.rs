@@ -1,18 +1,19 @@
 //! `Bench`: where a worker's threads and the one with its socket meet.
 
 use std::mem;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::bell::Bell;
 use super::hand::{Answer, Hand, Job, Terms};
 use super::message::Time;
+use super::sign::Sign;
 use crate::error::Result;
 
 #[derive(Debug)]
 pub(super) struct Bench {
     state: Mutex<State>,
-    job: Condvar,
+    pub(super) job: Sign,
     bell: Bell,
     started: Instant,
 }
@@ -27,7 +28,7 @@ pub(super) struct State {
 impl Bench {
     pub(super) fn new(terms: Terms, worker: u64) -> Result<Self> {
         let state = State { hand: Hand::new(Time::ZERO, terms, worker), is_asleep: false };
-        Ok(Self { state: Mutex::new(state), job: Condvar::new(), bell: Bell::new()?, started: Instant::now() })
+        Ok(Self { state: Mutex::new(state), job: Sign::default(), bell: Bell::new()?, started: Instant::now() })
     }
 
     pub(super) fn now(&self) -> Time {
@@ -53,11 +54,29 @@ impl Bench {
             if let Some(job) = state.hand.pop_job() {
                 return Some(job);
             }
-            state = self.job.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.job.wait(state);
         }
     }
 
-    /// Wakes as many threads as there may be new tasks for, or all of them when it is over.
+    /// As [`next`](Self::next), in a task.
+    #[cfg(feature = "tokio")]
+    pub(super) async fn next_in_task(&self) -> Option<Job> {
+        loop {
+            let given = self.job.given();
+            {
+                let mut state = self.lock();
+                if state.hand.is_ended() {
+                    return None;
+                }
+                if let Some(job) = state.hand.pop_job() {
+                    return Some(job);
+                }
+            }
+            given.await;
+        }
+    }
+
+    /// Wakes as many threads as there may be new tasks for.
     pub(super) fn call(&self, jobs: usize) {
         match jobs {
             0 => {}
@@ -82,6 +101,14 @@ impl Bench {
         let mut state = self.lock();
         state.hand.drain(self.now());
         self.wake(state);
+    }
+
+    /// It is over: no further tasks, and what runs runs for nobody.
+    pub(super) fn end(&self) {
+        let mut state = self.lock();
+        state.hand.end();
+        self.wake(state);
+        self.job.notify_all();
     }
 
     /// The thread with the socket is about to wait, and rung for from now on; or it is awake again.

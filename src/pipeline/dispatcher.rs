@@ -59,12 +59,12 @@ use crate::multipart::Multipart;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Dispatcher {
-    exchange: Arc<Exchange>,
+    pub(super) exchange: Arc<Exchange>,
     endpoint: String,
     thread: Option<JoinHandle<()>>,
     recovered: Vec<TaskId>,
     #[cfg(feature = "journal")]
-    journal: Option<Journal>,
+    pub(super) journal: Option<Journal>,
 }
 
 impl Dispatcher {
@@ -212,18 +212,30 @@ impl Dispatcher {
         &self.recovered
     }
 
-    #[cfg(not(feature = "journal"))]
     fn submit_within(&self, message: Multipart, patience: Patience) -> Result<TaskId> {
+        let task = self.take(message, patience)?;
+        #[cfg(feature = "journal")]
+        if let Some(journal) = &self.journal {
+            journal.wait(task.0)?;
+        }
+        Ok(task)
+    }
+
+    /// Takes a task, which may not be on the disk yet.
+    #[cfg(not(feature = "journal"))]
+    pub(super) fn take(&self, message: Multipart, patience: Patience) -> Result<TaskId> {
         self.exchange.submit(message, patience, |_, _| {}).map(TaskId)
     }
 
+    /// Takes a task, which may not be on the disk yet.
     #[cfg(feature = "journal")]
-    fn submit_within(&self, message: Multipart, patience: Patience) -> Result<TaskId> {
-        let Some(journal) = &self.journal else {
-            return self.exchange.submit(message, patience, |_, _| {}).map(TaskId);
+    pub(super) fn take(&self, message: Multipart, patience: Patience) -> Result<TaskId> {
+        let record = |task, message: &Multipart| {
+            if let Some(journal) = &self.journal {
+                journal.record(task, message);
+            }
         };
-        let task = self.exchange.submit(message, patience, |task, message| journal.record(task, message))?;
-        journal.wait(task).map(|()| TaskId(task))
+        self.exchange.submit(message, patience, record).map(TaskId)
     }
 
     fn recv_within(&self, patience: Patience) -> Result<Option<Outcome>> {

@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::bell::Bell;
 use super::finished::{Load, weight};
 use super::options::Quota;
 use super::outcome::Outcome;
+use super::sign::Sign;
 use super::stats::Stats;
 use crate::error::{Detail, Error, Result};
 use crate::multipart::Multipart;
@@ -16,8 +17,8 @@ use crate::multipart::Multipart;
 #[derive(Debug)]
 pub(super) struct Exchange {
     state: Mutex<State>,
-    room: Condvar,
-    outcome: Condvar,
+    pub(super) room: Sign,
+    pub(super) outcome: Sign,
     bell: Bell,
     backlog: Quota,
     task_bytes: u64,
@@ -82,7 +83,7 @@ impl Exchange {
             stage: Stage::Open,
             stats: Stats::default(),
         };
-        let (room, outcome, bell) = (Condvar::new(), Condvar::new(), Bell::new()?);
+        let (room, outcome, bell) = (Sign::default(), Sign::default(), Bell::new()?);
         Ok(Self { state: Mutex::new(state), room, outcome, bell, backlog, task_bytes })
     }
 
@@ -270,18 +271,18 @@ impl Deadline {
     /// Waits for a sign, or fails when the time is up.
     fn wait<'s>(
         &self,
-        sign: &Condvar,
+        sign: &Sign,
         state: MutexGuard<'s, State>,
         operation: &'static str,
     ) -> Result<MutexGuard<'s, State>> {
         let left = match self.patience {
             Patience::None => return Err(Detail::WouldBlock { operation }.into()),
-            Patience::Forever => return Ok(sign.wait(state).unwrap_or_else(PoisonError::into_inner)),
+            Patience::Forever => return Ok(sign.wait(state)),
             Patience::For(after) => match after.checked_sub(self.started.elapsed()) {
                 None | Some(Duration::ZERO) => return Err(Detail::TimedOut { operation, after }.into()),
                 Some(left) => left,
             },
         };
-        Ok(sign.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0)
+        Ok(sign.wait_for(state, left))
     }
 }

@@ -12,6 +12,7 @@ use std::thread::{self, JoinHandle};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use super::receipt::Receipt;
+use super::sign::Sign;
 use crate::error::{Detail, Error, Result};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
@@ -39,7 +40,7 @@ pub(super) struct Record {
 struct Desk {
     state: Mutex<State>,
     work: Condvar,
-    durable: Condvar,
+    durable: Sign,
 }
 
 #[derive(Default)]
@@ -93,13 +94,22 @@ impl Journal {
     /// Waits until a task is on the disk.
     pub(super) fn wait(&self, task: u64) -> Result<()> {
         let mut state = self.desk.lock();
-        while state.durable <= task {
-            if let Some(reason) = &state.failure {
-                return Err(Detail::DispatcherFailed { reason: reason.clone() }.into());
-            }
-            state = self.desk.durable.wait(state).unwrap_or_else(PoisonError::into_inner);
+        while !state.has_durable(task)? {
+            state = self.desk.durable.wait(state);
         }
         Ok(())
+    }
+
+    /// As [`wait`](Self::wait), in a task.
+    #[cfg(feature = "tokio")]
+    pub(super) async fn recorded(&self, task: u64) -> Result<()> {
+        loop {
+            let given = self.desk.durable.given();
+            if self.desk.lock().has_durable(task)? {
+                return Ok(());
+            }
+            given.await;
+        }
     }
 
     /// What takes a task off the record when it is dropped.
@@ -114,6 +124,15 @@ impl Drop for Journal {
         self.desk.work.notify_one();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
+        }
+    }
+}
+
+impl State {
+    fn has_durable(&self, task: u64) -> Result<bool> {
+        match &self.failure {
+            Some(reason) if self.durable <= task => Err(Detail::DispatcherFailed { reason: reason.clone() }.into()),
+            _ => Ok(self.durable > task),
         }
     }
 }

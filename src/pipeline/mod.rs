@@ -25,17 +25,22 @@ mod outcome;
 mod queue;
 mod receipt;
 mod roster;
+mod sign;
 #[cfg(feature = "signals")]
 mod signals;
 mod stats;
 mod task;
 mod terms;
+#[cfg(feature = "tokio")]
+mod tokio;
 mod wire;
 mod worker;
 
 #[cfg(test)]
 mod simulation;
 
+#[cfg(feature = "tokio")]
+pub use self::tokio::{AsyncDispatcher, AsyncWorker, Outcomes};
 pub use dispatcher::Dispatcher;
 pub use options::{DispatcherOptions, Order};
 pub use outcome::{DeadLetter, Ending, Failed, Outcome, TaskId};

@@ -1,5 +1,6 @@
 //! `Worker`: takes tasks from a dispatcher, runs a handler for each, and sends back what it returns.
 
+use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -43,9 +44,9 @@ use crate::multipart::Multipart;
 /// # fn main() {}
 /// ```
 pub struct Worker {
-    link: Link,
-    bench: Arc<Bench>,
-    options: WorkerOptions,
+    pub(super) link: Link,
+    pub(super) bench: Arc<Bench>,
+    pub(super) options: WorkerOptions,
 }
 
 /// Makes a [`Worker`] leave, from any thread.
@@ -135,8 +136,7 @@ impl Worker {
         }
         let served = self.link.serve();
         // whatever ended it: the threads end too, those that are busy when they are done
-        self.bench.lock().hand.end();
-        self.bench.call(threads.len().max(2));
+        self.bench.end();
         if self.bench.lock().hand.running() == 0 {
             threads.into_iter().for_each(|thread| drop(thread.join()));
         }
@@ -149,11 +149,14 @@ fn attempt(work: impl FnOnce() -> Result<Multipart, Failure>) -> Answer {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(result)) => Answer::Done(result),
         Ok(Err(failure)) => failure.into_answer(),
-        Err(panic) => {
-            let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-            Failure::new(format_args!("the handler panicked: {}", text.unwrap_or("no text"))).into_answer()
-        }
+        Err(panic) => panicked(&*panic).into_answer(),
     }
+}
+
+/// What a panic says.
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> Failure {
+    let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+    Failure::new(format_args!("the handler panicked: {}", text.unwrap_or("no text")))
 }
 
 impl fmt::Debug for Worker {
