@@ -1,4 +1,5 @@
-//! The pipeline through its public API, with workers in threads; `tests/pipeline_processes.rs` has those that die.
+//! The pipeline through its public API, with workers in threads; what is promised of every shell and transport is in
+//! `tests/conformance/pipeline.rs`; `tests/pipeline_processes.rs` has those that die.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -41,83 +42,6 @@ fn employ<T: DeserializeOwned, R: Serialize>(
 
 fn next(dispatcher: &Dispatcher) -> Outcome {
     dispatcher.recv_timeout(LONG).unwrap().expect("an outcome")
-}
-
-#[test]
-fn every_task_has_one_result_on_every_transport() {
-    let directory = tempfile::tempdir().unwrap();
-    let ipc = format!("ipc://{}/tasks", directory.path().display());
-    for endpoint in ["inproc://tasks", "tcp://127.0.0.1:*", ipc.as_str()] {
-        let context = zmq::Context::new();
-        let dispatcher = Dispatcher::bind(&context, endpoint, quick()).unwrap();
-        let double = |task: Task<(u32, Buffer)>| Ok((task.0, Buffer::from_vec(vec![task.0 as u8; task.1.len() * 2])));
-        let workers: Vec<_> =
-            (0..3).map(|_| employ(&context, &dispatcher, WorkerOptions::new().threads(2), double)).collect();
-        let lengths = [0, 100, 20_000, 300_000];
-        let mut expected = BTreeSet::new();
-        for number in 0..400_u32 {
-            let message = (number, Buffer::from_vec(vec![1_u8; lengths[number as usize % 4]]));
-            expected.insert(dispatcher.submit(&message).unwrap());
-        }
-        dispatcher.close();
-        let mut numbers = BTreeSet::new();
-        while let Some(outcome) = dispatcher.recv_timeout(LONG).unwrap() {
-            let (number, bytes): (u32, Buffer) = outcome.decode().unwrap();
-            assert!(expected.remove(&outcome.task()) && numbers.insert(number), "{number} came twice");
-            assert_eq!(bytes.len(), lengths[number as usize % 4] * 2);
-            assert!(bytes.iter().all(|&byte| byte == number as u8));
-            assert_eq!(outcome.attempts(), 1);
-        }
-        assert!(expected.is_empty() && numbers.len() == 400);
-        let stats = dispatcher.stats();
-        assert_eq!((stats.done, stats.late, stats.lost, stats.garbage), (400, 0, 0, 0), "{stats:?}");
-        drop(dispatcher);
-        workers.into_iter().for_each(|worker| worker.join().unwrap());
-    }
-}
-
-#[test]
-fn a_task_that_fails_is_tried_again_and_then_a_dead_letter_with_its_reasons() {
-    let context = zmq::Context::new();
-    let dispatcher = bind(&context, quick().attempts(3));
-    let worker =
-        employ(&context, &dispatcher, WorkerOptions::new().name("solo"), |task: Task<String>| match task.as_str() {
-            "second time" if task.attempt() == 2 => Ok("at last".to_owned()),
-            "panics" => panic!("on purpose, attempt {}", task.attempt()),
-            "hopeless" => Err(Failure::rejected("never")),
-            text => Err(Failure::new(format_args!("{text} failed"))),
-        });
-    let tasks = ["second time", "panics", "hopeless", "fails"].map(|text| (dispatcher.submit(text).unwrap(), text));
-    dispatcher.close();
-    let mut ended = 0;
-    while let Some(outcome) = dispatcher.recv_timeout(LONG).unwrap() {
-        ended += 1;
-        let text = tasks.iter().find(|(id, _)| *id == outcome.task()).unwrap().1;
-        if text == "second time" {
-            assert_eq!((outcome.decode::<String>().unwrap().as_str(), outcome.attempts()), ("at last", 2));
-            continue;
-        }
-        let letter = outcome.dead_letter().expect("a dead letter");
-        assert_eq!(outbound(&letter.message), text, "the task itself comes back");
-        let reasons: Vec<_> = letter.failures.iter().map(|failure| failure.reason.as_str()).collect();
-        let panics = [1, 2, 3].map(|attempt| format!("the handler panicked: on purpose, attempt {attempt}"));
-        match text {
-            "panics" => assert_eq!(reasons, panics),
-            "hopeless" => assert_eq!(reasons, ["never"]),
-            _ => assert_eq!(reasons, ["fails failed"; 3]),
-        }
-        assert!(letter.failures.iter().all(|failure| &*failure.worker == "solo"));
-        let error = outcome.decode::<String>().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Caller);
-        assert!(error.to_string().contains(reasons[reasons.len() - 1]), "{error}");
-    }
-    assert_eq!(ended, 4);
-    drop(dispatcher);
-    worker.join().unwrap();
-}
-
-fn outbound(message: &Multipart) -> String {
-    outband::from_multipart(message.clone()).unwrap()
 }
 
 #[test]
@@ -244,41 +168,6 @@ fn a_cancelled_task_is_cancelled_whether_it_waits_or_runs() {
 }
 
 #[test]
-fn a_full_backlog_pushes_back_and_gives_the_message_back() {
-    let context = zmq::Context::new();
-    let dispatcher = bind(&context, quick().backlog(3, 1000).task_bytes(5000));
-    for number in 0..3_u32 {
-        dispatcher.try_submit(&number).unwrap();
-    }
-    let message = outband::to_multipart(&7_u32).unwrap();
-    let error = dispatcher.try_submit_message(message.clone()).unwrap_err();
-    assert!(error.is_timeout(), "{error}");
-    assert_eq!(error.into_message(), Some(message.clone()));
-    let error = dispatcher.submit_message_timeout(message.clone(), 20 * MILLI).unwrap_err();
-    assert!(error.is_timeout(), "{error}");
-    assert_eq!(error.into_message(), Some(message));
-    // a submit that waits goes on once there is room
-    let worker = thread::scope(|scope| {
-        let waits = scope.spawn(|| dispatcher.submit(&8_u32).unwrap());
-        let worker = employ(&context, &dispatcher, WorkerOptions::new(), |task: Task<u32>| Ok(*task));
-        let sum: u32 = (0..4).map(|_| next(&dispatcher).decode::<u32>().unwrap()).sum();
-        assert_eq!(sum, 11);
-        waits.join().unwrap();
-        // bytes count as well
-        let big = Multipart::new(vec![0xc0], vec![Buffer::from_vec(vec![0_u8; 700])]);
-        let error = dispatcher.try_submit_message(Multipart::new(vec![0xc0], vec![vec![0; 5000].into()])).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Limits, "{error}");
-        dispatcher.close();
-        let error = dispatcher.try_submit_message(big).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Caller, "{error}");
-        assert!(dispatcher.recv().unwrap().is_none());
-        worker
-    });
-    drop(dispatcher);
-    worker.join().unwrap();
-}
-
-#[test]
 fn bytes_of_the_backlog_are_bounded() {
     let context = zmq::Context::new();
     let dispatcher = bind(&context, quick().backlog(100, 1000));
@@ -286,57 +175,6 @@ fn bytes_of_the_backlog_are_bounded() {
     dispatcher.try_submit_message(big()).unwrap();
     assert!(dispatcher.try_submit_message(big()).unwrap_err().is_timeout());
     dispatcher.try_submit_message(Multipart::new(vec![0xc0], vec![])).unwrap();
-}
-
-#[test]
-fn outcomes_that_nobody_reads_hold_up_the_distribution() {
-    let context = zmq::Context::new();
-    for order in [Order::Completion, Order::Submission] {
-        let dispatcher = bind(&context, quick().unread(4, 1 << 20).order(order));
-        let runs = Arc::new(AtomicUsize::new(0));
-        let worker = employ(&context, &dispatcher, WorkerOptions::new().threads(2).in_flight(8), {
-            let runs = runs.clone();
-            move |task: Task<u32>| {
-                runs.fetch_add(1, Ordering::SeqCst);
-                Ok(*task)
-            }
-        });
-        for number in 0..40_u32 {
-            dispatcher.submit(&number).unwrap();
-        }
-        until("as many have ended as may be unread", || dispatcher.stats().unread == 4);
-        assert_eq!(runs.load(Ordering::SeqCst), 4);
-        for number in 0..40 {
-            let value = next(&dispatcher).decode::<u32>().unwrap();
-            assert!(order == Order::Completion || value == number, "{value} is not {number}");
-            assert!(runs.load(Ordering::SeqCst) <= number as usize + 1 + 4);
-        }
-        drop(dispatcher);
-        worker.join().unwrap();
-    }
-}
-
-#[test]
-fn outcomes_come_in_the_order_of_submission_where_that_is_asked_for() {
-    let context = zmq::Context::new();
-    let dispatcher = bind(&context, quick().order(Order::Submission).attempts(3));
-    let workers: Vec<_> = (0..2)
-        .map(|_| {
-            employ(&context, &dispatcher, WorkerOptions::new().threads(3), |task: Task<u32>| match *task % 7 {
-                0 if task.attempt() == 1 => Err(Failure::new("once more").retry_after(20 * MILLI)),
-                3 => Err(Failure::rejected("no")),
-                _ => Ok(*task),
-            })
-        })
-        .collect();
-    let tasks: Vec<_> = (0..200_u32).map(|number| dispatcher.submit(&number).unwrap()).collect();
-    for (number, task) in tasks.into_iter().enumerate() {
-        let outcome = next(&dispatcher);
-        assert_eq!(outcome.task(), task);
-        assert_eq!(outcome.dead_letter().is_some(), number % 7 == 3);
-    }
-    drop(dispatcher);
-    workers.into_iter().for_each(|worker| worker.join().unwrap());
 }
 
 #[test]

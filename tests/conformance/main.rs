@@ -1,5 +1,5 @@
 //! One suite for every shell and every transport: what a socket does with objects is the same, whoever waits for it. So is
-//! what a feed tells.
+//! what a feed tells, and what becomes of a task.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -7,7 +7,10 @@
 mod common;
 mod delivery;
 mod feed;
+#[path = "../support/patience.rs"]
+mod patience;
 mod patterns;
+mod pipeline;
 mod shell;
 mod waiting;
 
