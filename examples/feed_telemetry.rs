@@ -2,21 +2,30 @@
 //!
 //! ```text
 //! cargo run --example feed_telemetry                             four seconds, watched by a process of its own
-//! cargo run --example feed_telemetry -- --seconds 3600           prints its two endpoints: watch from elsewhere as well
-//! cargo run --example feed_telemetry -- --watch LIVE RECOVERY
+//! cargo run --example feed_telemetry -- --seconds 3600           prints its two endpoints: follow from elsewhere as well
+//! cargo run --example feed_telemetry -- follow LIVE RECOVERY [--all]
+//! cargo run --example feed_telemetry -- publish LIVE RECOVERY [--keep MESSAGES]
+//! cargo run --example feed_telemetry -- check LIVE RECOVERY
 //! ```
 //!
-//! Who comes late begins with the last value of each stream; who is stopped for a while (Ctrl-Z) is told everything when it
-//! goes on, as far as the publisher's cache has it, and of the rest how much it was.
+//! Who comes late begins with the last value of each stream (`--all`: with all that the publisher keeps); who is stopped for a
+//! while (Ctrl-Z) is told everything when it goes on, as far as the publisher's cache has it, and of the rest how much it was.
+//!
+//! `publish` and `follow` are services: they end on SIGTERM, and `follow` when the publisher says goodbye. `check` ends well
+//! when a message has arrived. `docker/` has them in containers.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use outband::Array;
-use outband::feed::{Event, Publisher, Start, Subscriber, SubscriberOptions};
+use outband::feed::{Event, Publisher, PublisherOptions, Start, Subscriber, SubscriberOptions};
 use serde::{Deserialize, Serialize};
+use signal_hook::consts::{SIGINT, SIGTERM};
 use sysinfo::{Disks, ProcessesToUpdate, System};
 
 type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
@@ -32,48 +41,90 @@ enum Telemetry {
     Disks { mounted_on: Vec<String>, free: Array, total: Array },
     /// One row per process.
     Processes { names: Vec<String>, ids: Array, load: Array, memory: Array },
-    /// The publisher ends.
+    /// The last message of a stream.
     Goodbye,
 }
 
+const STREAMS: [&str; 4] = ["host/cores", "host/memory", "host/disks", "host/processes"];
 const INTERVAL: Duration = Duration::from_millis(250);
+/// How long the publisher answers after its last message: who missed that can still ask.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 fn main() -> Result<()> {
     let words: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
-        [] => publish(Duration::from_secs(4)),
-        ["--seconds", seconds] => publish(Duration::from_secs(seconds.parse()?)),
-        ["--watch", live, recovery] => watch(live, recovery),
-        _ => Err("usage: feed_telemetry [--seconds N | --watch LIVE RECOVERY]".into()),
+        [] => demonstrate(Duration::from_secs(4)),
+        ["--seconds", seconds] => demonstrate(Duration::from_secs(seconds.parse()?)),
+        ["publish", live, recovery] => serve(live, recovery, PublisherOptions::new()),
+        ["publish", live, recovery, "--keep", messages] => {
+            serve(live, recovery, PublisherOptions::new().cache_messages(messages.parse()?))
+        }
+        ["follow", live, recovery] => follow(live, recovery, Start::Last(1)),
+        ["follow", live, recovery, "--all"] => follow(live, recovery, Start::All),
+        ["check", live, recovery] => check(live, recovery),
+        _ => Err("usage: feed_telemetry [--seconds N | publish LIVE RECOVERY [--keep MESSAGES] | \
+                  follow LIVE RECOVERY [--all] | check LIVE RECOVERY]"
+            .into()),
     }
 }
 
-fn publish(time: Duration) -> Result<()> {
+/// Publishes for a while, watched by a process of its own.
+fn demonstrate(time: Duration) -> Result<()> {
     let context = zmq::Context::new();
     let publisher = Publisher::bind(&context, "tcp://127.0.0.1:*", "tcp://127.0.0.1:*")?;
     let endpoints = [publisher.endpoint(), publisher.recovery_endpoint()];
-    println!("publishing; from elsewhere: feed_telemetry --watch {} {}", endpoints[0], endpoints[1]);
-    let mut watcher = Command::new(env::current_exe()?).arg("--watch").args(endpoints).spawn()?;
-
-    let (mut system, mut disks) = (System::new()?, Disks::new_with_refreshed_list()?);
+    println!("publishing; from elsewhere: feed_telemetry follow {} {}", endpoints[0], endpoints[1]);
+    let mut follower = Command::new(env::current_exe()?).arg("follow").args(endpoints).spawn()?;
     let started = Instant::now();
-    while started.elapsed() < time {
+    publish(&publisher, || started.elapsed() < time)?;
+    let ended = follower.wait()?;
+    println!("published {} messages", publisher.statistics().published);
+    if ended.success() { Ok(()) } else { Err("the follower failed".into()) }
+}
+
+/// Publishes at endpoints that others know, until it is told to end.
+fn serve(live: &str, recovery: &str, options: PublisherOptions) -> Result<()> {
+    let told = told_to_end()?;
+    let publisher = Publisher::bind_with(&zmq::Context::new(), live, recovery, options)?;
+    println!("publishing at {} and {}", publisher.endpoint(), publisher.recovery_endpoint());
+    let last = publish(&publisher, || !told.load(Ordering::Relaxed))?;
+    thread::sleep(FAREWELL);
+    for stream in STREAMS {
+        println!("{stream:>15} {last} published");
+    }
+    Ok(())
+}
+
+/// Set when SIGTERM or SIGINT has come.
+fn told_to_end() -> Result<Arc<AtomicBool>> {
+    let told = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register(signal, told.clone())?;
+    }
+    Ok(told)
+}
+
+/// Publishes on every stream at every interval; returns how many messages each has.
+fn publish(publisher: &Publisher, goes_on: impl Fn() -> bool) -> Result<u64> {
+    let (mut system, mut disks) = (System::new()?, Disks::new_with_refreshed_list()?);
+    while goes_on() {
         let next = Instant::now() + INTERVAL;
         system.refresh_cpu_usage();
         system.refresh_memory();
         system.refresh_processes(ProcessesToUpdate::All, true);
         disks.refresh(true);
-        publisher.publish("host/cores", &cores(&system))?;
-        publisher.publish("host/memory", &memory(&system))?;
-        publisher.publish("host/disks", &space(&disks))?;
-        publisher.publish("host/processes", &processes(&system)?)?;
+        let now = [cores(&system), memory(&system), space(&disks), processes(&system)?];
+        for (stream, telemetry) in STREAMS.iter().zip(&now) {
+            publisher.publish(stream, telemetry)?;
+        }
         thread::sleep(next.saturating_duration_since(Instant::now()));
     }
-    publisher.publish("host/goodbye", &Telemetry::Goodbye)?;
-    let ended = watcher.wait()?;
-    println!("published {} messages", publisher.statistics().published);
-    if ended.success() { Ok(()) } else { Err("the watcher failed".into()) }
+    let mut last = 0;
+    for stream in STREAMS {
+        last = publisher.publish(stream, &Telemetry::Goodbye)?;
+    }
+    Ok(last)
 }
 
 fn cores(system: &System) -> Telemetry {
@@ -104,20 +155,29 @@ fn processes(system: &System) -> Result<Telemetry> {
     })
 }
 
-/// Prints every event in one line.
-fn watch(live: &str, recovery: &str) -> Result<()> {
-    let context = zmq::Context::new();
-    let options = SubscriberOptions::new().start(Start::Last(1));
-    let mut subscriber = Subscriber::connect_with(&context, live, recovery, options)?;
+/// Prints every event in one line, until each stream has ended.
+fn follow(live: &str, recovery: &str, start: Start) -> Result<()> {
+    let told = told_to_end()?;
+    let options = SubscriberOptions::new().start(start);
+    let mut subscriber = Subscriber::connect_with(&zmq::Context::new(), live, recovery, options)?;
     subscriber.subscribe("host/")?;
-    loop {
-        match subscriber.recv::<Telemetry>()? {
-            Event::Data { value: Telemetry::Goodbye, .. } => break,
-            Event::Data { stream, number, value, .. } => println!("{stream:>15} {number:>4}  {}", line(&value)?),
-            Event::Gap { stream, from, to, why, .. } => println!("{stream:>15} {from} to {to} are lost: {why}"),
-            Event::Reset { stream, .. } => println!("{stream:>15} begins anew"),
-            Event::Stale { stream, silent } => println!("{stream:>15} silent for {silent:.1?}"),
-            _ => {}
+    let mut ended = BTreeSet::new();
+    while ended.len() < STREAMS.len() && !told.load(Ordering::Relaxed) {
+        match subscriber.recv_within::<Telemetry>(INTERVAL) {
+            Ok(Event::Joined { stream, from, .. }) => println!("{stream:>15} begins with {from}"),
+            Ok(Event::Data { stream, number, value, .. }) => {
+                println!("{stream:>15} {number:>4}  {}", line(&value)?);
+                if matches!(value, Telemetry::Goodbye) {
+                    ended.insert(stream);
+                }
+            }
+            Ok(Event::Gap { stream, from, to, why, .. }) => println!("{stream:>15} {from} to {to} are lost: {why}"),
+            Ok(Event::Reset { stream, .. }) => println!("{stream:>15} begins anew"),
+            Ok(Event::Stale { stream, silent }) => println!("{stream:>15} silent for {silent:.1?}"),
+            Ok(Event::Resumed { stream }) => println!("{stream:>15} is heard of again"),
+            Ok(other) => println!("{other:?}"),
+            Err(error) if error.is_timeout() => {}
+            Err(error) => return Err(error.into()),
         }
     }
     let names: Vec<_> = subscriber.streams().cloned().collect();
@@ -129,6 +189,19 @@ fn watch(live: &str, recovery: &str) -> Result<()> {
             );
         }
     }
+    Ok(())
+}
+
+/// Whether a message arrives, and soon: for a supervisor that wants to know how the publisher is.
+fn check(live: &str, recovery: &str) -> Result<()> {
+    let options = SubscriberOptions::new().start(Start::Last(1));
+    let mut subscriber = Subscriber::connect_with(&zmq::Context::new(), live, recovery, options)?;
+    subscriber.subscribe(STREAMS[0])?;
+    let until = Instant::now() + FAREWELL;
+    while !matches!(
+        subscriber.recv_within::<Telemetry>(until.saturating_duration_since(Instant::now()))?,
+        Event::Data { .. }
+    ) {}
     Ok(())
 }
 
