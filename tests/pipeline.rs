@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use outband::pipeline::{Dispatcher, DispatcherOptions, Failure, Order, Outcome, Task, Worker, WorkerOptions};
+use outband::pipeline::{Dispatcher, DispatcherOptions, Failure, Outcome, Task, Worker, WorkerOptions};
 use outband::{Buffer, ErrorKind, Multipart};
 use patience::{LONG, until};
 use serde::Serialize;

@@ -265,14 +265,13 @@ struct Failing;
 impl Test for Failing {
     fn run<S: Shell>(&self, place: &Place) {
         let dispatcher = S::bind(place, DispatcherOptions::new().attempts(3));
-        let worker = dispatcher.employ(place, WorkerOptions::new().name("solo"), |task: Task<String>| {
-            match task.as_str() {
+        let worker =
+            dispatcher.employ(place, WorkerOptions::new().name("solo"), |task: Task<String>| match task.as_str() {
                 "second time" if task.attempt() == 2 => Ok("at last".to_owned()),
                 "panics" => panic!("on purpose, attempt {}", task.attempt()),
                 "hopeless" => Err(Failure::rejected("never")),
                 text => Err(Failure::new(format_args!("{text} failed"))),
-            }
-        });
+            });
         let tasks = ["second time", "panics", "hopeless", "fails"].map(|text| (dispatcher.submit(text).unwrap(), text));
         dispatcher.close();
         let mut ended = 0;

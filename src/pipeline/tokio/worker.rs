@@ -25,7 +25,7 @@ use crate::codec::{Decode, Encode, MsgPack};
 use crate::error::{Detail, Error, Result};
 use crate::multipart::Multipart;
 
-/// Runs an async handler for each task that a [`Dispatcher`](super::Dispatcher) gives it.
+/// Runs an async handler for each task that a [`Dispatcher`](crate::pipeline::Dispatcher) gives it.
 ///
 /// As [`Worker`], except that handlers are tasks of the runtime and not threads: all tasks that the worker holds run at
 /// once, so [`in_flight`](WorkerOptions::in_flight) says how many, and [`threads`](WorkerOptions::threads) only what that
