@@ -33,7 +33,7 @@ trait Shell: Sized + Sync {
     fn close(&self);
     fn stats(&self) -> Stats;
     /// Runs a worker to its end.
-    fn work<T, R, F>(worker: Connect, handler: F)
+    fn work<T, R, F>(worker: Worker, handler: F)
     where
         T: DeserializeOwned + Send + 'static,
         R: Serialize + 'static,
@@ -60,17 +60,9 @@ trait Shell: Sized + Sync {
         R: Serialize + 'static,
         F: Fn(Task<T>) -> Result<R, Failure> + Send + Sync + 'static,
     {
-        let (context, endpoint) = (place.context.clone(), self.endpoint().to_owned());
-        let worker = Connect { context, endpoint, options: options.ends_with_dispatcher() };
+        let worker = Worker::connect(&place.context, self.endpoint(), options.ends_with_dispatcher()).unwrap();
         thread::spawn(move || Self::work(worker, handler))
     }
-}
-
-/// What a worker connects with.
-struct Connect {
-    context: zmq::Context,
-    endpoint: String,
-    options: WorkerOptions,
 }
 
 impl Shell for Dispatcher {
@@ -95,13 +87,12 @@ impl Shell for Dispatcher {
     fn stats(&self) -> Stats {
         Dispatcher::stats(self)
     }
-    fn work<T, R, F>(worker: Connect, handler: F)
+    fn work<T, R, F>(worker: Worker, handler: F)
     where
         T: DeserializeOwned + Send + 'static,
         R: Serialize + 'static,
         F: Fn(Task<T>) -> Result<R, Failure> + Send + Sync + 'static,
     {
-        let worker = Worker::connect(&worker.context, &worker.endpoint, worker.options).unwrap();
         worker.run(handler).unwrap();
     }
 }
@@ -129,13 +120,12 @@ mod on_tokio {
         Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
     }
 
-    async fn work<T, R, F>(worker: Connect, handler: F)
+    async fn work<T, R, F>(worker: Worker, handler: F)
     where
         T: DeserializeOwned + Send + 'static,
         R: Serialize + 'static,
         F: Fn(Task<T>) -> Result<R, Failure> + Send + Sync + 'static,
     {
-        let worker = AsyncWorker::connect(&worker.context, &worker.endpoint, worker.options).unwrap();
         let handler = Arc::new(handler);
         let handle = move |task: Task<T>| {
             let handler = handler.clone();
@@ -144,7 +134,7 @@ mod on_tokio {
                 handler(task)
             }
         };
-        worker.run(handle).await.unwrap();
+        AsyncWorker::new(worker).run(handle).await.unwrap();
     }
 
     impl Shell for OneThread {
@@ -169,7 +159,7 @@ mod on_tokio {
         fn stats(&self) -> Stats {
             self.0.stats()
         }
-        fn work<T, R, F>(worker: Connect, handler: F)
+        fn work<T, R, F>(worker: Worker, handler: F)
         where
             T: DeserializeOwned + Send + 'static,
             R: Serialize + 'static,
@@ -202,7 +192,7 @@ mod on_tokio {
         fn stats(&self) -> Stats {
             self.0.stats()
         }
-        fn work<T, R, F>(worker: Connect, handler: F)
+        fn work<T, R, F>(worker: Worker, handler: F)
         where
             T: DeserializeOwned + Send + 'static,
             R: Serialize + 'static,

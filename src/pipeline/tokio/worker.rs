@@ -66,7 +66,12 @@ impl AsyncWorker {
     ///
     /// As [`Worker::connect`].
     pub fn connect(context: &zmq::Context, endpoint: &str, options: WorkerOptions) -> Result<Self> {
-        Worker::connect(context, endpoint, options).map(Self)
+        Worker::connect(context, endpoint, options).map(Self::new)
+    }
+
+    /// Lets a worker run async handlers.
+    pub fn new(worker: Worker) -> Self {
+        Self(worker)
     }
 
     /// What makes it leave: hands back what has not begun, lets running handlers end.
