@@ -168,6 +168,41 @@ fn a_cancelled_task_is_cancelled_whether_it_waits_or_runs() {
 }
 
 #[test]
+fn a_full_backlog_pushes_back_and_gives_the_message_back() {
+    let context = zmq::Context::new();
+    let dispatcher = bind(&context, quick().backlog(3, 1000).task_bytes(5000));
+    for number in 0..3_u32 {
+        dispatcher.try_submit(&number).unwrap();
+    }
+    let message = outband::to_multipart(&7_u32).unwrap();
+    let error = dispatcher.try_submit_message(message.clone()).unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert_eq!(error.into_message(), Some(message.clone()));
+    let error = dispatcher.submit_message_timeout(message.clone(), 20 * MILLI).unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert_eq!(error.into_message(), Some(message));
+    // a submit that waits goes on once there is room
+    let worker = thread::scope(|scope| {
+        let waits = scope.spawn(|| dispatcher.submit(&8_u32).unwrap());
+        let worker = employ(&context, &dispatcher, WorkerOptions::new(), |task: Task<u32>| Ok(*task));
+        let sum: u32 = (0..4).map(|_| next(&dispatcher).decode::<u32>().unwrap()).sum();
+        assert_eq!(sum, 11);
+        waits.join().unwrap();
+        // bytes count as well
+        let big = Multipart::new(vec![0xc0], vec![Buffer::from_vec(vec![0_u8; 700])]);
+        let error = dispatcher.try_submit_message(Multipart::new(vec![0xc0], vec![vec![0; 5000].into()])).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Limits, "{error}");
+        dispatcher.close();
+        let error = dispatcher.try_submit_message(big).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Caller, "{error}");
+        assert!(dispatcher.recv().unwrap().is_none());
+        worker
+    });
+    drop(dispatcher);
+    worker.join().unwrap();
+}
+
+#[test]
 fn bytes_of_the_backlog_are_bounded() {
     let context = zmq::Context::new();
     let dispatcher = bind(&context, quick().backlog(100, 1000));
