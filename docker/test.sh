@@ -20,9 +20,9 @@ compose() { "${COMPOSE[@]}" --project-name "$PROJECT" "$@" </dev/null; }
 
 say() { printf '%4d s  %s\n' "$SECONDS" "$*"; }
 fail() {
-  printf '\nFAILED: %s\n\n' "$*"
   compose ps || true
   compose logs --tail 20 || true
+  printf '\nFAILED: %s\n' "$*"
   exit 1
 }
 clean() {
@@ -168,7 +168,7 @@ partition() {
   awk -v stream="$1" -v last="$2" '
     function bad(why) { print stream ": " why ": " $0 > "/dev/stderr"; broken = 1; exit 1 }
     $1 != stream { next }
-    $2 == "begins" { if ($3 != 1) bad("does not begin with 1"); begun = 1; next }
+    $2 == "begins" { if ($4 != 1) bad("does not begin with 1"); begun = 1; next }
     $2 !~ /^[0-9]+$/ || $3 == "delivered," { next }
     !begun { bad("before its beginning") }
     $2 != high + 1 { bad("follows " high + 0) }

@@ -227,17 +227,14 @@ fn submit(dispatcher: &Dispatcher, path: &Path, crew: &Crew) -> Result<()> {
 
 /// The next outcome, unless it is time to end: whoever works is told so when the dispatcher is dropped.
 fn next(dispatcher: &Dispatcher, told: &AtomicBool) -> Result<Option<Outcome>> {
-    loop {
+    while !told.load(Ordering::Relaxed) {
         match dispatcher.recv_timeout(Duration::from_millis(250)) {
-            Ok(outcome) => return Ok(outcome),
-            Err(error) if !error.is_timeout() => return Err(error.into()),
-            Err(_) if told.load(Ordering::Relaxed) => {
-                dispatcher.close();
-                return Err("told to end: the manifest has no further files".into());
-            }
-            Err(_) => {}
+            Err(error) if error.is_timeout() => {}
+            outcome => return Ok(outcome?),
         }
     }
+    dispatcher.close();
+    Err("told to end: the manifest has no further files".into())
 }
 
 /// Prints a line of the manifest, or why there is none.
