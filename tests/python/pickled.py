@@ -305,10 +305,10 @@ def send(port):
     for name, value in MATRIX.items():
         buffers = []
         data = pickle.dumps({"value": value}, protocol=5, buffer_callback=buffers.append)
-        announce(f"matrix {name}, out of band", len(buffers), {"value": array(value)})
+        announce(f"matrix {name}, out of band", len(buffers), {"value": array(value)}, {"value": value})
         socket.send_multipart([data, *buffers], copy=False)
         protocol = len(data) % 6
-        announce(f"matrix {name}, protocol {protocol}", 0, {"value": array(value)})
+        announce(f"matrix {name}, protocol {protocol}", 0, {"value": array(value)}, {"value": value})
         socket.send_pyobj({"value": value}, protocol=protocol)
     announce("end", 0, None)
     socket.close()
