@@ -55,7 +55,7 @@ use crate::socket::News;
 /// let joined: Event<i32> = subscriber.recv().await?;
 /// assert!(matches!(joined, Event::Joined { from: 1, .. }));
 ///
-/// let values = subscriber.events().filter_map(|event| async { event.ok()?.into_value() });
+/// let values = subscriber.events::<i32>().filter_map(|event| async { event.ok()?.into_value() });
 /// assert_eq!(values.take(2).collect::<Vec<i32>>().await, [10, 20]);
 /// # Ok(())
 /// # }
