@@ -7,8 +7,8 @@
 mod patience;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use outband::{Buffer, ErrorKind, Multipart};
 use patience::{LONG, until};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
 
 const MILLI: Duration = Duration::from_millis(1);
 
@@ -382,6 +383,105 @@ fn workers_go_on_with_the_next_dispatcher_and_results_are_never_mixed_up() {
     }
     leave.leave();
     running.join().unwrap().unwrap();
+}
+
+/// A dispatcher that is a bare ROUTER, with one worker in a thread, welcomed, for which silence means nothing for hours. And
+/// what will tell why the worker ended.
+fn bare_dispatcher(context: &zmq::Context) -> (zmq::Socket, Vec<u8>, JoinHandle<()>, Reasons) {
+    let router = context.socket(zmq::ROUTER).unwrap();
+    router.set_linger(LONG.as_millis() as i32).unwrap();
+    router.set_rcvtimeo(LONG.as_millis() as i32).unwrap();
+    router.bind("tcp://127.0.0.1:*").unwrap();
+    let endpoint = router.get_last_endpoint().unwrap().unwrap();
+    let worker = Worker::connect(context, &endpoint, WorkerOptions::new().ends_with_dispatcher()).unwrap();
+    let reasons = Reasons::default();
+    let running = thread::spawn({
+        let subscriber = tracing_subscriber::registry().with(reasons.clone());
+        move || tracing::subscriber::with_default(subscriber, || worker.run(|task: Task<u32>| Ok(*task)).unwrap())
+    });
+    let hello = router.recv_multipart(0).unwrap();
+    assert!(hello[1].starts_with(b"\x98\xa5hello\x01"), "{hello:?}");
+    // its first session, with an epoch, and an hour for the heartbeat and three for the liveness
+    let welcome = b"\x96\xa7welcome\x01\x01\x05\xce\x00\x36\xee\x80\xce\x00\xa4\xcb\x80";
+    router.send_multipart([&hello[0][..], welcome], 0).unwrap();
+    (router, hello[0].clone(), running, reasons)
+}
+
+/// Why workers end, as their events say.
+#[derive(Clone, Default)]
+struct Reasons(Arc<Mutex<Vec<String>>>);
+
+impl<S: tracing::Subscriber> Layer<S> for Reasons {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        let mut find = |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+            if field.name() == "message" {
+                self.0
+                    .lock()
+                    .unwrap()
+                    .extend(format!("{value:?}").strip_prefix("the worker ends: ").map(str::to_owned));
+            }
+        };
+        event.record(&mut find);
+    }
+}
+
+#[test]
+fn a_goodbye_ends_a_worker_while_the_connection_stands() {
+    let context = zmq::Context::new();
+    let (router, worker, running, reasons) = bare_dispatcher(&context);
+    router.send_multipart([&worker[..], b"\x91\xa3bye"], 0).unwrap();
+    until("it has ended", || running.is_finished());
+    running.join().unwrap();
+    assert_eq!(*reasons.0.lock().unwrap(), ["the dispatcher said goodbye"]);
+    drop(router);
+}
+
+#[test]
+fn a_worker_whose_connection_ends_begins_a_new_session_with_the_next_dispatcher() {
+    let context = zmq::Context::new();
+    let (router, worker, running, reasons) = bare_dispatcher(&context);
+    // it has read the welcome once it has done something
+    router.send_multipart([&worker[..], b"\x93\xa4task\x01\x94\x01\x01\x01\x01", b"\x05"], 0).unwrap();
+    let result = router.recv_multipart(0).unwrap();
+    assert_eq!(result[1..], [b"\x93\xa6result\x05\x93\x01\x01\x01".to_vec(), b"\x05".to_vec()]);
+    let endpoint = router.get_last_endpoint().unwrap().unwrap();
+    drop(router);
+    let router = context.socket(zmq::ROUTER).unwrap();
+    router.set_rcvtimeo(LONG.as_millis() as i32).unwrap();
+    until("libzmq has let go of the port", || router.bind(&endpoint).is_ok());
+    let hello = router.recv_multipart(0).unwrap();
+    assert!(hello[1].starts_with(b"\x98\xa5hello\x01"), "{hello:?}");
+    router.send_multipart([&hello[0][..], b"\x91\xa3bye"], 0).unwrap();
+    until("it has ended", || running.is_finished());
+    running.join().unwrap();
+    assert_eq!(*reasons.0.lock().unwrap(), ["the dispatcher said goodbye"]);
+}
+
+#[test]
+fn a_dispatcher_stays_until_its_goodbye_is_heard() {
+    let context = zmq::Context::new();
+    for answers in [true, false] {
+        let dispatcher = bind(&context, DispatcherOptions::new());
+        // a worker whose socket forgets what it has not read when the connection ends, as all should have them
+        let worker = context.socket(zmq::DEALER).unwrap();
+        worker.set_linger(0).unwrap();
+        worker.set_immediate(true).unwrap();
+        worker.set_rcvtimeo(LONG.as_millis() as i32).unwrap();
+        worker.connect(dispatcher.endpoint()).unwrap();
+        assert_eq!(worker.poll(zmq::POLLOUT, LONG.as_millis() as i64).unwrap(), 1);
+        worker.send(&b"\x98\xa5hello\x01\x07\x01\xa4bare\x01\xce\x10\x00\x00\x00\xce\x10\x00\x00\x00"[..], 0).unwrap();
+        let mut said = worker.recv_multipart(0).unwrap();
+        assert!(said[0].starts_with(b"\x96\xa7welcome\x01"), "{said:?}");
+        let ending = thread::spawn(move || drop(dispatcher));
+        while said != [b"\x91\xa3bye".to_vec()] {
+            said = worker.recv_multipart(0).unwrap();
+        }
+        match answers {
+            true => worker.send(&b"\x91\xa3bye"[..], 0).unwrap(),
+            false => drop(worker),
+        }
+        ending.join().unwrap();
+    }
 }
 
 #[test]

@@ -121,7 +121,7 @@ class Worker:
         self._ends_with_dispatcher = ends_with_dispatcher
         self._id, self._session, self._epoch = secrets.randbits(64), 1, -1
         self._heartbeat, self._liveness = 1.0, 3.0
-        self._is_joined = self._is_ended = self._has_said_bye = False
+        self._is_joined = self._is_ended = self._has_said_bye = self._owes_bye = False
         self._held: Dict[int, _Job] = {}
         self._waiting: Deque[_Job] = collections.deque()
         self._outbox: Deque[Tuple[Optional[int], Frames]] = collections.deque()
@@ -220,12 +220,13 @@ class Worker:
         return max(0, messages - len(former)), max(0, size - sum(job.bytes for job in former))
 
     def _serve(self) -> None:
-        dealer = self._dealer()
+        dealer, monitor = self._dealer()
         now = heard = ticked = beat = time.monotonic()
         try:
             while True:
                 poller = zmq.Poller()
                 poller.register(dealer, zmq.POLLIN)
+                poller.register(monitor, zmq.POLLIN)
                 poller.register(self._hears, zmq.POLLIN)
                 until = min([beat] + ([self._leaving] if self._leaving is not None else []))
                 poller.poll(int(max(0.0, until - time.monotonic()) * 1000) + 1)
@@ -234,6 +235,8 @@ class Worker:
                         pass
                 except BlockingIOError:
                     pass
+                # asked before the socket is read: what came before the end is read too, as far as libzmq has kept it
+                is_cut = any([True for _ in _received(monitor)])
                 with self._condition:
                     for frames in _received(dealer):
                         heard = time.monotonic()
@@ -243,12 +246,21 @@ class Worker:
                         except (ValueError, TypeError, IndexError, msgpack.UnpackException) as error:
                             raise Error(f"the dispatcher does not speak version {VERSION} of the protocol") from error
                     now = time.monotonic()
+                    if is_cut:
+                        if self._is_joined:
+                            heard = now
+                            self._seek()
+                        beat = now
                     interval, patience = (
                         (self._heartbeat, self._liveness) if self._is_joined else (_RETRY, _PATIENCE)
                     )
                     if now - ticked > 2 * interval:
                         heard = now  # this process has been stopped: what was said meanwhile is still to be read
                     ticked = now
+                    if self._owes_bye:
+                        # the dispatcher stays for this answer, and then there is nobody for a while
+                        _try_send(dealer, [_pack("bye")])
+                        self._owes_bye, beat = False, now + _RETRY
                     if self._wants_leave and self._leaving is None:
                         self._leaving, beat = now + self._grace, now
                         while self._waiting:
@@ -256,8 +268,8 @@ class Worker:
                     if now - heard >= patience:
                         if self._ends_with_dispatcher and not self._is_joined:
                             self._is_ended = True
-                        dealer.close(0)
-                        dealer, heard, beat = self._dealer(), now, now
+                        _close(dealer, monitor)
+                        (dealer, monitor), heard, beat = self._dealer(), now, now
                         self._seek()
                     if now >= beat:
                         beat = now + interval
@@ -267,9 +279,10 @@ class Worker:
                     if self._is_ended:
                         return
         finally:
-            dealer.close(0)
+            _close(dealer, monitor)
 
-    def _dealer(self) -> zmq.Socket[Any]:
+    def _dealer(self) -> Tuple[zmq.Socket[Any], zmq.Socket[Any]]:
+        """The connection, and what tells of its end."""
         dealer: zmq.Socket[Any] = self._context.socket(zmq.DEALER)
         dealer.setsockopt(zmq.LINGER, 0)
         dealer.setsockopt(zmq.IMMEDIATE, 1)
@@ -277,8 +290,10 @@ class Worker:
         dealer.setsockopt(zmq.RCVHWM, 0)
         dealer.setsockopt(zmq.HEARTBEAT_IVL, 5000)
         dealer.setsockopt(zmq.HEARTBEAT_TIMEOUT, 15000)
+        place = f"inproc://outband.pipeline.{secrets.token_hex(8)}"
+        monitor = dealer.get_monitor_socket(zmq.EVENT_DISCONNECTED, place)
         dealer.connect(self._endpoint)
-        return dealer
+        return dealer, monitor
 
     def _sign(self, dealer: zmq.Socket[Any]) -> None:
         if self._is_joined:
@@ -340,11 +355,14 @@ class Worker:
         elif name == "who" and self._is_joined and fields[0] == self._session:
             self._seek()
             return True
-        elif name == "bye" and self._is_joined:
-            if self._has_said_bye or self._ends_with_dispatcher:
+        elif name == "bye":
+            if self._has_said_bye:
                 self._is_ended = True
-            else:
+            elif self._ends_with_dispatcher:
+                self._is_ended = self._owes_bye = True
+            elif self._is_joined:
                 self._seek()
+                self._owes_bye = True
         return False
 
     def _take(self, job: _Job) -> None:
@@ -367,10 +385,16 @@ def _pack(*fields: Any) -> bytes:
     return packed
 
 
-def _received(dealer: zmq.Socket[Any]) -> Iterator[Frames]:
+def _close(dealer: zmq.Socket[Any], monitor: zmq.Socket[Any]) -> None:
+    dealer.disable_monitor()
+    monitor.close(0)
+    dealer.close(0)
+
+
+def _received(socket: zmq.Socket[Any]) -> Iterator[Frames]:
     while True:
         try:
-            yield [frame.buffer for frame in dealer.recv_multipart(zmq.NOBLOCK, copy=False)]
+            yield [frame.buffer for frame in socket.recv_multipart(zmq.NOBLOCK, copy=False)]
         except zmq.Again:
             return
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any, Callable, Iterator, List, Tuple
 
 import msgpack
@@ -182,4 +183,38 @@ def test_results_for_a_dispatcher_that_is_gone_are_dropped(context: zmq.Context[
     is_free.set()
     dispatcher.task(2, 2, "new")
     assert dispatcher.result() == (EPOCH + 1, 2, 1, "new")
+    dispatcher.close()
+
+
+def test_a_connection_that_ends_begins_a_new_session_with_the_next_dispatcher(context: zmq.Context[Any]) -> None:
+    dispatcher = Dispatcher(context, lambda task: task.value)
+    dispatcher.say(["welcome", 1, 1, EPOCH, 3_600_000, 10_800_000])  # silence means nothing for hours
+    dispatcher.task(1, 1, "before")
+    assert dispatcher.result() == (EPOCH, 1, 1, "before")
+    endpoint = dispatcher.router.last_endpoint
+    dispatcher.router.close(0)
+    dispatcher.router = context.socket(zmq.ROUTER)
+    for _ in range(2000):
+        try:
+            dispatcher.router.bind(endpoint)
+            break
+        except zmq.ZMQError:
+            time.sleep(0.01)  # libzmq has not let go of the port yet
+    dispatcher.peer, hello = dispatcher.next("hello")
+    assert hello[3] == 2
+    dispatcher.welcome(2)
+    dispatcher.task(2, 2, "after")
+    assert dispatcher.result() == (EPOCH, 2, 1, "after")
+    dispatcher.close()
+
+
+def test_a_goodbye_is_answered(context: zmq.Context[Any]) -> None:
+    dispatcher = Dispatcher(context, lambda task: task.value)
+    dispatcher.worker._ends_with_dispatcher = False
+    dispatcher.welcome(1)
+    dispatcher.say(["bye"])
+    assert dispatcher.next("bye", "hello")[1] == ["bye"]
+    _, hello = dispatcher.next("hello")
+    assert hello[3] == 2, "it stays for another dispatcher"
+    dispatcher.worker._ends_with_dispatcher = True
     dispatcher.close()

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::bell::Bell;
-use super::hand::{Answer, Hand, Job, Terms};
+use super::hand::{Answer, End, Hand, Job, Terms};
 use super::message::Time;
 use super::sign::Sign;
 use crate::error::Result;
@@ -106,7 +106,7 @@ impl Bench {
     /// It is over: no further tasks, and what runs runs for nobody.
     pub(super) fn end(&self) {
         let mut state = self.lock();
-        state.hand.end();
+        state.hand.end(End::Dropped);
         self.wake(state);
         self.job.notify_all();
     }

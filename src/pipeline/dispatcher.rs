@@ -30,7 +30,8 @@ use crate::multipart::Multipart;
 /// A thread that submits more than that and reads nothing waits for ever; let another thread read, or use the `try_`
 /// functions. All functions take `&self`, from any number of threads.
 ///
-/// Dropping it tells the workers and ends its thread; tasks without an outcome are gone, unless there is a journal.
+/// Dropping it tells the workers, waits until they have heard it, a second at most, and ends its thread; tasks without an
+/// outcome are gone, unless there is a journal.
 ///
 /// # Examples
 ///

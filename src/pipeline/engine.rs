@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tracing::{debug, warn};
@@ -10,6 +9,7 @@ use tracing::{debug, warn};
 use super::exchange::{Exchange, Order};
 use super::ledger::{Ledger, Loss};
 use super::message::{Down, Peer, Ticket, Time, Up};
+use super::monitor::{Change, Monitor};
 use super::options::DispatcherOptions;
 use super::wire;
 use crate::error::{Detail, Error, Result};
@@ -22,12 +22,14 @@ use crate::socket::routed;
 const BATCH: usize = 512;
 /// The most bytes of tasks that share a message.
 const BATCH_BYTES: u64 = 64 << 10;
-/// How long goodbyes may take to leave, in milliseconds.
+/// How long workers may take to hear a goodbye.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// How long what was said last may take to leave, in milliseconds.
 const LINGER: i32 = 500;
 
 pub(super) struct Engine {
     socket: zmq::Socket,
-    monitor: zmq::Socket,
+    monitor: Monitor,
     exchange: Arc<Exchange>,
     ledger: Ledger,
     started: Instant,
@@ -55,7 +57,7 @@ impl Engine {
         exchange: Arc<Exchange>,
     ) -> Result<Self> {
         let socket = router(context, options).map_err(transport("set up a ROUTER"))?;
-        let monitor = watch(context, &socket).map_err(transport("watch a ROUTER's connections"))?;
+        let monitor = Monitor::of(context, &socket).map_err(transport("watch a ROUTER's connections"))?;
         socket.bind(endpoint).map_err(transport("bind"))?;
         Ok(Self {
             socket,
@@ -93,14 +95,7 @@ impl Engine {
                     Order::Cancel(task) => self.ledger.cancel(task),
                 }
             }
-            self.watch_events()?;
-            let gone = std::mem::take(&mut self.gone);
-            let is_dry = self.receive()?;
-            if is_dry {
-                self.lose(gone);
-            } else {
-                self.gone.extend(gone);
-            }
+            let is_dry = self.listen()?;
             self.ledger.tick(self.now());
             self.send()?;
             while let Some(outcome) = self.ledger.pop_outcome() {
@@ -108,8 +103,8 @@ impl Engine {
             }
             let done = self.ledger.take_done();
             self.exchange.bring(&mut outcomes, done, self.ledger.is_stalled(), self.ledger.stats());
-            if is_dry && self.gone.is_empty() && self.exchange.may_sleep() {
-                self.sleep()?;
+            if is_dry && self.exchange.may_sleep() {
+                self.sleep(self.ledger.next_tick())?;
             }
         }
     }
@@ -118,15 +113,16 @@ impl Engine {
         self.started.elapsed()
     }
 
-    fn sleep(&self) -> Result<()> {
-        let timeout = match self.ledger.next_tick() {
+    /// Sleeps until something happens, or it is time.
+    fn sleep(&self, until: Option<Time>) -> Result<()> {
+        let timeout = match until {
             // rounded up: a timer that is early would spin
             Some(time) => time.saturating_sub(self.now()).as_micros().div_ceil(1000) as i64,
             None => -1,
         };
         let mut items = [
             self.socket.as_poll_item(zmq::POLLIN),
-            self.monitor.as_poll_item(zmq::POLLIN),
+            self.monitor.as_poll_item(),
             zmq::PollItem::from_fd(self.exchange.bell().fd(), zmq::POLLIN),
         ];
         match zmq::poll(&mut items, timeout) {
@@ -137,6 +133,19 @@ impl Engine {
             self.exchange.bell().hush();
         }
         Ok(())
+    }
+
+    /// Reads what workers say, and notes who has gone; whether there is no more of either.
+    fn listen(&mut self) -> Result<bool> {
+        self.watch_events()?;
+        let gone = std::mem::take(&mut self.gone);
+        let is_dry = self.receive()?;
+        if is_dry {
+            self.lose(gone);
+        } else {
+            self.gone.extend(gone);
+        }
+        Ok(is_dry && self.gone.is_empty())
     }
 
     /// Reads what workers say; whether there is no more of it.
@@ -197,24 +206,14 @@ impl Engine {
     }
 
     fn watch_events(&mut self) -> Result<()> {
-        loop {
-            // an event is its number and a value; the endpoint follows
-            let event = match self.monitor.recv_bytes(zmq::DONTWAIT) {
-                Ok(event) => event,
-                Err(zmq::Error::EAGAIN) => return Ok(()),
-                Err(zmq::Error::EINTR) => continue,
-                Err(error) => return Err(transport("receive on the monitor")(error)),
+        while let Some((change, connection)) = self.monitor.next()? {
+            let former = match change {
+                Change::Accepted => self.connections.insert(connection, None),
+                Change::Ended => self.connections.remove(&connection),
             };
-            while self.monitor.get_rcvmore().unwrap_or(false) && self.monitor.recv_bytes(zmq::DONTWAIT).is_ok() {}
-            if let Some(&[low, high, rest @ ..]) = event.first_chunk::<6>() {
-                let connection = i32::from_le_bytes(rest);
-                let former = match zmq::SocketEvent::from_raw(u16::from_le_bytes([low, high])) {
-                    zmq::SocketEvent::ACCEPTED => self.connections.insert(connection, None),
-                    _ => self.connections.remove(&connection),
-                };
-                self.gone.extend(former.flatten());
-            }
+            self.gone.extend(former.flatten());
         }
+        Ok(())
     }
 
     /// Sends what the ledger has to say. Tasks for one worker travel together.
@@ -276,9 +275,20 @@ impl Engine {
         }
     }
 
+    /// Says goodbye, and stays until everybody has heard it, for a while: a worker's socket forgets what is not read when
+    /// the connection ends.
     fn say_goodbye(&mut self) -> Result<()> {
+        let end = self.now() + FAREWELL;
         self.ledger.close();
-        self.send()
+        self.send()?;
+        while !self.ledger.is_deserted() && self.now() < end {
+            let is_dry = self.listen()?;
+            self.send()?;
+            if is_dry && !self.ledger.is_deserted() {
+                self.sleep(Some(end))?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -299,17 +309,6 @@ pub(super) fn heartbeats(socket: &zmq::Socket, interval: Duration, timeout: Dura
     socket.set_heartbeat_ivl(millis(interval))?;
     socket.set_heartbeat_timeout(millis(timeout))?;
     socket.set_handshake_ivl(5000)
-}
-
-fn watch(context: &zmq::Context, socket: &zmq::Socket) -> zmq::Result<zmq::Socket> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let place = format!("inproc://outband.pipeline.monitor.{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    let events = zmq::SocketEvent::ACCEPTED.to_raw() | zmq::SocketEvent::DISCONNECTED.to_raw();
-    socket.monitor(&place, i32::from(events))?;
-    let monitor = context.socket(zmq::PAIR)?;
-    monitor.set_linger(0)?;
-    monitor.connect(&place)?;
-    Ok(monitor)
 }
 
 pub(super) fn transport(operation: &'static str) -> impl Fn(zmq::Error) -> Error {

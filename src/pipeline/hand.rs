@@ -4,7 +4,7 @@
 //!            connect            welcome
 //!   seeking ---------> hello ----------> joined --- drain ---> leaving ---> ended
 //!      ^                                   |
-//!      +---- silence, "who", "bye" --------+
+//!      +- silence, "who", "bye", no line --+
 //! ```
 //!
 //! A task that is held is waiting for a thread or running in one. One that is dropped (cancelled, or handed out again by the
@@ -13,6 +13,7 @@
 mod session;
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -82,7 +83,31 @@ enum Phase {
     /// Has no session; says hello.
     Seeking,
     Joined(Welcome),
-    Ended,
+    Ended(End),
+}
+
+/// Why a worker ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The dispatcher said goodbye.
+    Dismissed,
+    /// There was no dispatcher for too long.
+    Alone,
+    /// It was told to leave.
+    Left,
+    /// The program has let go of it.
+    Dropped,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dismissed => "the dispatcher said goodbye",
+            Self::Alone => "there is no dispatcher",
+            Self::Left => "it was told to leave",
+            Self::Dropped => "nobody waits for it",
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -127,13 +152,7 @@ impl Hand {
             (Down::Cancel { ticket }, _) => self.cancel(ticket),
             (Down::Who { session }, _) if session == self.session && self.is_joined() => self.seek(now),
             (Down::Refused { session, reason }, _) if session == self.session => self.refusal = Some(reason),
-            (Down::Bye, _) if self.is_joined() => {
-                if self.has_said_bye || self.terms.ends_with_dispatcher {
-                    self.end();
-                } else {
-                    self.seek(now);
-                }
-            }
+            (Down::Bye, _) => self.bye(now),
             // a sign of life, or of a session that is over
             _ => {}
         }
@@ -142,15 +161,20 @@ impl Hand {
     /// The next thing to say. What could not be said is given back with [`unsaid`](Self::unsaid).
     pub(super) fn pop_message(&mut self) -> Option<(Up, Option<Multipart>)> {
         let is_joined = self.is_joined();
-        // before a welcome there is nobody to tell of tasks
-        let is_sayable = |message: &Up| is_joined || matches!(message, Up::Hello(_));
+        // without a session there is nobody to tell of tasks
+        let is_sayable = |message: &Up| is_joined || matches!(message, Up::Hello(_) | Up::Bye);
         self.outbox.pop_front_if(|(message, _)| is_sayable(message))
     }
 
     /// There was nobody to say this to.
     pub(super) fn unsaid(&mut self, message: Up, object: Option<Multipart>) {
-        // a sign of life that comes late is none
-        if !matches!(message, Up::Hello(_) | Up::Beat(_)) {
+        // a sign of life that comes late is none, and a goodbye to somebody who has gone neither
+        let is_stale = match message {
+            Up::Hello(_) | Up::Beat(_) => true,
+            Up::Bye => !self.is_joined(),
+            _ => false,
+        };
+        if !is_stale {
             self.outbox.push_front((message, object));
         }
     }
@@ -193,7 +217,12 @@ impl Hand {
 
     /// Whether it is all over.
     pub(super) fn is_ended(&self) -> bool {
-        self.phase == Phase::Ended
+        self.ended().is_some()
+    }
+
+    /// Why it is all over, once it is.
+    pub(super) fn ended(&self) -> Option<End> {
+        if let Phase::Ended(end) = self.phase { Some(end) } else { None }
     }
 
     pub(super) fn is_joined(&self) -> bool {
@@ -287,7 +316,7 @@ impl Hand {
     }
 
     fn answer(&mut self, ticket: Ticket, epoch: u64, answer: Answer) {
-        if matches!(self.phase, Phase::Joined(welcome) if welcome.epoch != epoch) || self.phase == Phase::Ended {
+        if matches!(self.phase, Phase::Joined(welcome) if welcome.epoch != epoch) || self.is_ended() {
             return;
         }
         let message = match answer {

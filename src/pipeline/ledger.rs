@@ -45,6 +45,8 @@ pub(super) struct Ledger {
     /// Tasks that got their outcome since that was last asked, and their bytes.
     done: Load,
     next_round: Time,
+    /// Whether goodbye has been said.
+    is_closing: bool,
     stats: Stats,
 }
 
@@ -89,6 +91,7 @@ impl Ledger {
             exposed: 0,
             done: Load::default(),
             next_round: Time::ZERO,
+            is_closing: false,
             stats: Stats::default(),
             terms,
         }
@@ -121,7 +124,10 @@ impl Ledger {
             (Up::Progress { epoch, ticket }, _) if epoch == self.epoch => self.renew(now, ticket),
             (Up::Bye, _) => {
                 self.lose(now, peer, Loss::Left);
-                self.say(peer, Down::Bye);
+                // to this one it has been said
+                if !self.is_closing {
+                    self.say(peer, Down::Bye);
+                }
             }
             // of another dispatcher's time
             (Up::Result { .. }, _) => self.stats.late += 1,

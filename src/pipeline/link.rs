@@ -4,11 +4,12 @@ use std::mem;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::bench::Bench;
 use super::engine::{heartbeats, transport};
 use super::message::{Ticket, Up};
+use super::monitor::{Change, Monitor};
 use super::terms::WorkerOptions;
 use super::wire;
 use crate::error::{ErrorKind, Result};
@@ -25,6 +26,7 @@ pub(super) struct Link {
     context: zmq::Context,
     endpoint: String,
     socket: zmq::Socket,
+    monitor: Monitor,
     bench: Arc<Bench>,
     limits: Limits,
     /// Whether the socket took no more, and is to be asked when it does.
@@ -42,10 +44,12 @@ impl Link {
         options: &WorkerOptions,
         bench: Arc<Bench>,
     ) -> Result<Self> {
+        let (socket, monitor) = dealer(context, endpoint)?;
         Ok(Self {
             context: context.clone(),
             endpoint: endpoint.to_owned(),
-            socket: dealer(context, endpoint)?,
+            socket,
+            monitor,
             bench,
             limits: options.limits,
             is_blocked: false,
@@ -58,19 +62,26 @@ impl Link {
     pub(super) fn serve(&mut self) -> Result<()> {
         let mut outgoing = Vec::new();
         loop {
+            let is_cut = self.is_cut()?;
             let is_dry = self.receive()?;
             let mut state = self.bench.lock();
             let now = self.bench.now();
+            if is_cut {
+                state.hand.cut(now);
+            }
             state.hand.tick(now);
             if let Some(reason) = state.hand.pop_refusal() {
                 warn!(target: "outband", "the dispatcher refuses this worker: {reason}");
             }
-            if state.hand.is_ended() {
-                return Ok(());
+            if let Some(end) = state.hand.ended() {
+                debug!(target: "outband", "the worker ends: {end}");
+                let last = state.hand.pop_message();
+                drop(state);
+                return last.map_or(Ok(()), |(message, _)| self.post(wire::up(&message)).map(drop));
             }
             if state.hand.takes_socket() {
                 drop(state);
-                self.socket = dealer(&self.context, &self.endpoint)?;
+                (self.socket, self.monitor) = dealer(&self.context, &self.endpoint)?;
                 self.is_blocked = false;
                 continue;
             }
@@ -89,6 +100,16 @@ impl Link {
                 self.send(&mut outgoing)?;
             }
         }
+    }
+
+    /// Whether the connection has ended since this was last asked. To be asked before the socket is read: then what came over
+    /// it before has been read too, as far as libzmq kept it.
+    fn is_cut(&self) -> Result<bool> {
+        let mut is_cut = false;
+        while let Some((change, _)) = self.monitor.next()? {
+            is_cut |= change == Change::Ended;
+        }
+        Ok(is_cut)
     }
 
     /// Reads what the dispatcher says; whether there is no more of it.
@@ -181,15 +202,15 @@ impl Link {
 
     fn sleep(&mut self, timeout: i64) -> Result<()> {
         let events = if self.is_blocked { zmq::POLLIN | zmq::POLLOUT } else { zmq::POLLIN };
-        let mut items =
-            vec![zmq::PollItem::from_fd(self.bench.bell().fd(), zmq::POLLIN), self.socket.as_poll_item(events)];
+        let bell = zmq::PollItem::from_fd(self.bench.bell().fd(), zmq::POLLIN);
+        let mut items = vec![bell, self.socket.as_poll_item(events), self.monitor.as_poll_item()];
         items.extend(self.signals().map(|fd| zmq::PollItem::from_fd(fd, zmq::POLLIN)));
         match zmq::poll(&mut items, timeout) {
             Ok(_) | Err(zmq::Error::EINTR) => {}
             Err(error) => return Err(transport("poll")(error)),
         }
         let (is_rung, is_writable) = (items[0].is_readable(), items[1].is_writable());
-        let is_signalled = items.get(2).is_some_and(zmq::PollItem::is_readable);
+        let is_signalled = items.get(3).is_some_and(zmq::PollItem::is_readable);
         if is_rung {
             self.bench.bell().hush();
         }
@@ -250,20 +271,22 @@ impl Parcel {
     }
 }
 
-fn dealer(context: &zmq::Context, endpoint: &str) -> Result<zmq::Socket> {
+fn dealer(context: &zmq::Context, endpoint: &str) -> Result<(zmq::Socket, Monitor)> {
     let set_up = || {
         let socket = context.socket(zmq::DEALER)?;
         // what was said last is a goodbye that was answered, or nobody is there to hear it
         socket.set_linger(0)?;
         socket.set_sndtimeo(0)?;
         socket.set_rcvtimeo(0)?;
-        // nothing is queued for a dispatcher that is not there; what is queued is bounded by what the worker holds
+        // nothing is queued for a dispatcher that is not there; what is queued is bounded by what the worker holds. The price:
+        // what came and was not read is gone when the connection ends, so a dispatcher's goodbye waits for an answer
         socket.set_immediate(true)?;
         socket.set_sndhwm(0)?;
         socket.set_rcvhwm(0)?;
         heartbeats(&socket, std::time::Duration::from_secs(5), std::time::Duration::from_secs(15))?;
+        let monitor = Monitor::of(context, &socket)?;
         socket.connect(endpoint)?;
-        Ok(socket)
+        Ok((socket, monitor))
     };
     set_up().map_err(transport("connect"))
 }

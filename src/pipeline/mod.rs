@@ -20,6 +20,7 @@ mod lease;
 mod ledger;
 mod link;
 mod message;
+mod monitor;
 mod options;
 mod outcome;
 mod queue;

@@ -24,6 +24,8 @@ use crate::multipart::Multipart;
 const SCHEDULES: u64 = 20_000;
 /// How long faults go on.
 const STORM: Time = Duration::from_millis(1500);
+/// How long a dispatcher waits for its goodbye to be heard.
+const FAREWELL: Time = Duration::from_millis(500);
 /// When everything has to be over.
 const END: Time = Duration::from_secs(120);
 
@@ -56,6 +58,7 @@ fn every_task_has_one_outcome_whatever_the_network_does() {
     assert!(sum.done > enough && sum.redelivered > enough && sum.kills > enough && sum.cuts > enough, "{sum:?}");
     assert!(sum.dead * 50 > enough && sum.cancelled * 50 > enough && sum.late * 50 > enough, "{sum:?}");
     assert!(sum.restarts * 50 > enough && sum.stalls * 50 > enough && sum.drains * 50 > enough, "{sum:?}");
+    assert!(sum.closes * 100 > enough && sum.deserted * 100 > enough, "{sum:?}");
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -82,6 +85,8 @@ struct Tally {
     stalls: u64,
     drains: u64,
     restarts: u64,
+    closes: u64,
+    deserted: u64,
     duplicates: u64,
     events: u64,
 }
@@ -99,6 +104,8 @@ impl Tally {
         self.stalls += other.stalls;
         self.drains += other.drains;
         self.restarts += other.restarts;
+        self.closes += other.closes;
+        self.deserted += other.deserted;
         self.duplicates += other.duplicates;
         self.events += other.events;
     }
@@ -162,6 +169,10 @@ enum Event {
     Cut(usize),
     RestartDispatcher,
     Read,
+    /// The dispatcher says goodbye, and then another takes its place.
+    CloseDispatcher,
+    /// It has waited for long enough.
+    Farewell,
     /// The faults are over.
     Calm,
 }
@@ -195,6 +206,8 @@ struct World {
     workers: Vec<Worker>,
     connections: Vec<Connection>,
     calm: bool,
+    /// Until when the dispatcher waits for its goodbye to be heard.
+    closes: Option<Time>,
     delay: u64,
     duplicates: u64,
     through_the_wire: bool,
@@ -247,6 +260,7 @@ impl World {
             workers,
             connections: Vec::new(),
             calm: false,
+            closes: None,
             delay: 1 + random.below(40),
             duplicates: if random.one_in(3) { 12 } else { 0 },
             through_the_wire: random.one_in(8),
@@ -294,6 +308,7 @@ impl World {
                 2 | 3 => Event::Cut(worker),
                 4 => Event::Stall(worker, self.random.millis(900)),
                 5 => Event::Drain(worker),
+                6 if self.random.one_in(2) => Event::CloseDispatcher,
                 6 => Event::RestartDispatcher,
                 7 | 8 => Event::Cancel,
                 _ => {
@@ -336,7 +351,7 @@ impl World {
                 }
             }
         }
-        if let Some(time) = self.ledger.next_tick().filter(|&time| time < next) {
+        if let Some(time) = self.ledger.next_tick().filter(|&time| time < next && self.closes.is_none()) {
             self.now = self.now.max(time);
             return self.dispatch();
         }
@@ -425,6 +440,16 @@ impl World {
                 self.cut(worker);
             }
             Event::RestartDispatcher => self.restart(),
+            Event::CloseDispatcher => {
+                if self.closes.is_none() {
+                    self.tally.closes += 1;
+                    self.closes = Some(self.now + FAREWELL);
+                    self.ledger.close();
+                    self.at(self.now + FAREWELL, Event::Farewell);
+                    self.dispatch();
+                }
+            }
+            Event::Farewell => self.dispatch(),
             Event::Read => self.read(),
             Event::Calm => self.calm(),
         }
@@ -468,8 +493,14 @@ impl World {
 
     fn cut(&mut self, worker: usize) {
         self.disconnect(worker);
+        let knows = !self.random.one_in(4);
         if self.workers[worker].hand.is_some() {
             self.connect(worker);
+        }
+        // a half-open connection is one whose end is told to nobody
+        if let Some(hand) = self.workers[worker].hand.as_mut().filter(|_| knows) {
+            hand.cut(self.now);
+            self.work(worker);
         }
     }
 
@@ -495,6 +526,7 @@ impl World {
     /// A new dispatcher takes the place of the old one, with the tasks that a journal would have.
     fn restart(&mut self) {
         self.tally.restarts += 1;
+        self.closes = None;
         let stats = self.ledger.stats();
         self.tally.redelivered += stats.redelivered;
         self.tally.late += stats.late;
@@ -522,7 +554,14 @@ impl World {
 
     /// The dispatcher's turn.
     fn dispatch(&mut self) {
-        self.ledger.tick(self.now);
+        if let Some(end) = self.closes {
+            if self.ledger.is_deserted() || self.now >= end {
+                self.tally.deserted += u64::from(self.ledger.is_deserted());
+                return self.restart();
+            }
+        } else {
+            self.ledger.tick(self.now);
+        }
         if self.tally.events.is_multiple_of(4) {
             self.ledger.check();
         }
@@ -542,7 +581,7 @@ impl World {
             }
         }
         // a loss may have freed tasks
-        if self.ledger.stats().waiting > 0 && self.ledger.roster().is_ready() {
+        if self.closes.is_none() && self.ledger.stats().waiting > 0 && self.ledger.roster().is_ready() {
             self.ledger.tick(self.now);
             if self.ledger.has_messages() {
                 self.dispatch();
@@ -642,7 +681,12 @@ impl World {
 
     /// The reader's turn: it reads some outcomes, or none for a while.
     fn read(&mut self) {
-        let many = if self.calm { 100 } else { self.random.below(6) };
+        let many = match self.closes {
+            // the program has let go of it
+            Some(_) => 0,
+            None if self.calm => 100,
+            None => self.random.below(6),
+        };
         for _ in 0..many {
             let Some(outcome) = self.ledger.pop_outcome() else { break };
             self.ledger.read(Load { count: 1, bytes: weight(&outcome) });

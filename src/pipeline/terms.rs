@@ -97,8 +97,8 @@ impl WorkerOptions {
         self
     }
 
-    /// Ends when the dispatcher says goodbye, or when there is none for five seconds. Without this the worker waits for the
-    /// next dispatcher there.
+    /// Ends when the dispatcher says goodbye, or when there is none for five seconds (since the connection ended, or since it
+    /// was given up because it was silent). Without this the worker waits for the next dispatcher there.
     pub fn ends_with_dispatcher(mut self) -> Self {
         self.ends_with_dispatcher = true;
         self

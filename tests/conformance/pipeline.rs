@@ -41,7 +41,10 @@ trait Shell: Sized + Sync {
 
     fn bind(place: &Place, options: DispatcherOptions) -> Self {
         // with short times, so that tests end soon
-        let options = options.heartbeat(50 * MILLI).liveness(10_000 * MILLI).retry_after(MILLI);
+        Self::bind_as_is(place, options.heartbeat(50 * MILLI).liveness(10_000 * MILLI).retry_after(MILLI))
+    }
+
+    fn bind_as_is(place: &Place, options: DispatcherOptions) -> Self {
         Self::wrap(Dispatcher::bind(&place.context, &place.address(), options).unwrap())
     }
 
@@ -53,15 +56,19 @@ trait Shell: Sized + Sync {
         self.recv().unwrap().expect("an outcome")
     }
 
-    /// A worker in a thread, which ends with the dispatcher.
+    /// A worker in a thread, which ends with the dispatcher. It is welcome already: one that never was would wait for another
+    /// dispatcher for a while.
     fn employ<T, R, F>(&self, place: &Place, options: WorkerOptions, handler: F) -> JoinHandle<()>
     where
         T: DeserializeOwned + Send + 'static,
         R: Serialize + 'static,
         F: Fn(Task<T>) -> Result<R, Failure> + Send + Sync + 'static,
     {
+        let before = self.stats().workers;
         let worker = Worker::connect(&place.context, self.endpoint(), options.ends_with_dispatcher()).unwrap();
-        thread::spawn(move || Self::work(worker, handler))
+        let worker = thread::spawn(move || Self::work(worker, handler));
+        until("it is welcome", || self.stats().workers > before);
+        worker
     }
 }
 
@@ -233,8 +240,7 @@ impl Test for Results {
         while let Some(outcome) = dispatcher.recv().unwrap() {
             let (number, bytes): (u32, Buffer) = outcome.decode().unwrap();
             assert!(expected.remove(&outcome.task()) && numbers.insert(number), "{number} came twice");
-            assert_eq!(bytes.len(), lengths[number as usize % 4] * 2);
-            assert!(bytes.iter().all(|&byte| byte == number as u8));
+            assert_eq!(bytes, Buffer::from_vec(vec![number as u8; lengths[number as usize % 4] * 2]));
             assert_eq!(outcome.attempts(), 1);
         }
         assert!(expected.is_empty() && numbers.len() == 200);
@@ -405,4 +411,27 @@ impl Test for Ordered {
 #[test]
 fn outcomes_come_in_the_order_of_submission_where_that_is_asked_for() {
     everywhere(Ordered);
+}
+
+struct Ending;
+
+impl Test for Ending {
+    fn run<S: Shell>(&self, place: &Place) {
+        // with times so long that silence tells nobody anything
+        let hour = Duration::from_secs(3600);
+        let dispatcher = S::bind_as_is(place, DispatcherOptions::new().heartbeat(hour).liveness(3 * hour));
+        let workers: Vec<_> =
+            (0..3).map(|_| dispatcher.employ(place, WorkerOptions::new(), |task: Task<u32>| Ok(*task))).collect();
+        until("all are there", || dispatcher.stats().workers == 3);
+        dispatcher.submit(&5_u32).unwrap();
+        assert_eq!(dispatcher.next().decode::<u32>().unwrap(), 5);
+        drop(dispatcher);
+        until("they have ended too", || workers.iter().all(JoinHandle::is_finished));
+        workers.into_iter().for_each(|worker| worker.join().unwrap());
+    }
+}
+
+#[test]
+fn workers_that_end_with_their_dispatcher_need_no_silence_to_know() {
+    everywhere(Ending);
 }

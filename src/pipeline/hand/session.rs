@@ -4,13 +4,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::super::message::{Beat, Hello, Time, Up, VERSION, Welcome, Window};
-use super::{FAREWELL, Hand, PATIENCE, Phase, RETRY, epoch_of};
+use super::{End, FAREWELL, Hand, PATIENCE, Phase, RETRY, epoch_of};
 
 impl Hand {
     /// What is due by now.
     pub(in crate::pipeline) fn tick(&mut self, now: Time) {
         let (patience, interval) = match self.phase {
-            Phase::Ended => return,
+            Phase::Ended(_) => return,
             Phase::Seeking => (PATIENCE, RETRY),
             Phase::Joined(welcome) => (welcome.liveness, welcome.heartbeat),
         };
@@ -20,7 +20,7 @@ impl Hand {
         }
         if now.saturating_sub(self.heard) >= patience {
             if self.terms.ends_with_dispatcher && !self.is_joined() {
-                return self.end();
+                return self.end(End::Alone);
             }
             // whatever is at the other end of this connection is not the dispatcher, not any more, or not for us
             self.wants_socket = true;
@@ -37,7 +37,7 @@ impl Hand {
     /// When to tick again, if nothing happens before.
     pub(in crate::pipeline) fn next_tick(&self) -> Option<Time> {
         let silence = match self.phase {
-            Phase::Ended => return None,
+            Phase::Ended(_) => return None,
             Phase::Seeking => self.heard + PATIENCE,
             Phase::Joined(welcome) => self.heard + welcome.liveness,
         };
@@ -63,17 +63,49 @@ impl Hand {
         self.seek(now);
     }
 
+    /// The connection ended: so did the session, on both sides. libzmq makes another connection.
+    pub(in crate::pipeline) fn cut(&mut self, now: Time) {
+        if self.is_joined() {
+            self.heard = now;
+            self.seek(now);
+            self.leave_if_due(now);
+        }
+        // what was said to nobody makes the socket tell when there is somebody
+        self.next_beat = now;
+    }
+
     /// There is somebody again: a new connection may be one that the dispatcher has to hear of.
     pub(in crate::pipeline) fn reach(&mut self, now: Time) {
         self.next_beat = now;
     }
 
     /// Ends at once.
-    pub(in crate::pipeline) fn end(&mut self) {
-        self.phase = Phase::Ended;
+    pub(in crate::pipeline) fn end(&mut self, end: End) {
+        if self.is_ended() {
+            return;
+        }
+        self.phase = Phase::Ended(end);
         self.outbox.clear();
         self.waiting.clear();
         self.held.values().for_each(|held| held.job.is_void.store(true, Ordering::Relaxed));
+    }
+
+    /// The dispatcher ends, or returns the farewell.
+    pub(super) fn bye(&mut self, now: Time) {
+        if self.is_ended() {
+            return;
+        }
+        if self.has_said_bye {
+            self.end(End::Left);
+        } else if self.terms.ends_with_dispatcher {
+            self.end(End::Dismissed);
+            self.outbox.push_back((Up::Bye, None));
+        } else if self.is_joined() {
+            self.seek(now);
+            // it stays for this answer, and then there is nobody for a while
+            self.outbox.push_front((Up::Bye, None));
+            self.next_beat = now + RETRY;
+        }
     }
 
     pub(super) fn welcome(&mut self, now: Time, welcome: Welcome) {
@@ -98,7 +130,7 @@ impl Hand {
 
     /// Begins a new session.
     pub(super) fn seek(&mut self, now: Time) {
-        if self.phase == Phase::Ended {
+        if self.is_ended() {
             return;
         }
         self.phase = Phase::Seeking;
@@ -119,7 +151,7 @@ impl Hand {
         if self.has_said_bye {
             // the farewell was not returned
             if now >= end {
-                self.end();
+                self.end(End::Left);
             }
             return;
         }
@@ -135,7 +167,7 @@ impl Hand {
             self.leaving = Some(now + FAREWELL);
             self.outbox.push_back((Up::Bye, None));
         } else if now >= end || !self.outbox.iter().any(|(message, _)| epoch_of(message).is_some()) {
-            self.end();
+            self.end(End::Left);
         }
     }
 
@@ -167,5 +199,49 @@ impl Hand {
             bytes = bytes.saturating_sub(held.bytes);
         }
         Window { messages, bytes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::message::Down;
+    use super::super::Terms;
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    /// A worker that ends with its dispatcher, which may be silent for hours.
+    fn joined() -> Hand {
+        let capacity = Window { messages: 1, bytes: 1 };
+        let terms = Terms { name: String::new(), capacity, grace: Duration::ZERO, ends_with_dispatcher: true };
+        let mut hand = Hand::new(Time::ZERO, terms, 1);
+        let welcome = Welcome { version: VERSION, session: 1, epoch: 1, heartbeat: HOUR, liveness: 3 * HOUR };
+        hand.handle(Time::ZERO, Down::Welcome(welcome), None);
+        assert!(hand.is_joined());
+        hand
+    }
+
+    #[test]
+    fn a_goodbye_ends_it_at_once_and_is_answered() {
+        let mut hand = joined();
+        hand.handle(HOUR, Down::Bye, None);
+        assert_eq!(hand.ended(), Some(End::Dismissed));
+        assert_eq!((hand.pop_message(), hand.pop_message()), (Some((Up::Bye, None)), None));
+    }
+
+    #[test]
+    fn the_end_of_the_connection_ends_it_when_nobody_comes_for_a_while() {
+        let mut hand = joined();
+        hand.cut(HOUR);
+        assert!(!hand.is_joined());
+        hand.tick(HOUR);
+        assert!(matches!(hand.pop_message(), Some((Up::Hello(Hello { session: 2, .. }), None))));
+        while hand.next_tick().is_some_and(|time| time < HOUR + PATIENCE) {
+            let next = hand.next_tick().unwrap_or_default();
+            hand.tick(next);
+            assert_eq!(hand.ended(), None);
+        }
+        hand.tick(HOUR + PATIENCE);
+        assert_eq!(hand.ended(), Some(End::Alone));
     }
 }

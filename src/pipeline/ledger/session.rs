@@ -20,15 +20,28 @@ impl Ledger {
         }
     }
 
-    /// Says goodbye to all workers.
+    /// Says goodbye to all workers. Each answers, or ends its connection; then there are none.
     pub(in crate::pipeline) fn close(&mut self) {
+        self.is_closing = true;
         let peers: Vec<Peer> = self.roster.iter().map(|(peer, _)| peer.clone()).collect();
         for peer in peers {
             self.say(&peer, Down::Bye);
         }
     }
 
+    /// Whether there are no workers.
+    pub(in crate::pipeline) fn is_deserted(&self) -> bool {
+        self.roster.is_empty()
+    }
+
     pub(super) fn hello(&mut self, now: Time, peer: &Peer, hello: &Hello) {
+        if self.is_closing && hello.version == VERSION {
+            // in vain, but it need not wait for somebody else to tell it
+            if !self.roster.has(peer) {
+                self.roster.join(now, peer.clone(), hello, Window::default());
+            }
+            return self.say(peer, Down::Bye);
+        }
         if let Some(reason) = self.objection(peer, hello) {
             self.stats.refused += 1;
             return self.say(peer, Down::Refused { session: hello.session, reason });
