@@ -3,8 +3,8 @@
 #![cfg(all(feature = "zlib", feature = "lz4", feature = "zstd", feature = "blosc"))]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use outband::{Buffer, Compression, Decode, Encode, ErrorKind, Inner, Limits, MsgPack, Multipart, Placement, Shuffle};
-use outband::{from_multipart, memory, to_multipart};
+use outband::{Array, Buffer, Compression, DType, Decode, Encode, ErrorKind, Inner, Limits, MsgPack, Multipart, Order};
+use outband::{Placement, Shuffle, from_multipart, memory, to_multipart};
 
 use random::Random;
 
@@ -288,6 +288,120 @@ fn compressed_buffers_decode_into_every_type_that_plain_ones_do() {
     let message = codec.encode(&numbers()).unwrap();
     assert_eq!(from_multipart::<Vec<u8>>(message.clone()).unwrap(), numbers()[..]);
     assert_eq!(from_multipart::<Option<serde_bytes::ByteBuf>>(message).unwrap().unwrap()[..], numbers()[..]);
+}
+
+/// Arrays of elements of many lengths, of values that change slowly, in both orders.
+fn arrays() -> Vec<Array> {
+    let dtypes = ["|i1", "<f2", "<i4", ">f8", "<c16", "|S3"].map(|text| text.parse::<DType>().unwrap());
+    let record = DType::record([("time", "<i8".parse().unwrap()), ("level", "<f4".parse::<DType>().unwrap())]).unwrap();
+    let array = |(dtype, order): (DType, Order)| {
+        let bytes = (0..9000_u64).flat_map(|at| {
+            let mut element = vec![0; dtype.item_len()];
+            element
+                .iter_mut()
+                .zip((1_700_000_000_000 + 1000 * (at / 20)).to_le_bytes())
+                .for_each(|(to, from)| *to = from);
+            element
+        });
+        let data = Buffer::from(bytes.collect::<Vec<_>>());
+        Array::new(dtype.clone(), [90, 100], order, data).unwrap()
+    };
+    let orders = [Order::C, Order::F].into_iter().cycle();
+    dtypes.into_iter().chain([record]).zip(orders).map(array).collect()
+}
+
+#[test]
+fn arrays_come_back_from_every_format() {
+    let arrays = arrays();
+    for compression in formats() {
+        let message = MsgPack::new().compression(compression).encode(&arrays).unwrap();
+        let sizes = message.buffer_sizes().unwrap();
+        let compressed = sizes.iter().filter(|sizes| sizes.encoding().is_some()).count();
+        let all = if compression == Compression::zlib().level(0) { 0 } else { arrays.len() };
+        assert_eq!(compressed, all, "{compression:?}: {sizes:?}");
+        assert_eq!(from_multipart::<Vec<Array>>(message).unwrap(), arrays, "{compression:?}");
+    }
+}
+
+/// The only frame of what this codec makes of a value.
+fn frame<T: serde::Serialize + ?Sized>(codec: &MsgPack, value: &T) -> Buffer {
+    let message = codec.encode(value).unwrap();
+    assert_eq!(message.buffers().len(), 1);
+    assert_eq!(message.buffer_sizes().unwrap()[0].encoding(), Some("blosc2"));
+    message.buffers()[0].clone()
+}
+
+#[test]
+fn blosc_shuffles_by_the_elements_of_an_array() {
+    for array in arrays() {
+        let item = array.dtype().item_len();
+        for shuffle in [Shuffle::Byte, Shuffle::Bit] {
+            let blosc = Compression::blosc().shuffle(shuffle).inner(Inner::Zstd);
+            let codec = |compression| MsgPack::new().compression(compression);
+            let of_array = frame(&codec(blosc), &array);
+            assert_eq!(of_array, frame(&codec(blosc.item_len(item)), array.data()), "{array}");
+            assert!(item == 1 || of_array != frame(&codec(blosc), array.data()), "{array}");
+            // what the program says goes before what the array says
+            assert_eq!(frame(&codec(blosc.item_len(1)), &array), frame(&codec(blosc), array.data()), "{array}");
+        }
+    }
+}
+
+#[cfg(feature = "arrow")]
+mod tables {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, BooleanArray, DictionaryArray, Float32Array, Int64Array, RecordBatch, StringArray};
+    use arrow_array::{StringViewArray, types::Int16Type};
+    use outband::Table;
+
+    use super::*;
+
+    #[test]
+    fn tables_come_back_from_every_format() {
+        let rows = 20_000;
+        let columns: Vec<(&str, ArrayRef)> = vec![
+            ("time", Arc::new(Int64Array::from_iter_values((0..rows).map(|row| 1_700_000_000 + 60 * row)))),
+            (
+                "volts",
+                Arc::new(Float32Array::from_iter((0..rows).map(|row| (row % 9 > 0).then_some(row as f32 / 64.0)))),
+            ),
+            ("valid", Arc::new(BooleanArray::from_iter((0..8 * rows).step_by(8).map(|row| Some(row % 3 == 0))))),
+            ("note", Arc::new(StringArray::from_iter_values((0..rows).map(|row| format!("row {row}"))))),
+            (
+                "view",
+                Arc::new(StringViewArray::from_iter_values((0..rows).map(|row| format!("a longer text of row {row}")))),
+            ),
+            (
+                "word",
+                Arc::new(
+                    (0..rows).map(|row| ["low", "high"][row as usize % 2]).collect::<DictionaryArray<Int16Type>>(),
+                ),
+            ),
+        ];
+        let table = Table::from(RecordBatch::try_from_iter(columns).unwrap());
+        for compression in formats() {
+            for table in [&table, &table.slice(1001, 15_000)] {
+                let message = MsgPack::new().compression(compression).encode(table).unwrap();
+                let sizes = message.buffer_sizes().unwrap();
+                let compressed = sizes.iter().filter(|sizes| sizes.encoding().is_some()).count();
+                assert!(compressed >= 4 || compression == Compression::zlib().level(0), "{compression:?}: {sizes:?}");
+                assert_eq!(from_multipart::<Table>(message).unwrap(), *table, "{compression:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn blosc_shuffles_by_the_elements_of_a_column() {
+        let codec = |compression| MsgPack::new().compression(compression);
+        let blosc = Compression::blosc();
+        let times = Int64Array::from_iter_values((0..9000).map(|row| 1_700_000_000_000 + 1000 * row));
+        let values = Buffer::from_vec(times.values().to_vec());
+        let table = Table::from(RecordBatch::try_from_iter([("time", Arc::new(times) as ArrayRef)]).unwrap());
+        let of_table = frame(&codec(blosc), &table);
+        assert_eq!(of_table, frame(&codec(blosc.item_len(8)), &values));
+        assert_ne!(of_table, frame(&codec(blosc), &values));
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 #![cfg(all(feature = "zlib", feature = "lz4", feature = "zstd", feature = "blosc"))]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use outband::{Buffer, Compression, Inner, MsgPack, Placement, Shuffle, SocketExt};
+use outband::{Array, Buffer, Compression, Inner, MsgPack, Order, Placement, Shuffle, SocketExt};
 use serde::{Deserialize, Serialize};
 
 #[path = "support/python.rs"]
@@ -25,14 +25,34 @@ struct Question {
 #[derive(Deserialize)]
 struct Answer {
     opened: Vec<Option<String>>,
+    told: Vec<Told>,
     variants: Vec<Buffer>,
 }
+
+/// What python-blosc2 says of a frame.
+#[derive(Deserialize, PartialEq, Debug)]
+struct Told {
+    item: usize,
+    filters: Vec<String>,
+}
+
+/// What is to be said of a frame that was shuffled like this.
+fn told(item: usize, shuffle: Shuffle) -> Told {
+    let filter = match shuffle {
+        Shuffle::Byte if item > 1 => "SHUFFLE",
+        Shuffle::Bit => "BITSHUFFLE",
+        _ => return Told { item, filters: vec![] },
+    };
+    Told { item, filters: vec![filter.to_owned()] }
+}
+
+const SHUFFLES: [Shuffle; 3] = [Shuffle::None, Shuffle::Byte, Shuffle::Bit];
 
 /// How the buffers of a question are compressed, after the first one.
 fn formats(item: usize) -> Vec<Compression> {
     let mut formats = vec![Compression::zlib(), Compression::lz4(), Compression::zstd()];
     for inner in [Inner::Lz4, Inner::Zlib, Inner::Zstd] {
-        for shuffle in [Shuffle::None, Shuffle::Byte, Shuffle::Bit] {
+        for shuffle in SHUFFLES {
             formats.push(Compression::blosc().inner(inner).shuffle(shuffle).item_len(item));
         }
     }
@@ -68,6 +88,9 @@ fn python_opens_our_frames_and_we_open_pythons() {
         client.send_with(&codec, &value).unwrap();
         let answer: Answer = client.recv_obj().unwrap();
         assert_eq!(answer.opened.len(), 1 + count);
+        // the plain buffer and the general formats come first
+        let blosc = answer.opened[4..].iter().zip(SHUFFLES.into_iter().cycle()).filter(|(opened, _)| opened.is_some());
+        assert_eq!(answer.told, blosc.map(|(_, shuffle)| told(item, shuffle)).collect::<Vec<_>>());
         assert!(
             answer.variants.len() > if in_all_ways { 90 } else { 10 }
                 && answer.variants.iter().all(|variant| *variant == raw)
@@ -96,6 +119,31 @@ fn python_opens_our_frames_and_we_open_pythons() {
     assert_eq!(ask(4, vec![7; 150_000]).len(), 12);
     let mixed = (0..9_000_000_usize).map(|at| if at >> 17 & 1 == 0 { (at >> 10) as u8 } else { noise.next() as u8 });
     assert_eq!(ask(8, mixed.collect()).len(), 12);
+
+    // an array says itself how long its elements are
+    #[derive(Serialize)]
+    struct Arrays {
+        arrays: Vec<Array>,
+    }
+    #[derive(Deserialize)]
+    struct Lengths {
+        lengths: Vec<usize>,
+        opened: Vec<Option<String>>,
+        told: Vec<Told>,
+    }
+    let shapes = [("|i1", 1), ("<f2", 2), ("<f4", 4), (">f8", 8), ("<c16", 16), ("|V5", 5), ("<U3", 12)];
+    for shuffle in SHUFFLES {
+        let array = |(dtype, item): (&str, usize)| {
+            let data = Buffer::from((0..9000 * item).map(|at| (at / item / 50) as u8).collect::<Vec<_>>());
+            Array::new(dtype.parse().unwrap(), [9000], Order::C, data).unwrap()
+        };
+        let value = Arrays { arrays: shapes.map(array).into() };
+        client.send_with(&MsgPack::new().compression(Compression::blosc().shuffle(shuffle)), &value).unwrap();
+        let answer: Lengths = client.recv_obj().unwrap();
+        assert_eq!(answer.opened, vec![Some("blosc2".to_owned()); shapes.len()]);
+        assert_eq!(answer.lengths, shapes.map(|(_, item)| item));
+        assert_eq!(answer.told, shapes.map(|(_, item)| told(item, shuffle)));
+    }
     client.send_obj("enough").unwrap();
     client.recv_obj::<()>().unwrap();
     script.finish();

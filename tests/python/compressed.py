@@ -10,22 +10,26 @@ import zlib
 import blosc2
 import lz4.frame
 import msgpack
+import numpy
 import zmq
 import zstandard
 
 from outband_wire import REFERENCE, check
 
 
-def open_blosc2(frame):
+def open_blosc2(frame, told):
+    """The bytes of a frame; the length of its elements and its filters are added to `told`."""
     schunk = blosc2.schunk_from_cframe(bytes(frame))
+    filters = [blosc2.Filter(chosen).name for chosen in schunk.cparams.filters if chosen != blosc2.Filter.NOFILTER]
+    told.append({"item": schunk.typesize, "filters": filters})
     assert schunk.nbytes == sum(len(chunk) for chunk in map(schunk.decompress_chunk, range(schunk.nchunks)))
     return schunk[:] if schunk.typesize == 1 else b"".join(map(schunk.decompress_chunk, range(schunk.nchunks)))
 
 
 OPENERS = {
-    "zlib": zlib.decompress,
-    "lz4": lz4.frame.decompress,
-    "zstd": lambda frame: zstandard.ZstdDecompressor().decompress(frame),
+    "zlib": lambda frame, _told: zlib.decompress(frame),
+    "lz4": lambda frame, _told: lz4.frame.decompress(frame),
+    "zstd": lambda frame, _told: zstandard.ZstdDecompressor().decompress(frame),
     "blosc2": open_blosc2,
 }
 
@@ -78,7 +82,7 @@ def main():
     print(socket.bind_to_random_port("tcp://127.0.0.1"), flush=True)
     while True:
         metadata, *frames = socket.recv_multipart()
-        opened = []
+        opened, told = [], []
 
         def resolve(kind, payload):
             assert kind == REFERENCE, kind
@@ -89,7 +93,7 @@ def main():
                 opened.append(None)
                 return buffer
             encoding, raw_length = packed
-            raw = OPENERS[encoding](buffer)
+            raw = OPENERS[encoding](buffer, told)
             assert len(raw) == raw_length, (encoding, len(raw), raw_length)
             opened.append(encoding)
             return raw
@@ -98,6 +102,11 @@ def main():
         if value == "enough":
             socket.send(msgpack.packb(None))
             return
+        if "arrays" in value:
+            # the very elements, as NumPy counts them
+            lengths = [numpy.frombuffer(array["data"], array["$array"]).itemsize for array in value["arrays"]]
+            socket.send(msgpack.packb({"lengths": lengths, "opened": opened, "told": told}))
+            continue
         item, raw, variants = value["item"], value["raw"], value["compressed"]
         assert all(variant == raw for variant in variants), [len(variant) for variant in variants]
         made = list(compressed(raw, item, value["in_all_ways"]))
@@ -105,7 +114,7 @@ def main():
             msgpack.ExtType(REFERENCE, msgpack.packb([frame, len(stored), check(stored), encoding, len(raw)]))
             for frame, (encoding, stored) in enumerate(made)
         ]
-        answer = {"opened": opened, "variants": references}
+        answer = {"opened": opened, "told": told, "variants": references}
         socket.send_multipart([msgpack.packb(answer), *(stored for _, stored in made)])
 
 
