@@ -751,10 +751,15 @@ fn an_owner_is_dropped_once_by_whoever_lets_go_last() {
     for endpoint in ["inproc://drop", "tcp://127.0.0.1:*"] {
         let context = zmq::Context::new();
         let (tx, rx) = pair(&context, endpoint);
-        let thread = dropped_once(LEN, |buffer| {
+        dropped_once(LEN, |buffer| {
             tx.send_obj(&buffer).unwrap();
             drop(buffer);
             assert_eq!(rx.recv_obj::<Buffer>().unwrap().len(), LEN);
+        });
+        let thread = dropped_once(LEN, |buffer| {
+            // nothing of it stays here, which might be what is dropped last
+            tx.send(zmq::Message::from(buffer), 0).unwrap();
+            assert_eq!(rx.recv_msg(0).unwrap().len(), LEN);
         });
         // inproc: the receiver drops the sender's memory; tcp: an I/O thread does
         assert_eq!(thread == here, endpoint.starts_with("inproc"), "{endpoint}");
