@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::io;
 use std::ops::{Deref, RangeBounds};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
@@ -20,7 +21,7 @@ use crate::{frame, handoff, memory};
 ///
 /// | from | into | |
 /// |---|---|---|
-/// | `Vec<T>`, `bytes::Bytes`, `zmq::Message`, any owner | `Buffer` | without copying |
+/// | `Vec<T>`, `Arc<[T]>`, `bytes::Bytes`, `zmq::Message`, any owner | `Buffer` | without copying |
 /// | `Buffer` | `bytes::Bytes`, `zmq::Message` | without copying |
 /// | `Buffer` | `&[T]` ([`try_cast`](Self::try_cast)) | without copying, or an error |
 ///
@@ -58,7 +59,25 @@ impl Buffer {
         Self::from_owner(Elements(elements.unwrap_or_default()))
     }
 
-    /// Takes memory of any owner **without copying**: an mmap, an `Arc<[u8]>`, a block of a pool.
+    /// Shares a slice of plain elements **without copying**: whoever else holds it keeps reading it.
+    ///
+    /// The bytes are the elements in order, each little-endian.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let samples: Arc<[f64]> = Arc::from([0.5, 1.5]);
+    /// let buffer = outband::Buffer::from_arc(samples.clone());
+    /// assert_eq!(buffer.try_cast::<f64>()?.as_ptr(), samples.as_ptr());
+    /// # Ok::<(), outband::Error>(())
+    /// ```
+    pub fn from_arc<T: Element>(elements: Arc<[T]>) -> Self {
+        Self::from_owner(Elements(elements))
+    }
+
+    /// Takes memory of any owner **without copying**: an mmap, an `Arc<[u8]>`, a type of your own.
     ///
     /// `as_ref` is called once. The owner is dropped exactly once, when the last clone and the last frame made of it
     /// are gone, on whatever thread that happens: often one of libzmq's I/O threads, so its `Drop` should be short and
@@ -162,10 +181,10 @@ impl Buffer {
     }
 }
 
-/// A vector of elements as an owner of bytes.
-struct Elements<T>(Vec<T>);
+/// A vector or an `Arc` of elements as an owner of bytes.
+struct Elements<O>(O);
 
-impl<T: Element> AsRef<[u8]> for Elements<T> {
+impl<T: Element, O: Deref<Target = [T]>> AsRef<[u8]> for Elements<O> {
     fn as_ref(&self) -> &[u8] {
         element::as_bytes(&self.0)
     }

@@ -55,10 +55,12 @@ fn vectors_of_every_element_are_their_bytes() {
     fn comes_back<T: Element + PartialEq + std::fmt::Debug>(elements: Vec<T>) {
         let mut spare = Vec::with_capacity(elements.len() + 7);
         spare.extend_from_slice(&elements);
-        let buffer = Buffer::from_vec(spare);
-        assert_eq!(buffer.len(), size_of_val(&elements[..]));
-        assert_eq!(buffer.try_cast::<T>().unwrap(), elements);
-        assert_eq!(Buffer::copy_from_slice(&buffer), buffer);
+        let shared: Arc<[T]> = Arc::from(&elements[..]);
+        for buffer in [Buffer::from_vec(spare), Buffer::from_arc(shared)] {
+            assert_eq!(buffer.len(), size_of_val(&elements[..]));
+            assert_eq!(buffer.try_cast::<T>().unwrap(), elements);
+            assert_eq!(Buffer::copy_from_slice(&buffer), buffer);
+        }
     }
     comes_back(vec![1_u8, 2, 3]);
     comes_back(vec![1_u16, 2, 3]);

@@ -31,6 +31,9 @@ static CALLS: AtomicUsize = AtomicUsize::new(0);
 static BYTES: AtomicUsize = AtomicUsize::new(0);
 static LARGEST: AtomicUsize = AtomicUsize::new(0);
 static LARGE: AtomicUsize = AtomicUsize::new(0);
+/// An address, and how often memory was freed that it lies in.
+static WATCHED: AtomicUsize = AtomicUsize::new(0);
+static FREED: AtomicUsize = AtomicUsize::new(0);
 
 /// From here on an allocation counts as a large one.
 const LARGE_FROM: usize = 64 << 10;
@@ -66,6 +69,9 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        if WATCHED.load(Ordering::Relaxed).wrapping_sub(block.addr()) < layout.size() {
+            FREED.fetch_add(1, Ordering::Relaxed);
+        }
         // SAFETY: the caller keeps dealloc's contract
         unsafe { System.dealloc(block, layout) }
     }
@@ -195,21 +201,6 @@ fn over_ipc_neither_side_copies_or_allocates_the_payload() {
     assert_eq!(memory::copied_bytes() - copied, 0);
 }
 
-/// An owner of an `Arc<[T]>`, as a user would write one.
-struct Shared(Arc<[u64]>);
-
-impl AsRef<[u8]> for Shared {
-    fn as_ref(&self) -> &[u8] {
-        const { assert!(size_of::<u64>() == 8) };
-        let data = self.0.as_ptr().cast::<u8>();
-        // SAFETY: the bytes of a slice of integers, all initialised, borrowed as long as the slice
-        #[allow(unsafe_code, reason = "viewing integers as bytes is the owner's business")]
-        unsafe {
-            std::slice::from_raw_parts(data, size_of_val(&*self.0))
-        }
-    }
-}
-
 /// A vector with room to spare.
 fn spare<T: Clone>(element: T, len: usize) -> Vec<T> {
     let mut elements = Vec::with_capacity(2 * len);
@@ -294,9 +285,17 @@ const CONVERSIONS: &[Row] = &[
         let shared: Arc<[u8]> = vec![1; LEN].into();
         (at(&shared), at(&Buffer::from_owner(shared)))
     }),
-    ("Buffer::from_owner(Arc<[T]> wrapped)", || {
-        let shared = Shared(vec![1; LEN].into());
-        (at(shared.as_ref()), at(&Buffer::from_owner(shared)))
+    ("Buffer::from_arc(Arc<[u8]>)", || {
+        let shared: Arc<[u8]> = vec![1; LEN].into();
+        (at(&shared), at(&Buffer::from_arc(shared)))
+    }),
+    ("Buffer::from_arc(Arc<[f64]>), shared with others", || {
+        let shared: Arc<[f64]> = vec![0.5; LEN].into();
+        ((shared.as_ptr().addr(), 8 * LEN), at(&Buffer::from_arc(shared.clone())))
+    }),
+    ("Buffer::from_arc(Arc<[[u16; 3]]>)", || {
+        let shared: Arc<[[u16; 3]]> = vec![[1, 2, 3]; LEN].into();
+        ((shared.as_ptr().addr(), 6 * LEN), at(&Buffer::from_arc(shared)))
     }),
     ("Buffer::from_owner(mmap)", || {
         let mapped = mapped(LEN);
@@ -714,18 +713,18 @@ fn map(file: &File) -> memmap2::Mmap {
 }
 
 /// Says on which thread it was dropped.
-struct Reports {
-    bytes: Vec<u8>,
+struct Reports<B> {
+    bytes: B,
     dropped: mpsc::Sender<thread::ThreadId>,
 }
 
-impl AsRef<[u8]> for Reports {
+impl<B: AsRef<[u8]>> AsRef<[u8]> for Reports<B> {
     fn as_ref(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.as_ref()
     }
 }
 
-impl Drop for Reports {
+impl<B> Drop for Reports<B> {
     fn drop(&mut self) {
         let _ = self.dropped.send(thread::current().id());
     }
@@ -733,8 +732,15 @@ impl Drop for Reports {
 
 /// Runs `use_it` with a buffer of an owner that reports; where it was dropped, which has to be once.
 fn dropped_once(len: usize, use_it: impl FnOnce(Buffer)) -> thread::ThreadId {
+    memory_dropped_once(vec![1; len], use_it)
+}
+
+fn memory_dropped_once<B>(bytes: B, use_it: impl FnOnce(Buffer)) -> thread::ThreadId
+where
+    B: AsRef<[u8]> + Send + 'static,
+{
     let (dropped, drops) = mpsc::channel();
-    use_it(Buffer::from_owner(Reports { bytes: vec![1; len], dropped }));
+    use_it(Buffer::from_owner(Reports { bytes, dropped }));
     let thread = drops.recv_timeout(Duration::from_millis(PATIENCE as u64)).expect("the owner was never dropped");
     // the owner held the only sender, so a second drop would have to show up before the end of the channel
     assert_eq!(drops.recv(), Err(mpsc::RecvError), "the owner was dropped twice");
@@ -763,6 +769,40 @@ fn an_owner_is_dropped_once_by_whoever_lets_go_last() {
         });
         // inproc: the receiver drops the sender's memory; tcp: an I/O thread does
         assert_eq!(thread == here, endpoint.starts_with("inproc"), "{endpoint}");
+    }
+}
+
+/// Sends a buffer, receives it, and returns when libzmq has let go of it.
+fn travel(endpoint: &str, buffer: Buffer) {
+    let context = zmq::Context::new();
+    let (tx, rx) = pair(&context, endpoint);
+    let tracker = tx.send_message_tracked(Multipart::new("m", vec![buffer])).unwrap();
+    drop(rx.recv_message().unwrap());
+    assert!(tracker.wait(Some(Duration::from_millis(PATIENCE as u64))));
+}
+
+#[test]
+fn memory_of_every_owner_is_freed_once_when_libzmq_lets_go_of_it() {
+    let _turn = my_turn();
+    let owners: [(&str, fn() -> Buffer); 4] = [
+        ("Vec<f64> with spare capacity", || Buffer::from_vec(spare(0.5, LEN))),
+        ("Vec<u8> with spare capacity", || Buffer::from_vec(spare(1_u8, LEN))),
+        ("Arc<[f64]>", || Buffer::from_arc(Arc::from(vec![0.5; LEN]))),
+        ("a slice of Bytes", || Buffer::from(Bytes::from(vec![1; LEN]).slice(3..LEN - 1))),
+    ];
+    let (_folder, ipc) = ipc();
+    for endpoint in ["inproc://owners", "tcp://127.0.0.1:*", &ipc] {
+        for (name, buffer) in owners {
+            let buffer = buffer();
+            FREED.store(0, Ordering::SeqCst);
+            WATCHED.store(buffer.as_ptr().addr(), Ordering::SeqCst);
+            travel(endpoint, buffer.clone());
+            assert_eq!(FREED.load(Ordering::SeqCst), 0, "{name} over {endpoint} while it is still held");
+            travel(endpoint, buffer);
+            assert_eq!(FREED.load(Ordering::SeqCst), 1, "{name} over {endpoint}");
+            WATCHED.store(0, Ordering::SeqCst);
+        }
+        memory_dropped_once(mapped(LEN), |buffer| travel(endpoint, buffer));
     }
 }
 
