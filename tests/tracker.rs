@@ -13,7 +13,7 @@ use std::thread::{self, Thread, ThreadId};
 use std::time::{Duration, Instant};
 
 use common::{LONG, Place, TRANSPORTS};
-use outband::{Buffer, Multipart, SocketExt, Tracker};
+use outband::{Buffer, BufferPool, Multipart, SocketExt, Tracker};
 
 const PATIENCE: Option<Duration> = Some(Duration::from_millis(LONG as u64));
 
@@ -186,5 +186,36 @@ fn memory_is_free_before_its_tracker_is_done() {
             assert!(tracker.wait(PATIENCE));
             assert_eq!(FREE.load(Ordering::SeqCst) - before, 3, "{transport}");
         }
+    }
+}
+
+#[test]
+fn a_block_is_back_in_its_pool_before_its_tracker_is_done() {
+    for transport in TRANSPORTS {
+        let pool = BufferPool::new();
+        let place = Place::new(transport);
+        let (rx, tx) = place.connected(zmq::PULL, zmq::PUSH);
+        let (mut address, mut idle) = (None, 0);
+        for round in 0..50_u8 {
+            let mut block = pool.take(100_000);
+            assert_eq!(*address.get_or_insert(block.as_ptr()), block.as_ptr(), "{transport}, round {round}");
+            assert_eq!(pool.idle_bytes(), 0, "{transport}, round {round}");
+            block.fill(round);
+            let tracker = tx.send_obj_tracked(&block.freeze()).unwrap();
+            let received: Buffer = rx.recv_obj().unwrap();
+            assert!(received.len() == 100_000 && received.iter().all(|&byte| byte == round));
+            // over inproc it is the very block
+            assert_eq!(Some(received.as_ptr()) == address, transport == "inproc");
+            drop(received);
+            assert!(tracker.wait(PATIENCE), "{transport}");
+            idle = pool.idle_bytes();
+            assert!(idle >= 100_000, "{transport}, round {round}: {idle} bytes are back");
+        }
+        // two at once are two blocks, and both come back
+        let buffers = vec![pool.take(100_000).freeze(), pool.take(100_000).freeze()];
+        let tracker = tx.send_message_tracked(Multipart::new("metadata", buffers)).unwrap();
+        drop(rx.recv_message().unwrap());
+        assert!(tracker.wait(PATIENCE));
+        assert_eq!(pool.idle_bytes(), 2 * idle, "{transport}");
     }
 }
