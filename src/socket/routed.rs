@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::Wait;
+use super::guard::Wait;
 use super::receive::Incoming;
 use crate::error::Result;
 use crate::frame;
