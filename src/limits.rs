@@ -7,6 +7,9 @@ use crate::error::{Detail, Result};
 /// A frame that is referenced n times is shared n times by [`Buffer`](crate::Buffer) fields. Where other fields (`Vec<u8>`,
 /// `String`) copy it out n times, all of these together keep to `total_bytes` as well.
 ///
+/// No single allocation is longer than the limit that it falls under, and what a message takes while it is refused is a small multiple
+/// of its metadata: four times that, where all of it is one name that the error's path would go through.
+///
 /// A message over a limit is taken off the socket frame by frame, each frame released at once, and reported as an error
 /// of kind [`Limits`](crate::ErrorKind::Limits); the next message is untouched. What these limits cannot do: libzmq
 /// buffers a whole message before it hands over the first frame. Bound that with `ZMQ_MAXMSGSIZE` (bytes per frame)

@@ -4,7 +4,9 @@ use std::fmt::{self, Display};
 
 use serde::de;
 
-/// Why the metadata does not fit the type.
+use crate::error::excerpt;
+
+/// Why the metadata does not fit the type, without the megabytes that a peer may have sent as a name.
 #[derive(Debug)]
 pub(crate) struct Mismatch(Box<str>);
 
@@ -19,7 +21,7 @@ impl std::error::Error for Mismatch {}
 impl de::Error for Mismatch {
     #[cold]
     fn custom<T: Display>(reason: T) -> Self {
-        Self(reason.to_string().into())
+        Self(excerpt(reason).into())
     }
 }
 

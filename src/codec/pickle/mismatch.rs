@@ -4,14 +4,16 @@ use std::fmt::{self, Display};
 
 use serde::de;
 
-/// Why a pickle does not fit the type.
+use crate::error::excerpt;
+
+/// Why a pickle does not fit the type, without the megabytes that a peer may have sent as a name.
 #[derive(Debug)]
 pub(super) struct Mismatch(Box<str>);
 
 impl Mismatch {
     #[cold]
     pub(super) fn because(reason: impl Display) -> Self {
-        Self(reason.to_string().into())
+        Self(excerpt(reason).into())
     }
 }
 
