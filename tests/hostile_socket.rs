@@ -17,7 +17,17 @@ fn image() -> Image {
 
 /// A PUSH and a PULL that are connected, with timeouts.
 fn sockets(context: &zmq::Context, transport: &str) -> (zmq::Socket, zmq::Socket) {
-    let (tx, rx) = (context.socket(zmq::PUSH).unwrap(), context.socket(zmq::PULL).unwrap());
+    sockets_of(context, transport, zmq::PUSH, zmq::PULL)
+}
+
+/// A socket that connects and one that is bound, with timeouts.
+fn sockets_of(
+    context: &zmq::Context,
+    transport: &str,
+    connects: zmq::SocketType,
+    bound: zmq::SocketType,
+) -> (zmq::Socket, zmq::Socket) {
+    let (tx, rx) = (context.socket(connects).unwrap(), context.socket(bound).unwrap());
     for socket in [&tx, &rx] {
         socket.set_linger(0).unwrap();
         socket.set_sndtimeo(10_000).unwrap();
@@ -79,20 +89,114 @@ fn hostile() -> Vec<(Vec<Vec<u8>>, ErrorKind)> {
     peer.chain(limits.into_iter().map(|frames| (frames, ErrorKind::Limits))).collect()
 }
 
+/// A hostile message that comes in, and then a good one.
+fn refuses_and_goes_on(tx: &zmq::Socket, rx: &zmq::Socket, what: &str) {
+    let is_dealer = rx.get_socket_type() == Ok(zmq::DEALER);
+    for (case, (frames, kind)) in hostile().into_iter().enumerate() {
+        let sizes: Vec<_> = frames.iter().map(Vec::len).collect();
+        // an empty frame is a delimiter to a DEALER, and a good message may follow it
+        let is_good = is_dealer && frames[0].is_empty() && frames.len() == 3;
+        tx.send_multipart(frames, 0).unwrap();
+        tx.send_with(&strict(), &image()).unwrap();
+        match rx.recv_with::<Image, _>(&strict()) {
+            Ok(received) => assert!(is_good && received == image(), "case {case} {what}, {sizes:?} bytes"),
+            Err(error) => {
+                assert!(!is_good && error.kind() == kind, "case {case} {what}, frames of {sizes:?} bytes: {error}");
+            }
+        }
+        let next: Image = rx.recv_with(&strict()).unwrap();
+        assert_eq!(next, image(), "case {case} {what}");
+        assert!(rx.try_recv_obj::<Image>().unwrap_err().is_timeout(), "case {case} {what}");
+    }
+}
+
 #[test]
 fn a_hostile_message_is_one_error_and_the_next_message_arrives() {
     for transport in ["inproc", "tcp"] {
         let context = zmq::Context::new();
         let (tx, rx) = sockets(&context, transport);
+        refuses_and_goes_on(&tx, &rx, transport);
+    }
+}
+
+#[test]
+fn whoever_sends_and_receives_refuses_and_goes_on_in_both_directions() {
+    for transport in ["inproc", "tcp"] {
+        for kind in [zmq::PAIR, zmq::DEALER] {
+            let context = zmq::Context::new();
+            let (one, other) = sockets_of(&context, transport, kind, kind);
+            let what = format!("on a {kind:?} over {transport}");
+            refuses_and_goes_on(&one, &other, &what);
+            refuses_and_goes_on(&other, &one, &what);
+        }
+    }
+}
+
+#[test]
+fn a_rep_that_refuses_a_request_answers_all_the_same() {
+    for transport in ["inproc", "tcp"] {
+        let context = zmq::Context::new();
+        let (req, rep) = sockets_of(&context, transport, zmq::REQ, zmq::REP);
         for (case, (frames, kind)) in hostile().into_iter().enumerate() {
-            let sizes: Vec<_> = frames.iter().map(Vec::len).collect();
-            tx.send_multipart(frames, 0).unwrap();
-            tx.send_with(&strict(), &image()).unwrap();
-            let error = rx.recv_with::<Image, _>(&strict()).unwrap_err();
-            assert_eq!(error.kind(), kind, "case {case} over {transport}, frames of {sizes:?} bytes: {error}");
-            let next: Image = rx.recv_with(&strict()).unwrap();
-            assert_eq!(next, image(), "case {case} over {transport}");
-            assert!(rx.try_recv_obj::<Image>().unwrap_err().is_timeout(), "case {case} over {transport}");
+            req.send_multipart(frames, 0).unwrap();
+            let error = rep.recv_with::<Image, _>(&strict()).unwrap_err();
+            assert_eq!(error.kind(), kind, "case {case} over {transport}: {error}");
+            // libzmq has the request off the socket, so the turn is the REP's
+            let error = rep.recv_with::<Image, _>(&strict()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Caller, "case {case} over {transport}: {error}");
+            rep.send_obj("refused").unwrap();
+            assert_eq!(req.recv_obj::<String>().unwrap(), "refused", "case {case} over {transport}");
+
+            req.send_with(&strict(), &image()).unwrap();
+            assert_eq!(rep.recv_with::<Image, _>(&strict()).unwrap(), image(), "case {case} over {transport}");
+            rep.send_with(&strict(), &image()).unwrap();
+            assert_eq!(req.recv_with::<Image, _>(&strict()).unwrap(), image(), "case {case} over {transport}");
+        }
+    }
+}
+
+#[test]
+fn a_req_that_refuses_a_reply_asks_again() {
+    for transport in ["inproc", "tcp"] {
+        let context = zmq::Context::new();
+        let (req, rep) = sockets_of(&context, transport, zmq::REQ, zmq::REP);
+        for (case, (frames, kind)) in hostile().into_iter().enumerate() {
+            for is_hostile in [true, false] {
+                req.send_obj(&case).unwrap();
+                assert_eq!(rep.recv_obj::<usize>().unwrap(), case);
+                if is_hostile {
+                    rep.send_multipart(&frames, 0).unwrap();
+                    let error = req.recv_with::<Image, _>(&strict()).unwrap_err();
+                    assert_eq!(error.kind(), kind, "case {case} over {transport}: {error}");
+                } else {
+                    rep.send_with(&strict(), &image()).unwrap();
+                    assert_eq!(req.recv_with::<Image, _>(&strict()).unwrap(), image(), "case {case} over {transport}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_subscriber_refuses_and_goes_on() {
+    for transport in ["inproc", "tcp"] {
+        for kind in [zmq::SUB, zmq::XSUB] {
+            let context = zmq::Context::new();
+            let (rx, tx) = sockets_of(&context, transport, kind, zmq::XPUB);
+            match kind {
+                zmq::SUB => rx.set_subscribe(b"topic").unwrap(),
+                _ => rx.send(&b"\x01topic"[..], 0).unwrap(),
+            }
+            tx.recv_message().unwrap();
+            for (case, (mut frames, kind)) in hostile().into_iter().enumerate() {
+                frames.insert(0, b"topic".to_vec());
+                tx.send_multipart(frames, 0).unwrap();
+                tx.publish_with(&strict(), "topic", &image()).unwrap();
+                let error = rx.recv_topic_with::<Image, _>(&strict()).unwrap_err();
+                assert_eq!(error.kind(), kind, "case {case} over {transport}: {error}");
+                let (topic, next): (_, Image) = rx.recv_topic_with(&strict()).unwrap();
+                assert_eq!((&topic[..], next), (&b"topic"[..], image()), "case {case} over {transport}");
+            }
         }
     }
 }

@@ -35,7 +35,7 @@ use crate::tracker::Tracker;
 /// whole and lost with the connection; only an answer from the other end rules that out.
 ///
 /// **A failed receive loses nothing else.** A message that is malformed or over a limit is taken off the socket whole,
-/// and the next one is untouched.
+/// and the next one is untouched. A REP that refuses a request still owes an answer: it is its turn to send.
 ///
 /// **Waiting.** All functions but the `try_` ones wait as long as `ZMQ_SNDTIMEO` and `ZMQ_RCVTIMEO` say (libzmq's default
 /// is for ever), and signals do not cut that short. A `try_` function never waits.
