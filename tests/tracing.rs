@@ -11,8 +11,9 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use common::Place;
-use outband::{Buffer, SocketExt};
+use common::{Place, TRANSPORTS};
+use outband::{Buffer, MsgPack, SocketExt};
+use serde::{Deserialize, Serialize};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -102,10 +103,6 @@ fn there_is_one_event_per_message_with_what_it_cost() {
             assert!(event["elapsed"].ends_with('s'), "{event:?}");
         }
 
-        // what is copied is told
-        tx.send("\u{1}", 0).unwrap();
-        rx.recv_message().unwrap();
-        assert_eq!(notes.take().len(), 1);
         tx.send_message_tracked(outband::to_multipart(&1).unwrap()).unwrap();
         assert_eq!(rx.recv_obj::<u8>().unwrap(), 1);
         let events = notes.take();
@@ -115,6 +112,51 @@ fn there_is_one_event_per_message_with_what_it_cost() {
         rx.try_recv_obj::<u8>().unwrap_err();
         place.socket(zmq::PUSH).try_send_obj(&1).unwrap_err();
         assert!(notes.take().is_empty());
+    });
+}
+
+#[derive(Serialize, Deserialize)]
+struct Vector(#[serde(with = "outband::serde_buffer")] Vec<f64>);
+
+#[test]
+fn what_is_copied_is_told_at_both_ends() {
+    let _alone = alone();
+    let notes = Notes::default();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(notes.clone()), || {
+        for transport in TRANSPORTS {
+            let place = Place::new(transport);
+            let (rx, tx) = place.connected(zmq::PULL, zmq::PUSH);
+            let (short, long) = (Buffer::from_vec(vec![1_u8; 100]), Buffer::from_vec(vec![2_u8; 20_000]));
+            let out = MsgPack::new().out_of_band_from(0);
+            // in band: into the metadata, and out of it
+            tx.send_obj(&short).unwrap();
+            rx.recv_obj::<Buffer>().unwrap();
+            // out of band and short: out of libzmq's memory
+            tx.send_with(&out, &(&short, &long)).unwrap();
+            rx.recv_with::<(Buffer, Buffer), _>(&out).unwrap();
+            // a vector: into a frame, and out of it
+            tx.send_obj(&Vector(vec![0.5; 2500])).unwrap();
+            rx.recv_obj::<Vector>().unwrap();
+            tx.send_obj_tracked(&short).unwrap();
+            rx.recv_obj::<Buffer>().unwrap();
+            // metadata is not counted
+            tx.send("\u{1}", 0).unwrap();
+            rx.recv_message().unwrap();
+            let events = notes.take();
+            let told: Vec<_> = events.iter().map(|event| (&event["message"][..], &event["copied"][..])).collect();
+            let expected = [
+                ("sent", "100"),
+                ("received", "100"),
+                ("sent", "0"),
+                ("received", "100"),
+                ("sent", "20000"),
+                ("received", "20000"),
+                ("sent", "100"),
+                ("received", "100"),
+                ("received", "0"),
+            ];
+            assert_eq!(told, expected, "{transport}");
+        }
     });
 }
 
@@ -139,6 +181,62 @@ fn every_way_to_send_and_receive_is_noted_once() {
         // the frames before the metadata count as well, at both ends
         let frames: Vec<_> = events.iter().map(|event| &event["frames"][..]).collect();
         assert_eq!(frames, ["1", "2", "2", "1", "1", "2", "2", "1"]);
+        assert!(events.iter().all(|event| event.get("restarts").is_none_or(|restarts| restarts == "0")), "{events:?}");
+
+        let (publisher, subscriber) = place.connected(zmq::XPUB, zmq::SUB);
+        subscriber.set_subscribe(b"").unwrap();
+        publisher.recv_message().unwrap();
+        notes.take();
+        publisher.publish_obj("topic", &1).unwrap();
+        subscriber.recv_topic_obj::<u8>().unwrap();
+        publisher.publish_message("topic", outband::to_multipart(&2).unwrap()).unwrap();
+        subscriber.recv_topic_message().unwrap();
+        let events = notes.take();
+        for event in &events {
+            assert_eq!((&event["frames"][..], &event["bytes"][..]), ("2", "6"), "the topic counts as well");
+        }
+        let sockets: Vec<_> = events.iter().map(|event| &event["socket"][..]).collect();
+        assert_eq!(sockets, ["Some(XPUB)", "Some(SUB)"].repeat(2));
+    });
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn the_messages_of_an_async_socket_are_noted_as_well() {
+    use futures_util::{SinkExt, StreamExt};
+    use outband::AsyncSocket;
+
+    let _alone = alone();
+    let notes = Notes::default();
+    // one thread, so that the subscriber is that of the tasks
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(notes.clone()), || {
+        runtime.block_on(async {
+            let place = Place::new("inproc");
+            let (rx, tx) = place.connected(zmq::PULL, zmq::PUSH);
+            let (rx, tx) = (AsyncSocket::new(rx).unwrap(), AsyncSocket::new(tx).unwrap());
+            let object = (1, Buffer::from_vec(vec![1_u8; 100]), Buffer::from_vec(vec![2_u8; 20_000]));
+            tx.send_obj(&object).await.unwrap();
+            rx.recv_obj::<(u8, Buffer, Buffer)>().await.unwrap();
+            tx.try_send_obj(&object).unwrap();
+            rx.try_recv_obj::<(u8, Buffer, Buffer)>().unwrap();
+            tx.object_sink().send(object.clone()).await.unwrap();
+            rx.objects::<(u8, Buffer, Buffer)>().next().await.unwrap().unwrap();
+            tx.send_message(outband::to_multipart(&object).unwrap()).await.unwrap();
+            rx.recv_message().await.unwrap();
+            rx.try_recv_message().unwrap_err();
+            let events = notes.take();
+            let kinds: Vec<_> = events.iter().map(|event| &event["message"][..]).collect();
+            assert_eq!(kinds, ["sent", "received"].repeat(4));
+            for event in &events {
+                let bytes: usize = event["bytes"].parse().unwrap();
+                assert_eq!((&event["frames"][..], bytes / 100), ("2", 201), "{event:?}");
+                assert!(event["elapsed"].ends_with('s'), "{event:?}");
+            }
+            // the short buffer goes into the metadata, and is shared out of it
+            let copied: Vec<_> = events.iter().map(|event| &event["copied"][..]).collect();
+            assert_eq!(copied, ["100", "0", "100", "0", "100", "0", "0", "0"]);
+        });
     });
 }
 

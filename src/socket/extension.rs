@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use super::envelope::Envelope;
 use super::guard::Wait;
 use super::send;
-use super::transfer::{encode_and_send, receive, receive_and_decode, send_owned, send_tracked};
+use super::transfer::{encode_and_send, encode_and_track, receive, receive_and_decode, send_owned, send_tracked};
 use crate::array::Array;
 #[cfg(feature = "zlib")]
 use crate::codec::Zipped;
@@ -202,7 +202,7 @@ pub trait SocketExt {
 
     /// Sends a value and tells when libzmq has let go of every frame of it: see [`Tracker`].
     fn send_obj_tracked<T: Serialize + ?Sized>(&self, value: &T) -> Result<Tracker> {
-        self.send_message_tracked(MsgPack::new().encode(value)?)
+        encode_and_track(self.as_zmq(), &MsgPack::new(), value)
     }
 
     /// Sends a message and tells when libzmq has let go of every frame of it. A failed send gives the message back.

@@ -37,11 +37,19 @@ pub(super) fn send_owned(socket: &zmq::Socket, message: Multipart, envelope: &[&
         .map_err(|error| error.with_payload(Box::new(message)))
 }
 
-pub(super) fn send_tracked(socket: &zmq::Socket, message: Multipart) -> Result<Tracker> {
+pub(super) fn encode_and_track<T: ?Sized, C: Encode<T>>(socket: &zmq::Socket, codec: &C, value: &T) -> Result<Tracker> {
     let watch = Watch::start();
+    track(socket, codec.encode(value)?, &watch)
+}
+
+pub(super) fn send_tracked(socket: &zmq::Socket, message: Multipart) -> Result<Tracker> {
+    track(socket, message, &Watch::start())
+}
+
+fn track(socket: &zmq::Socket, message: Multipart, watch: &Watch) -> Result<Tracker> {
     let (tracker, hold) = Tracker::new();
     let outgoing = Outgoing::new(&[], &message).held_by(Some(&hold));
-    match blocking::send(socket, &outgoing, Wait::AsTheSocketSays, &watch) {
+    match blocking::send(socket, &outgoing, Wait::AsTheSocketSays, watch) {
         Ok(()) => Ok(tracker),
         Err(error) => Err(error.with_payload(Box::new(message))),
     }
