@@ -293,6 +293,69 @@ fn a_router_names_its_peers_and_says_who_is_not_there() {
 }
 
 #[test]
+fn a_router_in_a_poll_loop_never_waits() {
+    everywhere(|place| {
+        let (router, dealer) = place.connected(zmq::ROUTER, zmq::DEALER);
+        let wait = |socket: &zmq::Socket| assert_eq!(socket.poll(zmq::POLLIN, i64::from(common::LONG)).unwrap(), 1);
+        assert!(router.try_recv_obj_from::<Object>().unwrap_err().is_timeout());
+        assert!(router.try_recv_obj_via::<Object>().unwrap_err().is_timeout());
+        assert!(router.try_recv_message_via().unwrap_err().is_timeout());
+        let in_frames = MsgPack::new().out_of_band_from(0);
+        for object in objects() {
+            dealer.try_send_obj_via(&Envelope::delimiter(), &object).unwrap();
+            wait(&router);
+            let (peer, got) = router.try_recv_obj_from::<Object>().unwrap();
+            assert_eq!(got, object);
+            router.try_send_obj_to(&peer, &object).unwrap();
+            wait(&dealer);
+            assert_eq!(dealer.try_recv_obj_via::<Object>().unwrap().1, object);
+
+            dealer.try_send_with_via(&in_frames, &Envelope::delimiter(), &object).unwrap();
+            wait(&router);
+            let (envelope, got) = router.try_recv_with_via::<Object, _>(&in_frames).unwrap();
+            assert_eq!((&envelope, &got), (&Envelope::to_req(&peer), &object));
+            router.try_send_obj_via(&envelope, &object).unwrap();
+            wait(&dealer);
+            assert_eq!(dealer.try_recv_obj_via::<Object>().unwrap(), (Envelope::delimiter(), object.clone()));
+
+            let message = in_frames.encode(&object).unwrap();
+            dealer.try_send_message_via(&Envelope::delimiter(), message.clone()).unwrap();
+            wait(&router);
+            assert_eq!(router.try_recv_message_via().unwrap(), (envelope.clone(), message.clone()));
+            router.try_send_message_via(&envelope, message.clone()).unwrap();
+            assert_eq!(dealer.recv_message_via().unwrap(), (Envelope::delimiter(), message));
+        }
+        assert!(router.try_send_obj_to("nobody", &1).unwrap_err().is_unreachable());
+        is_the_callers(dealer.try_send_obj_to("router", &1), "DEALER");
+    });
+}
+
+#[test]
+fn a_full_peer_is_said_to_be_one_at_once() {
+    let place = Place::new("inproc");
+    let (router, dealer) = (place.socket(zmq::ROUTER), place.socket(zmq::DEALER));
+    for socket in [&router, &dealer] {
+        socket.set_sndhwm(1).unwrap();
+        socket.set_rcvhwm(1).unwrap();
+    }
+    dealer.set_identity(b"full").unwrap();
+    dealer.connect(&place.bind(&router)).unwrap();
+    dealer.send_obj(&0).unwrap();
+    router.recv_obj_from::<u8>().unwrap();
+    let sent = (0..100).take_while(|number| router.try_send_obj_to("full", number).is_ok()).count();
+    assert!((1..100).contains(&sent), "{sent}");
+    let message = outband::to_multipart(&objects()[4]).unwrap();
+    let error = router.try_send_message_via(&Envelope::to("full"), message.clone()).unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert_eq!(error.into_message().unwrap(), message);
+    assert!(router.try_send_obj_via(&Envelope::to("full"), &1).unwrap_err().is_timeout());
+    assert_eq!(
+        (0..sent).map(|_| dealer.recv_obj::<usize>().unwrap()).collect::<Vec<_>>(),
+        (0..sent).collect::<Vec<_>>()
+    );
+}
+
+#[test]
 fn routing_ids_are_refused_where_there_are_none() {
     let place = Place::new("inproc");
     let (pull, push) = place.connected(zmq::PULL, zmq::PUSH);

@@ -256,12 +256,15 @@ fn an_xpub_that_may_not_drop_waits_for_its_slowest_subscriber() {
     subscriber.set_subscribe(b"").unwrap();
     publisher.recv_message().unwrap();
 
-    publisher.set_sndtimeo(0).unwrap();
+    // a socket that may wait for LONG, and a call that does not
     let mut sent = 0;
-    while publisher.publish_obj("topic", &sent).is_ok() {
+    while publisher.try_publish_obj("topic", &sent).is_ok() {
         sent += 1;
         assert!(sent < 1000);
     }
+    assert!(publisher.try_publish_obj("topic", &-1).unwrap_err().is_timeout());
+    publisher.set_sndtimeo(0).unwrap();
+    assert!(publisher.publish_obj("topic", &-1).unwrap_err().is_timeout());
     waits_without_spinning(&publisher, |publisher| publisher.publish_obj("topic", &-1));
     let reader =
         thread::spawn(move || (0..=sent).map(|_| subscriber.recv_topic_obj::<i32>().unwrap().1).collect::<Vec<_>>());

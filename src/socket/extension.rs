@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 use super::envelope::Envelope;
 use super::guard::Wait;
 use super::send;
-use super::transfer::{encode_and_send, encode_and_track, receive, receive_and_decode, send_owned, send_tracked};
+use super::transfer::{encode_and_send, encode_and_send_via, encode_and_track, receive, receive_and_decode};
+use super::transfer::{send_owned, send_tracked, send_via};
 use crate::array::Array;
 #[cfg(feature = "zlib")]
 use crate::codec::Zipped;
@@ -38,7 +39,8 @@ use crate::tracker::Tracker;
 /// and the next one is untouched. A REP that refuses a request still owes an answer: it is its turn to send.
 ///
 /// **Waiting.** All functions but the `try_` ones wait as long as `ZMQ_SNDTIMEO` and `ZMQ_RCVTIMEO` say (libzmq's default
-/// is for ever), and signals do not cut that short. A `try_` function never waits.
+/// is for ever), and signals do not cut that short. A `try_` function never waits; for a routing id and another codec take
+/// [`try_send_with_via`](Self::try_send_with_via).
 ///
 /// **Errors** of every function here: kind `Transport` for libzmq's own; kind `Timeout`; kind `Caller` for a socket that
 /// cannot do this (its type, `ZMQ_CONFLATE`, a fork). Sending adds what [`Encode::encode`] returns, receiving what
@@ -109,22 +111,6 @@ pub trait SocketExt {
     }
 
     /// Sends a value as pyzmq's `send_json` does: see [`Json`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use outband::SocketExt;
-    ///
-    /// let context = zmq::Context::new();
-    /// let (tx, rx) = (context.socket(zmq::PUSH)?, context.socket(zmq::PULL)?);
-    /// rx.bind("inproc://json")?;
-    /// tx.connect("inproc://json")?;
-    ///
-    /// tx.send_json(&("kelvin", 273.15))?; // in Python: socket.recv_json() == ["kelvin", 273.15]
-    /// let (unit, value): (String, f64) = rx.recv_json()?;
-    /// assert_eq!((unit.as_str(), value), ("kelvin", 273.15));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
     fn send_json<T: Serialize + ?Sized>(&self, value: &T) -> Result<()> {
         self.send_with(&Json::new(), value)
     }
@@ -258,6 +244,11 @@ pub trait SocketExt {
         Ok((envelope.into_peer(), value))
     }
 
+    /// Publishes a value under a topic, or fails at once with kind `Timeout`: on an XPUB with `ZMQ_XPUB_NODROP`.
+    fn try_publish_obj<T: Serialize + ?Sized>(&self, topic: impl AsRef<[u8]>, value: &T) -> Result<()> {
+        encode_and_send(self.as_zmq(), &MsgPack::new(), value, &[topic.as_ref()], Wait::Never)
+    }
+
     /// Publishes a message under a topic. A failed send gives the message back.
     fn publish_message(&self, topic: impl AsRef<[u8]>, message: Multipart) -> Result<()> {
         send_owned(self.as_zmq(), message, &[topic.as_ref()], Wait::AsTheSocketSays)
@@ -292,6 +283,18 @@ pub trait SocketExt {
     /// Receives a peer's routing id and a value on a ROUTER with any codec.
     fn recv_with_from<T, C: Decode<T>>(&self, codec: &C) -> Result<(Bytes, T)> {
         let (envelope, value) = self.recv_with_via(codec)?;
+        Ok((envelope.into_peer(), value))
+    }
+
+    /// Sends a value from a ROUTER to one peer, or fails at once with kind `Timeout`.
+    fn try_send_obj_to<T: Serialize + ?Sized>(&self, peer: impl AsRef<[u8]>, value: &T) -> Result<()> {
+        send::make_mandatory(self.as_zmq())?;
+        encode_and_send(self.as_zmq(), &MsgPack::new(), value, &[peer.as_ref()], Wait::Never)
+    }
+
+    /// Receives a peer's routing id and a value on a ROUTER, or fails at once with kind `Timeout`.
+    fn try_recv_obj_from<T: DeserializeOwned>(&self) -> Result<(Bytes, T)> {
+        let (envelope, value) = self.try_recv_with_via(&MsgPack::new())?;
         Ok((envelope.into_peer(), value))
     }
 
@@ -336,10 +339,7 @@ pub trait SocketExt {
 
     /// Sends a value in an [`Envelope`] with any codec.
     fn send_with_via<T: ?Sized, C: Encode<T>>(&self, codec: &C, envelope: &Envelope, value: &T) -> Result<()> {
-        if envelope.has_peer() {
-            send::make_mandatory(self.as_zmq())?;
-        }
-        encode_and_send(self.as_zmq(), codec, value, &envelope.frames(), Wait::AsTheSocketSays)
+        encode_and_send_via(self.as_zmq(), codec, value, envelope, Wait::AsTheSocketSays)
     }
 
     /// Receives a value and the [`Envelope`] it came in, on a ROUTER or DEALER.
@@ -352,18 +352,44 @@ pub trait SocketExt {
         receive_and_decode(self.as_zmq(), codec, Wait::AsTheSocketSays, Envelope::routed)
     }
 
+    /// Sends a value in an [`Envelope`], or fails at once with kind `Timeout`.
+    fn try_send_obj_via<T: Serialize + ?Sized>(&self, envelope: &Envelope, value: &T) -> Result<()> {
+        self.try_send_with_via(&MsgPack::new(), envelope, value)
+    }
+
+    /// Sends a value in an [`Envelope`] with any codec, or fails at once with kind `Timeout`.
+    fn try_send_with_via<T: ?Sized, C: Encode<T>>(&self, codec: &C, envelope: &Envelope, value: &T) -> Result<()> {
+        encode_and_send_via(self.as_zmq(), codec, value, envelope, Wait::Never)
+    }
+
+    /// Receives a value and the [`Envelope`] it came in, or fails at once with kind `Timeout`.
+    fn try_recv_obj_via<T: DeserializeOwned>(&self) -> Result<(Envelope, T)> {
+        self.try_recv_with_via(&MsgPack::new())
+    }
+
+    /// Receives a value and the [`Envelope`] it came in with any codec, or fails at once with kind `Timeout`.
+    fn try_recv_with_via<T, C: Decode<T>>(&self, codec: &C) -> Result<(Envelope, T)> {
+        receive_and_decode(self.as_zmq(), codec, Wait::Never, Envelope::routed)
+    }
+
     /// Sends a message in an [`Envelope`]. A failed send gives the message back.
     fn send_message_via(&self, envelope: &Envelope, message: Multipart) -> Result<()> {
-        let routable = if envelope.has_peer() { send::make_mandatory(self.as_zmq()) } else { Ok(()) };
-        match routable {
-            Ok(()) => send_owned(self.as_zmq(), message, &envelope.frames(), Wait::AsTheSocketSays),
-            Err(error) => Err(error.with_payload(Box::new(message))),
-        }
+        send_via(self.as_zmq(), message, envelope, Wait::AsTheSocketSays)
     }
 
     /// Receives a message and the [`Envelope`] it came in, on a ROUTER or DEALER, without decoding it.
     fn recv_message_via(&self) -> Result<(Envelope, Multipart)> {
         receive(self.as_zmq(), &Limits::default(), Wait::AsTheSocketSays, Envelope::routed)
+    }
+
+    /// Sends a message in an [`Envelope`], or fails at once with kind `Timeout` and gives it back.
+    fn try_send_message_via(&self, envelope: &Envelope, message: Multipart) -> Result<()> {
+        send_via(self.as_zmq(), message, envelope, Wait::Never)
+    }
+
+    /// Receives a message and the [`Envelope`] it came in, or fails at once with kind `Timeout`.
+    fn try_recv_message_via(&self) -> Result<(Envelope, Multipart)> {
+        receive(self.as_zmq(), &Limits::default(), Wait::Never, Envelope::routed)
     }
 }
 

@@ -5,6 +5,7 @@ use super::blocking;
 use super::guard::Wait;
 use super::outgoing::Outgoing;
 use super::receive::Incoming;
+use super::send;
 use super::trace::Watch;
 use crate::codec::{Decode, Encode};
 use crate::error::Result;
@@ -29,6 +30,30 @@ pub(super) fn encode_and_send<T: ?Sized, C: Encode<T>>(
         }
         blocking::send(socket, &Outgoing::from_scratch(envelope, metadata, &buffers), wait, &watch)
     })
+}
+
+/// Sends a value back the way that a request came.
+pub(super) fn encode_and_send_via<T: ?Sized, C: Encode<T>>(
+    socket: &zmq::Socket,
+    codec: &C,
+    value: &T,
+    envelope: &Envelope,
+    wait: Wait,
+) -> Result<()> {
+    make_routable(socket, envelope)?;
+    encode_and_send(socket, codec, value, &envelope.frames(), wait)
+}
+
+/// As [`encode_and_send_via`], for a message.
+pub(super) fn send_via(socket: &zmq::Socket, message: Multipart, envelope: &Envelope, wait: Wait) -> Result<()> {
+    match make_routable(socket, envelope) {
+        Ok(()) => send_owned(socket, message, &envelope.frames(), wait),
+        Err(error) => Err(error.with_payload(Box::new(message))),
+    }
+}
+
+fn make_routable(socket: &zmq::Socket, envelope: &Envelope) -> Result<()> {
+    if envelope.has_peer() { send::make_mandatory(socket) } else { Ok(()) }
 }
 
 pub(super) fn send_owned(socket: &zmq::Socket, message: Multipart, envelope: &[&[u8]], wait: Wait) -> Result<()> {

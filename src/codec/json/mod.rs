@@ -62,6 +62,22 @@ use write::Writer;
 /// assert_eq!(Decode::<Reading>::decode(&Json::new(), message)?, reading);
 /// # Ok::<(), outband::Error>(())
 /// ```
+///
+/// On sockets:
+///
+/// ```
+/// use outband::SocketExt;
+///
+/// let context = zmq::Context::new();
+/// let (tx, rx) = (context.socket(zmq::PUSH)?, context.socket(zmq::PULL)?);
+/// rx.bind("inproc://json")?;
+/// tx.connect("inproc://json")?;
+///
+/// tx.send_json(&("kelvin", 273.15))?; // in Python: socket.recv_json() == ["kelvin", 273.15]
+/// let (unit, value): (String, f64) = rx.recv_json()?;
+/// assert_eq!((unit.as_str(), value), ("kelvin", 273.15));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json {
     buffers_in_band: bool,
