@@ -6,8 +6,8 @@ use crate::pickle::Node;
 /// The most digits that are written out: CPython's own limit for the same reason, that it takes quadratic time.
 const MAX_DIGITS: usize = 4300;
 
-/// The most bytes that such an integer may have: 4300 digits are 14 284 bits and more.
-const MAX_BYTES: usize = 1785;
+/// The most bytes that such an integer may have: 4300 digits are up to 14 285 bits, and one for the sign.
+const MAX_BYTES: usize = 1786;
 
 /// An integer of up to 127 bits and a sign.
 pub(super) fn signed(node: Node<'_>) -> Option<i128> {
@@ -76,7 +76,10 @@ pub(super) fn digits(bytes: &[u8]) -> Result<String> {
     for group in groups.iter().rev() {
         text.push_str(&format!("{group:09}"));
     }
-    Ok(text)
+    match text.len() - usize::from(is_negative) {
+        ..=MAX_DIGITS => Ok(text),
+        more => Err(too_long(format_args!("an integer of {more} digits"))),
+    }
 }
 
 /// An integer in decimal, as bytes: little-endian, two's complement. `None` where it is none, or has more digits than are
@@ -163,7 +166,8 @@ mod tests {
         assert_eq!(digits(&minus).unwrap(), "-340282366920938463463374607431768211456");
         assert_eq!(digits(&[]).unwrap(), "0");
         assert_eq!(digits(&[0x7f; 1785]).unwrap().len(), 4299);
-        assert!(digits(&[0x7f; 1786]).unwrap_err().to_string().contains("1786 bytes"));
+        assert!(digits(&[0x7f; 1786]).unwrap_err().to_string().contains("4301 digits"));
+        assert!(digits(&[0; 1787]).unwrap_err().to_string().contains("1787 bytes"));
     }
 
     #[test]
@@ -187,7 +191,10 @@ mod tests {
             assert_eq!(&digits(&bytes(text).unwrap()).unwrap(), text);
         }
         assert_eq!(bytes("+007").unwrap()[..1], [7]);
-        assert_eq!(digits(&bytes(&"9".repeat(4290)).unwrap()).unwrap(), "9".repeat(4290));
+        for most in ["9".repeat(4300), format!("-{}", "9".repeat(4300))] {
+            // what comes after is the sign once more
+            assert_eq!(digits(&bytes(&most).unwrap()[..1786]).unwrap(), most);
+        }
         for text in ["", "-", "1.5", " 1", "1_0", "١", &"9".repeat(4301)] {
             assert_eq!(bytes(text), None, "{text}");
         }
