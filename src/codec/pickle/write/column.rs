@@ -18,6 +18,9 @@ impl Writer<'_> {
     pub(super) fn column(&mut self, array: &ArrayRef, dtype: &str, is_ordered: bool) -> Result<()> {
         let is_arrow = dtype.ends_with("[pyarrow]");
         match array.data_type() {
+            DataType::Boolean if dtype == "object" => {
+                return self.objects(array.as_boolean().iter(), |writer, value| writer.out.bool(value));
+            }
             DataType::Dictionary(_, _) if !is_arrow => return self.categories(array, is_ordered),
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => return self.texts(array, dtype),
             _ => {}
@@ -56,11 +59,13 @@ impl Writer<'_> {
             DataType::Duration(unit) => {
                 return self.filled(&format!("<m8[{}]", short(*unit)), array, &i64::MIN.to_le_bytes());
             }
-            DataType::Binary => return self.objects(array.as_binary::<i32>().iter()),
-            DataType::LargeBinary => return self.objects(array.as_binary::<i64>().iter()),
-            DataType::BinaryView => return self.objects(array.as_binary_view().iter()),
-            DataType::FixedSizeBinary(_) => return self.objects(array.as_fixed_size_binary().iter()),
-            DataType::Null => return self.objects((0..array.len()).map(|_| None)),
+            DataType::Binary => return self.objects(array.as_binary::<i32>().iter(), Self::object_of_bytes),
+            DataType::LargeBinary => return self.objects(array.as_binary::<i64>().iter(), Self::object_of_bytes),
+            DataType::BinaryView => return self.objects(array.as_binary_view().iter(), Self::object_of_bytes),
+            DataType::FixedSizeBinary(_) => {
+                return self.objects(array.as_fixed_size_binary().iter(), Self::object_of_bytes);
+            }
+            DataType::Null => return self.objects((0..array.len()).map(|_| None), Self::object_of_bytes),
             other => {
                 return Err(Unserializable::custom(format_args!(
                     "{other} has no form in pandas that needs no pyarrow: send the table in the default format"
@@ -163,19 +168,25 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Bytes as Python objects.
-    fn objects<'b>(&mut self, values: impl Iterator<Item = Option<&'b [u8]>>) -> Result<()> {
+    /// Python objects, and `None`.
+    fn objects<T>(
+        &mut self,
+        values: impl Iterator<Item = Option<T>>,
+        mut write: impl FnMut(&mut Self, T),
+    ) -> Result<()> {
         self.global("pandas", "Index");
         self.many(values, |writer, value| match value {
-            Some(bytes) => {
-                memory::count_copy(bytes.len());
-                writer.out.bytes(bytes);
-            }
+            Some(value) => write(writer, value),
             None => writer.out.op(op::NONE),
         });
         self.out.text("object");
         self.out.ops(&[op::TUPLE2, op::REDUCE]);
         Ok(())
+    }
+
+    fn object_of_bytes(&mut self, bytes: &[u8]) {
+        memory::count_copy(bytes.len());
+        self.out.bytes(bytes);
     }
 }
 
