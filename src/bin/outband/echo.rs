@@ -1,10 +1,12 @@
 //! `outband echo`: sends every message back, decoded and encoded again.
 
-use std::collections::HashSet;
 use std::io::{self, Write};
+use std::ops::Range;
 
 use clap::{Args, ValueEnum};
-use outband::{Decode, Encode, Envelope, Json, MsgPack, Multipart, Pickle, Placement, SocketExt, Value};
+use outband::{
+    Buffer, BufferInfo, Decode, Encode, Envelope, Json, MsgPack, Multipart, Pickle, Placement, SocketExt, Value,
+};
 use tracing::{info, warn};
 
 use crate::Fallible;
@@ -45,16 +47,39 @@ impl Format {
             Self::Json => through(&Json::new(), message),
             Self::Pickle => {
                 // in as many frames as it came in: a recv_pyobj takes no more than one
-                let frames: HashSet<_> = message.buffers().iter().map(|frame| frame.as_ptr().addr()).collect();
-                let is_empty = message.buffers().iter().any(|frame| frame.is_empty());
-                let codec = Pickle::new().placement(move |buffer| match buffer.is_empty() {
-                    true if is_empty => Placement::OutOfBand,
-                    false if frames.contains(&buffer.address()) => Placement::OutOfBand,
-                    _ => Placement::InBand,
+                let frames = Frames::of(message.buffers());
+                let codec = Pickle::new().placement(move |buffer| match frames.hold(buffer) {
+                    true => Placement::OutOfBand,
+                    false => Placement::InBand,
                 });
                 through(&codec, message)
             }
         }
+    }
+}
+
+/// Where the frames of a message lie.
+struct Frames {
+    /// From where to where, in order of their addresses.
+    ranges: Vec<Range<usize>>,
+    is_one_empty: bool,
+}
+
+impl Frames {
+    fn of(buffers: &[Buffer]) -> Self {
+        let range = |buffer: &Buffer| buffer.as_ptr().addr()..buffer.as_ptr().addr() + buffer.len();
+        let mut ranges: Vec<_> = buffers.iter().filter(|buffer| !buffer.is_empty()).map(range).collect();
+        ranges.sort_by_key(|range| range.start);
+        Self { ranges, is_one_empty: buffers.iter().any(|buffer| buffer.is_empty()) }
+    }
+
+    /// Whether a buffer is one of them or a part of one, say a column of a data frame; one without bytes may be.
+    fn hold(&self, buffer: &BufferInfo) -> bool {
+        if buffer.is_empty() {
+            return self.is_one_empty;
+        }
+        let after = self.ranges.partition_point(|range| range.start <= buffer.address());
+        after.checked_sub(1).is_some_and(|at| self.ranges[at].contains(&buffer.address()))
     }
 }
 
