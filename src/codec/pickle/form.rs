@@ -164,7 +164,25 @@ impl<'g> Reader<'g> {
         };
         let mut ids = arguments;
         let first = std::array::from_fn(|_| ids.next());
-        Ok(Call { listed, module, name, object, arguments, first })
+        let call = Call { listed, module, name, object, arguments, first };
+        Ok(if listed == Listed::Reconstructor { self.of_pandas(call).unwrap_or(call) } else { call })
+    }
+
+    /// `copyreg._reconstructor(class, object, None)`, as protocols 0 and 1 make instances, as the call of a class without
+    /// arguments that it stands for, where the class is one of pandas.
+    fn of_pandas(self, call: Call<'g>) -> Option<Call<'g>> {
+        let [class, base, value] = call.exactly().ok()?;
+        let (Node::Global { module, name }, Node::None) = (self.tree.node(class), self.tree.node(value)) else {
+            return None;
+        };
+        match (self.tree.listed(class)?, self.tree.listed(base)?) {
+            (listed @ Listed::Pandas(_), Listed::Object) => {
+                let mut none = call.arguments;
+                none.by_ref().for_each(drop);
+                Some(Call { listed, module, name, arguments: none, first: [None; 6], ..call })
+            }
+            _ => None,
+        }
     }
 
     fn made(self, object: &'g Object) -> Result<Form<'g>> {

@@ -22,10 +22,14 @@ pub(super) fn columns(reader: Reader<'_>, id: NodeId) -> Result<Vec<std::result:
         Listed::Pandas(Pandas::Backed) => backed(reader, call),
         Listed::Pandas(Pandas::Masked) => Ok(vec![masked(reader, call).map_err(|why| why.to_string())]),
         Listed::Pandas(Pandas::ArrowStrings | Pandas::ArrowValues) => Ok(vec![arrow_backed(reader, call)?]),
-        _ => match Objects::read(reader, id)? {
-            Some(objects) => objects.pieces(reader),
-            None => plain(reader, &Numbers::read(reader, id)?, None),
-        },
+        _ => of_numpy(reader, id),
+    }
+}
+
+fn of_numpy(reader: Reader<'_>, id: NodeId) -> Result<Vec<std::result::Result<Piece, String>>> {
+    match Objects::read(reader, id)? {
+        Some(objects) => objects.pieces(reader),
+        None => plain(reader, &Numbers::read(reader, id)?, None),
     }
 }
 
@@ -57,6 +61,7 @@ fn backed<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Vec<std::result::Res
             plain(reader, &Numbers::read(reader, array)?, zone.as_deref())
         }
         Some(Listed::Pandas(Pandas::Timedeltas)) => plain(reader, &Numbers::read(reader, array)?, None),
+        Some(Listed::Pandas(Pandas::Wrapped)) => of_numpy(reader, array),
         Some(Listed::Pandas(Pandas::Categorical)) => Ok(vec![categorical(reader, dtype, array)?]),
         Some(Listed::Pandas(Pandas::Strings)) => {
             let objects = Objects::read(reader, array)?.ok_or_else(|| call.odd())?;

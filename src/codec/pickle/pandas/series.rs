@@ -38,6 +38,8 @@ pub(super) fn array(reader: Reader<'_>) -> Result<Shown> {
     let column = extension::column(reader, reader.id)?;
     let stop = i64::try_from(column.column.len).unwrap_or(i64::MAX);
     let index = Index::Range { name: Label::None, start: 0, stop, step: 1 };
-    let labels = Labels::single(&Label::Text("values".to_owned()))?;
+    let mut labels = Labels::single(&Label::Text("values".to_owned()))?;
+    // what this pandas takes text for
+    labels.levels.iter_mut().for_each(|level| level.dtype = "str".to_owned());
     Frame { columns: vec![column], labels: Some(labels), index, origin: Some("pandas.array") }.shown()
 }
