@@ -13,8 +13,11 @@ use arrow_array::{
 use outband::{Decode, Encode, Error, ErrorKind, Multipart, Pickle, SocketExt, Table, memory};
 use serde::{Deserialize, Serialize};
 
+use plainly::of_few_types;
 use python::{Packages, Script};
 
+#[path = "support/plainly.rs"]
+mod plainly;
 #[path = "support/python.rs"]
 mod python;
 
@@ -38,6 +41,12 @@ fn pair() -> (zmq::Socket, String) {
 enum Answer {
     Table(Table),
     Refused(String),
+}
+
+/// What pandas' object was, in the words of the reader: not of a table that pyarrow made of one.
+fn made_of_pandas(table: &Table) -> Option<String> {
+    let metadata = table.batch().schema().metadata().get("pandas")?.clone();
+    metadata.contains(r#""library":"outband""#).then_some(metadata)
 }
 
 /// The block, and in pandas 3 the offsets and the text of the labels.
@@ -77,7 +86,7 @@ fn every_object_is_what_it_was(packages: Packages) {
     let (socket, endpoint) = pair();
     let script = Script::start_with(packages, "frames.py", &[&endpoint]);
     let codec = Pickle::new();
-    let (mut tables, mut in_place) = (0, 0);
+    let (mut tables, mut in_place, mut read_again) = (0, 0, 0);
     loop {
         let (name, message) = socket.recv_topic_message().unwrap();
         let name = text(&name);
@@ -100,6 +109,12 @@ fn every_object_is_what_it_was(packages: Packages) {
             Ok(table) => {
                 socket.send_obj(&Answer::Table(table.clone())).unwrap();
                 let pickled = codec.encode(&table);
+                // what this codec wrote it reads again, of pandas' objects all of it
+                if let (Ok(message), Some(_)) = (&pickled, made_of_pandas(&table)) {
+                    let again: Table = codec.decode(message.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
+                    assert_eq!(of_few_types(&again), of_few_types(&table), "{name}");
+                    read_again += 1;
+                }
                 let refused = |error: Error| Multipart::new(format!("refused: {error}"), vec![]);
                 socket.send_message(pickled.unwrap_or_else(refused)).unwrap();
             }
@@ -111,7 +126,7 @@ fn every_object_is_what_it_was(packages: Packages) {
         tables += 1;
     }
     socket.send_with(&codec, &plain()).unwrap();
-    assert!(tables > 400 && in_place == 1, "{tables} tables");
+    assert!(tables > 400 && in_place == 1 && read_again > 400, "{tables} tables, {read_again} read again");
     script.finish();
 }
 

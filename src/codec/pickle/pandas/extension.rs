@@ -10,7 +10,7 @@ use super::arrow;
 use super::index;
 use super::numbers::Numbers;
 use super::object::{attributes, called, elements, needed, state, text};
-use super::objects::Objects;
+use super::objects::{Objects, only};
 use super::piece::{Nulls, Piece};
 use super::zone;
 use crate::pickle::{Node, NodeId};
@@ -35,11 +35,7 @@ fn of_numpy(reader: Reader<'_>, id: NodeId) -> Result<Vec<std::result::Result<Pi
 
 /// The one column of an array.
 pub(super) fn column(reader: Reader<'_>, id: NodeId) -> Result<Piece> {
-    let mut columns = columns(reader, id)?;
-    match columns.pop() {
-        Some(column) if columns.is_empty() => column.map_err(Mismatch::because),
-        _ => Err(Mismatch::because("a matrix where one column should be")),
-    }
+    only(columns(reader, id)?)
 }
 
 fn plain(reader: Reader<'_>, numbers: &Numbers, zone: Option<&str>) -> Result<Vec<std::result::Result<Piece, String>>> {
@@ -103,7 +99,11 @@ fn categorical(reader: Reader<'_>, dtype: NodeId, codes: NodeId) -> Result<std::
         Err(why) => return Ok(Err(format!("categories: {why}"))),
     };
     let codes = Numbers::read(reader, codes)?.single()?;
-    // -1 is no category
+    self::categories(&codes, categories, is_ordered).map(Ok)
+}
+
+/// A column of codes, of which -1 is no category.
+pub(super) fn categories(codes: &Numbers, categories: Piece, is_ordered: bool) -> Result<Piece> {
     let values = codes.integers(0)?;
     let nulls = match values.clone().any(|code| code < 0) {
         true => Nulls::of(values.map(|code| code == -1))?,
@@ -113,15 +113,20 @@ fn categorical(reader: Reader<'_>, dtype: NodeId, codes: NodeId) -> Result<std::
     piece.data_type = DataType::Dictionary(Box::new(piece.data_type), Box::new(categories.data_type));
     piece.categories = Some((categories.column.len, is_ordered));
     piece.column.dictionary = Some(Box::new(categories.column));
-    Ok(Ok(piece))
+    Ok(piece)
 }
 
 /// The state `{"_data": values, "_mask": true where there is none}`.
 fn masked<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Piece> {
     reader.tree.spend(super::objects::PIECE)?;
     let entries = attributes(reader, call)?;
-    let data = Numbers::read(reader, needed(reader, call, entries, "_data")?)?.single()?;
-    let mask = Numbers::read(reader, needed(reader, call, entries, "_mask")?)?.mask()?;
+    masked_by(reader, needed(reader, call, entries, "_data")?, needed(reader, call, entries, "_mask")?)
+}
+
+/// Values and the mask of those that are missing.
+pub(super) fn masked_by(reader: Reader<'_>, data: NodeId, mask: NodeId) -> Result<Piece> {
+    let data = Numbers::read(reader, data)?.single()?;
+    let mask = Numbers::read(reader, mask)?.mask()?;
     if mask.len() != data.rows {
         return Err(Mismatch::because(format_args!("{} values with a mask of {}", data.rows, mask.len())));
     }

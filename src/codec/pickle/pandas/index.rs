@@ -13,6 +13,7 @@ use super::numbers::Numbers;
 use super::object::{called, elements, entry, needed};
 use super::piece::Piece;
 use super::shown::Shown;
+use super::written;
 use crate::buffer::Buffer;
 use crate::pickle::{Items, Node, NodeId};
 use crate::table::picked;
@@ -24,7 +25,7 @@ pub(super) enum Index {
 }
 
 /// The most levels of an index, far more than anybody has.
-const MAX_LEVELS: usize = 256;
+pub(super) const MAX_LEVELS: usize = 256;
 
 /// `_new_Index(class, {"data": values, "name": name})`, of which the dict is returned with what the class is.
 pub(super) fn parts<'g>(reader: Reader<'g>, id: NodeId) -> Result<(Call<'g>, Pandas, Items<'g>)> {
@@ -44,6 +45,10 @@ pub(super) fn parts<'g>(reader: Reader<'g>, id: NodeId) -> Result<(Call<'g>, Pan
 
 impl Index {
     pub(super) fn read(reader: Reader<'_>, id: NodeId) -> Result<Self> {
+        let call = called(reader, id)?;
+        if let Listed::Pandas(Pandas::Index | Pandas::RangeIndex | Pandas::FromArrays) = call.listed {
+            return written::index(reader, call);
+        }
         let (call, class, entries) = parts(reader, id)?;
         if class == Pandas::MultiIndex {
             return levels(reader, call, entries).map(Self::Levels);

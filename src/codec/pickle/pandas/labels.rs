@@ -176,7 +176,8 @@ impl Labels {
         Ok(Self { levels, names })
     }
 
-    fn check_distinct(&self) -> Result<()> {
+    /// Refuses two columns of one name.
+    pub(super) fn check_distinct(&self) -> Result<()> {
         let mut sorted: Vec<_> = self.names.iter().collect();
         sorted.sort();
         match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -202,7 +203,7 @@ fn dtype_of(label: &Label) -> &'static str {
 }
 
 /// What all labels of a level are.
-fn kind(labels: &[Label]) -> Result<&'static str> {
+pub(super) fn kind(labels: &[Label]) -> Result<&'static str> {
     let kind = labels.first().map_or("empty", Label::kind);
     match labels.iter().find(|label| label.kind() != kind) {
         Some(other) => Err(Mismatch::because(format_args!(

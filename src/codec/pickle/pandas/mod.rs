@@ -11,7 +11,7 @@
 //! ```
 //!
 //! A block is a matrix of columns of one dtype, its rows the columns of the frame (pandas' `core/internals/blocks.py`): a
-//! column is a part of its bytes and is not copied. The metadata is pyarrow's, which is described in pandas' "Developer" page
+//! column is a part of its bytes and is not copied. Beside what pandas and pyarrow pickle, `written` has what this crate writes. The metadata is pyarrow's, which is described in pandas' "Developer" page
 //! under "Storing pandas DataFrame objects in Apache Parquet format".
 
 mod arrow;
@@ -28,6 +28,7 @@ mod objects;
 mod piece;
 mod series;
 mod shown;
+mod written;
 mod zone;
 
 use super::form::{Call, Form};
@@ -39,9 +40,13 @@ pub(super) use shown::{Parts, Shown};
 /// The table that a call of pandas or pyarrow describes.
 pub(super) fn form<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Form<'g>> {
     let table = match call.listed {
+        Listed::Pandas(Pandas::Frame) if call.arguments.len() > 0 => written::frame(reader, call)?,
         Listed::Pandas(Pandas::Frame) => frame::read(reader, call)?,
+        Listed::Pandas(Pandas::Series) if call.arguments.len() > 0 => written::series(reader, call)?,
         Listed::Pandas(Pandas::Series) => series::read(reader, call)?,
-        Listed::Pandas(Pandas::NewIndex) => index::alone(reader)?,
+        Listed::Pandas(Pandas::NewIndex | Pandas::Index | Pandas::RangeIndex | Pandas::FromArrays) => {
+            index::alone(reader)?
+        }
         Listed::Pandas(Pandas::Backed | Pandas::Masked | Pandas::ArrowStrings | Pandas::ArrowValues) => {
             series::array(reader)?
         }

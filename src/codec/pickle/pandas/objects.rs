@@ -49,6 +49,21 @@ impl<'g> Objects<'g> {
         Ok(Some(Self { columns, rows, items }))
     }
 
+    /// One column of objects, as a list has them.
+    pub(super) fn of(items: Items<'g>) -> Self {
+        Self { columns: 1, rows: items.len(), items }
+    }
+
+    /// The one column, of whatever kind it is.
+    pub(super) fn piece(self, reader: Reader<'g>) -> Result<Piece> {
+        only(self.pieces(reader)?)
+    }
+
+    /// The one column, of text even where all of it is missing.
+    pub(super) fn text(self, reader: Reader<'g>) -> Result<Piece> {
+        only(self.texts(reader)?)
+    }
+
     /// The objects of all columns in turn.
     pub(super) fn items(&self) -> Items<'g> {
         self.items
@@ -84,6 +99,14 @@ impl<'g> Objects<'g> {
             });
         }
         Ok(pieces)
+    }
+}
+
+/// The one column of them.
+pub(super) fn only(mut pieces: Vec<std::result::Result<Piece, String>>) -> Result<Piece> {
+    match pieces.pop() {
+        Some(piece) if pieces.is_empty() => piece.map_err(Mismatch::because),
+        _ => Err(Mismatch::because("a matrix where one column should be")),
     }
 }
 

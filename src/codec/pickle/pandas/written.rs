@@ -1,0 +1,283 @@
+//! Tables as this crate writes them (`write::table`, `write::column`): calls of pandas' public names, which pandas itself does
+//! not pickle as such. Each call is read in the one form that is written, and in no other.
+//!
+//! ```text
+//!   DataFrame({label: column, ...}, index, labels, None, False)
+//!   Series(column, index, dtype, label, False)
+//!   index    RangeIndex(start, stop, step, None, False, name)
+//!            Index(column, dtype, False, name)
+//!            MultiIndex.from_arrays([index, ...], None, [name, ...])
+//!   labels   the same two, of lists
+//!   column   ndarray(rows, dtype, buffer)    [text, ...]    Index([object, ...], dtype)
+//!            IntegerArray(ndarray, mask)     array(column, dtype)
+//!            Categorical.from_codes(ndarray, Index(column), ordered)
+//!            DatetimeIndex.tz_convert(DatetimeIndex.tz_localize(DatetimeIndex(ndarray), "UTC"), zone)
+//! ```
+
+use super::super::form::Call;
+use super::super::list::{Listed, Pandas};
+use super::super::mismatch::{Mismatch, Result};
+use super::super::read::Reader;
+use super::extension;
+use super::frame::Frame;
+use super::index::{self, Index};
+use super::labels::{self, Label, Labels, Level};
+use super::numbers::Numbers;
+use super::object::{called, elements, text};
+use super::objects::Objects;
+use super::piece::{Piece, named};
+use super::shown::Shown;
+use crate::array::Kind;
+use crate::pickle::{Construction, Node, NodeId};
+
+/// `DataFrame({label: column, ...}, index, labels, None, False)`.
+pub(super) fn frame<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
+    let [columns, index, labels, dtype, copy] = bare(reader, call)?;
+    let (Node::Dict(mut entries), Node::None, Node::Bool(false)) =
+        (reader.tree.node(columns), reader.tree.node(dtype), reader.tree.node(copy))
+    else {
+        return Err(call.odd());
+    };
+    let (labels, wanted) = self::labels(reader, labels)?;
+    let mut pieces = Vec::new();
+    for (name, wanted) in labels.names.iter().zip(&wanted) {
+        let (Some(label), Some(column)) = (entries.next(), entries.next()) else { return Err(call.odd()) };
+        if Label::read(reader, label)? != *wanted {
+            return Err(named(name, "a label that is none of the columns'"));
+        }
+        pieces.push(self::column(reader, column).map_err(|why| named(name, why))?);
+    }
+    if entries.len() > 0 {
+        return Err(call.odd());
+    }
+    Frame { columns: pieces, labels: Some(labels), index: Index::read(reader, index)?, origin: None }.shown()
+}
+
+/// `Series(column, index, dtype, label, False)`.
+pub(super) fn series<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
+    let [values, index, dtype, label, copy] = bare(reader, call)?;
+    if !matches!(reader.tree.node(copy), Node::Bool(false)) {
+        return Err(call.odd());
+    }
+    let labels = Labels::single(&Label::read(reader, label)?)?;
+    let column = column(reader, values).map_err(|why| named(&labels.names[0], why))?;
+    is_dtype_of(reader, call, dtype, &column)?;
+    let index = Index::read(reader, index)?;
+    Frame { columns: vec![column], labels: Some(labels), index, origin: Some("pandas.Series") }.shown()
+}
+
+/// The index that a call makes: one that pandas does not pickle.
+pub(super) fn index<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Index> {
+    match call.listed {
+        Listed::Pandas(Pandas::RangeIndex) => {
+            let [start, stop, step, dtype, copy, name] = bare(reader, call)?;
+            let bounds = [start, stop, step].map(|bound| reader.tree.node(bound));
+            match (bounds, reader.tree.node(dtype), reader.tree.node(copy)) {
+                ([_, _, Node::Int(0)], ..) => Err(call.odd()),
+                ([Node::Int(start), Node::Int(stop), Node::Int(step)], Node::None, Node::Bool(false)) => {
+                    Ok(Index::Range { name: Label::read(reader, name)?, start, stop, step })
+                }
+                _ => Err(call.odd()),
+            }
+        }
+        Listed::Pandas(Pandas::Index) => {
+            let level = level(reader, call).map_err(|why| Mismatch::because(format_args!("the index: {why}")))?;
+            Ok(Index::Levels(vec![level]))
+        }
+        _ => {
+            let (levels, names) = levels(reader, call)?;
+            let level = |(at, (level, name))| {
+                let says = |why| Mismatch::because(format_args!("level {at} of the index: {why}"));
+                let (_, piece) = called(reader, level).and_then(|call| self::level(reader, call)).map_err(says)?;
+                Ok((Label::read(reader, name)?, piece))
+            };
+            levels.zip(names).enumerate().map(level).collect::<Result<_>>().map(Index::Levels)
+        }
+    }
+}
+
+/// `Index(column, dtype, False, name)`.
+fn level<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<(Label, Piece)> {
+    let [values, dtype, copy, name] = plain_index(reader, call)?;
+    if !matches!(reader.tree.node(copy), Node::Bool(false)) {
+        return Err(call.odd());
+    }
+    let column = column(reader, values)?;
+    is_dtype_of(reader, call, dtype, &column)?;
+    Ok((Label::read(reader, name)?, column))
+}
+
+/// The parts of `MultiIndex.from_arrays([level, ...], None, [name, ...])`.
+fn levels<'g>(
+    reader: Reader<'g>,
+    call: Call<'g>,
+) -> Result<(impl ExactSizeIterator<Item = NodeId>, impl ExactSizeIterator<Item = NodeId>)> {
+    let [levels, order, names] = bare(reader, call)?;
+    let (Listed::Pandas(Pandas::FromArrays), Node::None) = (call.listed, reader.tree.node(order)) else {
+        return Err(call.odd());
+    };
+    let (levels, names) = (elements(reader, call, levels)?, elements(reader, call, names)?);
+    match levels.len() {
+        len if len == names.len() && (1..=index::MAX_LEVELS).contains(&len) => Ok((levels, names)),
+        _ => Err(call.odd()),
+    }
+}
+
+/// The labels of columns, and each as it is in pandas.
+fn labels(reader: Reader<'_>, id: NodeId) -> Result<(Labels, Vec<Label>)> {
+    let call = called(reader, id)?;
+    let (levels, all) = if call.listed == Listed::Pandas(Pandas::FromArrays) {
+        let (levels, names) = levels(reader, call)?;
+        let mut described = Vec::new();
+        let mut rows: Vec<Vec<Label>> = Vec::new();
+        for (at, (level, name)) in levels.zip(names).enumerate() {
+            let (mut level, labels) = labels_of_level(reader, called(reader, level)?)?;
+            level.name = Label::read(reader, name)?;
+            described.push(level);
+            if at == 0 {
+                rows.resize(labels.len(), Vec::new());
+            }
+            if rows.len() != labels.len() {
+                return Err(call.odd());
+            }
+            rows.iter_mut().zip(labels).for_each(|(row, label)| row.push(label));
+        }
+        (described, rows.into_iter().map(Label::Tuple).collect())
+    } else {
+        let (level, labels) = labels_of_level(reader, call)?;
+        (vec![level], labels)
+    };
+    let labels = Labels { levels, names: all.iter().map(Label::to_text).collect() };
+    labels.check_distinct()?;
+    Ok((labels, all))
+}
+
+/// `Index([label, ...], dtype, False, name)`.
+fn labels_of_level<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<(Level, Vec<Label>)> {
+    let [list, dtype, copy, name] = plain_index(reader, call)?;
+    let (Node::List(items), Node::Bool(false)) = (reader.tree.node(list), reader.tree.node(copy)) else {
+        return Err(call.odd());
+    };
+    let labels = items.map(|id| Label::read(reader, id)).collect::<Result<Vec<_>>>()?;
+    let kind = labels::kind(&labels)?;
+    let dtype = match reader.tree.node(dtype) {
+        Node::None if kind == "unicode" => "str",
+        Node::None => "object",
+        Node::Str(dtype) => {
+            reader.tree.spend(dtype.len())?;
+            dtype
+        }
+        _ => return Err(call.odd()),
+    };
+    Ok((Level { name: Label::read(reader, name)?, kind, dtype: dtype.to_owned() }, labels))
+}
+
+/// A column, or the values of an index.
+fn column(reader: Reader<'_>, id: NodeId) -> Result<Piece> {
+    let Node::Object(object) = reader.tree.node(id) else { return plain(reader, id) };
+    let call = reader.call(object)?;
+    match call.listed {
+        Listed::Pandas(Pandas::MadeArray) => {
+            let [values, dtype] = bare(reader, call)?;
+            let dtype = text(reader, call, dtype)?;
+            reader.tree.spend(dtype.len())?;
+            let is_text = matches!(reader.tree.node(values), Node::List(_));
+            match is_text && dtype.contains("string") || !is_text && dtype.ends_with("[pyarrow]") {
+                true => Ok(plain(reader, values)?.with_dtype(dtype)),
+                false => Err(call.odd()),
+            }
+        }
+        Listed::Pandas(Pandas::FromCodes) => {
+            let [codes, categories, is_ordered] = bare(reader, call)?;
+            let Node::Bool(is_ordered) = reader.tree.node(is_ordered) else { return Err(call.odd()) };
+            let [values] = plain_index(reader, called(reader, categories)?)?;
+            let categories =
+                plain(reader, values).map_err(|why| Mismatch::because(format_args!("categories: {why}")))?;
+            extension::categories(&numbers(reader, codes)?, categories, is_ordered)
+        }
+        _ => plain(reader, id),
+    }
+}
+
+/// A column that is made of no other one.
+fn plain(reader: Reader<'_>, id: NodeId) -> Result<Piece> {
+    reader.tree.spend(super::objects::PIECE)?;
+    if let Node::List(items) = reader.tree.node(id) {
+        // what this pandas takes text for
+        return Ok(Objects::of(items).text(reader)?.with_dtype("str"));
+    }
+    let call = called(reader, id)?;
+    match call.listed {
+        Listed::NdArray => numbers(reader, id)?.piece(0, None),
+        Listed::Pandas(Pandas::Masked) => {
+            let [data, mask] = bare(reader, call)?;
+            extension::masked_by(reader, data, mask)
+        }
+        Listed::Pandas(Pandas::Index) => {
+            let [list, dtype] = plain_index(reader, call)?;
+            let Node::List(items) = reader.tree.node(list) else { return Err(call.odd()) };
+            match text(reader, call, dtype)? {
+                "object" => Objects::of(items).piece(reader),
+                "str" => Ok(Objects::of(items).text(reader)?.with_dtype("str")),
+                _ => Err(call.odd()),
+            }
+        }
+        Listed::Pandas(Pandas::ToZone) => {
+            let [instants, zone] = bare(reader, call)?;
+            let zone = text(reader, call, zone)?;
+            reader.tree.spend(zone.len())?;
+            let instants = called(reader, instants)?;
+            let (Listed::Pandas(Pandas::InZone), [naive, utc]) = (instants.listed, bare(reader, instants)?) else {
+                return Err(instants.odd());
+            };
+            let naive = called(reader, naive)?;
+            let (Listed::Pandas(Pandas::Index), "DatetimeIndex", "UTC", [values]) =
+                (naive.listed, naive.name, text(reader, instants, utc)?, bare(reader, naive)?)
+            else {
+                return Err(naive.odd());
+            };
+            let numbers = numbers(reader, values)?;
+            match numbers.kind() {
+                Kind::DateTime(_) => numbers.piece(0, Some(zone)),
+                _ => Err(naive.odd()),
+            }
+        }
+        _ => Err(call.odd()),
+    }
+}
+
+/// `ndarray(rows, dtype, buffer)`.
+fn numbers(reader: Reader<'_>, id: NodeId) -> Result<Numbers> {
+    match called(reader, id)? {
+        call if call.listed == Listed::NdArray => Numbers::read(reader, id)?.single(),
+        call => Err(call.odd()),
+    }
+}
+
+/// The arguments of `Index` itself, which is the class of every index where pandas pickles one.
+fn plain_index<'g, const N: usize>(reader: Reader<'g>, call: Call<'g>) -> Result<[NodeId; N]> {
+    match (call.listed, call.name) {
+        (Listed::Pandas(Pandas::Index), "Index") => bare(reader, call),
+        _ => Err(call.odd()),
+    }
+}
+
+/// Just so many arguments of a call of which nothing else is made.
+fn bare<'g, const N: usize>(reader: Reader<'g>, call: Call<'g>) -> Result<[NodeId; N]> {
+    let (graph, object) = (reader.tree.graph(), call.object);
+    let is_bare = object.construction == Construction::Reduce
+        && object.keywords.is_none()
+        && graph.states_of(object).len() == 0
+        && graph.items_of(object).len() == 0
+        && graph.entries_of(object).len() == 0;
+    if is_bare { call.exactly() } else { Err(call.odd()) }
+}
+
+/// Checks the dtype beside a column: `None`, or `"object"` for one of objects.
+fn is_dtype_of<'g>(reader: Reader<'g>, call: Call<'g>, dtype: NodeId, column: &Piece) -> Result<()> {
+    match reader.tree.node(dtype) {
+        Node::None => Ok(()),
+        Node::Str("object") if column.dtype == "object" => Ok(()),
+        _ => Err(call.odd()),
+    }
+}
