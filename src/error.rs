@@ -211,7 +211,7 @@ pub(crate) enum Detail {
     NotJson { reason: String },
     NotProtobuf { reason: String },
     BadPickle { at: usize, opcode: &'static str, reason: String },
-    PickleGlobal { module: String, name: String },
+    PickleGlobal { module: String, name: String, is_class: bool },
     PickleCycle,
     Joblib,
     NotZipped { reason: String },

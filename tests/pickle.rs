@@ -260,7 +260,7 @@ fn what_does_not_fit_is_named_with_its_path() {
         (b"cuuid\nUUID\n)R}X\x03\0\0\0intJ\xff\xff\xff\xffsb.", "a UUID whose int is not one of 128 bits"),
         (b"c_codecs\nencode\n(X\x04\0\0\0\xe2\x82\xac!X\x06\0\0\0latin1tR.", "encode of _codecs in a form that"),
         (b"c_codecs\nencode\n(X\x01\0\0\0aX\x05\0\0\0rot13tR.", "encode of _codecs in a form that"),
-        (b"cnumpy\ndtype\n(X\x02\0\0\0f8tR.", "dtype of numpy in a form that"),
+        (b"cnumpy\ndtype\n(K\x07tR.", "dtype of numpy in a form that"),
         (
             b"ccopyreg\n_reconstructor\n(cbuiltins\nlist\ncbuiltins\nobject\nNtR.",
             "_reconstructor of copyreg in a form that",

@@ -87,11 +87,13 @@ impl fmt::Display for Detail {
             BadPickle { at, opcode, reason } => {
                 write!(f, "the pickle is not well-formed at byte {at} ({opcode}): {reason}")
             }
-            PickleGlobal { module, name } => write!(
-                f,
-                "the pickle asks for {name} of {module}, which is not read: Pickle::allow(\"{module}.{name}\") reads \
-                 its instances as records"
-            ),
+            PickleGlobal { module, name, is_class } => {
+                write!(f, "the pickle asks for {name} of {module}, which is not read: ")?;
+                match is_class {
+                    true => write!(f, "Pickle::allow(\"{module}.{name}\") reads its instances as records"),
+                    false => f.write_str("no function is called, and Pickle::allow is for classes"),
+                }
+            }
             PickleCycle => f.write_str("the pickle holds something that contains itself, which no tree can hold"),
             Joblib => f.write_str(
                 "the pickle is one of joblib: NumpyArrayWrapper of joblib.numpy_pickle has the bytes of an array between the \

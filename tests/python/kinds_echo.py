@@ -41,7 +41,7 @@ OTHERS = {
 def back(value):
     """What comes back for a value."""
     if isinstance(value, enum.Enum):
-        return value.value
+        return pickled.read(value)
     if type(value) in OTHERS:
         return OTHERS[type(value)](value)
     if isinstance(value, numpy.generic):

@@ -18,12 +18,17 @@ slot = goods.Slot()
 slot.position, slot.item = goods.Position(3, 4), item
 order = orders.Order(7, [orders.Line(item, 2, goods.Size.LARGE)], placed)
 
-ITEM = {"$class": "shop.goods.Item", "name": "cup", "price": 2.5, "color": "red"}
-LINE = {"$class": "shop.orders.Line", "item": ITEM, "count": 2, "size": 2}
+def read(member):
+    """What the member of an enum decodes to: its value, or its name where this Python writes that, as 3.11.2 does."""
+    return member.name if b"getattr" in pickle.dumps(member) else member.value
+
+
+ITEM = {"$class": "shop.goods.Item", "name": "cup", "price": 2.5, "color": read(goods.Color.RED)}
+LINE = {"$class": "shop.orders.Line", "item": ITEM, "count": 2, "size": read(goods.Size.LARGE)}
 
 # name, object, what it decodes to, the protocols that write it as something that can be read
 CASES = [
-    ("enums", [goods.Color.RED, goods.Size.SMALL], ["red", 1], range(6)),
+    ("enums", [goods.Color.RED, goods.Size.SMALL], [read(goods.Color.RED), read(goods.Size.SMALL)], range(6)),
     ("dataclass", item, ITEM, range(6)),
     ("named tuple", goods.Position(1, 2), [1, 2], range(6)),
     # Python itself refuses slots before protocol 2

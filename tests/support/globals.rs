@@ -57,11 +57,12 @@ pub(crate) const LISTED: &[(&str, &[&str])] = &[
     ("decimal", &["Decimal"]),
     ("fractions", &["Fraction"]),
     ("ml_dtypes", &["bfloat16"]),
-    ("numpy", &["dtype", "ndarray"]),
+    ("numpy", &["dtype", "ndarray", "recarray", "record"]),
     ("numpy._core.multiarray", &["_reconstruct", "scalar"]),
     ("numpy._core.numeric", &["_frombuffer"]),
     ("numpy.core.multiarray", &["_reconstruct", "scalar"]),
     ("numpy.core.numeric", &["_frombuffer"]),
+    ("numpy.rec", &["recarray"]),
     ("pathlib", &["Path", "PosixPath", "PurePath", "PurePosixPath", "PureWindowsPath", "WindowsPath"]),
     ("pathlib._local", &["Path", "PosixPath", "PurePath", "PurePosixPath", "PureWindowsPath", "WindowsPath"]),
     ("uuid", &["UUID"]),
@@ -103,6 +104,9 @@ pub(crate) const LISTED: &[(&str, &[&str])] = &[
     ("pandas._libs.arrays", &["__pyx_unpickle_NDArrayBacked"]),
     ("pandas._libs.internals", &["_unpickle_block"]),
     ("pandas._libs.missing", &["NA"]),
+    ("pandas._libs.tslibs.nattype", &["__nat_unpickle", "_nat_unpickle"]),
+    ("pandas._libs.tslibs.timedeltas", &["_timedelta_unpickle"]),
+    ("pandas._libs.tslibs.timestamps", &["_unpickle_timestamp"]),
     (
         "pandas._libs.tslibs.offsets",
         &[

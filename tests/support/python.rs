@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test uses a part")]
 
+use std::env;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -30,20 +31,23 @@ pub(crate) fn python() -> PathBuf {
     python_with(Packages::Current)
 }
 
-/// Python with these packages, in a virtual environment of its own.
+/// Python with these packages, in a virtual environment of its own: of `python3`, or of the interpreter that `OUTBAND_TEST_PYTHON`
+/// names.
 pub(crate) fn python_with(packages: Packages) -> PathBuf {
     let (name, requirements) = packages.names();
     let requirements = scripts().join(requirements);
+    let chosen = env::var("OUTBAND_TEST_PYTHON").ok();
+    let name = chosen.iter().fold(name.to_owned(), |name, chosen| name + &chosen.replace('/', "-"));
     // the folder that cargo keeps for this package's integration tests, under target/
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let (venv, wanted) = (folder.join(name), fs::read_to_string(&requirements).unwrap());
+    let (venv, wanted) = (folder.join(&name), fs::read_to_string(&requirements).unwrap());
     let (interpreter, installed) = (venv.join("bin/python"), venv.join("installed.txt"));
     // several test binaries may come here at once
     let lock = File::create(folder.join(format!("{name}.lock"))).unwrap();
     lock.lock().unwrap();
     if fs::read_to_string(&installed).ok().as_deref() != Some(&wanted) {
         let _ = fs::remove_dir_all(&venv);
-        run(Command::new("python3").args(["-m", "venv"]).arg(&venv));
+        run(Command::new(chosen.as_deref().unwrap_or("python3")).args(["-m", "venv"]).arg(&venv));
         let install =
             ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "-r"];
         run(Command::new(&interpreter).args(install).arg(requirements));

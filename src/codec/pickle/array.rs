@@ -178,7 +178,7 @@ pub(super) fn reconstructed<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Fo
     let [class, _, _] = call.exactly()?;
     let mut states = reader.tree.graph().states_of(call.object);
     let state = match (reader.tree.listed(class), states.next(), states.next()) {
-        (Some(Listed::NdArray), Some(state), None) => reader.tree.node(state),
+        (Some(Listed::NdArray | Listed::RecArray), Some(state), None) => reader.tree.node(state),
         _ => return Err(call.odd()),
     };
     let Node::Tuple(mut state) = state else { return Err(call.odd()) };
@@ -195,6 +195,17 @@ pub(super) fn reconstructed<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Fo
         _ => return Err(call.odd()),
     };
     form(&dtype, axes(reader, call, shape)?, order, in_band(reader, data)?)
+}
+
+/// A dtype by itself, as NumPy prints it; those of records have fields, and no such text.
+pub(super) fn dtype_alone(reader: Reader<'_>) -> Result<String> {
+    let dtype = dtype::read(reader, reader.id)?;
+    match dtype.kind() {
+        Kind::Record(_) => {
+            Err(Mismatch::because("a dtype of records by itself, which is no value: send it with an array"))
+        }
+        _ => Ok(dtype.to_string()),
+    }
 }
 
 /// `scalar(dtype, bytes)`: a plain value where Rust has one, else an array without axes.

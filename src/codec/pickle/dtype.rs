@@ -82,10 +82,12 @@ fn described<'g>(reader: Reader<'g>, id: NodeId, room: &Room<'_>) -> Result<(DTy
         (Listed::DType, None, None) => return constructed(reader, call, room).map(|dtype| (dtype, Vec::new())),
         _ => return Err(call.odd()),
     };
-    let [code] = call.between(3)?;
-    let code = match reader.tree.node(code) {
+    let [code_id] = call.between(3)?;
+    let code = match reader.tree.node(code_id) {
         Node::Str(code) => code,
         Node::OldStr(code) => std::str::from_utf8(code).map_err(|_| call.odd())?,
+        // of a recarray: a record like any other
+        Node::Global { .. } if reader.tree.listed(code_id) == Some(Listed::Record) => "",
         _ => return Err(call.odd()),
     };
     let Node::Tuple(state) = state else { return Err(call.odd()) };

@@ -6,14 +6,16 @@
 use std::borrow::Cow;
 
 use super::array::{self, Found};
+use super::attribute;
 use super::instance;
-use super::list::Listed;
+use super::list::{Listed, Pandas};
 use super::mismatch::{Mismatch, Result};
 use super::number;
 #[cfg(feature = "arrow")]
 use super::pandas::{self, Shown};
 use super::plain;
 use super::read::Reader;
+use super::stamp;
 use super::time::{self, Span};
 use crate::memory;
 use crate::pickle::{Construction, Items, Node, NodeId, Object};
@@ -120,6 +122,7 @@ impl<'g> Reader<'g> {
             Node::Tuple(items) | Node::List(items) | Node::Set(items) | Node::FrozenSet(items) => Form::Sequence(items),
             Node::Dict(items) => Form::Map(items),
             Node::Global { .. } if self.tree.listed(self.id) == Some(Listed::Ellipsis) => Form::Text("Ellipsis"),
+            Node::Global { .. } if self.tree.listed(self.id) == Some(Listed::Pandas(Pandas::Missing)) => Form::Unit,
             Node::Global { module, name } => {
                 return Err(Mismatch::because(format_args!("{name} of {module} itself, which is a type and no value")));
             }
@@ -154,9 +157,11 @@ impl<'g> Reader<'g> {
 
     /// What Python would call, if that is listed.
     pub(super) fn call(self, object: &'g Object) -> Result<Call<'g>> {
-        let listed = self.tree.listed(object.callable);
-        let listed = listed.ok_or_else(|| Mismatch::because("what is called is made by another call"))?;
-        let Node::Global { module, name } = self.tree.node(object.callable) else {
+        let (listed, callable) = match self.tree.listed(object.callable) {
+            Some(listed) => (listed, object.callable),
+            None => (Listed::ZoneInfo, attribute::class_of_zone(self, object)?),
+        };
+        let Node::Global { module, name } = self.tree.node(callable) else {
             return Err(Mismatch::because("what is called is no global"));
         };
         let Node::Tuple(arguments) = self.tree.node(object.args) else {
@@ -192,6 +197,7 @@ impl<'g> Reader<'g> {
                 return instance::form(self, call);
             }
             Listed::Reconstruct => return array::reconstructed(self, call),
+            Listed::DType => return array::dtype_alone(self).map(Form::Made),
             #[cfg(feature = "arrow")]
             Listed::Pandas(_) | Listed::PyArrow(_) => return pandas::form(self, call),
             #[cfg(not(feature = "arrow"))]
@@ -246,8 +252,16 @@ impl<'g> Reader<'g> {
                 call.exactly::<3>()?;
                 Ok(Form::Parts(&["start", "stop", "step"], call.arguments))
             }
-            Listed::Date | Listed::DateTime | Listed::Time | Listed::TimeZone => time::text(self, call).map(Form::Made),
+            Listed::Date | Listed::DateTime | Listed::Time | Listed::TimeZone | Listed::ZoneInfo => {
+                time::text(self, call).map(Form::Made)
+            }
             Listed::TimeDelta => time::span(self, call).map(Form::Span),
+            Listed::PandasDelta => stamp::span(self, call).map(Form::Span),
+            Listed::Timestamp => stamp::point(self, call).map(Form::Made),
+            Listed::NotATime => match self.tree.node(call.exactly::<1>()?[0]) {
+                Node::None => Ok(Form::Unit),
+                _ => Err(call.odd()),
+            },
             Listed::Decimal => plain::decimal(self, call).map(Form::Decimal),
             Listed::Fraction => plain::fraction(self, call).map(Form::Made),
             Listed::PosixPath => plain::path(self, call, '/').map(Form::Made),
@@ -255,6 +269,7 @@ impl<'g> Reader<'g> {
             Listed::FromBuffer => array::from_buffer(self, call),
             Listed::NdArray => array::constructed(self, call),
             Listed::Scalar => array::scalar(self, call),
+            Listed::Attribute | Listed::Flags => attribute::names(self, call),
             _ => Err(call.odd()),
         }
     }

@@ -8,7 +8,22 @@ use super::list::Listed;
 use super::mismatch::{Mismatch, Result};
 use super::plain;
 use super::read::Reader;
-use crate::pickle::{Construction, Items, Node, NodeId};
+use crate::pickle::{Construction, Graph, Items, Node, NodeId, Object};
+
+/// Whether one of a graph's globals is used as a class: it has a class's name, or what is made of it is made as no function makes it.
+#[cold]
+pub(super) fn is_class(graph: &Graph<'_>, global: usize) -> bool {
+    let is_it = |id| graph.global_index(id) == Some(global);
+    let has_name =
+        |(_, name): (&str, &str)| name.rsplit('.').next().is_some_and(|last| last.starts_with(char::is_uppercase));
+    let makes = |object: &Object| match (graph.node(object.callable), graph.node(object.args)) {
+        (Node::Global { module: "copyreg" | "copy_reg", .. }, Node::Tuple(mut arguments)) => {
+            arguments.next().is_some_and(is_it)
+        }
+        _ => is_it(object.callable) && object.construction == Construction::New,
+    };
+    graph.globals().nth(global).is_some_and(has_name) || graph.objects().any(makes)
+}
 
 /// What serde is shown of an instance.
 pub(super) fn form<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Form<'g>> {

@@ -35,14 +35,21 @@ pub(super) enum Listed {
     NewObj,
     /// `copyreg.__newobj_ex__`: the same, with keyword arguments.
     NewObjEx,
+    /// `pandas.NaT`.
+    NotATime,
     /// `object`, the base in the state of a plain instance of protocols 0 and 1.
     Object,
     OrderedDict,
     Pandas(Pandas),
+    /// A `timedelta` of pandas.
+    PandasDelta,
     PosixPath,
     PyArrow(PyArrow),
     Range,
     Reconstruct,
+    /// `numpy.record`, which the dtype of a `recarray` names as a type.
+    Record,
+    RecArray,
     /// `copyreg._reconstructor`: a plain instance of protocols 0 and 1.
     Reconstructor,
     Scalar,
@@ -50,6 +57,8 @@ pub(super) enum Listed {
     Slice,
     Time,
     TimeDelta,
+    /// A `datetime` of pandas.
+    Timestamp,
     TimeZone,
     Tuple,
     Uuid,
@@ -58,8 +67,11 @@ pub(super) enum Listed {
     Zone,
     /// `zoneinfo.ZoneInfo`.
     ZoneInfo,
-    /// `getattr` where all that is asked of it is `getattr(ZoneInfo, "_unpickle")`. It is not on the list: see `zone`.
-    ZoneMethod,
+    /// `getattr` where all that is asked of it is the method that makes a zone, or members of enums. It is not on the list: see
+    /// `attribute`.
+    Attribute,
+    /// `_operator.or_` where all that it joins are members of flags. It is not on the list either.
+    Flags,
 }
 
 /// What pandas names. Where pandas 2 and 3 differ, it is in the module.
@@ -130,9 +142,9 @@ pub(super) enum PyArrow {
 
 use Listed::{
     BFloat16, ByteArray, Bytes, Complex, Counter, DType, Date, DateTime, Decimal, DefaultDict, Deque, Dict, Ellipsis,
-    Encode, Fraction, FromBuffer, FrozenSet, List, NdArray, NewObj, NewObjEx, Object, OrderedDict, PosixPath, Range,
-    Reconstruct, Reconstructor, Scalar, Set, Slice, Time, TimeDelta, TimeZone, Tuple, Type, Uuid, WindowsPath, Zone,
-    ZoneInfo,
+    Encode, Fraction, FromBuffer, FrozenSet, List, NdArray, NewObj, NewObjEx, NotATime, Object, OrderedDict,
+    PandasDelta, PosixPath, Range, RecArray, Reconstruct, Reconstructor, Record, Scalar, Set, Slice, Time, TimeDelta,
+    TimeZone, Timestamp, Tuple, Type, Uuid, WindowsPath, Zone, ZoneInfo,
 };
 
 /// Module, name, meaning; sorted, so that it can be searched.
@@ -194,12 +206,15 @@ pub(super) const LIST: &[(&str, &str, Listed)] = &[
     ("ml_dtypes", "bfloat16", BFloat16),
     ("numpy", "dtype", DType),
     ("numpy", "ndarray", NdArray),
+    ("numpy", "recarray", RecArray),
+    ("numpy", "record", Record),
     ("numpy._core.multiarray", "_reconstruct", Reconstruct),
     ("numpy._core.multiarray", "scalar", Scalar),
     ("numpy._core.numeric", "_frombuffer", FromBuffer),
     ("numpy.core.multiarray", "_reconstruct", Reconstruct),
     ("numpy.core.multiarray", "scalar", Scalar),
     ("numpy.core.numeric", "_frombuffer", FromBuffer),
+    ("numpy.rec", "recarray", RecArray),
     ("pandas", "ArrowDtype", Listed::Pandas(Pandas::ArrowDtype)),
     ("pandas", "BooleanDtype", Listed::Pandas(Pandas::Ignored)),
     ("pandas", "Categorical", Listed::Pandas(Pandas::Categorical)),
@@ -233,6 +248,8 @@ pub(super) const LIST: &[(&str, &str, Listed)] = &[
     ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked", Listed::Pandas(Pandas::Backed)),
     ("pandas._libs.internals", "_unpickle_block", Listed::Pandas(Pandas::Block)),
     ("pandas._libs.missing", "NA", Listed::Pandas(Pandas::Missing)),
+    ("pandas._libs.tslibs.nattype", "__nat_unpickle", NotATime),
+    ("pandas._libs.tslibs.nattype", "_nat_unpickle", NotATime),
     ("pandas._libs.tslibs.offsets", "BQuarterBegin", Listed::Pandas(Pandas::Ignored)),
     ("pandas._libs.tslibs.offsets", "BQuarterEnd", Listed::Pandas(Pandas::Ignored)),
     ("pandas._libs.tslibs.offsets", "BYearBegin", Listed::Pandas(Pandas::Ignored)),
@@ -256,6 +273,8 @@ pub(super) const LIST: &[(&str, &str, Listed)] = &[
     ("pandas._libs.tslibs.offsets", "Week", Listed::Pandas(Pandas::Ignored)),
     ("pandas._libs.tslibs.offsets", "YearBegin", Listed::Pandas(Pandas::Ignored)),
     ("pandas._libs.tslibs.offsets", "YearEnd", Listed::Pandas(Pandas::Ignored)),
+    ("pandas._libs.tslibs.timedeltas", "_timedelta_unpickle", PandasDelta),
+    ("pandas._libs.tslibs.timestamps", "_unpickle_timestamp", Timestamp),
     ("pandas.arrays", "ArrowExtensionArray", Listed::Pandas(Pandas::ArrowValues)),
     ("pandas.arrays", "ArrowStringArray", Listed::Pandas(Pandas::ArrowStrings)),
     ("pandas.arrays", "BooleanArray", Listed::Pandas(Pandas::Masked)),

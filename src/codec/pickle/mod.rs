@@ -2,6 +2,7 @@
 
 mod access;
 mod array;
+mod attribute;
 mod dtype;
 mod form;
 mod instance;
@@ -13,10 +14,10 @@ mod object;
 mod pandas;
 mod plain;
 mod read;
+mod stamp;
 mod time;
 mod tree;
 mod write;
-mod zone;
 
 use std::fmt;
 use std::rc::Rc;
@@ -49,7 +50,7 @@ use write::{Classes, Writer};
 ///
 /// A pickle is a program for a machine that builds objects by importing and calling whatever it names. This reader runs
 /// nothing: it notes what would be called, and a list of exact pairs of module and name says which of these it knows as
-/// data. [`docs::python`](crate::docs::python) has the list. Anything else is an error of kind
+/// data. [`docs::python`](crate::docs::python) has the types that are read. Anything else is an error of kind
 /// [`Peer`](crate::ErrorKind::Peer) that names module and attribute, wherever it stands in the pickle. Classes of one's own are read as
 /// [named records](Self::allow).
 ///
@@ -136,7 +137,7 @@ impl Pickle {
     /// |---|---|
     /// | plain, a dataclass, with `__slots__` | a map of its attributes |
     /// | a named tuple | a sequence of its fields |
-    /// | an enum | the value of the member |
+    /// | an enum | the value of the member, or its name where Python wrote that |
     /// | of Python's own protocol, with `__reduce__` | the arguments: one as it is, several as a sequence |
     ///
     /// Who asks for no type in particular, as [`Value`](crate::Value) does, is shown a first entry `"$class"` with the name, so

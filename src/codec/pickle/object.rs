@@ -12,6 +12,7 @@ use super::form::{Call, Form};
 use super::list::Listed;
 use super::mismatch::Result;
 use super::read::{Reader, Wanted};
+use super::stamp;
 use crate::pickle::{Graph, NamedAgain, Node, NodeId};
 use crate::python::Kind;
 use crate::python::arrive::{self, Owned, Place, Told};
@@ -181,7 +182,7 @@ impl<'g> Reader<'g> {
     fn kind(self, node: Node<'g>, form: &Form<'g>) -> Result<Option<Kind>> {
         let object = match node {
             Node::Object(object) => object,
-            Node::Global { .. } => return Ok(Some(Kind::Ellipsis)),
+            Node::Global { .. } => return Ok(matches!(form, Form::Text(_)).then_some(Kind::Ellipsis)),
             _ => return Ok(matches!(form, Form::Big(_)).then_some(Kind::Int)),
         };
         let call = self.call(object)?;
@@ -200,7 +201,9 @@ impl<'g> Reader<'g> {
             (Listed::Date, _) => Some(Kind::Date),
             (Listed::Time, _) => Some(Kind::Time),
             (Listed::TimeDelta, _) => Some(Kind::TimeDelta),
-            (Listed::TimeZone, _) => Some(Kind::TimeZone),
+            (Listed::PandasDelta, Form::Span(span)) => span.micros().map(|_| Kind::TimeDelta),
+            (Listed::Timestamp, Form::Made(text)) => stamp::is_whole(text).then_some(Kind::DateTime),
+            (Listed::TimeZone | Listed::ZoneInfo, _) => Some(Kind::TimeZone),
             (Listed::Decimal, _) => Some(Kind::Decimal),
             (Listed::Fraction, _) => Some(Kind::Fraction),
             (Listed::Uuid, _) | (Listed::Reconstructor, Form::Made(_)) => Some(Kind::Uuid),

@@ -1,17 +1,19 @@
 //! Points and spans of time, as ISO 8601 has them: what `isoformat()` gives in Python.
 //!
 //! Python writes a date as 4 bytes (year in two, month, day), a time as 6 (hour, minute, second, microsecond in three), a
-//! datetime as both after each other, numbers big-endian: `datetime.__reduce__` in CPython's `Lib/_pydatetime.py`.
+//! datetime as both after each other, numbers big-endian: `datetime.__reduce__` in CPython's `Lib/_pydatetime.py`. A zone by name
+//! is written after them in brackets, as RFC 9557 has it.
 
 use std::fmt;
 
+use super::attribute;
 use super::form::Call;
 use super::list::Listed;
 use super::mismatch::{Mismatch, Result};
 use super::read::Reader;
 use crate::pickle::{Node, NodeId};
 
-/// A `timedelta`: microseconds, of which Python holds up to 86 400 000 000 000 000 000.
+/// A `timedelta`, or a `Timedelta` of pandas: nanoseconds, of which Python holds whole thousands.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span(i128);
 
@@ -20,8 +22,21 @@ pub(super) const DAY: i128 = 86_400 * SECOND;
 pub(super) const MOST_DAYS: i64 = 999_999_999;
 
 impl Span {
+    pub(super) fn of_nanos(nanos: i128) -> Self {
+        Self(nanos)
+    }
+
+    fn of_micros(micros: i128) -> Self {
+        Self(1000 * micros)
+    }
+
     pub(super) fn seconds(self) -> f64 {
-        self.0 as f64 / SECOND as f64
+        self.0 as f64 / (1000 * SECOND) as f64
+    }
+
+    /// Microseconds, where that is all there is.
+    pub(super) fn micros(self) -> Option<i128> {
+        (self.0 % 1000 == 0).then_some(self.0 / 1000)
     }
 }
 
@@ -29,10 +44,10 @@ impl Span {
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };
-        let (seconds, micros) = (self.0.abs() / SECOND, self.0.abs() % SECOND);
+        let (seconds, nanos) = (self.0.abs() / (1000 * SECOND), self.0.abs() % (1000 * SECOND));
         write!(f, "{sign}PT{seconds}")?;
-        if micros > 0 {
-            f.write_str(format!(".{micros:06}").trim_end_matches('0'))?;
+        if nanos > 0 {
+            f.write_str(format!(".{nanos:09}").trim_end_matches('0'))?;
         }
         f.write_str("S")
     }
@@ -45,14 +60,15 @@ pub(super) fn span<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Span> {
         _ => Err(call.odd()),
     });
     let [days, seconds, micros] = parts;
-    Ok(Span(days? * DAY + seconds? * SECOND + micros?))
+    Ok(Span::of_micros(days? * DAY + seconds? * SECOND + micros?))
 }
 
 /// A date, a time, both, or a time zone, as text.
 pub(super) fn text<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<String> {
-    if call.listed == Listed::TimeZone {
-        return zone(reader, call)
-            .map(|offset| if offset == 0 { "UTC".to_owned() } else { Offset(offset).to_string() });
+    match call.listed {
+        Listed::TimeZone => return zone(reader, call).map(|offset| Offset(offset).of_zone()),
+        Listed::ZoneInfo => return attribute::zone(reader, call).map(str::to_owned),
+        _ => {}
     }
     let most = if call.listed == Listed::Date { 1 } else { 2 };
     let [packed] = call.between(most)?;
@@ -66,10 +82,25 @@ pub(super) fn text<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<String> {
         _ => None,
     };
     let text = text.ok_or_else(|| Mismatch::because(format_args!("a {} out of range", call.name)))?;
-    match call.argument(1).map(|zone| offset(reader, call, zone)).transpose()?.flatten() {
-        None => Ok(text),
-        Some(offset) => Ok(format!("{text}{}", Offset(offset))),
+    let Some(zone) = call.argument(1) else { return Ok(text) };
+    match self::moved(reader, call, zone)? {
+        Moved::Nowhere => Ok(text),
+        Moved::By(offset) => Ok(format!("{text}{}", Offset(offset))),
+        Moved::To(_) if is_second_of_two(call.listed, &packed) => Err(Mismatch::because(format_args!(
+            "a {} with fold=1 in a zone by name: which of two equal hours it is in, ISO 8601 has no text for",
+            call.name
+        ))),
+        Moved::To(zone) => {
+            reader.tree.spend(zone.len())?;
+            Ok(format!("{text}[{zone}]"))
+        }
     }
+}
+
+/// Whether the highest bit of the month, or of the hour where there is no date, is set.
+fn is_second_of_two(listed: Listed, packed: &[u8]) -> bool {
+    let at = if listed == Listed::DateTime { 2 } else { 0 };
+    packed.get(at).is_some_and(|byte| byte & 0x80 != 0)
 }
 
 fn date(a: u8, b: u8, month: u8, day: u8) -> Option<String> {
@@ -114,17 +145,28 @@ pub(super) fn is_time(clock: [u8; 6]) -> bool {
     time_of_day(&clock).is_some()
 }
 
-/// The offset of the zone of a time in microseconds; `None` where it has no zone.
-fn offset<'g>(reader: Reader<'g>, call: Call<'g>, zone: NodeId) -> Result<Option<i128>> {
+/// What the zone of a time does to it.
+enum Moved<'g> {
+    Nowhere,
+    /// By so many microseconds.
+    By(i128),
+    /// By what the tz database has under this name.
+    To(&'g str),
+}
+
+fn moved<'g>(reader: Reader<'g>, call: Call<'g>, zone: NodeId) -> Result<Moved<'g>> {
     match reader.tree.node(zone) {
-        Node::None => Ok(None),
-        Node::Object(object) => self::zone(reader, reader.call(object)?).map(Some),
+        Node::None => Ok(Moved::Nowhere),
+        Node::Object(object) => match reader.call(object)? {
+            call if call.listed == Listed::ZoneInfo => attribute::zone(reader, call).map(Moved::To),
+            call => self::zone(reader, call).map(Moved::By),
+        },
         _ => Err(call.odd()),
     }
 }
 
 /// `timezone(timedelta)`, or with a name after it, which is left out.
-fn zone<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<i128> {
+pub(super) fn zone<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<i128> {
     if call.listed != Listed::TimeZone {
         return Err(call.odd());
     }
@@ -132,8 +174,8 @@ fn zone<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<i128> {
     let Node::Object(object) = reader.tree.node(offset) else { return Err(call.odd()) };
     let offset = reader.call(object)?;
     match offset.listed {
-        Listed::TimeDelta => match span(reader, offset)?.0 {
-            micros if micros.abs() < DAY => Ok(micros),
+        Listed::TimeDelta => match span(reader, offset)?.micros() {
+            Some(micros) if micros.abs() < DAY => Ok(micros),
             _ => Err(call.odd()),
         },
         _ => Err(call.odd()),
@@ -141,7 +183,14 @@ fn zone<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<i128> {
 }
 
 /// `+01:00`, with seconds and microseconds where there are any.
-struct Offset(i128);
+pub(super) struct Offset(pub(super) i128);
+
+impl Offset {
+    /// The name of the zone that is this far from UTC.
+    fn of_zone(self) -> String {
+        if self.0 == 0 { "UTC".to_owned() } else { self.to_string() }
+    }
+}
 
 impl fmt::Display for Offset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -165,8 +214,9 @@ mod tests {
     #[test]
     fn spans_and_offsets_are_as_iso_8601_has_them() {
         for (micros, expected) in [(0, "PT0S"), (1_500_000, "PT1.5S"), (-SECOND, "-PT1S"), (1, "PT0.000001S")] {
-            assert_eq!(Span(micros).to_string(), expected);
+            assert_eq!(Span::of_micros(micros).to_string(), expected);
         }
+        assert_eq!(Span::of_nanos(-1_000_000_001).to_string(), "-PT1.000000001S");
         for (seconds, expected) in [(0, "+00:00"), (-16_200, "-04:30"), (3661, "+01:01:01")] {
             assert_eq!(Offset(seconds * SECOND).to_string(), expected);
         }

@@ -3,11 +3,12 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
+use super::attribute;
+use super::instance;
 use super::list::{self, Listed};
 use super::mismatch::Mismatch;
 use super::object::Objects;
 use super::read::Reader;
-use super::zone;
 use crate::array::DType;
 use crate::buffer::Buffer;
 use crate::error::{Detail, Error, Result};
@@ -59,14 +60,17 @@ impl<'g> Tree<'g> {
             let reason = "a persistent id, whose meaning is not in the pickle".to_owned();
             return Err(Detail::BadPickle { at, opcode, reason }.into());
         }
-        let methods = zone::methods(graph);
+        let harmless = attribute::harmless(graph);
         let listed = graph.globals().enumerate().map(|(index, (module, name))| {
             let is_allowed = || allowed.iter().any(|class| is_class(class, module, name));
             match list::find(module, name) {
                 Some(listed) => Ok(listed),
-                None if methods.contains(&index) => Ok(Listed::ZoneMethod),
+                None if harmless.contains_key(&index) => Ok(harmless[&index]),
                 None if is_allowed() => Ok(Listed::Allowed),
-                None => Err(Detail::PickleGlobal { module: short(module), name: short(name) }.into()),
+                None => {
+                    let is_class = instance::is_class(graph, index);
+                    Err(Detail::PickleGlobal { module: short(module), name: short(name), is_class }.into())
+                }
             }
         });
         Ok(Self {

@@ -10,23 +10,14 @@ use crate::pickle::{Node, NodeId};
 pub(super) fn name<'g>(reader: Reader<'g>, id: NodeId) -> Result<String> {
     let odd = || Mismatch::because("a time zone in a form that it is not written in");
     let Node::Object(object) = reader.tree.node(id) else { return Err(odd()) };
-    let name = match reader.tree.node(object.callable) {
-        // getattr(ZoneInfo, "_unpickle")("Europe/Oslo", 1)
-        Node::Object(method) => match (reader.tree.listed(method.callable), reader.tree.node(object.args)) {
-            (Some(Listed::ZoneMethod), Node::Tuple(mut arguments)) if arguments.len() == 2 => arguments.next(),
-            _ => None,
-        },
-        _ => {
-            let call = reader.call(object)?;
-            match (call.listed, call.name) {
-                (Listed::TimeZone, _) => return time::text(reader, call),
-                (Listed::Zone, "_UTC") if call.arguments.len() == 0 => return Ok("UTC".to_owned()),
-                (Listed::Zone, "FixedOffset") => return fixed(reader, call.exactly::<1>()?[0]),
-                // _p(zone), or with the offsets and the abbreviation of one of its periods
-                (Listed::Zone, "_p") => call.argument(0).filter(|_| matches!(call.arguments.len(), 1 | 4)),
-                _ => return Err(call.odd()),
-            }
-        }
+    let call = reader.call(object)?;
+    let name = match (call.listed, call.name) {
+        (Listed::TimeZone | Listed::ZoneInfo, _) => return time::text(reader, call),
+        (Listed::Zone, "_UTC") if call.arguments.len() == 0 => return Ok("UTC".to_owned()),
+        (Listed::Zone, "FixedOffset") => return fixed(reader, call.exactly::<1>()?[0]),
+        // _p(zone), or with the offsets and the abbreviation of one of its periods
+        (Listed::Zone, "_p") => call.argument(0).filter(|_| matches!(call.arguments.len(), 1 | 4)),
+        _ => return Err(call.odd()),
     };
     match name.map(|id| reader.tree.node(id)) {
         Some(Node::Str(name)) if !name.is_empty() => {

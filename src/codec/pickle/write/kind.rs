@@ -41,7 +41,7 @@ impl Writer<'_> {
             Kind::Date => self.moment("date", time::date(text).map(|date| (date, None))),
             Kind::Time => self.moment("time", time::time(text)),
             Kind::TimeDelta => time::span(text).map(|micros| self.span(micros)),
-            Kind::TimeZone => time::zone(text).map(|micros| self.zone(micros)),
+            Kind::TimeZone => time::zone(text).map(|zone| self.zone(zone)),
             Kind::Decimal if is_decimal(text) => self.called("decimal", "Decimal", text),
             Kind::Decimal => None,
             Kind::Fraction => self.fraction(text),
@@ -113,14 +113,14 @@ impl Writer<'_> {
     }
 
     /// A date, a time, or both: packed, and with the offset of its zone.
-    fn moment(&mut self, name: &'static str, parsed: Option<(Vec<u8>, Option<i128>)>) -> Option<()> {
-        let (packed, offset) = parsed?;
+    fn moment(&mut self, name: &'static str, parsed: Option<(Vec<u8>, Option<time::Zone<'_>>)>) -> Option<()> {
+        let (packed, zone) = parsed?;
         self.global("datetime", name);
         self.out.bytes(&packed);
-        match offset {
+        match zone {
             None => self.out.op(op::TUPLE1),
-            Some(offset) => {
-                self.zone(offset);
+            Some(zone) => {
+                self.zone(zone);
                 self.out.op(op::TUPLE2);
             }
         }
@@ -128,10 +128,18 @@ impl Writer<'_> {
         Some(())
     }
 
-    /// `timezone(timedelta(...))`.
-    fn zone(&mut self, micros: i128) {
-        self.global("datetime", "timezone");
-        self.span(micros);
+    /// `timezone(timedelta(...))`, `ZoneInfo("Europe/Oslo")`.
+    fn zone(&mut self, zone: time::Zone<'_>) {
+        match zone {
+            time::Zone::Offset(micros) => {
+                self.global("datetime", "timezone");
+                self.span(micros);
+            }
+            time::Zone::Named(name) => {
+                self.global("zoneinfo", "ZoneInfo");
+                self.out.text(name);
+            }
+        }
         self.out.ops(&[op::TUPLE1, op::REDUCE]);
     }
 

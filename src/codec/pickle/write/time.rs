@@ -2,18 +2,28 @@
 //!
 //! The other way around is `time` of the reader.
 
+use crate::codec::pickle::attribute::is_zone;
 use crate::codec::pickle::time::{DAY, MOST_DAYS, SECOND, is_date, is_time};
 
-/// Packed, and the offset of a zone in microseconds.
-type Moment = (Vec<u8>, Option<i128>);
+/// Packed, and the zone.
+type Moment<'t> = (Vec<u8>, Option<Zone<'t>>);
+
+/// A time zone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Zone<'t> {
+    /// So many microseconds from UTC.
+    Offset(i128),
+    /// By the name that the tz database has for it.
+    Named(&'t str),
+}
 
 /// `2024-06-07T01:02:03.000004+05:30`.
-pub(super) fn datetime(text: &str) -> Option<Moment> {
+pub(super) fn datetime(text: &str) -> Option<Moment<'_>> {
     let (date, clock) = text.split_once(['T', ' '])?;
     let mut packed = self::date(date)?;
-    let (clock, offset) = time(clock)?;
+    let (clock, zone) = time(clock)?;
     packed.extend(clock);
-    Some((packed, offset))
+    Some((packed, zone))
 }
 
 /// `2024-06-07`: the year in two bytes, month, day.
@@ -25,21 +35,24 @@ pub(super) fn date(text: &str) -> Option<Vec<u8>> {
     (scan.is_at_end() && is_date(packed)).then(|| packed.to_vec())
 }
 
-/// `01:02:03.000004+05:30`: hour, minute, second, microseconds in three bytes.
-pub(super) fn time(text: &str) -> Option<Moment> {
+/// `01:02:03.000004+05:30`, `01:02:03[Europe/Oslo]`: hour, minute, second, microseconds in three bytes.
+pub(super) fn time(text: &str) -> Option<Moment<'_>> {
     let mut scan = Scan(text);
     let (hour, minute) = (scan.number(2)?, scan.after(':')?.number(2)?);
     let (second, micros) = scan.second()?;
-    let offset = scan.offset()?;
+    let zone = scan.zone()?;
     let [_, a, b, c] = micros.to_be_bytes();
     let packed = [hour as u8, minute as u8, second as u8, a, b, c];
-    (scan.is_at_end() && is_time(packed)).then(|| (packed.to_vec(), offset))
+    (scan.is_at_end() && is_time(packed)).then(|| (packed.to_vec(), zone))
 }
 
-/// `UTC`, `+05:30`: microseconds.
-pub(super) fn zone(text: &str) -> Option<i128> {
+/// `UTC`, `+05:30`, `Europe/Oslo`.
+pub(super) fn zone(text: &str) -> Option<Zone<'_>> {
     let mut scan = Scan(if text == "UTC" { "Z" } else { text });
-    scan.offset()?.filter(|_| scan.is_at_end())
+    match scan.offset() {
+        Some(Some(offset)) if scan.is_at_end() => Some(Zone::Offset(offset)),
+        _ => is_zone(text).then_some(Zone::Named(text)),
+    }
 }
 
 /// `PT86400.5S`, `-PT1S`: microseconds.
@@ -104,6 +117,17 @@ impl<'t> Scan<'t> {
         Some((second, 0))
     }
 
+    /// An offset, `[Europe/Oslo]`, or nothing.
+    fn zone(&mut self) -> Option<Option<Zone<'t>>> {
+        match self.0.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            Some(name) => {
+                self.0 = "";
+                is_zone(name).then_some(Some(Zone::Named(name)))
+            }
+            None => Some(self.offset()?.map(Zone::Offset)),
+        }
+    }
+
     /// `Z`, `+05:30`, `-00:00:01.000001`, or nothing.
     fn offset(&mut self) -> Option<Option<i128>> {
         let sign = match self.0.chars().next() {
@@ -127,18 +151,24 @@ impl<'t> Scan<'t> {
 
 #[cfg(test)]
 mod tests {
-    use super::{date, datetime, parts, span, time, zone};
+    use super::{Zone, date, datetime, parts, span, time, zone};
 
     #[test]
     fn what_isoformat_gives_is_packed_as_python_packs_it() {
         let packed = vec![7, 0xe8, 6, 7, 1, 2, 3, 0, 0, 4];
         assert_eq!(datetime("2024-06-07T01:02:03.000004"), Some((packed.clone(), None)));
-        assert_eq!(datetime("2024-06-07 01:02:03.000004+05:30"), Some((packed, Some(19_800_000_000))));
+        assert_eq!(
+            datetime("2024-06-07 01:02:03.000004+05:30"),
+            Some((packed.clone(), Some(Zone::Offset(19_800_000_000))))
+        );
+        let oslo = Some(Zone::Named("Europe/Oslo"));
+        assert_eq!(datetime("2024-06-07T01:02:03.000004[Europe/Oslo]"), Some((packed, oslo)));
         assert_eq!(time("23:59"), Some((vec![23, 59, 0, 0, 0, 0], None)));
-        assert_eq!(time("23:59:59.5Z"), Some((vec![23, 59, 59, 7, 0xa1, 0x20], Some(0))));
+        assert_eq!(time("23:59:59.5Z"), Some((vec![23, 59, 59, 7, 0xa1, 0x20], Some(Zone::Offset(0)))));
         assert_eq!(date("0001-01-01"), Some(vec![0, 1, 1, 1]));
-        assert_eq!(zone("UTC"), Some(0));
-        assert_eq!(zone("-00:00:01.000001"), Some(-1_000_001));
+        assert_eq!(zone("UTC"), Some(Zone::Offset(0)));
+        assert_eq!(zone("Europe/Oslo"), oslo);
+        assert_eq!(zone("-00:00:01.000001"), Some(Zone::Offset(-1_000_001)));
     }
 
     #[test]
