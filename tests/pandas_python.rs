@@ -57,6 +57,27 @@ fn frames_of_one_dtype(packages: Packages) -> usize {
     }
 }
 
+/// How many bytes are copied of an object that is in frames of its own, every column of which lies there; `None` for those that hold
+/// something that Arrow has otherwise.
+fn copied_of(name: &str) -> Option<u64> {
+    let (kind, what) = name.strip_suffix(", out of band")?.split_once(' ').unwrap_or_default();
+    match (kind, what) {
+        (
+            "column" | "series",
+            "bool" | "boolean" | "bytes" | "times in seconds" | "times in a zone" | "times in UTC",
+        ) => None,
+        ("column" | "series", "times" | "spans" | "times at an offset" | "text" | "string in Python") => None,
+        ("column" | "series", "categories" | "ordered" | "categories of times") => None,
+        ("column", "string in Arrow" | "categories of numbers" | "floats with gaps") => Some(0),
+        // a mask that is bits in Arrow
+        ("column" | "series", masked) if masked.starts_with(['I', 'U', 'F']) => Some(1),
+        ("column", number) if number.starts_with(['i', 'u', 'f', 'A']) => Some(0),
+        ("one", "dtype in Fortran order") => Some(0),
+        ("array", _) => Some(0),
+        _ => None,
+    }
+}
+
 /// A table that was never a data frame.
 fn plain() -> Table {
     let when = TimestampMicrosecondArray::from(vec![Some(0), None, Some(1)]).with_timezone("UTC");
@@ -97,13 +118,20 @@ fn every_object_is_what_it_was(packages: Packages) {
         let copied = memory::copied_bytes();
         let decoded = Decode::<Table>::decode(&Pickle::new(), message);
         let copied = memory::copied_bytes() - copied;
-        if let (Ok(table), "one dtype in Fortran order, out of band") = (&decoded, &*name) {
-            assert_eq!((frames.len(), copied), (frames_of_one_dtype(packages), 0));
+        if let (Ok(table), Some(most)) = (&decoded, copied_of(&name)) {
+            assert_eq!(copied, most, "{name}");
             for column in table.batch().columns() {
                 let data = column.to_data();
-                assert!(frames[0].as_ptr_range().contains(&data.buffers()[0].as_ptr()), "a column was copied");
+                // the values, and of text the offsets before them
+                for buffer in data.buffers().iter().filter(|buffer| !buffer.is_empty()) {
+                    let frames = frames.iter().map(|frame| frame.as_ptr_range());
+                    assert!(frames.into_iter().any(|frame| frame.contains(&buffer.as_ptr())), "{name} was copied");
+                }
             }
             in_place += 1;
+        }
+        if name == "one dtype in Fortran order, out of band" {
+            assert_eq!(frames.len(), frames_of_one_dtype(packages));
         }
         match decoded {
             Ok(table) => {
@@ -126,7 +154,10 @@ fn every_object_is_what_it_was(packages: Packages) {
         tables += 1;
     }
     socket.send_with(&codec, &plain()).unwrap();
-    assert!(tables > 400 && in_place == 1 && read_again > 400, "{tables} tables, {read_again} read again");
+    assert!(
+        tables > 400 && in_place > 40 && read_again > 400,
+        "{tables} tables, {in_place} in place, {read_again} read again"
+    );
     script.finish();
 }
 

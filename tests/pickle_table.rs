@@ -217,6 +217,10 @@ fn of_columns(columns: &str, index: &str, labels: &str, rest: &str) -> String {
     format!("cpandas\nDataFrame\n({columns}{index}{labels}{rest}tR.")
 }
 
+/// An array of pyarrow's without rows.
+const ARROW: &str =
+    "cpyarrow.lib\n_restore_array\n((cpyarrow.lib\ntype_for_alias\n(Vstring\ntRI0\nI0\nI0\n(lNaNaNa(lNttR";
+
 #[test]
 fn a_frame_is_read_in_the_one_form_that_is_written() {
     let entries = |column: &str| format!("(dVa\n{column}s");
@@ -232,6 +236,7 @@ fn a_frame_is_read_in_the_one_form_that_is_written() {
     let index = "Index of pandas in a form that it is not written in";
     let with = |column: &str| of_columns(&entries(column), RANGE, LABELS, "NI00\n");
     let labelled = |labels: &str| of_columns(&entries(TEXTS), RANGE, labels, "NI00\n");
+    let in_arrow = |name: &str, values: &str, rest: &str| with(&format!("cpandas\n{name}\n({values}V{rest}\ntR"));
     let array = |values: &str, dtype: &str| with(&format!("cpandas\narray\n({values}V{dtype}\ntR"));
     for (data, expected) in [
         // arguments: too few, too many, a dtype, a copy, a state, keywords of a class
@@ -263,10 +268,14 @@ fn a_frame_is_read_in_the_one_form_that_is_written() {
         (array(TEXTS, "int64[pyarrow]"), "array of pandas in a form"),
         (array(TEXTS, "object"), "array of pandas in a form"),
         (array(&format!("cpandas\narray\n({TEXTS}Vstring\ntR"), "int8[pyarrow]"), "array of pandas in a form"),
-        (
-            array("cpandas\nCategorical.from_codes\n(NNI00\ntR", "int8[pyarrow]"),
-            "Categorical.from_codes of pandas in a form",
-        ),
+        (array("cpandas\nCategorical.from_codes\n(NNI00\ntR", "int8[pyarrow]"), "array of pandas in a form"),
+        (in_arrow("array", TEXTS, "string[pyarrow]\nI00"), "something else where an object of pandas"),
+        (in_arrow("array", ARROW, "object\nI00"), "array of pandas in a form"),
+        (in_arrow("array", ARROW, "string[pyarrow]\nI01"), "array of pandas in a form"),
+        (in_arrow("Index", ARROW, "object\nI00"), index),
+        (in_arrow("Index", ARROW, "string[pyarrow]\nI00"), index),
+        (in_arrow("DatetimeIndex", ARROW, "str\nI00"), "DatetimeIndex of pandas in a form"),
+        (in_arrow("Index", RANGE, "str\nI00"), index),
         (with("cpandas\nCategorical.from_codes\n(NNI00\ntR"), "something else where an object of pandas"),
         (with("cpandas.arrays\nIntegerArray\n(NtR"), "IntegerArray of pandas.arrays in a form"),
         (with("cpandas\nDatetimeIndex.tz_convert\n(NVUTC\ntR"), "something else where an object of pandas"),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer as ArrowBuffer, ScalarBuffer};
 use arrow_data::{ArrayData, BufferSpec, ByteView, MAX_INLINE_VIEW_LEN, layout};
 use arrow_schema::{DataType, UnionMode};
@@ -18,8 +18,7 @@ use crate::memory;
 ///
 /// A text: more columns or buffers than a receiver takes.
 pub(super) fn columns(batch: &RecordBatch) -> Result<Columns, String> {
-    let whole = |data: ArrayData| column(&data, 0..data.len());
-    let columns: Vec<_> = batch.columns().iter().map(|array| whole(array.to_data())).collect();
+    let columns: Vec<_> = batch.columns().iter().map(whole).collect();
     let (all, buffers) = columns.iter().map(parts).fold((0, 0), sum);
     if all.max(buffers) > MAX_PARTS {
         return Err(format!(
@@ -27,6 +26,12 @@ pub(super) fn columns(batch: &RecordBatch) -> Result<Columns, String> {
         ));
     }
     Ok(Columns(columns))
+}
+
+/// All rows of an array as a column.
+pub(crate) fn whole(array: &ArrayRef) -> Column {
+    let data = array.to_data();
+    column(&data, 0..data.len())
 }
 
 /// How many columns and buffers these are.

@@ -23,6 +23,7 @@ use column::SchemaBytes;
 
 pub(crate) use arrive::fields_below;
 pub(crate) use column::{Column, Columns, MAX_DEPTH, MAX_PARTS, Slot};
+pub(crate) use leave::whole;
 pub(crate) use piece::{joined, picked, texts, window};
 pub(crate) use schema::to_bytes as schema_bytes;
 

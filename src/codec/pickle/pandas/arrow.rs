@@ -147,7 +147,7 @@ pub(super) fn is_text(data_type: &DataType) -> bool {
 }
 
 /// The name of a type in pyarrow, which pandas reads again where the type has no parts.
-pub(super) fn name(data_type: &DataType) -> String {
+pub(in crate::codec::pickle) fn name(data_type: &DataType) -> String {
     let unit = |unit: &TimeUnit| match unit {
         TimeUnit::Second => "s",
         TimeUnit::Millisecond => "ms",

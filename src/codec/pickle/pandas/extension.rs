@@ -112,6 +112,7 @@ pub(super) fn categories(codes: &Numbers, categories: Piece, is_ordered: bool) -
     let mut piece = codes.piece(0, None)?.with_nulls(nulls);
     piece.data_type = DataType::Dictionary(Box::new(piece.data_type), Box::new(categories.data_type));
     piece.categories = Some((categories.column.len, is_ordered));
+    piece.is_in_arrow = categories.is_in_arrow;
     piece.column.dictionary = Some(Box::new(categories.column));
     Ok(piece)
 }
@@ -152,7 +153,10 @@ fn arrow_backed<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<std::result::R
     let dtype = needed(reader, call, entries, "_dtype")?;
     let mut piece = arrow::values(reader, array)?;
     piece.dtype = match called(reader, dtype)?.listed {
-        Listed::Pandas(Pandas::StringDtype) => string_name(reader, dtype)?.to_owned(),
+        Listed::Pandas(Pandas::StringDtype) => {
+            piece.is_in_arrow = true;
+            string_name(reader, dtype)?.to_owned()
+        }
         Listed::Pandas(Pandas::ArrowDtype) => format!("{}[pyarrow]", arrow::name(&piece.data_type)),
         _ => return Err(call.odd()),
     };

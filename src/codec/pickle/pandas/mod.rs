@@ -35,6 +35,7 @@ use super::form::{Call, Form};
 use super::list::{Listed, Pandas, PyArrow};
 use super::mismatch::{Mismatch, Result};
 use super::read::Reader;
+pub(super) use arrow::name;
 pub(super) use shown::{Parts, Shown};
 
 /// The table that a call of pandas or pyarrow describes.

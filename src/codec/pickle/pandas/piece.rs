@@ -15,6 +15,8 @@ pub(super) struct Piece {
     pub(super) dtype: String,
     /// Of a categorical: how many categories, and whether they have an order.
     pub(super) categories: Option<(u64, bool)>,
+    /// Whether it is text that pandas has in Arrow, or categories of such text.
+    pub(super) is_in_arrow: bool,
 }
 
 impl Piece {
@@ -23,7 +25,7 @@ impl Piece {
         let slots = buffers.into_iter().map(|buffer| Slot::of(buffer, 1));
         let buffers = std::iter::once(Slot::NONE).chain(slots).collect();
         let column = Column { len: rows as u64, nulls: 0, buffers, children: Vec::new(), dictionary: None };
-        Self { data_type, column, dtype: String::new(), categories: None }
+        Self { data_type, column, dtype: String::new(), categories: None, is_in_arrow: false }
     }
 
     pub(super) fn with_nulls(mut self, nulls: Option<Nulls>) -> Self {
@@ -50,8 +52,12 @@ impl Piece {
     /// What the metadata says of this column.
     pub(super) fn described(&self, name: Json, field: Json) -> Json {
         let more = match (&self.data_type, self.categories) {
+            (_, Some((count, is_ordered))) if self.is_in_arrow => {
+                json!({"num_categories": count, "ordered": is_ordered, "storage": "pyarrow"})
+            }
             (_, Some((count, is_ordered))) => json!({"num_categories": count, "ordered": is_ordered}),
             (DataType::Timestamp(_, Some(zone)), _) => json!({"timezone": **zone}),
+            _ if self.is_in_arrow => json!({"storage": "pyarrow"}),
             _ => Json::Null,
         };
         json!({

@@ -9,16 +9,16 @@
 //!            MultiIndex.from_arrays([index, ...], None, [name, ...])
 //!   labels   the same two, of lists
 //!   column   ndarray(rows, dtype, buffer)    [text, ...]    Index([object, ...], dtype)
-//!            IntegerArray(ndarray, mask)     array(column, dtype)
+//!            IntegerArray(ndarray, mask)     array([text, ...], dtype)
 //!            Categorical.from_codes(ndarray, Index(column), ordered)
+//!            array(pyarrow array, dtype, False), Index(pyarrow array, "str", False), also for categories
 //!            DatetimeIndex.tz_convert(DatetimeIndex.tz_localize(DatetimeIndex(ndarray), "UTC"), zone)
 //! ```
 
 use super::super::form::Call;
-use super::super::list::{Listed, Pandas};
+use super::super::list::{Listed, Pandas, PyArrow};
 use super::super::mismatch::{Mismatch, Result};
 use super::super::read::Reader;
-use super::extension;
 use super::frame::Frame;
 use super::index::{self, Index};
 use super::labels::{self, Label, Labels, Level};
@@ -27,6 +27,7 @@ use super::object::{called, elements, text};
 use super::objects::Objects;
 use super::piece::{Piece, named};
 use super::shown::Shown;
+use super::{arrow, extension};
 use crate::array::Kind;
 use crate::pickle::{Construction, Node, NodeId};
 
@@ -177,12 +178,12 @@ fn column(reader: Reader<'_>, id: NodeId) -> Result<Piece> {
     let Node::Object(object) = reader.tree.node(id) else { return plain(reader, id) };
     let call = reader.call(object)?;
     match call.listed {
+        Listed::Pandas(Pandas::MadeArray) if call.arguments.len() == 3 => in_arrow(reader, call),
         Listed::Pandas(Pandas::MadeArray) => {
             let [values, dtype] = bare(reader, call)?;
             let dtype = text(reader, call, dtype)?;
             reader.tree.spend(dtype.len())?;
-            let is_text = matches!(reader.tree.node(values), Node::List(_));
-            match is_text && dtype.contains("string") || !is_text && dtype.ends_with("[pyarrow]") {
+            match matches!(reader.tree.node(values), Node::List(_)) && dtype.contains("string") {
                 true => Ok(plain(reader, values)?.with_dtype(dtype)),
                 false => Err(call.odd()),
             }
@@ -190,9 +191,12 @@ fn column(reader: Reader<'_>, id: NodeId) -> Result<Piece> {
         Listed::Pandas(Pandas::FromCodes) => {
             let [codes, categories, is_ordered] = bare(reader, call)?;
             let Node::Bool(is_ordered) = reader.tree.node(is_ordered) else { return Err(call.odd()) };
-            let [values] = plain_index(reader, called(reader, categories)?)?;
-            let categories =
-                plain(reader, values).map_err(|why| Mismatch::because(format_args!("categories: {why}")))?;
+            let index = called(reader, categories)?;
+            let categories = match index.arguments.len() {
+                3 => in_arrow(reader, index),
+                _ => plain(reader, plain_index::<1>(reader, index)?[0]),
+            };
+            let categories = categories.map_err(|why| Mismatch::because(format_args!("categories: {why}")))?;
             extension::categories(&numbers(reader, codes)?, categories, is_ordered)
         }
         _ => plain(reader, id),
@@ -213,6 +217,7 @@ fn plain(reader: Reader<'_>, id: NodeId) -> Result<Piece> {
             let [data, mask] = bare(reader, call)?;
             extension::masked_by(reader, data, mask)
         }
+        Listed::Pandas(Pandas::Index) if call.arguments.len() == 3 => in_arrow(reader, call),
         Listed::Pandas(Pandas::Index) => {
             let [list, dtype] = plain_index(reader, call)?;
             let Node::List(items) = reader.tree.node(list) else { return Err(call.odd()) };
@@ -244,6 +249,26 @@ fn plain(reader: Reader<'_>, id: NodeId) -> Result<Piece> {
         }
         _ => Err(call.odd()),
     }
+}
+
+/// `array(pyarrow array, dtype, False)`, `Index(pyarrow array, "str", False)`.
+fn in_arrow<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Piece> {
+    let [values, dtype, copy] = match call.listed {
+        Listed::Pandas(Pandas::MadeArray) => bare(reader, call)?,
+        _ => plain_index(reader, call)?,
+    };
+    let (is_array, is_index) = (call.listed == Listed::Pandas(Pandas::MadeArray), call.name == "Index");
+    let dtype = text(reader, call, dtype)?;
+    reader.tree.spend(dtype.len())?;
+    let is_written =
+        is_array && (dtype.contains("string") || dtype.ends_with("[pyarrow]")) || is_index && dtype == "str";
+    let is_arrow = called(reader, values)?.listed == Listed::PyArrow(PyArrow::Array);
+    if !is_written || !is_arrow || !matches!(reader.tree.node(copy), Node::Bool(false)) {
+        return Err(call.odd());
+    }
+    let mut piece = arrow::values(reader, values)?.with_dtype(dtype);
+    piece.is_in_arrow = arrow::is_text(&piece.data_type) && !dtype.ends_with("[pyarrow]") || dtype == "string[pyarrow]";
+    Ok(piece)
 }
 
 /// `ndarray(rows, dtype, buffer)`.

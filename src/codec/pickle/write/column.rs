@@ -8,6 +8,7 @@ use serde::ser::Error as _;
 
 use super::Writer;
 use super::array::Parts;
+use super::arrow::Storage;
 use crate::buffer::Buffer;
 use crate::codec::unserializable::{Result, Unserializable};
 use crate::memory;
@@ -15,32 +16,14 @@ use crate::pickle::opcode as op;
 
 impl Writer<'_> {
     /// A column of this dtype in NumPy's or pandas' words, empty where nobody said.
-    pub(super) fn column(&mut self, array: &ArrayRef, dtype: &str, is_ordered: bool) -> Result<()> {
-        let is_arrow = dtype.ends_with("[pyarrow]");
-        match array.data_type() {
+    pub(super) fn column(&mut self, array: &ArrayRef, dtype: &str) -> Result<()> {
+        // Int64, UInt8, Float32, boolean
+        let is_masked = dtype.starts_with(['I', 'U', 'F']) || dtype == "boolean";
+        let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
+        let (code, masked) = match array.data_type() {
             DataType::Boolean if dtype == "object" => {
                 return self.objects(array.as_boolean().iter(), |writer, value| writer.out.bool(value));
             }
-            DataType::Dictionary(_, _) if !is_arrow => return self.categories(array, is_ordered),
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => return self.texts(array, dtype),
-            _ => {}
-        }
-        if is_arrow {
-            self.global("pandas", "array");
-        }
-        self.plain_column(array, dtype, is_arrow)?;
-        if is_arrow {
-            self.out.text(dtype);
-            self.out.ops(&[op::TUPLE2, op::REDUCE]);
-        }
-        Ok(())
-    }
-
-    fn plain_column(&mut self, array: &ArrayRef, dtype: &str, is_arrow: bool) -> Result<()> {
-        // Int64, UInt8, Float32, boolean
-        let is_masked = dtype.starts_with(['I', 'U', 'F']) || dtype == "boolean" || is_arrow;
-        let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
-        let (code, masked) = match array.data_type() {
             DataType::Boolean => ("|b1", "BooleanArray"),
             DataType::Int8 => ("|i1", "IntegerArray"),
             DataType::Int16 => ("<i2", "IntegerArray"),
@@ -59,6 +42,7 @@ impl Writer<'_> {
             DataType::Duration(unit) => {
                 return self.filled(&format!("<m8[{}]", short(*unit)), array, &i64::MIN.to_le_bytes());
             }
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => return self.texts(array, dtype),
             DataType::Binary => return self.objects(array.as_binary::<i32>().iter(), Self::object_of_bytes),
             DataType::LargeBinary => return self.objects(array.as_binary::<i64>().iter(), Self::object_of_bytes),
             DataType::BinaryView => return self.objects(array.as_binary_view().iter(), Self::object_of_bytes),
@@ -76,7 +60,7 @@ impl Writer<'_> {
             DataType::Boolean => bytes_of(array.as_boolean().values(), false),
             _ => values(array),
         };
-        if nulls.is_none() && (!is_masked || is_arrow) {
+        if nulls.is_none() && !is_masked {
             return self.ndarray(code, values);
         }
         self.global("pandas.arrays", masked);
@@ -118,7 +102,7 @@ impl Writer<'_> {
     }
 
     /// `Categorical.from_codes(codes, Index(categories), ordered)`, where the code of a null is -1.
-    fn categories(&mut self, array: &ArrayRef, is_ordered: bool) -> Result<()> {
+    pub(super) fn categories(&mut self, array: &ArrayRef, is_ordered: bool, storage: Storage) -> Result<()> {
         let dictionary = array.as_any_dictionary();
         let (code, null): (_, &[u8]) = match dictionary.keys().data_type() {
             DataType::Int8 => ("|i1", &[0xff]),
@@ -132,9 +116,15 @@ impl Writer<'_> {
         self.global("pandas", "Categorical.from_codes");
         let keys = dictionary.keys();
         self.ndarray(code, fill(values_of(keys), keys.nulls(), null))?;
-        self.global("pandas", "Index");
-        self.column(dictionary.values(), "", false)?;
-        self.out.ops(&[op::TUPLE1, op::REDUCE]);
+        let values = dictionary.values();
+        match (storage, values.data_type()) {
+            (Storage::Arrow, DataType::Utf8 | DataType::LargeUtf8) => self.in_arrow(values, "")?,
+            _ => {
+                self.global("pandas", "Index");
+                self.column(values, "")?;
+                self.out.ops(&[op::TUPLE1, op::REDUCE]);
+            }
+        }
         self.out.bool(is_ordered);
         self.out.ops(&[op::TUPLE3, op::REDUCE]);
         Ok(())
@@ -222,8 +212,8 @@ fn bytes_of(bits: &BooleanBuffer, is_opposite: bool) -> Buffer {
     Buffer::from(bits.iter().map(|bit| u8::from(bit != is_opposite)).collect::<Vec<_>>())
 }
 
-/// NumPy's name of a unit.
-fn short(unit: TimeUnit) -> &'static str {
+/// NumPy's and pyarrow's name of a unit.
+pub(super) fn short(unit: TimeUnit) -> &'static str {
     match unit {
         TimeUnit::Second => "s",
         TimeUnit::Millisecond => "ms",

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use arrow_array::RecordBatch;
 use serde_json::Value as Json;
 
+use super::arrow::Storage;
 use crate::codec::unserializable::Result;
 
 /// A label of a column.
@@ -59,6 +60,7 @@ pub(super) struct Described {
     pub(super) levels: Vec<Level>,
     pub(super) index: Index,
     dtypes: Vec<String>,
+    storages: Vec<Storage>,
 }
 
 impl Described {
@@ -72,6 +74,15 @@ impl Described {
         let described = |at: usize| by_name.get(schema.field(at).name().as_str()).copied();
         let numbers = 0..schema.fields().len();
         let dtype = |at| described(at).and_then(|column| column["numpy_type"].as_str()).unwrap_or_default().to_owned();
+        let origin = metadata.get("outband.from").cloned();
+        let is_of_pyarrow = origin.as_ref().is_some_and(|origin| origin.starts_with("pyarrow."));
+        let storage = |at: usize| {
+            let is_said = described(at).is_some_and(|column| {
+                column["metadata"]["storage"] == "pyarrow"
+                    || column["numpy_type"].as_str().is_some_and(|dtype| dtype.ends_with("[pyarrow]"))
+            });
+            if is_said || is_of_pyarrow { Storage::Arrow } else { Storage::Python }
+        };
         let index = index(batch, &pandas, &described);
         let is_index = |at: &usize| match &index {
             Index::Levels(levels) => levels.iter().any(|(level, _)| level == at),
@@ -90,18 +101,24 @@ impl Described {
             names.map(|name| Label::Text(name.to_owned())).collect()
         });
         Ok(Self {
-            origin: metadata.get("outband.from").cloned(),
+            origin,
             columns,
             labels,
             levels: levels.into_iter().map(|(level, _)| level).collect(),
             index,
-            dtypes: numbers.map(dtype).collect(),
+            dtypes: numbers.clone().map(dtype).collect(),
+            storages: numbers.map(storage).collect(),
         })
     }
 
     /// The dtype of a column in NumPy's or pandas' words; empty where nobody said.
     pub(super) fn dtype(&self, at: usize) -> &str {
         &self.dtypes[at]
+    }
+
+    /// What a column, or the text of its categories, was in.
+    pub(super) fn storage(&self, at: usize) -> Storage {
+        self.storages[at]
     }
 }
 

@@ -4,6 +4,8 @@
 //! standard library that [`Kind`] names, and the classes that the codec was told of.
 
 mod array;
+#[cfg(feature = "arrow")]
+mod arrow;
 mod class;
 #[cfg(feature = "arrow")]
 mod column;

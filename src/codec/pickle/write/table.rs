@@ -4,10 +4,12 @@
 //! a range, and each column what its Arrow type is by default.
 
 use arrow_array::RecordBatch;
+use arrow_schema::DataType;
 use serde::ser::Error as _;
 use serde_json::Value as Json;
 
 use super::Writer;
+use super::arrow::{self, Storage};
 use super::described::{Described, Index, Label};
 use crate::codec::unserializable::{Result, Unserializable};
 use crate::error::excerpt;
@@ -163,7 +165,15 @@ impl Writer<'_> {
     fn values(&mut self, batch: &RecordBatch, at: usize, described: &Described) -> Result<()> {
         let field = batch.schema_ref().field(at);
         let is_ordered = field.dict_is_ordered().unwrap_or(false);
-        self.column(batch.column(at), described.dtype(at), is_ordered).map_err(|why| match why {
+        let (array, dtype) = (batch.column(at), described.dtype(at));
+        let written = match (described.storage(at), array.data_type()) {
+            (storage, DataType::Dictionary(..)) if !dtype.ends_with("[pyarrow]") => {
+                self.categories(array, is_ordered, storage)
+            }
+            (Storage::Arrow, data_type) if arrow::is_plain(data_type) => self.in_arrow(array, dtype),
+            _ => self.column(array, dtype),
+        };
+        written.map_err(|why| match why {
             Unserializable::TooDeep => why,
             why => Unserializable::custom(format_args!("column {:?}: {why}", excerpt(field.name()))),
         })
