@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+#[cfg(feature = "arrow")]
+use outband::Table;
 use outband::{Decode, MsgPack, Pickle};
 
 use pickles::Golden;
@@ -112,10 +114,39 @@ fn check_program(golden: &[Golden]) {
 
 #[test]
 fn a_program_of_two_modules_is_read_with_its_exact_names_and_refused_without() {
-    let golden = pickles::of_golden("program.bin");
-    check_program(&golden);
-    for protocol in 0..6 {
-        assert!(count(&golden, &format!(", {protocol}")) >= 10);
+    for file in ["program.bin", "program-3.11.2.bin"] {
+        let golden = pickles::of_golden(file);
+        check_program(&golden);
+        for protocol in 0..6 {
+            assert!(count(&golden, &format!(", {protocol}")) >= 10);
+        }
+        // of the two, one writes the members of enums by their names
+        let names_members = |golden: &Golden| {
+            golden.name.starts_with("enums") && golden.message.metadata().windows(7).any(|part| part == b"getattr")
+        };
+        assert_eq!(
+            golden.iter().filter(|golden| names_members(golden)).count(),
+            if file == "program.bin" { 0 } else { 6 }
+        );
+    }
+}
+
+#[cfg(feature = "arrow")]
+#[test]
+fn objects_of_pandas_and_pyarrow_are_the_tables_that_they_were() {
+    for file in ["frames-2.bin", "frames-3.bin"] {
+        let golden = pickles::of_golden(file);
+        for one in &golden {
+            let table: Table =
+                Pickle::new().decode(one.message.clone()).unwrap_or_else(|why| panic!("{}: {why}", one.name));
+            let expected: Table = MsgPack::new().decode(one.written.clone()).unwrap();
+            assert_eq!(table, expected, "{file}: {}", one.name);
+        }
+        assert!(count(&golden, "out of band") > 80, "{file} has {}", count(&golden, "out of band"));
+        for protocol in 0..6 {
+            let count = count(&golden, &format!("protocol {protocol}"));
+            assert!(count >= 5, "{file} has {count} of protocol {protocol}");
+        }
     }
 }
 

@@ -21,9 +21,18 @@ mod random;
 
 fn golden() -> Vec<Multipart> {
     let types = pickles::of_types().into_iter().map(|golden| golden.message);
-    let program = pickles::of_golden("program.bin").into_iter().map(|golden| golden.message);
+    let programs = ["program.bin", "program-3.11.2.bin"].into_iter().flat_map(pickles::of_golden);
+    let program = programs.map(|golden| golden.message);
     let opcodes = pickles::of_opcodes().into_iter().map(|(_, message)| message);
-    types.chain(program).chain(opcodes).filter(|message| message.metadata().len() < 1000).collect()
+    let short = types.chain(program).chain(opcodes).filter(|message| message.metadata().len() < 1000);
+    short.chain(frames()).collect()
+}
+
+/// Some of pandas and pyarrow, which are longer: those that are out of band.
+fn frames() -> impl Iterator<Item = Multipart> {
+    let files = if cfg!(feature = "arrow") { &["frames-2.bin", "frames-3.bin"][..] } else { &[] };
+    let golden = files.iter().flat_map(|file| pickles::of_golden(file));
+    golden.filter(|golden| golden.name.ends_with("out of band")).map(|golden| golden.message).step_by(3)
 }
 
 #[test]
