@@ -3,10 +3,13 @@
     python tests/python/pickle_echo.py ENDPOINT
 """
 
+import datetime
 import pickle
 import sys
+import zoneinfo
 
 import numpy
+import pandas
 import zmq
 
 OBJECTS = [
@@ -21,6 +24,32 @@ ARRAYS = [
     [numpy.arange(10)[::2], numpy.zeros((0, 3)), numpy.zeros((3, 0)), numpy.array([b"one"])],
     numpy.arange(100_000),
 ]
+
+
+FRAMES = [
+    # the frame, and how many buffers come back: one for each column that was in one, and two for text in Arrow
+    (pandas.DataFrame({"id": [1, 2, 3], "name": ["a", "søppel", ""]}), 3),
+    (pandas.DataFrame(numpy.arange(6).reshape(2, 3).T, columns=["a", "b"]), 2),
+    (pandas.Series([0.5, 1.5], index=["x", "y"], name="volts"), 3),
+]
+
+
+oslo, nanoseconds = zoneinfo.ZoneInfo("Europe/Oslo"), "2024-01-01T01:02:03.000000001"
+moment = datetime.datetime(2024, 7, 1, 1, 2, 3, 4)
+#: What comes back as something else, or is equal to it.
+OTHERS = [
+    (pandas.Timestamp(moment), moment),
+    (pandas.Timestamp(moment, tz="Europe/Oslo"), moment.replace(tzinfo=oslo)),
+    (pandas.Timestamp(moment, tz="UTC").as_unit("ns"), moment.replace(tzinfo=datetime.timezone.utc)),
+    (pandas.Timestamp(nanoseconds), nanoseconds),
+    (pandas.Timedelta(hours=-1.5), datetime.timedelta(hours=-1.5)),
+    ([pandas.NaT, pandas.NA], [None, None]),
+    (moment.replace(tzinfo=oslo), moment.replace(tzinfo=oslo)),
+    (datetime.time(1, 2, tzinfo=oslo), datetime.time(1, 2, tzinfo=oslo)),
+    (oslo, oslo),
+    ([numpy.dtype("f4"), numpy.dtype(">M8[ns]"), numpy.dtype("U3")], ["<f4", ">M8[ns]", "<U3"]),
+]
+records = numpy.rec.array([(1, 2.5), (3, 4.5)], dtype=[("a", "i4"), ("b", "f8")])
 
 
 def arrays_in(value):
@@ -62,6 +91,31 @@ def main(endpoint):
             assert len(frames) == len(buffers)
             same(pickle.loads(answer, buffers=frames), value)
             garbage(socket, data, *buffers, b"one too many")
+        for protocol in range(6):
+            for value, expected in OTHERS:
+                socket.send_pyobj(value, protocol=protocol)
+                back = socket.recv_pyobj()
+                assert back == expected, (back, expected)
+                if isinstance(expected, (datetime.datetime, datetime.time)) and not isinstance(value, pandas.Timestamp):
+                    assert back.tzinfo is expected.tzinfo
+            socket.send_pyobj(records, protocol=protocol)
+            back = socket.recv_pyobj()
+            assert type(back) is numpy.ndarray and back.dtype == records.dtype.descr and back.tolist() == records.tolist()
+        frame = FRAMES[0][0].set_index(pandas.date_range("2024-01-01", periods=3))
+        socket.send_pyobj({"at": frame.index[-1], "frame": frame})
+        back = socket.recv_pyobj()
+        assert back["at"] == frame.index[-1]
+        pandas.testing.assert_frame_equal(back["frame"], frame, check_freq=False)
+        for value, count in FRAMES:
+            buffers = []
+            data = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+            socket.send_multipart([data, *buffers], copy=False)
+            answer, *frames = socket.recv_multipart(copy=False)
+            back = pickle.loads(answer, buffers=frames)
+            (pandas.testing.assert_series_equal if back.ndim == 1 else pandas.testing.assert_frame_equal)(back, value)
+            assert len(frames) == count, len(frames)
+            socket.send_pyobj(value)
+            assert socket.recv_pyobj().equals(value)
         garbage(socket, b"cos\nsystem\n(S'echo run'\ntR.")
 
 

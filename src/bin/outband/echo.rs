@@ -24,6 +24,9 @@ pub(crate) struct Arguments {
     /// What the messages are written in
     #[arg(long, value_enum, default_value_t = Format::Msgpack)]
     format: Format,
+    /// A class whose instances are read from pickles and written again, say shop.Order; may be given more than once
+    #[arg(long, value_name = "CLASS")]
+    allow: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -36,19 +39,20 @@ enum Format {
     Pickle,
 }
 
-impl Format {
+impl Arguments {
     /// Decodes a message to a value, and encodes that.
-    fn again(self, message: Multipart) -> outband::Result<Multipart> {
+    fn again(&self, message: Multipart) -> outband::Result<Multipart> {
         fn through<C: Decode<Value> + Encode<Value>>(codec: &C, message: Multipart) -> outband::Result<Multipart> {
             codec.encode(&codec.decode(message)?)
         }
-        match self {
-            Self::Msgpack => through(&MsgPack::new(), message),
-            Self::Json => through(&Json::new(), message),
-            Self::Pickle => {
+        match self.format {
+            Format::Msgpack => through(&MsgPack::new(), message),
+            Format::Json => through(&Json::new(), message),
+            Format::Pickle => {
                 // in as many frames as it came in: a recv_pyobj takes no more than one
                 let frames = Frames::of(message.buffers());
-                let codec = Pickle::new().placement(move |buffer| match frames.hold(buffer) {
+                let codec = self.allow.iter().fold(Pickle::new(), Pickle::allow);
+                let codec = codec.placement(move |buffer| match frames.hold(buffer) {
                     true => Placement::OutOfBand,
                     false => Placement::InBand,
                 });
@@ -113,7 +117,7 @@ pub(crate) fn run(arguments: &Arguments) -> Fallible<()> {
         if !items[0].is_readable() {
             continue;
         }
-        match answer(&socket, arguments.format) {
+        match answer(&socket, arguments) {
             Ok(true) => answered += 1,
             Ok(false) => refused += 1,
             Err(error) => warn!("not answered: {error}"),
@@ -122,9 +126,9 @@ pub(crate) fn run(arguments: &Arguments) -> Fallible<()> {
 }
 
 /// Receives a message and answers it; tells whether it was one.
-fn answer(socket: &zmq::Socket, format: Format) -> outband::Result<bool> {
+fn answer(socket: &zmq::Socket, arguments: &Arguments) -> outband::Result<bool> {
     let (envelope, message) = socket.recv_message_via()?;
-    match format.again(message) {
+    match arguments.again(message) {
         Ok(message) => socket.send_message_via(&envelope, message).map(|()| true),
         Err(error) => {
             warn!(peer = ?envelope.peer(), "refused: {error}");
