@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex};
 use arrow_array::types::Int32Type;
 use arrow_array::{
     Array, ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch,
-    StringArray, StringViewArray,
+    StringArray, StringViewArray, TimestampSecondArray,
 };
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use outband::{
     Buffer, Decode, Encode, ErrorKind, MsgPack, Multipart, SocketExt, Table, from_multipart, memory, to_multipart,
 };
@@ -82,6 +82,15 @@ fn schema_metadata_and_nullability_are_kept() {
     assert_eq!(back.batch().schema(), sent.schema());
     assert_eq!(back.batch().schema().metadata()["origin"], "a test");
     assert_eq!(back.batch().schema().field(3).metadata()["ARROW:extension:name"], "kind 3");
+}
+
+#[test]
+fn an_empty_zone_is_none_as_in_arrows_own_format() {
+    let unit = TimeUnit::Second;
+    let sent = TimestampSecondArray::from(vec![1, 2]).with_timezone("");
+    assert_eq!(sent.data_type(), &DataType::Timestamp(unit, Some("".into())));
+    let back: Table = from_multipart(to_multipart(&one_column(sent)).unwrap()).unwrap();
+    assert_eq!(back.batch().column(0).data_type(), &DataType::Timestamp(unit, None));
 }
 
 #[derive(Serialize, Deserialize, PartialEq, Debug)]
