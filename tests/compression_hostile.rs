@@ -279,6 +279,25 @@ fn zstd_bomb(blocks: u32) -> Vec<u8> {
     frame
 }
 
+/// A Blosc2 frame of nothing but offsets that stand for zeros: 8 bytes for each chunk of up to 2 GB.
+fn blosc2_bomb(raw_len: u64, chunk_len: u32) -> Vec<u8> {
+    // the headers of a real one, and its trailer
+    let message = MsgPack::new().compression(Compression::blosc()).encode(&Buffer::from(vec![0_u8; 100_000])).unwrap();
+    let real = &message.buffers()[0];
+    let chunks_len = u64::from_be_bytes(*real[39..].first_chunk().unwrap()) as usize;
+    let (header, index, trailer) = (&real[..97], &real[97 + chunks_len..][..32], &real[real.len() - 35..]);
+    let offsets = [0, 0, 0, 0, 0, 0, 0, 0x81].repeat(raw_len.div_ceil(chunk_len.into()) as usize);
+    let mut frame = [header, index, &offsets, trailer].concat();
+    for (at, length) in [(16, frame.len() as u64), (30, raw_len), (39, 0)] {
+        frame[at..at + 8].copy_from_slice(&length.to_be_bytes());
+    }
+    frame[58..62].copy_from_slice(&chunk_len.to_be_bytes());
+    for (at, length) in [(4, offsets.len()), (8, offsets.len()), (12, 32 + offsets.len())] {
+        frame[97 + at..97 + at + 4].copy_from_slice(&(length as u32).to_le_bytes());
+    }
+    frame
+}
+
 #[test]
 fn bombs_are_stopped_at_what_was_announced() {
     on_a_small_stack(|| {
@@ -295,6 +314,9 @@ fn bombs_are_stopped_at_what_was_announced() {
         ];
         // 10 GB in 320 kB
         bombs.push(("zstd", zstd_bomb(80_000).into()));
+        // and in 204 bytes
+        bombs.push(("blosc2", blosc2_bomb(10_000_000_000, 2_000_000_000).into()));
+        assert_eq!(bombs[5].1.len(), 204);
         for (encoding, stored) in bombs {
             for announced in [1_000, MIB] {
                 let mut attack = Attack::default();
@@ -312,6 +334,8 @@ fn bombs_are_stopped_at_what_was_announced() {
         let stored = zstd_bomb(64);
         let value = from_message(message("zstd", &stored, 8 << 20)).unwrap();
         assert!(value.len() == 8 << 20 && value.iter().all(|byte| *byte == 7));
+        let value = from_message(message("blosc2", &blosc2_bomb(8 << 20, 3 << 20), 8 << 20)).unwrap();
+        assert!(value.len() == 8 << 20 && value.iter().all(|byte| *byte == 0));
     });
 }
 
