@@ -161,8 +161,50 @@ fn arrays_travel_in_everything_that_serde_knows() {
 }
 
 /// The dtypes that random arrays have.
-const DTYPES: [&str; 14] =
-    ["|b1", "|i1", "<i2", ">i4", "<u8", "<f2", ">f4", "<f8", "bfloat16", ">c8", "<c16", "|S3", ">U5", "<M8[ns]"];
+const DTYPES: [&str; 20] = [
+    "|b1",
+    "|i1",
+    "<i2",
+    ">i4",
+    "<u8",
+    "<f2",
+    ">f4",
+    "<f8",
+    "bfloat16",
+    ">c8",
+    "<c16",
+    "|S3",
+    ">U5",
+    "<M8[ns]",
+    ">m8[7h]",
+    "|V7",
+    "[('id', '|u1'), ('', '|V3'), ('at', '<f4', (2,))]",
+    "[('a', '>i2'), ('b', '>c16'), ('c', '>U2')]",
+    "[('within', [('x', '>f8'), ('y', '<i4')], (2, 2)), ('flag', '|b1')]",
+    "[('packed', '>u8'), (('a title', 'name'), '|S2')]",
+];
+
+/// An element in the byte order of this machine.
+fn turned(dtype: &DType, element: &[u8]) -> Vec<u8> {
+    let units = |len: usize| element.chunks(len).flat_map(|unit| unit.iter().rev()).copied().collect();
+    match dtype.kind() {
+        _ if dtype.is_native() => element.to_vec(),
+        Kind::Complex64 | Kind::Text(_) => units(4),
+        Kind::Complex128 => units(8),
+        Kind::Record(_) => {
+            let mut all = element.to_vec();
+            for field in dtype.fields() {
+                let item = field.dtype().item_len();
+                let len = item * field.shape().iter().product::<usize>();
+                let parts = element[field.offset()..][..len].chunks(item.max(1));
+                let parts: Vec<u8> = parts.flat_map(|part| turned(field.dtype(), part)).collect();
+                all[field.offset()..][..len].copy_from_slice(&parts);
+            }
+            all
+        }
+        _ => units(dtype.item_len()),
+    }
+}
 
 /// A random layout in a random buffer.
 struct Layout {
@@ -275,15 +317,8 @@ fn arrays_at_any_strides_hold_what_a_naive_copy_holds() {
         assert_eq!(array.to_contiguous().unwrap().data().len(), array.byte_len());
         let native = array.to_native().unwrap();
         assert!(native.dtype().is_native());
-        let turn = |element: &[u8]| match (dtype.is_native(), dtype.kind()) {
-            (true, _) => element.to_vec(),
-            (_, Kind::Complex64 | Kind::Text(_)) => {
-                element.chunks(4).flat_map(|unit| unit.iter().rev()).copied().collect()
-            }
-            _ => element.iter().rev().copied().collect(),
-        };
         for index in layout.indexes() {
-            assert_eq!(element(&native, &index), turn(element(&array, &index)));
+            assert_eq!(element(&native, &index), turned(dtype, element(&array, &index)));
         }
         let back: Array = from_multipart(to_multipart(&array).unwrap()).unwrap();
         assert_eq!(back, array);

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use outband::array::{Field, Kind};
 use outband::{Array, Buffer, DType, MsgPack, Order, SocketExt, memory};
+use serde::Deserialize;
 
 #[path = "support/python.rs"]
 mod python;
@@ -103,15 +104,69 @@ fn record() -> Array {
     Array::new(outer, [2], Order::C, Buffer::from(rows.concat())).unwrap()
 }
 
-#[test]
-fn numpy_and_rust_read_each_others_arrays() {
-    let mut script = Script::start("arrays.py", &[]);
-    let context = zmq::Context::new();
+/// A socket that is connected to a script.
+fn connected(context: &zmq::Context, script: &mut Script) -> zmq::Socket {
     let socket = context.socket(zmq::PAIR).unwrap();
     socket.set_sndtimeo(60_000).unwrap();
     socket.set_rcvtimeo(60_000).unwrap();
     socket.set_linger(0).unwrap();
     socket.connect(&format!("tcp://127.0.0.1:{}", script.line())).unwrap();
+    socket
+}
+
+/// Views of one memory.
+#[derive(Deserialize)]
+struct Views {
+    memory: Buffer,
+    views: BTreeMap<String, View>,
+}
+
+/// A view as the package `outband` sent it, and what NumPy says of it.
+#[derive(Deserialize)]
+struct View {
+    array: Array,
+    /// In C order.
+    elements: Buffer,
+    shape: Vec<usize>,
+    strides: Vec<isize>,
+    offset: usize,
+}
+
+#[test]
+fn views_of_numpy_of_every_layout_arrive_and_return() {
+    let mut script = Script::start("arrays.py", &["strided"]);
+    let context = zmq::Context::new();
+    let socket = connected(&context, &mut script);
+    for _ in 0..12 {
+        let Views { memory, views } = socket.recv_obj().unwrap();
+        assert!(views.len() >= 17);
+        let (mut received, mut made) = (BTreeMap::new(), BTreeMap::new());
+        for (name, View { array, elements, shape, strides, offset }) in views {
+            let what = format!("{name}: {} {shape:?} {strides:?}", array.dtype());
+            assert_eq!(array.shape(), shape, "{what}");
+            let in_order = |array: &Array| array.to_order(Order::C).unwrap().to_contiguous().unwrap().into_data();
+            assert_eq!(in_order(&array), elements, "{what}");
+            let (held, all) = (array.data().len(), elements.len());
+            assert!(if name.starts_with("broadcast") { 4 * held < all } else { held == all }, "{what}: {held}");
+            // what is made here of the same memory and strides, perhaps in the other order
+            let dtype = array.dtype().clone();
+            let same = Array::from_strided(dtype, shape, &strides, offset, &memory).unwrap();
+            assert_eq!(in_order(&same), elements, "{what}");
+            received.insert(name.clone(), array);
+            made.insert(name, same);
+        }
+        socket.send_obj(&received).unwrap();
+        socket.send_with(&MsgPack::new().out_of_band_from(0), &made).unwrap();
+    }
+    assert_eq!(socket.recv_bytes(0).unwrap(), b"done");
+    script.finish();
+}
+
+#[test]
+fn numpy_and_rust_read_each_others_arrays() {
+    let mut script = Script::start("arrays.py", &[]);
+    let context = zmq::Context::new();
+    let socket = connected(&context, &mut script);
     let made = cases();
 
     let mut sent = made.clone();

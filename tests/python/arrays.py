@@ -1,5 +1,9 @@
-"""Compares arrays that Rust sends with NumPy's own, then sends NumPy's, on our wire and as the pyzmq documentation does."""
+"""Compares arrays that Rust sends with NumPy's own, then sends NumPy's, on our wire and as the pyzmq documentation does.
 
+With the argument `strided`: sends views of every layout with the package `outband`, and wants them back.
+"""
+
+import pathlib
 import sys
 
 import numpy
@@ -79,10 +83,75 @@ def recv_array(socket, flags=0, copy=True, track=False):
 # ----------------------------------------------------------------------------------------------------------------
 
 
+def views(cube):
+    """Views of an array of three axes that do not lie in memory one element after the other, or not in this order."""
+    flat = cube.reshape(-1)
+    views = {
+        "reversed": flat[::-1],
+        "first axis reversed": cube[::-1],
+        "all axes reversed": cube[::-1, ::-1, ::-1],
+        "every third": flat[::3],
+        "every third, backwards": flat[-2::-3],
+        "within": cube[3:7, 1:-1, ::2],
+        "column": cube[:, 2, :],
+        "transposed": cube.T,
+        "axes moved": cube.transpose(1, 0, 2),
+        "transposed part": cube[::2].T[::-1],
+        "diagonal": cube[:, :20].diagonal(),
+        "overlapping": np.lib.stride_tricks.sliding_window_view(flat[:500], 60),
+        "broadcast rows": np.broadcast_to(cube[0, 0], (500, 40)),
+        "broadcast columns": np.broadcast_to(cube[0, :, :1], (30, 700)),
+        "broadcast within": np.broadcast_to(cube[:, :1, ::-1], (20, 50, 40)),
+        "broadcast number": np.broadcast_to(cube[1, 2, 3:4], (90, 90)),
+        "no elements": cube[:, 5:5, ::-1],
+    }
+    if cube.dtype.names:
+        views |= {f"field {name}": cube[name] for name in cube.dtype.names}
+    if cube.dtype.kind == "c":
+        views |= {"real": cube.real, "imaginary": cube.imag[::-1]}
+    return views
+
+
+def strided(socket):
+    """Sends views of every layout, each with the memory it is a view of and with NumPy's copy in C order."""
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "python"))
+    import outband
+
+    record = np.dtype([("id", "u1"), ("volts", ">f8"), ("at", "<i2", (2,))])
+    for dtype in ["|b1", "|i1", "<i4", ">f8", "<f2", "<c16", ">M8[ms]", "<m8[7h]", "|S3", "<U2", "|V5", record]:
+        dtype = np.dtype(dtype)
+        memory = np.random.default_rng(7).integers(0, 128, 24_000 * dtype.itemsize, "u1")
+        if dtype.kind in "bU":
+            memory.view(f"u{min(dtype.itemsize, 4)}")[:] %= 2 if dtype.kind == "b" else 0xD800
+        cube = memory.view(dtype).reshape(20, 30, 40)
+        made = views(cube)
+        told = {
+            name: {
+                "array": view,
+                "elements": view.tobytes(),
+                "shape": view.shape,
+                "strides": view.strides,
+                "offset": view.ctypes.data - cube.ctypes.data if view.size else 0,
+            }
+            for name, view in made.items()
+        }
+        outband.send_obj(socket, {"memory": memory.tobytes(), "views": told})
+        for back in [outband.recv_obj(socket), outband.recv_obj(socket)]:
+            assert list(back) == sorted(made), list(back)
+            for name, view in made.items():
+                assert back[name].dtype == view.dtype and back[name].shape == view.shape, name
+                assert back[name].tobytes() == view.tobytes(), (dtype, name)
+    socket.send(b"done")
+
+
 def main():
     socket = zmq.Context().socket(zmq.PAIR)
     socket.rcvtimeo = socket.sndtimeo = 60_000
     print(socket.bind_to_random_port("tcp://127.0.0.1"), flush=True)
+    if sys.argv[1:] == ["strided"]:
+        strided(socket)
+        socket.context.destroy(linger=60_000)
+        return
     made = cases()
 
     # our wire, there and back
