@@ -29,10 +29,12 @@ use crate::table::Table;
 /// each byte of metadata, and half as much again while its lists grow (40 for each of a million `nil`s, and room for as
 /// many more), so strangers' messages want a tighter [`Limits::metadata_bytes`](crate::Limits::metadata_bytes) than the default.
 ///
-/// **The same message again.** Encoding a decoded value with the same codec makes the same frames: integers, text and
-/// containers have one form, entries keep their order, what was in band stays in band and what had a frame of its own
-/// has one, however short. Two things follow the codec instead: an array's or table's buffers go where its threshold
-/// says, and what was compressed is compressed again only if the codec compresses.
+/// **The same message again.** Encoding a decoded value makes the same frames: integers, text and containers have one form,
+/// entries keep their order, what was in band stays in band and what had a frame of its own has one, however short. Two
+/// things are the encoding codec's instead, and the same where it has the sender's threshold and compression: an array's
+/// or table's buffers go where the threshold says, and what was compressed is compressed again only if the codec
+/// compresses. To pass on messages as they are, take them undecoded:
+/// [`recv_message`](crate::SocketExt::recv_message), [`send_message`](crate::SocketExt::send_message).
 ///
 /// **Python's objects.** Decoded from a pickle, a value says what serde has no word for: a tuple, a set or a `datetime` is
 /// [`Python`](Self::Python) with its [`Kind`], and an object that stands in several places is [`Shared`](Self::Shared) by them. Encoded as a
