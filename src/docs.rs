@@ -31,6 +31,9 @@ pub mod compression {}
 #[doc = include_str!("../docs/python.md")]
 pub mod python {}
 
+#[doc = include_str!("../python/README.md")]
+pub mod python_package {}
+
 #[doc = "[the wire]: wire\n\n"] // the first definition wins over the page's own
 #[doc = include_str!("../docs/pipeline.md")]
 pub mod pipeline {}
