@@ -290,6 +290,7 @@ class Worker:
         dealer.setsockopt(zmq.RCVHWM, 0)
         dealer.setsockopt(zmq.HEARTBEAT_IVL, 5000)
         dealer.setsockopt(zmq.HEARTBEAT_TIMEOUT, 15000)
+        dealer.setsockopt(zmq.CONNECT_TIMEOUT, 2000)
         place = f"inproc://outband.pipeline.{secrets.token_hex(8)}"
         monitor = dealer.get_monitor_socket(zmq.EVENT_DISCONNECTED, place)
         dealer.connect(self._endpoint)

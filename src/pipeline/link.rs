@@ -35,6 +35,9 @@ pub(super) struct Link {
     signals: Option<super::signals::Signals>,
 }
 
+/// How long a connection may take to be made before another is begun, in milliseconds.
+const CONNECT: i32 = 2000;
+
 type Outgoing = (Up, Option<Multipart>);
 
 impl Link {
@@ -284,6 +287,8 @@ fn dealer(context: &zmq::Context, endpoint: &str) -> Result<(zmq::Socket, Monito
         socket.set_sndhwm(0)?;
         socket.set_rcvhwm(0)?;
         heartbeats(&socket, std::time::Duration::from_secs(5), std::time::Duration::from_secs(15))?;
+        // where packets are lost the system asks again ever more rarely, and would miss the end of that by seconds
+        socket.set_connect_timeout(CONNECT)?;
         let monitor = Monitor::of(context, &socket)?;
         socket.connect(endpoint)?;
         Ok((socket, monitor))
