@@ -7,6 +7,7 @@
 mod common;
 mod delivery;
 mod feed;
+mod handling;
 #[path = "../support/patience.rs"]
 mod patience;
 mod patterns;

@@ -1,8 +1,11 @@
 //! Pipelines: what becomes of a task is the same in every shell of the dispatcher and of the worker.
 
 use std::collections::BTreeSet;
+use std::future::{Future, ready};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -16,28 +19,30 @@ use serde::de::DeserializeOwned;
 use super::common::{Place, TRANSPORTS};
 use super::patience::{LONG, until};
 
-const MILLI: Duration = Duration::from_millis(1);
+pub(super) const MILLI: Duration = Duration::from_millis(1);
 
 /// What is run with every shell.
-trait Test {
+pub(super) trait Test {
     fn run<S: Shell>(&self, place: &Place);
 }
 
 /// A dispatcher and workers, and somebody who waits for them.
-trait Shell: Sized + Sync {
+pub(super) trait Shell: Sized + Sync {
     fn wrap(dispatcher: Dispatcher) -> Self;
     fn endpoint(&self) -> &str;
     fn submit_message(&self, message: Multipart) -> Result<TaskId>;
     fn recv(&self) -> Result<Option<Outcome>>;
     fn try_recv(&self) -> Result<Option<Outcome>>;
+    fn cancel(&self, task: TaskId);
     fn close(&self);
     fn stats(&self) -> Stats;
     /// Runs a worker to its end.
-    fn work<T, R, F>(worker: Worker, handler: F)
+    fn work<T, R, F, Fut>(worker: Worker, handler: F)
     where
         T: DeserializeOwned + Send + 'static,
         R: Serialize + 'static,
-        F: Fn(Task<T>) -> Result<R, Failure> + Send + Sync + 'static;
+        F: Fn(Task<T>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R, Failure>> + Send + 'static;
 
     fn bind(place: &Place, options: DispatcherOptions) -> Self {
         // with short times, so that tests end soon
@@ -61,8 +66,19 @@ trait Shell: Sized + Sync {
     fn employ<T, R, F>(&self, place: &Place, options: WorkerOptions, handler: F) -> JoinHandle<()>
     where
         T: DeserializeOwned + Send + 'static,
-        R: Serialize + 'static,
+        R: Serialize + Send + 'static,
         F: Fn(Task<T>) -> Result<R, Failure> + Send + Sync + 'static,
+    {
+        self.employ_async(place, options, move |task| ready(handler(task)))
+    }
+
+    /// As [`employ`](Self::employ), with a handler that waits as its shell waits.
+    fn employ_async<T, R, F, Fut>(&self, place: &Place, options: WorkerOptions, handler: F) -> JoinHandle<()>
+    where
+        T: DeserializeOwned + Send + 'static,
+        R: Serialize + 'static,
+        F: Fn(Task<T>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R, Failure>> + Send + 'static,
     {
         let before = self.stats().workers;
         let worker = Worker::connect(&place.context, self.endpoint(), options.ends_with_dispatcher()).unwrap();
@@ -88,19 +104,23 @@ impl Shell for Dispatcher {
     fn try_recv(&self) -> Result<Option<Outcome>> {
         Dispatcher::try_recv(self)
     }
+    fn cancel(&self, task: TaskId) {
+        Dispatcher::cancel(self, task);
+    }
     fn close(&self) {
         Dispatcher::close(self);
     }
     fn stats(&self) -> Stats {
         Dispatcher::stats(self)
     }
-    fn work<T, R, F>(worker: Worker, handler: F)
+    fn work<T, R, F, Fut>(worker: Worker, handler: F)
     where
         T: DeserializeOwned + Send + 'static,
         R: Serialize + 'static,
-        F: Fn(Task<T>) -> Result<R, Failure> + Send + Sync + 'static,
+        F: Fn(Task<T>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R, Failure>> + Send + 'static,
     {
-        worker.run(handler).unwrap();
+        worker.run(move |task| wait_for(handler(task))).unwrap();
     }
 }
 
@@ -127,18 +147,19 @@ mod on_tokio {
         Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
     }
 
-    async fn work<T, R, F>(worker: Worker, handler: F)
+    async fn work<T, R, F, Fut>(worker: Worker, handler: F)
     where
         T: DeserializeOwned + Send + 'static,
         R: Serialize + 'static,
-        F: Fn(Task<T>) -> Result<R, Failure> + Send + Sync + 'static,
+        F: Fn(Task<T>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R, Failure>> + Send + 'static,
     {
         let handler = Arc::new(handler);
         let handle = move |task: Task<T>| {
             let handler = handler.clone();
             async move {
                 tokio::task::yield_now().await;
-                handler(task)
+                handler(task).await
             }
         };
         AsyncWorker::new(worker).run(handle).await.unwrap();
@@ -160,17 +181,21 @@ mod on_tokio {
         fn try_recv(&self) -> Result<Option<Outcome>> {
             self.0.try_recv()
         }
+        fn cancel(&self, task: TaskId) {
+            self.0.cancel(task);
+        }
         fn close(&self) {
             self.0.close();
         }
         fn stats(&self) -> Stats {
             self.0.stats()
         }
-        fn work<T, R, F>(worker: Worker, handler: F)
+        fn work<T, R, F, Fut>(worker: Worker, handler: F)
         where
             T: DeserializeOwned + Send + 'static,
             R: Serialize + 'static,
-            F: Fn(Task<T>) -> Result<R, Failure> + Send + Sync + 'static,
+            F: Fn(Task<T>) -> Fut + Send + Sync + 'static,
+            Fut: Future<Output = Result<R, Failure>> + Send + 'static,
         {
             one_thread().block_on(work(worker, handler));
         }
@@ -193,17 +218,21 @@ mod on_tokio {
         fn try_recv(&self) -> Result<Option<Outcome>> {
             self.0.try_recv()
         }
+        fn cancel(&self, task: TaskId) {
+            self.0.cancel(task);
+        }
         fn close(&self) {
             self.0.close();
         }
         fn stats(&self) -> Stats {
             self.0.stats()
         }
-        fn work<T, R, F>(worker: Worker, handler: F)
+        fn work<T, R, F, Fut>(worker: Worker, handler: F)
         where
             T: DeserializeOwned + Send + 'static,
             R: Serialize + 'static,
-            F: Fn(Task<T>) -> Result<R, Failure> + Send + Sync + 'static,
+            F: Fn(Task<T>) -> Fut + Send + Sync + 'static,
+            Fut: Future<Output = Result<R, Failure>> + Send + 'static,
         {
             many_threads().block_on(work(worker, handler));
         }
@@ -211,12 +240,26 @@ mod on_tokio {
 }
 
 fn everywhere<T: Test>(test: T) {
-    for transport in TRANSPORTS {
-        test.run::<Dispatcher>(&Place::new(transport));
-        #[cfg(feature = "tokio")]
-        {
-            test.run::<on_tokio::OneThread>(&Place::new(transport));
-            test.run::<on_tokio::ManyThreads>(&Place::new(transport));
+    TRANSPORTS.into_iter().for_each(|transport| over(transport, &test));
+}
+
+/// With every shell, over one transport: for what takes time, and is the same over all.
+pub(super) fn over<T: Test>(transport: &'static str, test: &T) {
+    test.run::<Dispatcher>(&Place::new(transport));
+    #[cfg(feature = "tokio")]
+    {
+        test.run::<on_tokio::OneThread>(&Place::new(transport));
+        test.run::<on_tokio::ManyThreads>(&Place::new(transport));
+    }
+}
+
+/// Waits for a future on this thread.
+fn wait_for<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park_timeout(MILLI),
         }
     }
 }
