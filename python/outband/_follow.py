@@ -53,8 +53,10 @@ class Follow:
         self._high = self._next - 1
         self._is_open = False
         self._pending: dict[int, tuple[Any, int]] = {}
-        self._retired: list[int] = []
-        self._rival: Optional[tuple[int, float]] = None
+        #: What was followed before: its epoch, and the number that comes next.
+        self._former: dict[int, int] = {}
+        #: What else is heard while the epoch that is followed is silent: when first, and when last.
+        self._rivals: dict[int, tuple[float, float]] = {}
         self._asked: Optional[_Asked] = None
         self._attempts = 0
         self._not_before = 0.0
@@ -99,7 +101,8 @@ class Follow:
             self._give_up(min(first, self._high + 1), "evicted")
             if asked:
                 self._conclude(now, asked)
-        elif asked and epoch not in self._retired:
+        elif asked:
+            # who answers, after that was asked for, has never heard of what is missing
             self._give_up(self._high + 1, "restarted")
 
     def tick(self, now: float) -> None:
@@ -135,16 +138,17 @@ class Follow:
     # what follows from it
 
     def _hear(self, epoch: int, number: int, first: Optional[int]) -> bool:
-        if epoch != self._epoch and self._epoch and not self._is_restart(epoch):
+        if epoch != self._epoch and self._epoch and not self._is_followed(epoch):
             return False
-        self._heard, self._rival = True, None
+        self._heard = True
+        self._rivals.clear()
         if self.is_stale:
             self.is_stale = False
             self.steps.append(("resumed",))
         if not self._epoch:
             self._join(epoch, number, first)
         elif epoch != self._epoch:
-            self._reset(epoch)
+            self._turn_to(epoch)
         elif isinstance(self._start, tuple):
             self._open()
         self._high = max(self._high, number)
@@ -152,19 +156,21 @@ class Follow:
             self._open()
         return True
 
-    def _is_restart(self, epoch: int) -> bool:
-        """A lower epoch comes late, unless it lasts while the one that is followed is silent."""
-        if epoch in self._retired:
-            return False
-        if epoch > self._epoch:
+    def _is_followed(self, epoch: int) -> bool:
+        """A higher epoch is a restart. A lower one, or one that was followed before, comes late, unless it lasts while the
+        one that is followed is silent."""
+        if epoch > self._epoch and epoch not in self._former:
             return True
         if not self.is_stale:
             return False
-        if self._rival and self._rival[0] == epoch:
-            return self._now - self._rival[1] >= self.rules.stale_after
-        if not self._rival or self._rival[0] < epoch:
-            self._rival = (epoch, self._now)
-        return False
+        now, patience = self._now, self.rules.stale_after
+        rivals = {rival: heard for rival, heard in self._rivals.items() if now - heard[1] < patience}
+        if epoch not in rivals and len(rivals) == 8:
+            del rivals[min(rivals, key=lambda rival: rivals[rival][1])]
+        since, _ = rivals.get(epoch, (now, now))
+        rivals[epoch] = (since, now)
+        self._rivals = rivals
+        return now - since >= patience
 
     def _join(self, epoch: int, number: int, first: Optional[int]) -> None:
         live = number if first is None else number + 1
@@ -179,11 +185,18 @@ class Follow:
         if self._next >= live:
             self._open()
 
-    def _reset(self, epoch: int) -> None:
+    def _turn_to(self, epoch: int) -> None:
         self._give_up(self._high + 1, "restarted")
-        self._retired = [*self._retired[-15:], self._epoch]
-        self.steps.append(("reset", epoch, self._epoch))
-        self._epoch, self._next, self._high, self._is_open = epoch, 1, 0, True
+        left = self._former.pop(epoch, None)
+        if len(self._former) == 16:
+            del self._former[next(iter(self._former))]
+        self._former[self._epoch] = self._next
+        if left is None:
+            self.steps.append(("reset", epoch, self._epoch))
+        else:
+            self.steps.append(("returned", epoch, self._epoch, left))
+        self._epoch, self._next, self._is_open = epoch, left or 1, True
+        self._high = self._next - 1
         self._asked, self._attempts, self._not_before = None, 0, 0.0
 
     def _open(self) -> None:

@@ -10,7 +10,7 @@ A subscriber for the ``feed::Publisher`` of the Rust crate, whose ``docs/feed.md
                 print(event.stream, event.first, "to", event.last, "are lost:", event.why)
 
 The numbers of ``Data``, ``Undecodable`` and ``Gap`` events of a stream follow each other without a hole and without a
-repetition, from ``Joined.first`` on, and from 1 after a ``Reset``.
+repetition, from ``Joined.first`` on, from 1 after a ``Reset``, and from ``Returned.first`` on after that.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ __all__ = [
     "Malformed",
     "Reset",
     "Resumed",
+    "Returned",
     "Rules",
     "Stale",
     "Start",
@@ -97,6 +98,15 @@ class Reset(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class Returned(Event):
+    """A publisher that was followed before the last ``Reset`` lives after all; its numbers go on with ``first``."""
+
+    epoch: int
+    previous: int
+    first: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Stale(Event):
     """Nothing was heard of the stream for so many seconds."""
 
@@ -119,6 +129,7 @@ _EVENTS: dict[str, Callable[..., Event]] = {
     "joined": Joined,
     "gap": Gap,
     "reset": Reset,
+    "returned": Returned,
     "stale": Stale,
     "resumed": Resumed,
 }

@@ -147,6 +147,29 @@ def test_a_restart_is_a_reset_and_silence_is_stale(context: Any) -> None:
         assert take(subscriber, 3) == ["Resumed", "Reset", (1, "anew")]
 
 
+def test_a_straggler_of_a_dead_publisher_is_not_followed_for_ever(context: Any) -> None:
+    publisher = Publisher(context)
+    with begin(context, publisher, rules=feed.Rules(stale_after=0.2)) as subscriber:
+        publisher.publish("one")
+        assert take(subscriber, 2) == ["joined 1", (1, "one")]
+        # the clock was set back, and this comes late: nobody can tell that from a restart
+        publisher.live.send_multipart([b"a\0", header(1, 200, 1, 0), *outband.dumps("late")])
+        publisher.publish("two")
+        told = take(subscriber, 2)
+        publisher.publish("three", lost=True)
+        for _ in range(200):
+            publisher.heartbeat()
+            event = subscriber.recv(0.02)
+            if isinstance(event, feed.Returned):
+                assert (event.epoch, event.previous, event.first) == (100, 200, 2)
+                break
+            told += [] if event is None else [type(event).__name__]
+        assert told == ["Reset", (1, "late"), "Stale", "Resumed"]
+        subscriber.recv(0.1)
+        publisher.answer()
+        assert take(subscriber, 2) == [(2, "two"), (3, "three")]
+
+
 def test_garbage_is_told_and_the_stream_goes_on(context: Any) -> None:
     publisher = Publisher(context)
     good = header(1, 100, 1, 0)

@@ -13,8 +13,8 @@ use crate::multipart::Multipart;
 /// What happened on a stream.
 ///
 /// **The numbers of `Data`, `Undecodable` and `Gap` events of a stream, in the order in which they come, follow each other
-/// without a hole and without a repetition**: from `from` of the `Joined` event on, and from 1 after a `Reset`. (In the
-/// conflating mode the numbers that `Data` says were `skipped` count as well.)
+/// without a hole and without a repetition**: from `from` of the `Joined` event on, from 1 after a `Reset`, and from `from`
+/// after a `Returned`. (In the conflating mode the numbers that `Data` says were `skipped` count as well.)
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<T> {
@@ -77,6 +77,19 @@ pub enum Event<T> {
         /// The one before.
         previous: u64,
     },
+    /// A start of the publisher that was followed before the last `Reset` lives after all, and the one that it was left for
+    /// does not: a message that was under way for long had a higher epoch, because a clock was set back. Numbers go on
+    /// where they were.
+    Returned {
+        /// The stream.
+        stream: Arc<str>,
+        /// The publisher's start that is followed again.
+        epoch: u64,
+        /// The one that was followed meanwhile.
+        previous: u64,
+        /// The number that comes next.
+        from: u64,
+    },
     /// Nothing was heard of the stream for a while, not even a heartbeat.
     Stale {
         /// The stream.
@@ -133,7 +146,7 @@ impl<T> Event<T> {
         match self {
             Self::Joined { stream, .. } | Self::Data { stream, .. } | Self::Undecodable { stream, .. } => Some(stream),
             Self::Gap { stream, .. } | Self::Reset { stream, .. } | Self::Stale { stream, .. } => Some(stream),
-            Self::Resumed { stream } => Some(stream),
+            Self::Resumed { stream } | Self::Returned { stream, .. } => Some(stream),
             Self::Malformed { .. } => None,
         }
     }
@@ -157,6 +170,7 @@ impl<T> Event<T> {
             Step::Joined { epoch, from } => Self::Joined { stream, epoch, from },
             Step::Gap { epoch, from, to, why } => Self::Gap { stream, epoch, from, to, why },
             Step::Reset { epoch, previous } => Self::Reset { stream, epoch, previous },
+            Step::Returned { epoch, previous, from } => Self::Returned { stream, epoch, previous, from },
             Step::Stale { silent } => Self::Stale { stream, silent },
             Step::Resumed => Self::Resumed { stream },
             Step::Item { epoch, number, item: (time, message), origin, skipped } => {

@@ -142,8 +142,8 @@ impl<M> Follow<M> {
             if let Some(asked) = asked {
                 self.conclude(&asked, now, rules, room);
             }
-        } else if asked.is_some() && !self.epochs.is_retired(stamp.epoch) {
-            // who answers has never heard of what is missing
+        } else if asked.is_some() {
+            // who answers, after that was asked for, has never heard of what is missing
             self.give_up(self.high + 1, Lost::Restarted, rules, room);
         }
     }
@@ -237,7 +237,7 @@ impl<M> Follow<M> {
             Heard::First => self.join(stamp, first, rules),
             // resumed, and the subscription is live
             Heard::Current if matches!(self.start, Start::From { .. }) => self.open(),
-            Heard::Reset { previous } => self.reset(stamp.epoch, previous, rules, room),
+            Heard::Other => self.turn_to(stamp.epoch, rules, room),
             _ => {}
         }
         self.high = self.high.max(stamp.number);
@@ -273,19 +273,26 @@ impl<M> Follow<M> {
         }
     }
 
-    fn reset(&mut self, epoch: u64, previous: u64, rules: &Rules, room: &mut Room) {
+    /// Follows another start of the publisher.
+    fn turn_to(&mut self, epoch: u64, rules: &Rules, room: &mut Room) {
         self.give_up(self.high + 1, Lost::Restarted, rules, room);
         if let Some((number, held)) = self.newest.take() {
             let skipped = number - self.handed - 1;
+            self.handed = number;
             self.statistics.skipped += skipped;
             self.deliver(number, held, skipped);
         }
+        let (previous, next) = (self.epoch, if rules.conflate { self.handed + 1 } else { self.next });
+        let left = self.epochs.turn_to(epoch, next);
         self.epoch = epoch;
-        self.begin(1);
+        self.begin(left.unwrap_or(1));
         self.is_open = true;
         self.inquiry.clear();
-        self.statistics.resets += 1;
-        self.steps.push_back(Step::Reset { epoch, previous });
+        self.steps.push_back(match left {
+            Some(from) => Step::Returned { epoch, previous, from },
+            None => Step::Reset { epoch, previous },
+        });
+        self.statistics.resets += u64::from(left.is_none());
     }
 
     /// Takes a message of the current epoch in; `false` where it was here before or there is no room.

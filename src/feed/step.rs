@@ -11,6 +11,7 @@ pub(crate) enum Step<M> {
     Item { epoch: u64, number: u64, item: M, origin: Origin, skipped: u64 },
     Gap { epoch: u64, from: u64, to: u64, why: Lost },
     Reset { epoch: u64, previous: u64 },
+    Returned { epoch: u64, previous: u64, from: u64 },
     Stale { silent: Duration },
     Resumed,
 }
@@ -19,7 +20,9 @@ impl<M> Step<M> {
     /// The epoch and number that come next for who has not taken this step.
     pub(crate) fn position(&self) -> Option<(u64, u64)> {
         match self {
-            Self::Joined { epoch, from } | Self::Gap { epoch, from, .. } => Some((*epoch, *from)),
+            Self::Joined { epoch, from } | Self::Gap { epoch, from, .. } | Self::Returned { epoch, from, .. } => {
+                Some((*epoch, *from))
+            }
             Self::Item { epoch, number, skipped, .. } => Some((*epoch, number - skipped)),
             Self::Reset { epoch, .. } => Some((*epoch, 1)),
             Self::Stale { .. } | Self::Resumed => None,

@@ -1,20 +1,20 @@
-//! A follower, and the ledger that checks what it is told.
+//! A follower, and the ledgers that check what it is told.
 
 #![cfg(test)]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::event::{Lost, Origin};
 use super::super::header::Header;
-use super::super::name::topic;
 use super::super::room::{Room, Rules};
 use super::super::source::Source;
 use super::super::start::Start;
 use super::super::step::Step;
 use super::super::streams::{SLOT_SHIFT, Streams};
-use super::Seen;
+use super::ledger::{Ledger, STREAMS, Truth, index, signature};
+use super::seen::{Seen, What};
 use crate::multipart::Multipart;
 
 /// What arrives on one of the follower's sockets.
@@ -39,14 +39,26 @@ pub(super) struct Follower {
     pub(super) lines: [u64; 3],
     /// Whether its subscription has reached this start of the publisher.
     pub(super) is_linked: bool,
-    ledgers: BTreeMap<Arc<str>, Ledger>,
-    /// Faults on the way to the cache and back by stream, since it was last given up.
-    trouble: BTreeMap<u64, u32>,
+    ledgers: [Option<Ledger>; STREAMS],
+    /// Faults on the way to the cache and back by slot, since its stream was last given up.
+    trouble: [u32; SLOTS],
     /// The faults of streams that were given up now: one had enough of them, and drew the others along.
     given_up: Vec<u32>,
 }
 
+const SLOTS: usize = 8;
+
 impl Frame {
+    pub(super) fn epoch(&self) -> u64 {
+        let (Self::Live { header, .. } | Self::Answer { header, .. }) = self;
+        match header {
+            Header::Data(stamp) => stamp.epoch,
+            Header::Heartbeat { stamp, .. } | Header::Recovered { stamp, .. } | Header::End { stamp, .. } => {
+                stamp.epoch
+            }
+        }
+    }
+
     /// The request that this is a part of the answer to.
     pub(super) fn request(&self) -> Option<u64> {
         match self {
@@ -56,24 +68,6 @@ impl Frame {
             _ => None,
         }
     }
-}
-
-/// What a follower was told of one stream.
-#[derive(Debug)]
-struct Ledger {
-    epoch: u64,
-    next: u64,
-    /// Every epoch it was told of.
-    epochs: Vec<u64>,
-}
-
-/// What was published, which a check compares with.
-pub(super) struct Truth<'w> {
-    pub(super) now: Duration,
-    /// The publisher, while it lives.
-    pub(super) source: Option<&'w Source>,
-    /// The last number per epoch and stream.
-    pub(super) published: &'w BTreeMap<(u64, Arc<str>), u64>,
 }
 
 impl Follower {
@@ -92,8 +86,8 @@ impl Follower {
             unread: VecDeque::new(),
             lines: [0; 3],
             is_linked: false,
-            ledgers: BTreeMap::new(),
-            trouble: BTreeMap::new(),
+            ledgers: [const { None }; STREAMS],
+            trouble: [0; SLOTS],
             given_up: Vec::new(),
         }
     }
@@ -102,30 +96,29 @@ impl Follower {
     pub(super) fn restart(&mut self, now: Duration, start: Start, seen: &mut Seen) {
         let mut streams = Streams::new(self.rules, Room::new(self.room.0, self.room.1));
         streams.subscribe(now, "s/", start).unwrap();
-        let mut ledgers = BTreeMap::new();
-        for (name, ledger) in &self.ledgers {
-            if start == Start::Now && ledger.epoch != 0 {
-                let from = Start::From { epoch: ledger.epoch, number: ledger.next };
-                streams.subscribe(now, name, from).unwrap();
-                let epochs = vec![ledger.epoch];
-                ledgers.insert(name.clone(), Ledger { epoch: ledger.epoch, next: ledger.next, epochs });
-                *seen.entry("resumed from a position").or_default() += 1;
+        let mut ledgers = [const { None }; STREAMS];
+        for (stream, former) in self.ledgers.iter().enumerate() {
+            if let Some(former) = former.as_ref().filter(|former| start == Start::Now && former.epoch != 0) {
+                let from = Start::From { epoch: former.epoch, number: former.next };
+                streams.subscribe(now, &format!("s/{stream}"), from).unwrap();
+                ledgers[stream] = Some(Ledger::new(former.epoch, former.next));
+                seen.count(What::ResumedFromAPosition);
             }
         }
         (self.streams, self.ledgers, self.start) = (streams, ledgers, start);
         (self.life, self.is_alive, self.is_linked) = (self.life + 1, true, false);
         self.unread.clear();
-        self.trouble.clear();
+        self.trouble = [0; SLOTS];
         self.stalled_until = Duration::ZERO;
     }
 
     /// A request, or a part of its answer, had bad luck.
     pub(super) fn suffer(&mut self, request: u64) {
-        *self.trouble.entry(request >> SLOT_SHIFT).or_default() += 1;
+        self.trouble[(request >> SLOT_SHIFT) as usize] += 1;
     }
 
     pub(super) fn suffer_everywhere(&mut self) {
-        (0..8).for_each(|slot| *self.trouble.entry(slot).or_default() += 1);
+        self.trouble.iter_mut().for_each(|trouble| *trouble += 1);
     }
 
     pub(super) fn read(&mut self, frame: Frame, truth: &Truth<'_>, seen: &mut Seen) {
@@ -186,17 +179,17 @@ impl Follower {
 
     /// The promise: numbers follow each other, and what is told is true.
     fn check(&mut self, name: Arc<str>, step: Step<Multipart>, truth: &Truth<'_>, seen: &mut Seen) {
-        let mut count = |what| *seen.entry(what).or_default() += 1;
-        let known = self.ledgers.get(&name).map(|ledger| ledger.epoch);
+        let stream = index(name.as_bytes());
+        let ledger = &mut self.ledgers[stream];
+        let known = ledger.as_ref().map(|ledger| ledger.epoch);
         let source = truth.source.filter(|source| Some(source.epoch()) == known);
-        let stream = source.and_then(|source| Some((source, source.find(&name)?)));
         match step {
             Step::Joined { epoch, from } => {
-                count("joined");
-                if let Some(ledger) = self.ledgers.get(&name) {
+                seen.count(What::Joined);
+                if let Some(ledger) = ledger {
                     assert_eq!((ledger.epoch, ledger.next), (epoch, from), "{name} is joined twice");
                 }
-                let last = truth.published[&(epoch, name.clone())];
+                let last = truth.published.last(epoch, stream);
                 if let Some(source) = truth.source.filter(|source| source.epoch() == epoch) {
                     let first = source.first(source.find(&name).unwrap());
                     match self.start {
@@ -209,57 +202,57 @@ impl Follower {
                         _ => {}
                     }
                 }
-                self.ledgers.insert(name, Ledger { epoch, next: from, epochs: vec![epoch] });
+                *ledger = Some(Ledger::new(epoch, from));
             }
             Step::Item { epoch, number, item, origin, skipped } => {
-                count(if origin == Origin::Live { "live" } else { "recovered" });
+                seen.count(if origin == Origin::Live { What::Live } else { What::Recovered });
                 if skipped > 0 {
                     assert!(self.rules.conflate);
-                    count("skipped");
+                    seen.count(What::Skipped);
                 }
-                let ledger = self.ledgers.get_mut(&name).expect("a message before it was said where the stream begins");
-                assert_eq!((ledger.epoch, ledger.next + skipped), (epoch, number), "{name}");
-                ledger.next = number + 1;
-                let sent = payload(epoch, &name, number);
+                let ledger = ledger.as_mut().expect("a message before it was said where the stream begins");
+                ledger.take(epoch, number - skipped, number);
+                let sent = signature(epoch, stream, number);
                 assert_eq!(item.metadata()[..sent.len()], sent, "another message than the one that was published");
             }
             Step::Gap { epoch, from, to, why } => {
                 assert!(!self.rules.conflate);
-                let ledger = self.ledgers.get_mut(&name).expect("a gap before it was said where the stream begins");
-                assert_eq!((ledger.epoch, ledger.next), (epoch, from), "{name}");
-                assert!(from <= to && to <= truth.published[&(epoch, name.clone())], "{name}: gap {from} to {to}");
-                ledger.next = to + 1;
+                let ledger = ledger.as_mut().expect("a gap before it was said where the stream begins");
+                ledger.take(epoch, from, to);
+                assert!(to <= truth.published.last(epoch, stream), "{name}: gap {from} to {to}");
                 match why {
                     Lost::Evicted => {
-                        count("gap evicted");
-                        assert!(stream.is_none_or(|(source, index)| source.first(index) > to), "{to} is in the cache");
+                        seen.count(What::GapEvicted);
+                        let first = source.and_then(|source| Some(source.first(source.find(&name)?)));
+                        assert!(first.is_none_or(|first| first > to), "{to} is in the cache");
                     }
                     Lost::Restarted => {
-                        count("gap restarted");
-                        assert!(source.is_none(), "the publisher has not restarted");
+                        seen.count(What::GapRestarted);
+                        // or a frame of one with a higher epoch, that is gone, was held up
+                        let has_restarted = source.is_none_or(|source| truth.published.has_higher(source.epoch()));
+                        assert!(has_restarted, "the publisher has not restarted");
                     }
                     Lost::Unanswered => {
-                        count("gap unanswered");
-                        let index = self.streams.locate(truth.now, &topic(&name).unwrap()).unwrap();
-                        let faults = self.trouble.remove(&(index as u64)).unwrap_or_default();
-                        self.given_up.push(faults);
+                        seen.count(What::GapUnanswered);
+                        let topic = [name.as_bytes(), &[0]].concat();
+                        let slot = self.streams.locate(truth.now, &topic).unwrap();
+                        self.given_up.push(std::mem::take(&mut self.trouble[slot]));
                     }
                 }
             }
             Step::Reset { epoch, previous } => {
-                count("reset");
-                let ledger =
-                    self.ledgers.entry(name).or_insert(Ledger { epoch: previous, next: 1, epochs: vec![previous] });
-                assert_eq!(ledger.epoch, previous);
-                assert!(!ledger.epochs.contains(&epoch), "epoch {epoch} comes back");
-                ledger.epochs.push(epoch);
-                (ledger.epoch, ledger.next) = (epoch, 1);
+                seen.count(What::Reset);
+                ledger.get_or_insert_with(|| Ledger::new(previous, 1)).turn_to(epoch, previous, None);
+            }
+            Step::Returned { epoch, previous, from } => {
+                seen.count(What::Returned);
+                ledger.as_mut().unwrap().turn_to(epoch, previous, Some(from));
             }
             Step::Stale { silent } => {
-                count("stale");
+                seen.count(What::Stale);
                 assert!(silent >= self.rules.stale_after);
             }
-            Step::Resumed => count("resumed"),
+            Step::Resumed => seen.count(What::Resumed),
         }
     }
 
@@ -267,11 +260,11 @@ impl Follower {
     pub(super) fn check_converged(&self, source: &Source, names: &[Arc<str>], has_faults: bool) {
         assert!(!self.streams.is_recovering(), "something is still missing");
         assert_eq!(self.streams.room().left(), self.room);
-        for name in names {
+        for (stream, name) in names.iter().enumerate() {
             let Some(index) = source.find(name) else { continue };
             let expected = Some((source.epoch(), source.last(index) + 1));
             assert_eq!(self.streams.position(name), expected, "{name} of {:?}", self.start);
-            let ledger = &self.ledgers[name];
+            let ledger = self.ledgers[stream].as_ref().expect("something was told");
             // of a newest value that could not be had nothing is told
             let may_lack = self.rules.conflate && (has_faults || source.first(index) > source.last(index));
             let told = (ledger.epoch, ledger.next);
@@ -282,16 +275,8 @@ impl Follower {
     pub(super) fn count(&self, seen: &mut Seen) {
         for name in self.streams.names() {
             let statistics = self.streams.statistics(name).unwrap();
-            *seen.entry("overflowed").or_default() += statistics.overflowed;
-            *seen.entry("duplicates").or_default() += statistics.duplicates;
+            seen.add(What::Overflowed, statistics.overflowed);
+            seen.add(What::Duplicates, statistics.duplicates);
         }
     }
-}
-
-/// What is published under a number.
-pub(super) fn payload(epoch: u64, name: &str, number: u64) -> Vec<u8> {
-    let mut bytes = epoch.to_le_bytes().to_vec();
-    bytes.extend_from_slice(&number.to_le_bytes());
-    bytes.extend_from_slice(name.as_bytes());
-    bytes
 }

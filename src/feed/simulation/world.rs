@@ -2,8 +2,6 @@
 
 #![cfg(test)]
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,21 +9,21 @@ use bytes::Bytes;
 
 use super::super::cache::Bounds;
 use super::super::desk::{Desk, Grants};
-use super::super::header::Request;
+use super::super::header::{Header, Request};
 use super::super::room::Rules;
 use super::super::source::Source;
 use super::super::start::Start;
-use super::Seen;
-use super::follower::{Follower, Frame, Truth, payload};
+use super::agenda::Agenda;
+use super::follower::{Follower, Frame};
+use super::ledger::{Published, STREAMS, Truth, index, signature};
 use super::random::Random;
+use super::seen::{Seen, What};
 use crate::multipart::Multipart;
 
 pub(super) struct World {
     random: Random,
     now: Duration,
-    agenda: BinaryHeap<Reverse<(Duration, u64)>>,
-    events: BTreeMap<u64, Event>,
-    planned: u64,
+    agenda: Agenda<Event>,
     network: Network,
     publisher: Option<(Source, Desk)>,
     /// Counts the lives of the publisher.
@@ -33,9 +31,11 @@ pub(super) struct World {
     epoch: u64,
     followers: Vec<Follower>,
     names: Vec<Arc<str>>,
-    published: BTreeMap<(u64, Arc<str>), u64>,
+    published: Published,
     bounds: Bounds,
     has_faults: bool,
+    /// When everybody has got over what happened.
+    settled: Duration,
     seen: Seen,
 }
 
@@ -47,6 +47,8 @@ struct Network {
     repeat: u64,
     /// Frames that are held up long enough for others to overtake them.
     hold_up: u64,
+    /// Live frames that a proxy keeps for long.
+    keep: u64,
     delay: (u64, u64),
     /// What a socket holds for a follower that does not read.
     unread: usize,
@@ -64,7 +66,8 @@ enum Event {
     },
     Arrive {
         follower: usize,
-        life: u64,
+        /// The life that it was sent to; what a proxy kept goes to whoever is there.
+        life: Option<u64>,
         frame: Frame,
     },
     Ask {
@@ -85,7 +88,9 @@ enum Event {
 const GRANTS: Grants = Grants { requests: 8, requests_of_peer: 4, messages: 20, bytes: 4000 };
 const FAULTS_END: Duration = Duration::from_millis(600);
 const MESSAGES_END: Duration = Duration::from_millis(700);
-const END: Duration = Duration::from_millis(1400);
+const END: Duration = Duration::from_millis(1000);
+/// Two silences, heartbeats, and what has to be recovered then.
+const LOST: Duration = Duration::from_millis(800);
 /// For who recovers one message at a time.
 const LATEST_END: Duration = Duration::from_millis(4000);
 const HEARTBEAT: Duration = Duration::from_millis(60);
@@ -101,6 +106,7 @@ impl World {
             lose_recovery: sometimes(&mut random, 300),
             repeat: sometimes(&mut random, 100),
             hold_up: sometimes(&mut random, 100),
+            keep: sometimes(&mut random, 50),
             delay: (1, 1 + random.between(0, 5)),
             unread: random.between(3, 40) as usize,
         };
@@ -109,23 +115,22 @@ impl World {
             bytes: random.between(600, 20_000) as usize,
             age: Duration::from_millis(random.between(50, 2000)),
         };
-        let names = (0..random.between(1, 3)).map(|index| format!("s/{index}").into()).collect();
+        let names = (0..random.between(1, STREAMS as u64)).map(|index| format!("s/{index}").into()).collect();
         let mut world = Self {
             random,
             now: Duration::ZERO,
-            agenda: BinaryHeap::new(),
-            events: BTreeMap::new(),
-            planned: 0,
+            agenda: Agenda::new(),
             network,
             publisher: None,
             life: 0,
             epoch: 0,
             followers: Vec::new(),
             names,
-            published: BTreeMap::new(),
+            published: Published::default(),
             bounds,
             has_faults,
-            seen: Seen::new(),
+            settled: END,
+            seen: Seen::default(),
         };
         world.set_the_scene();
         world
@@ -180,26 +185,23 @@ impl World {
 
     /// Plans an event for so many milliseconds from now.
     fn plan(&mut self, millis: u64, event: Event) {
-        self.planned += 1;
-        self.agenda.push(Reverse((self.now + Duration::from_millis(millis), self.planned)));
-        self.events.insert(self.planned, event);
+        self.agenda.plan(self.now.as_millis() as u64 + millis, event);
     }
 
     pub(super) fn run(mut self) -> Seen {
         let mut has_healed = false;
-        while let Some(Reverse((when, number))) = self.agenda.pop() {
-            if when > END && (when > LATEST_END || self.is_quiet()) {
+        while let Some((when, event)) = self.agenda.next() {
+            self.now = Duration::from_millis(when);
+            if self.now > self.settled && (self.now > LATEST_END || self.is_quiet()) {
                 break;
             }
-            self.now = when;
             if !has_healed && self.now > FAULTS_END {
                 has_healed = true;
                 let Network { delay, unread, .. } = self.network;
-                self.network = Network { lose_live: 0, lose_recovery: 0, repeat: 0, hold_up: 0, delay, unread };
+                self.network =
+                    Network { lose_live: 0, lose_recovery: 0, repeat: 0, hold_up: 0, keep: 0, delay, unread };
             }
-            if let Some(event) = self.events.remove(&number) {
-                self.happen(event);
-            }
+            self.happen(event);
         }
         let (source, desk) = self.publisher.as_ref().unwrap();
         assert!(desk.is_idle());
@@ -227,7 +229,7 @@ impl World {
             Event::Ask { follower, life, name, request } => self.answer(follower, life, &name, request),
             Event::Kill => {
                 self.publisher = None;
-                self.count("publisher killed");
+                self.seen.count(What::PublisherKilled);
                 for follower in &mut self.followers {
                     follower.is_linked = false;
                     // requests that waited at the desk are gone
@@ -239,7 +241,7 @@ impl World {
             Event::Restart => self.restart(),
             Event::KillFollower(index) => {
                 self.followers[index].is_alive = false;
-                self.count("follower killed");
+                self.seen.count(What::FollowerKilled);
                 let down = self.random.between(1, 100);
                 self.plan(down, Event::RestartFollower(index));
             }
@@ -248,15 +250,19 @@ impl World {
                 let follower = &mut self.followers[index];
                 if !follower.is_alive {
                     follower.restart(self.now, start, &mut self.seen);
+                    if self.published.has_higher(self.epoch) {
+                        // it may go on with one that is gone
+                        self.settles_within(LOST);
+                    }
                     self.connect(index);
                 }
             }
             Event::Stall(index) => {
-                self.count("follower stalled");
+                self.seen.count(What::FollowerStalled);
                 self.followers[index].stalled_until = self.now + Duration::from_millis(self.random.between(10, 150));
             }
             Event::Unplug => {
-                self.count("network unplugged");
+                self.seen.count(What::NetworkUnplugged);
                 let former = self.network;
                 (self.network.lose_live, self.network.lose_recovery) = (1000, 1000);
                 let down = self.random.between(10, 150);
@@ -264,10 +270,6 @@ impl World {
             }
             Event::Plug(network) => self.network = network,
         }
-    }
-
-    fn count(&mut self, what: &'static str) {
-        *self.seen.entry(what).or_default() += 1;
     }
 
     fn suffer(&mut self, follower: usize, request: Option<u64>) {
@@ -279,11 +281,12 @@ impl World {
             return;
         }
         self.life += 1;
-        // epochs grow, but for a clock that is set back; nothing of former starts is under way then (see docs/feed.md)
-        let back = if self.random.chance(150) { 25 } else { 0 };
+        // epochs grow, but for a clock that is set back
+        let back = if self.has_faults && self.random.chance(250) { 25 } else { 0 };
         self.epoch = 1000 + 10 * self.life - back;
-        if back > 0 {
-            self.events.retain(|_, event| !matches!(event, Event::Arrive { .. }));
+        if back > 0 && self.life > 1 {
+            self.seen.count(What::ClockSetBack);
+            self.settles_within(LOST);
         }
         let source = Source::new(self.epoch, HEARTBEAT, 8, self.bounds);
         self.publisher = Some((source, Desk::new(GRANTS)));
@@ -291,6 +294,11 @@ impl World {
         if self.life == 1 {
             self.plan(1, Event::PublisherTick);
         }
+    }
+
+    /// Nobody is expected to be up to date before so much time has passed.
+    fn settles_within(&mut self, time: Duration) {
+        self.settled = self.settled.max(self.now + time);
     }
 
     /// A subscription sets out to the publisher.
@@ -316,22 +324,23 @@ impl World {
         if self.now < MESSAGES_END {
             self.plan(pause, Event::Publish);
         }
-        let name = self.names[self.random.between(0, self.names.len() as u64 - 1) as usize].clone();
+        let stream = self.random.between(0, self.names.len() as u64 - 1) as usize;
         let Some((source, _)) = &mut self.publisher else { return };
-        let index = source.stream(&name).unwrap();
+        let index = source.stream(&self.names[stream]).unwrap();
         let stamp = source.next_stamp(index, 0);
-        let mut bytes = payload(stamp.epoch, &name, stamp.number);
-        bytes.resize(bytes.len() + self.random.between(0, 200) as usize, 0);
+        let signature = signature(stamp.epoch, stream, stamp.number);
+        let mut bytes = vec![0; signature.len() + self.random.between(0, 200) as usize];
+        bytes[..signature.len()].copy_from_slice(&signature);
         let message = Multipart::new(bytes, vec![]);
         let topic = source.topic(index).clone();
         source.commit(self.now, index, 0, message.clone());
         assert!(source.cache().messages() <= self.bounds.messages * self.names.len(), "the cache is too long");
         assert!(source.cache().bytes() <= self.bounds.bytes, "the cache is too large");
-        self.published.insert((stamp.epoch, name), stamp.number);
-        self.broadcast(topic, super::super::header::Header::Data(stamp), Some(message));
+        self.published.note(stamp.epoch, stream, stamp.number);
+        self.broadcast(topic, Header::Data(stamp), Some(message));
     }
 
-    fn broadcast(&mut self, topic: Arc<[u8]>, header: super::super::header::Header, message: Option<Multipart>) {
+    fn broadcast(&mut self, topic: Arc<[u8]>, header: Header, message: Option<Multipart>) {
         for index in 0..self.followers.len() {
             if self.followers[index].is_linked {
                 let frame = Frame::Live { topic: topic.clone(), header, message: message.clone() };
@@ -344,16 +353,28 @@ impl World {
     fn send(&mut self, index: usize, frame: Frame, lose: u64) {
         let life = self.followers[index].life;
         if self.random.chance(lose) {
-            self.count(if frame.request().is_none() { "live frame lost" } else { "recovery frame lost" });
+            let is_live = frame.request().is_none();
+            self.seen.count(if is_live { What::LiveFrameLost } else { What::RecoveryFrameLost });
             self.suffer(index, frame.request());
             return;
         }
-        let copies = 1 + u64::from(self.random.chance(self.network.repeat));
-        for _ in 0..copies {
+        let is_repeated = self.random.chance(self.network.repeat);
+        self.seen.add(What::FrameRepeated, u64::from(is_repeated));
+        for _ in 0..1 + u64::from(is_repeated) {
             let line = if frame.request().is_none() { 0 } else { 1 };
-            let delay = self.delay(index, line, frame.request());
+            let (delay, is_kept) = match frame.request() {
+                None if self.is_kept_by_a_proxy() => (self.random.between(60, 400), true),
+                request => (self.delay(index, line, request), false),
+            };
+            let life = Some(life).filter(|_| !is_kept);
             self.plan(delay, Event::Arrive { follower: index, life, frame: frame.clone() });
         }
+    }
+
+    fn is_kept_by_a_proxy(&mut self) -> bool {
+        let is_kept = self.random.chance(self.network.keep);
+        self.seen.add(What::FrameKeptByAProxy, u64::from(is_kept));
+        is_kept
     }
 
     /// The milliseconds that a frame takes on one of the lines to a follower. A line keeps the order, as a connection
@@ -363,6 +384,7 @@ impl World {
         let delay = self.random.between(shortest, longest);
         if self.random.chance(self.network.hold_up) {
             self.suffer(index, request);
+            self.seen.count(What::FrameHeldUp);
             return delay + self.random.between(5, 60);
         }
         let now = self.now.as_millis() as u64;
@@ -378,8 +400,7 @@ impl World {
         let due = source.heartbeats(self.now, 0, 2);
         let epoch = source.epoch();
         for (topic, header) in due {
-            let name = super::super::name::of_topic(&topic).unwrap();
-            self.published.entry((epoch, name.into())).or_default();
+            self.published.note(epoch, index(&topic), 0);
             self.broadcast(topic, header, None);
         }
         self.serve();
@@ -415,11 +436,17 @@ impl World {
         }
     }
 
-    fn arrive(&mut self, index: usize, life: u64, frame: Frame) {
-        let follower = &mut self.followers[index];
-        if follower.life != life || !follower.is_alive {
+    fn arrive(&mut self, index: usize, life: Option<u64>, frame: Frame) {
+        let follower = &self.followers[index];
+        if life.is_some_and(|life| follower.life != life) || !follower.is_alive {
             return;
         }
+        if frame.epoch() != self.epoch {
+            // for all that can be known it lives, until it was silent for long
+            self.seen.count(What::FrameOfTheDead);
+            self.settles_within(LOST);
+        }
+        let follower = &mut self.followers[index];
         if follower.stalled_until > self.now {
             frame.request().into_iter().for_each(|request| follower.suffer(request));
             if follower.unread.len() < self.network.unread {
@@ -463,7 +490,7 @@ impl World {
             assert!(request.ranges.len() <= super::super::header::MAX_RANGES);
             let life = self.followers[index].life;
             if self.random.chance(self.network.lose_recovery) {
-                self.count("recovery frame lost");
+                self.seen.count(What::RecoveryFrameLost);
                 self.suffer(index, Some(request.id));
                 continue;
             }
