@@ -24,6 +24,9 @@ fn main() {
         (!sides_named || only(sides)) && (!transport_named || only(transport))
     };
 
+    if only("least") {
+        return the_least_over_inproc(rounds, time);
+    }
     println!("| sides | transport | object | raw | outband | naive | outband ÷ raw | outband ÷ naive |");
     println!("|---|---|---|---:|---:|---:|---:|---:|");
     let sizes = [
@@ -53,6 +56,7 @@ fn main() {
     }
     if wants("threads", "inproc") {
         any_size_over_inproc(rounds, time);
+        the_least_over_inproc(rounds, time);
     }
 }
 
@@ -71,7 +75,7 @@ fn row(name: &str, sides: Sides, transport: &str, size: Size, rounds: usize, tim
         speed(result.median(0), size),
         speed(result.median(1), size),
         speed(result.median(2), size),
-        result.ratio(1, 0),
+        result.interval(1, 0),
         result.ratio(1, 2),
     );
 }
@@ -114,5 +118,26 @@ fn any_size_over_inproc(rounds: usize, time: Duration) {
     for (index, size) in sizes.into_iter().enumerate() {
         let micros = result.median(index) * 1e6;
         println!("| {} | {micros:.2} µs | {:.2} × |", human(size.bytes), 1.0 / result.ratio(index, 0));
+    }
+}
+
+/// What it takes over inproc, one step after the other: ready-made frames; a buffer that has an owner; metadata that is encoded and
+/// decoded; and all that an object takes.
+fn the_least_over_inproc(rounds: usize, time: Duration) {
+    println!();
+    println!(
+        "| threads, inproc | raw | and owners | and rmp-serde | outband | rmp-serde ÷ raw | outband ÷ raw | outband ÷ rmp-serde |"
+    );
+    println!("|---|---:|---:|---:|---:|---:|---:|---:|");
+    for bytes in [64 << 10, 1 << 20, 64 << 20] {
+        let size = Size { buffers: 1, bytes };
+        let means = [Means::Raw, Means::Owned, Means::Least, Means::Outband];
+        let pairs = means.map(|means| Pair::new(means, Sides::Threads, "inproc", size));
+        let result = Rounds::run(&pairs, rounds, time);
+        let [raw, owned, least, ours] = [0, 1, 2, 3].map(|index| time_of(result.median(index)));
+        let [possible, of_raw, of_possible] =
+            [(2, 0), (3, 0), (3, 2)].map(|(index, other)| result.interval(index, other));
+        let bytes = human(bytes);
+        println!("| {bytes} | {raw} | {owned} | {least} | {ours} | {possible:.2} | {of_raw:.2} | {of_possible:.2} |");
     }
 }

@@ -7,6 +7,11 @@
 #![allow(unsafe_code, reason = "raw libzmq is called as C calls it")]
 #![allow(clippy::unwrap_used, reason = "a bench that fails stops")]
 
+mod least;
+pub(crate) mod paired;
+pub(crate) mod raw;
+
+use std::cell::RefCell;
 use std::env;
 use std::process::{Child, Command};
 use std::thread;
@@ -16,6 +21,10 @@ use outband::{Buffer, Encode, MsgPack, SocketExt, memory};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
+
+use least::Metadata;
+use paired::Ratio;
+pub(crate) use paired::median;
 
 /// What is sent: a little metadata and the payload, which is one buffer or many; for the naive way, byte strings.
 #[derive(Serialize, Deserialize)]
@@ -37,6 +46,10 @@ pub(crate) enum Means {
     /// (`zmq_msg_init_data` without a free function), small frames with `zmq_msg_init_size` and a copy. Nothing is
     /// encoded or decoded.
     Raw,
+    /// As `Raw`, and the buffer's frame has an owner that libzmq tells when it is done.
+    Owned,
+    /// As `Owned`, and rmp-serde encodes and decodes the metadata: see [`least`].
+    Least,
     /// `send_obj` and `recv_obj`.
     Outband,
     /// As `Outband`, and the receiving process keeps freed pages.
@@ -49,7 +62,16 @@ pub(crate) enum Means {
 }
 
 impl Means {
-    const ALL: [Self; 6] = [Self::Raw, Self::Outband, Self::OutbandKept, Self::Naive, Self::InBand, Self::OutOfBand];
+    const ALL: [Self; 8] = [
+        Self::Raw,
+        Self::Owned,
+        Self::Least,
+        Self::Outband,
+        Self::OutbandKept,
+        Self::Naive,
+        Self::InBand,
+        Self::OutOfBand,
+    ];
 
     fn codec(self) -> MsgPack {
         match self {
@@ -118,6 +140,7 @@ pub(crate) struct Pair {
     socket: zmq::Socket,
     sample: Sample,
     frames: Vec<Vec<u8>>,
+    least: Option<RefCell<least::Sender>>,
     receiver: Receiver,
 }
 
@@ -161,7 +184,14 @@ impl Pair {
         .unwrap();
         let mut frames = vec![message.metadata().to_vec()];
         frames.extend(message.buffers().iter().map(|buffer| buffer.to_vec()));
-        Self { means, socket, sample, frames, receiver }
+        let is_least = matches!(means, Means::Owned | Means::Least);
+        let least = is_least.then(|| RefCell::new(least::Sender::new(&frames)));
+        Self { means, socket, sample, frames, least, receiver }
+    }
+
+    fn send_least(&self, metadata: Metadata, count: u64) {
+        let mut sender = self.least.as_ref().unwrap().borrow_mut();
+        (0..count).for_each(|_| sender.send(&self.socket, metadata));
     }
 
     fn send_objects<T: Serialize>(&self, means: Means, object: &T, count: u64) {
@@ -182,6 +212,8 @@ impl Moves for Pair {
         let started = Instant::now();
         match (self.means, &self.sample) {
             (Means::Raw, _) => (0..count).for_each(|_| raw::send(&self.socket, &self.frames)),
+            (Means::Owned, _) => self.send_least(Metadata::ReadyMade, count),
+            (Means::Least, _) => self.send_least(Metadata::RmpSerde, count),
             (Means::Naive, Sample::One(_, naive)) => (0..count).for_each(|_| send_naive(&self.socket, naive)),
             (Means::Naive, Sample::Many(_, naive)) => (0..count).for_each(|_| send_naive(&self.socket, naive)),
             (means, Sample::One(object, _)) => self.send_objects(means, object, count),
@@ -244,6 +276,8 @@ fn receive(context: &zmq::Context, endpoint: &str, means: Means, size: Size) {
         for _ in 0..count {
             let received = match (means, size.buffers) {
                 (Means::Raw, _) => raw::receive(&socket),
+                (Means::Owned, _) => least::receive(&socket, Metadata::ReadyMade),
+                (Means::Least, _) => least::receive(&socket, Metadata::RmpSerde),
                 (Means::Naive, 1) => receive_naive::<Object<ByteBuf>>(&socket).payload.len(),
                 (Means::Naive, _) => {
                     receive_naive::<Object<Vec<ByteBuf>>>(&socket).payload.iter().map(|b| b.len()).sum()
@@ -254,70 +288,6 @@ fn receive(context: &zmq::Context, endpoint: &str, means: Means, size: Size) {
             assert!(received == size.total() || means == Means::Raw && received > size.total());
         }
         socket.send(&b"!"[..], 0).unwrap();
-    }
-}
-
-/// libzmq as C calls it.
-mod raw {
-    use std::ffi::c_void;
-
-    use zmq_sys::{ZMQ_SNDMORE, zmq_msg_t};
-
-    /// Frames up to here are copied into the message, as C programs do with small ones.
-    const COPY_UP_TO: usize = 512;
-
-    fn handle(socket: &zmq::Socket) -> *mut c_void {
-        // `zmq::Socket` gives its handle only to a `&mut`; its first field is the handle
-        // SAFETY: zmq 0.10's Socket begins with `sock: *mut c_void`; checked against a working call by every run
-        unsafe { *std::ptr::from_ref(socket).cast::<*mut c_void>() }
-    }
-
-    pub(super) fn send(socket: &zmq::Socket, frames: &[Vec<u8>]) {
-        let socket = handle(socket);
-        for (index, frame) in frames.iter().enumerate() {
-            let flags = if index + 1 < frames.len() { ZMQ_SNDMORE as i32 } else { 0 };
-            let mut message = zmq_msg_t::default();
-            if frame.len() <= COPY_UP_TO {
-                // SAFETY: `message` is uninitialised as zmq_msg_init_size expects
-                let made = unsafe { zmq_sys::zmq_msg_init_size(&mut message, frame.len()) };
-                assert_eq!(made, 0);
-                // SAFETY: the message was just made
-                let data = unsafe { zmq_sys::zmq_msg_data(&mut message) };
-                // SAFETY: the message has room for the whole frame
-                unsafe { data.cast::<u8>().copy_from_nonoverlapping(frame.as_ptr(), frame.len()) };
-            } else {
-                let data = frame.as_ptr().cast_mut().cast::<c_void>();
-                let none = std::ptr::null_mut();
-                // SAFETY: the frames live until the receiver has said that it has them all
-                let made = unsafe { zmq_sys::zmq_msg_init_data(&mut message, data, frame.len(), None, none) };
-                assert_eq!(made, 0);
-            }
-            // SAFETY: message and socket are valid
-            let sent = unsafe { zmq_sys::zmq_msg_send(&mut message, socket, flags) };
-            assert!(sent >= 0);
-        }
-    }
-
-    /// Receives a message; the length of all its frames.
-    pub(super) fn receive(socket: &zmq::Socket) -> usize {
-        let socket = handle(socket);
-        let mut total = 0;
-        loop {
-            let mut message = zmq_msg_t::default();
-            // SAFETY: `message` is uninitialised as zmq_msg_init expects
-            assert_eq!(unsafe { zmq_sys::zmq_msg_init(&mut message) }, 0);
-            // SAFETY: message and socket are valid
-            assert!(unsafe { zmq_sys::zmq_msg_recv(&mut message, socket, 0) } >= 0);
-            // SAFETY: the message is valid
-            total += unsafe { zmq_sys::zmq_msg_size(&message) };
-            // SAFETY: the message is valid
-            let more = unsafe { zmq_sys::zmq_msg_more(&message) };
-            // SAFETY: the message is valid and not used again
-            assert_eq!(unsafe { zmq_sys::zmq_msg_close(&mut message) }, 0);
-            if more == 0 {
-                return total;
-            }
-        }
     }
 }
 
@@ -346,7 +316,12 @@ impl Rounds {
 
     /// The median over the rounds of how many times as fast `index` was as `other`.
     pub(crate) fn ratio(&self, index: usize, other: usize) -> f64 {
-        median(self.0[index].iter().zip(&self.0[other]).map(|(own, other)| other / own).collect())
+        self.interval(index, other).median
+    }
+
+    /// As [`ratio`](Self::ratio), with how far to trust it.
+    pub(crate) fn interval(&self, index: usize, other: usize) -> Ratio {
+        Ratio::of(self.0[index].iter().zip(&self.0[other]).map(|(own, other)| other / own).collect())
     }
 }
 
@@ -359,11 +334,6 @@ fn calibrate(pair: &impl Moves, time: Duration) -> u64 {
         }
         count *= 4;
     }
-}
-
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 pub(crate) fn human(bytes: usize) -> String {
