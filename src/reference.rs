@@ -15,7 +15,6 @@
 //! costs the same for any length; it is no protection against damage or malice.
 
 use rmp::decode::{read_array_len, read_int, read_str_from_slice};
-use rmp::encode::{write_array_len, write_nil, write_str, write_uint};
 
 use crate::buffer::Buffer;
 
@@ -79,8 +78,11 @@ impl Encoding {
     }
 }
 
-/// More than the longest payload: an array header, three 64-bit numbers, a 32-bit one and a short name.
-pub(crate) const MAX_PAYLOAD: usize = 48;
+/// The extension value's marker, length and type.
+const HEAD: usize = 3;
+
+/// More than the longest extension value: its head, an array header, three 64-bit numbers, a 32-bit one and a short name.
+const LONGEST: usize = HEAD + 48;
 
 impl Reference {
     /// The reference to a frame: the buffer itself, or one that it was compressed into.
@@ -93,29 +95,37 @@ impl Reference {
         self.packed.map_or(self.len, |packed| packed.raw_len)
     }
 
-    /// Writes the payload of the extension value.
-    pub(crate) fn write<'p>(&self, payload: &'p mut [u8; MAX_PAYLOAD]) -> &'p [u8] {
-        let mut rest = &mut payload[..];
-        self.try_write(&mut rest).expect("invariant: MAX_PAYLOAD has room for the longest payload");
-        let left = rest.len();
-        &payload[..MAX_PAYLOAD - left]
-    }
-
-    fn try_write(&self, rest: &mut &mut [u8]) -> Result<(), rmp::encode::ValueWriteError> {
-        let numbers = if self.packed.is_some() { 5 } else { 2 + u32::from(self.check.is_some()) };
-        write_array_len(rest, numbers)?;
-        write_uint(rest, self.frame)?;
-        write_uint(rest, self.len)?;
+    /// Writes the extension value.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let mut block = [0; LONGEST];
+        let numbers = if self.packed.is_some() { 5 } else { 2 + u8::from(self.check.is_some()) };
+        let mut at = put(&mut block, HEAD, &[0x90 | numbers]);
+        at = put_number(&mut block, at, self.frame);
+        at = put_number(&mut block, at, self.len);
         match (self.check, self.packed) {
-            (Some(check), _) => _ = write_uint(rest, check.into())?,
-            (None, Some(_)) => write_nil(rest).map_err(rmp::encode::ValueWriteError::InvalidMarkerWrite)?,
+            (Some(check), _) => at = put_number(&mut block, at, check.into()),
+            (None, Some(_)) => at = put(&mut block, at, &[0xc0]),
             (None, None) => {}
         }
         if let Some(packed) = self.packed {
-            write_str(rest, packed.encoding.name())?;
-            write_uint(rest, packed.raw_len)?;
+            let name = packed.encoding.name();
+            at = put(&mut block, at, &[0xa0 | name.len() as u8]);
+            at = put(&mut block, at, name.as_bytes());
+            at = put_number(&mut block, at, packed.raw_len);
         }
-        Ok(())
+        let len = at - HEAD;
+        block[2] = EXTENSION as u8;
+        let start = match len {
+            4 | 8 | 16 => {
+                block[1] = 0xd4 + len.ilog2() as u8;
+                1
+            }
+            _ => {
+                (block[0], block[1]) = (0xc7, len as u8);
+                0
+            }
+        };
+        out.extend_from_slice(&block[start..at]);
     }
 
     /// Reads the payload of the extension value; the error says what is wrong with it.
@@ -159,6 +169,26 @@ impl Reference {
     }
 }
 
+/// Puts bytes at this place; the place after them.
+#[inline]
+fn put(block: &mut [u8; LONGEST], at: usize, bytes: &[u8]) -> usize {
+    block[at..at + bytes.len()].copy_from_slice(bytes);
+    at + bytes.len()
+}
+
+/// Puts a number in its shortest form.
+#[inline]
+fn put_number(block: &mut [u8; LONGEST], at: usize, number: u64) -> usize {
+    let [a, b, c, d, e, f, g, h] = number.to_be_bytes();
+    match number {
+        0..=0x7f => put(block, at, &[h]),
+        0x80..=0xff => put(block, at, &[0xcc, h]),
+        0x100..=0xffff => put(block, at, &[0xcd, g, h]),
+        0x1_0000..=0xffff_ffff => put(block, at, &[0xce, e, f, g, h]),
+        _ => put(block, at, &[0xcf, a, b, c, d, e, f, g, h]),
+    }
+}
+
 const NUMBERS: &str = "holds something other than unsigned numbers";
 
 /// Takes a number off the front of a payload.
@@ -199,6 +229,8 @@ pub(crate) fn check(bytes: &[u8]) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
     use super::*;
 
     #[test]
@@ -208,8 +240,12 @@ mod tests {
                 let packings = Encoding::ALL.map(|encoding| Some(Packed { encoding, raw_len: number }));
                 for packed in packings.into_iter().chain([None]) {
                     let reference = Reference { frame: number, len: number, check, packed };
-                    let mut payload = [0; MAX_PAYLOAD];
-                    assert_eq!(Reference::parse(reference.write(&mut payload)), Ok(reference));
+                    let mut written = Vec::new();
+                    reference.write(&mut written);
+                    let mut rest = &written[..];
+                    let meta = rmp::decode::read_ext_meta(&mut rest).unwrap();
+                    assert_eq!((meta.typeid, meta.size as usize), (EXTENSION, rest.len()));
+                    assert_eq!(Reference::parse(rest), Ok(reference));
                 }
             }
         }

@@ -153,7 +153,11 @@ impl<'p> Placed<'p> {
         let key = |buffer: &Buffer| (buffer.as_ptr().addr(), buffer.len());
         let next = self.frames.len();
         let frame = match &self.frames[..] {
-            [] => 0,
+            [] => {
+                // nearly always the only one
+                self.frames = vec![buffer];
+                return 0;
+            }
             [only] if key(only) == key(&buffer) => 0,
             frames => {
                 // compressed frames are in it as well, which nobody else's buffer can be

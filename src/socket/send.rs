@@ -188,9 +188,8 @@ impl<'s, 'm> Sending<'s, 'm> {
     /// call; one that is was swallowed, and the others with it.
     fn send_last_watched(&self, last: usize) -> Result<Pass> {
         let send = |message: zmq::Message| self.socket.send(message, zmq::DONTWAIT);
-        let bytes = self.outgoing.bytes(last);
         let (swallowed, sent) = loop {
-            let (swallowed, sent) = frame::was_swallowed(bytes.clone(), self.outgoing.hold(), send);
+            let (swallowed, sent) = frame::was_swallowed(self.outgoing.bytes(last), self.outgoing.hold(), send);
             if sent != Err(zmq::Error::EINTR) {
                 break (swallowed, sent);
             }

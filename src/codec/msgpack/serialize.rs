@@ -39,6 +39,7 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
         self.serialize_i64(value.into())
     }
 
+    #[inline]
     fn serialize_i64(self, value: i64) -> Result<()> {
         self.signed(value);
         Ok(())
@@ -48,18 +49,22 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
         self.binary(&value.to_be_bytes())
     }
 
+    #[inline]
     fn serialize_u8(self, value: u8) -> Result<()> {
         self.serialize_u64(value.into())
     }
 
+    #[inline]
     fn serialize_u16(self, value: u16) -> Result<()> {
         self.serialize_u64(value.into())
     }
 
+    #[inline]
     fn serialize_u32(self, value: u32) -> Result<()> {
         self.serialize_u64(value.into())
     }
 
+    #[inline]
     fn serialize_u64(self, value: u64) -> Result<()> {
         self.unsigned(value);
         Ok(())
@@ -83,10 +88,12 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
         self.text(value.encode_utf8(&mut [0; 4]))
     }
 
+    #[inline]
     fn serialize_str(self, value: &str) -> Result<()> {
         self.text(value)
     }
 
+    #[inline]
     fn serialize_bytes(self, bytes: &[u8]) -> Result<()> {
         if std::mem::take(&mut self.announced) {
             return self.announced_bytes(bytes);
@@ -98,10 +105,12 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
         self.serialize_unit()
     }
 
+    #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<()> {
         value.serialize(self)
     }
 
+    #[inline]
     fn serialize_unit(self) -> Result<()> {
         if std::mem::take(&mut self.announced)
             && let Some(buffer) = handoff::given()
@@ -122,6 +131,7 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
         self.text(variant)
     }
 
+    #[inline]
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<()> {
         if name == rmp_serde::MSGPACK_EXT_STRUCT_NAME {
             // an extension value of the caller's own
@@ -156,10 +166,12 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
         Ok(())
     }
 
+    #[inline]
     fn serialize_seq(self, len: Option<usize>) -> Result<Self::SerializeSeq> {
         self.open(1, &ARRAY, len)
     }
 
+    #[inline]
     fn serialize_tuple(self, len: usize) -> Result<Self::SerializeTuple> {
         self.open(1, &ARRAY, Some(len))
     }
@@ -179,10 +191,12 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
         self.open(2, &ARRAY, Some(len))
     }
 
+    #[inline]
     fn serialize_map(self, len: Option<usize>) -> Result<Self::SerializeMap> {
         self.open(1, &MAP, len)
     }
 
+    #[inline]
     fn serialize_struct(self, _name: &'static str, len: usize) -> Result<Self::SerializeStruct> {
         self.open(1, &MAP, Some(len))
     }

@@ -9,7 +9,7 @@ use crate::codec::container::{Container, Open};
 use crate::codec::place::{Placed, Placement, Policy};
 use crate::codec::unserializable::{Result, Unserializable};
 use crate::limits::Limits;
-use crate::reference::{EXTENSION, MAX_PAYLOAD, Packed, Reference};
+use crate::reference::{EXTENSION, Packed, Reference};
 use crate::{handoff, memory};
 
 pub(crate) struct Writer<'w> {
@@ -44,19 +44,25 @@ impl<'w> Writer<'w> {
         self.placed.into_frames()
     }
 
-    #[inline]
+    // in line, because most lengths are known where this is called
+    #[inline(always)]
     pub(super) fn head(&mut self, head: &Head, len: usize) -> Result<()> {
         if len <= head.1 && head.1 > 0 {
             self.out.push(head.0 | len as u8);
             return Ok(());
         }
+        self.long_head(head, len)
+    }
+
+    #[inline(never)]
+    fn long_head(&mut self, head: &Head, len: usize) -> Result<()> {
         let mut bytes = [0; 5];
         let bytes = form(head, len, &mut bytes).ok_or_else(|| too_long(len))?;
         self.out.extend_from_slice(bytes);
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn text(&mut self, text: &str) -> Result<()> {
         self.head(&TEXT, text.len())?;
         self.out.extend_from_slice(text.as_bytes());
@@ -144,13 +150,7 @@ impl<'w> Writer<'w> {
     }
 
     fn reference(&mut self, frame: usize, packed: Option<Packed>) {
-        let mut payload = [0; MAX_PAYLOAD];
-        let payload = Reference::to(frame, self.placed.frame(frame), packed).write(&mut payload);
-        match payload.len() {
-            4 | 8 | 16 => self.out.push(0xd4 + payload.len().ilog2() as u8),
-            len => self.out.extend_from_slice(&[0xc7, len as u8]),
-        }
-        self.tagged(EXTENSION as u8, payload);
+        Reference::to(frame, self.placed.frame(frame), packed).write(self.out);
     }
 
     /// Refuses an extension value, which begins at `start`, whose type is that of buffer references: receivers would take it
@@ -178,11 +178,13 @@ impl<'w> Writer<'w> {
         }
     }
 
+    #[inline]
     pub(super) fn deeper(&self, levels: usize) -> Result<usize> {
         self.depth.checked_sub(levels).ok_or(Unserializable::TooDeep)
     }
 
     /// Opens an array or map within `levels - 1` others of one element.
+    #[inline]
     pub(super) fn open(
         &mut self,
         levels: usize,
