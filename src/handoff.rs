@@ -177,14 +177,20 @@ pub(crate) struct Owners {
     frames: Rc<(Bytes, Vec<Buffer>)>,
     /// The buffer that was shown last: nearly always the one that is asked for.
     last: usize,
-    /// Indexes of the buffers by address; made at the first miss of `last`.
-    by_address: Vec<usize>,
-    /// A buffer that is no frame and is being shown, a part of one or one that was made.
-    made: Option<Buffer>,
     /// Bytes of frames that were shown and not taken as a [`Buffer`]: they may have been copied.
     lent: u64,
     /// The most bytes to lend.
     credit: u64,
+    /// What only some values need, out of the way of the others.
+    more: Option<Box<More>>,
+}
+
+#[derive(Default)]
+struct More {
+    /// Indexes of the buffers by address; made at the first miss of `last`.
+    by_address: Vec<usize>,
+    /// A buffer that is no frame and is being shown, a part of one or one that was made.
+    made: Option<Buffer>,
 }
 
 /// An in-band buffer shares the metadata frame only where that keeps at most this many times its length alive.
@@ -194,7 +200,7 @@ impl Owners {
     /// The metadata frame and the buffers, of which no more than `credit` bytes are shown to be copied: a short message
     /// that names one long frame a thousand times is refused.
     pub(crate) fn of(frames: Rc<(Bytes, Vec<Buffer>)>, credit: u64) -> Self {
-        Self { frames, last: 0, by_address: Vec::new(), made: None, lent: 0, credit }
+        Self { frames, last: 0, lent: 0, credit, more: None }
     }
 
     fn show(&mut self, index: usize) -> bool {
@@ -220,20 +226,27 @@ impl Owners {
         if let Some(last) = buffers.get(self.last).filter(|buffer| is_all_of(bytes, buffer)) {
             return Some(last.clone());
         }
-        if self.by_address.is_empty() {
-            self.by_address.extend(0..buffers.len());
-            self.by_address.sort_by_key(|&index| (buffers[index].as_ptr().addr(), buffers[index].len()));
+        let by_address = &mut self.more.get_or_insert_default().by_address;
+        if by_address.is_empty() {
+            by_address.extend(0..buffers.len());
+            by_address.sort_by_key(|&index| (buffers[index].as_ptr().addr(), buffers[index].len()));
         }
         let wanted = (bytes.as_ptr().addr(), bytes.len());
-        let found = self.by_address.binary_search_by_key(&wanted, |&index| {
+        let found = by_address.binary_search_by_key(&wanted, |&index| {
             let buffer = &buffers[index];
             (buffer.as_ptr().addr(), buffer.len())
         });
-        found.ok().map(|position| buffers[self.by_address[position]].clone())
+        found.ok().map(|position| buffers[by_address[position]].clone())
+    }
+
+    #[cfg(feature = "arrow")]
+    fn made(&mut self) -> &mut Option<Buffer> {
+        &mut self.more.get_or_insert_default().made
     }
 
     fn find(&mut self, bytes: &[u8]) -> Option<Buffer> {
-        if let Some(made) = self.made.as_ref().filter(|made| is_all_of(bytes, made)) {
+        let made = self.more.as_ref().and_then(|more| more.made.as_ref());
+        if let Some(made) = made.filter(|made| is_all_of(bytes, made)) {
             return Some(made.clone());
         }
         if let Some(frame) = self.find_frame(bytes) {
@@ -281,14 +294,15 @@ pub(crate) fn showing_made<R>(buffer: Buffer, show: impl FnOnce(&[u8]) -> R) -> 
     impl Drop for Restore {
         fn drop(&mut self) {
             let outer = self.0.take();
-            let ours = OWNERS
-                .with(|place| place.borrow_mut().as_mut().and_then(|owners| mem::replace(&mut owners.made, outer)));
+            let ours =
+                OWNERS.with(|place| place.borrow_mut().as_mut().and_then(|owners| mem::replace(owners.made(), outer)));
             // dropped after the borrow has ended: an owner's `Drop` may come back here
             drop(ours);
         }
     }
     copying(buffer.len())?;
-    let outer = OWNERS.with(|place| place.borrow_mut().as_mut().and_then(|owners| owners.made.replace(buffer.clone())));
+    let outer =
+        OWNERS.with(|place| place.borrow_mut().as_mut().and_then(|owners| owners.made().replace(buffer.clone())));
     let _restore = Restore(outer);
     Ok(show(&buffer))
 }

@@ -95,6 +95,12 @@ impl Reference {
         self.packed.map_or(self.len, |packed| packed.raw_len)
     }
 
+    /// Whether the sample of this frame is the one that the reference was made of, where it has one.
+    #[inline]
+    pub(crate) fn fits(&self, frame: &[u8]) -> bool {
+        self.check.is_none_or(|check| check == self::check(frame))
+    }
+
     /// Writes the extension value.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let mut block = [0; LONGEST];

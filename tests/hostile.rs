@@ -105,11 +105,18 @@ type Target = fn(&Multipart) -> Result<()>;
 
 fn owned<T: DeserializeOwned>(message: &Multipart) -> Result<()> {
     let decoded = Decode::<T>::decode(&codec(), message.clone()).map(drop);
-    // a message of one frame is decoded in one pass where it lies, which has to come to the same
+    // what is checked while it is built, where it lies or not, has to come to the same as what is checked before
+    let told = |result: Result<()>| result.map_err(|error| error.to_string());
     let alone = Multipart::new(message.metadata().clone(), vec![]);
-    let whole = Decode::<T>::decode(&codec(), alone).map(drop).map_err(|error| error.to_string());
+    let before = told(codec().decode_ref::<T>(&alone).map(drop));
     let in_place = Decode::<T>::decode_frame(&codec(), message.metadata()).map(drop);
-    assert_eq!(in_place.map_err(|error| error.to_string()), whole, "{:x?}", message.metadata());
+    assert_eq!(told(in_place), before, "{:x?}", message.metadata());
+    let before = told(codec().decode_ref::<T>(message).map(drop));
+    let in_parts = Decode::<T>::decode_parts(&codec(), message.metadata(), message.buffers().to_vec()).map(drop);
+    assert_eq!(told(in_parts), before, "{message:?} {:x?}", message.metadata());
+    if let Err(error) = &decoded {
+        assert_eq!(Err(error.to_string()), before, "{message:?} {:x?}", message.metadata());
+    }
     decoded
 }
 

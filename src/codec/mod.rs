@@ -109,6 +109,17 @@ pub trait Decode<T> {
         Limits::default()
     }
 
+    /// Decodes a message whose metadata lies where only this call may look: in a received frame, for one.
+    ///
+    /// Sockets call this for messages with short metadata. The default copies the metadata and calls [`decode`](Self::decode).
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode).
+    fn decode_parts(&self, metadata: &[u8], buffers: Vec<Buffer>) -> Result<T> {
+        self.decode(Multipart::new(metadata.to_vec(), buffers))
+    }
+
     /// Decodes a message that is one frame and no buffers, where it lies.
     ///
     /// Sockets call this for small messages. The default copies the frame and calls [`decode`](Self::decode).

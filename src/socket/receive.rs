@@ -92,11 +92,6 @@ impl<'s> Incoming<'s> {
         if self.more || self.frame.len() > RECEIVE_ARENA { None } else { Some(&self.frame) }
     }
 
-    /// The message as a single frame; itself when there are more frames, or when the frame is long enough to be shared.
-    pub(super) fn into_lone_frame(self) -> std::result::Result<zmq::Message, Self> {
-        if self.more || self.frame.len() > RECEIVE_ARENA { Err(self) } else { Ok(self.frame) }
-    }
-
     /// What libzmq notes about the connection that the frame in hand came over: zmq_msg_gets(3).
     pub(super) fn property(&mut self, name: &str) -> Option<&str> {
         self.frame.gets(name)
@@ -123,18 +118,46 @@ impl<'s> Incoming<'s> {
 
     /// The metadata and all buffers.
     pub(super) fn message(&mut self, limits: &Limits) -> Result<Multipart> {
-        let mut total = self.frame.len() as u64;
-        limits.check_metadata(total)?;
+        let len = self.frame.len();
+        limits.check_metadata(len as u64)?;
         let metadata = frame::detach(self.take());
+        Ok(Multipart::new(metadata, self.buffers(len, limits)?))
+    }
+
+    /// The metadata where libzmq put it, and all buffers. What is refused is taken off the socket all the same.
+    pub(super) fn into_parts(mut self, limits: &Limits) -> Result<(zmq::Message, Vec<Buffer>)> {
+        if !self.more {
+            // its decoder looks at the length
+            return Ok((self.frame, Vec::new()));
+        }
+        let len = self.frame.len();
+        let metadata = self.take();
+        let buffers = limits.check_metadata(len as u64).and_then(|()| self.buffers(len, limits));
+        if buffers.is_err() {
+            self.finish();
+        }
+        Ok((metadata, buffers?))
+    }
+
+    /// All buffers, which follow `metadata` bytes.
+    fn buffers(&mut self, metadata: usize, limits: &Limits) -> Result<Vec<Buffer>> {
+        let mut total = metadata as u64;
         let mut buffers = Vec::new();
         while self.more {
             self.advance()?;
             limits.check_frames(buffers.len() as u64 + 1)?;
-            total = total.saturating_add(self.frame.len() as u64);
+            let len = self.frame.len();
+            total = total.saturating_add(len as u64);
             limits.check_total(total)?;
-            buffers.push(buffer(self.take()));
+            let buffer = buffer(self.take(), len);
+            if buffers.is_empty() {
+                // nearly always the only one
+                buffers = vec![buffer];
+            } else {
+                buffers.push(buffer);
+            }
         }
-        Ok(Multipart::new(metadata, buffers))
+        Ok(buffers)
     }
 
     /// Takes what is left of the message off the socket, so that the next receive begins with the next message.
@@ -201,10 +224,10 @@ fn receive_patiently(socket: &zmq::Socket, frame: &mut zmq::Message) -> Result<s
 }
 
 /// A received buffer frame: shared where it has memory of its own, copied out of libzmq's arena where it may lie there.
-fn buffer(message: zmq::Message) -> Buffer {
-    if message.len() > RECEIVE_ARENA {
+fn buffer(message: zmq::Message, len: usize) -> Buffer {
+    if len > RECEIVE_ARENA {
         return Buffer::from(message);
     }
-    memory::count_copy(message.len());
+    memory::count_copy(len);
     Buffer::from(frame::detach(message))
 }

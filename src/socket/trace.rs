@@ -17,6 +17,11 @@ impl Watch {
         Self(listens.then(|| (Instant::now(), memory::copied_bytes())))
     }
 
+    /// Whether anybody does.
+    pub(super) fn listens(&self) -> bool {
+        self.0.is_some()
+    }
+
     pub(super) fn sent(&self, kind: zmq::SocketType, outgoing: &Outgoing<'_>, restarts: u32) {
         let Some((started, copied)) = self.0 else { return };
         let (frames, bytes) = (outgoing.len(), outgoing.total_len());

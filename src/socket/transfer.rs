@@ -7,8 +7,10 @@ use super::outgoing::Outgoing;
 use super::receive::Incoming;
 use super::send;
 use super::trace::Watch;
+use crate::buffer::Buffer;
 use crate::codec::{Decode, Encode};
 use crate::error::Result;
+use crate::frame::{self, RECEIVE_ARENA};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
 use crate::scratch;
@@ -84,26 +86,27 @@ fn track(socket: &zmq::Socket, message: Multipart, watch: &Watch) -> Result<Trac
 pub(super) type Open = fn(&mut Incoming<'_>) -> Result<Envelope>;
 
 /// A message that is off the socket and not decoded yet.
-pub(super) enum Taken {
-    /// A single short frame, where libzmq put it.
-    Lone(zmq::Message),
-    Whole(Multipart),
+pub(super) struct Taken {
+    /// The metadata, where libzmq put it.
+    metadata: zmq::Message,
+    buffers: Vec<Buffer>,
 }
 
 impl Taken {
     /// The number of its frames, and their length.
     pub(super) fn size(&self) -> (usize, usize) {
-        match self {
-            Self::Lone(frame) => (1, frame.len()),
-            Self::Whole(message) => (1 + message.buffers().len(), message.total_len()),
-        }
+        let buffers: usize = self.buffers.iter().map(Buffer::len).sum();
+        (1 + self.buffers.len(), self.metadata.len() + buffers)
     }
 
     pub(super) fn decode<T, C: Decode<T>>(self, codec: &C) -> Result<T> {
-        match self {
-            Self::Lone(frame) => codec.decode_frame(&frame),
-            Self::Whole(message) => codec.decode(message),
+        let Self { metadata, buffers } = self;
+        let bytes = &metadata[..];
+        if bytes.len() > RECEIVE_ARENA {
+            return codec.decode(Multipart::new(frame::adopt(metadata), buffers));
         }
+        // it may lie in libzmq's receive arena, which it gives back when it was decoded
+        if buffers.is_empty() { codec.decode_frame(bytes) } else { codec.decode_parts(bytes, buffers) }
     }
 }
 
@@ -121,14 +124,8 @@ pub(super) fn take(mut incoming: Incoming<'_>, limits: &Limits, open: Open) -> R
         incoming.finish();
     }
     let envelope = opened?;
-    match incoming.into_lone_frame() {
-        Ok(frame) => Ok((envelope, Taken::Lone(frame))),
-        Err(mut rest) => {
-            let message = rest.message(limits);
-            rest.finish();
-            Ok((envelope, Taken::Whole(message?)))
-        }
-    }
+    let (metadata, buffers) = incoming.into_parts(limits)?;
+    Ok((envelope, Taken { metadata, buffers }))
 }
 
 pub(super) fn receive(socket: &zmq::Socket, limits: &Limits, wait: Wait, open: Open) -> Result<(Envelope, Multipart)> {
@@ -151,7 +148,7 @@ pub(super) fn receive_and_decode<T, C: Decode<T>>(
     let mut incoming = Incoming::on(socket);
     incoming.first(wait)?;
     let (envelope, taken) = take(incoming, &codec.limits(), open)?;
-    let size = taken.size();
+    let size = if watch.listens() { taken.size() } else { (0, 0) };
     let value = taken.decode(codec);
     watch.received(|| socket.get_socket_type().ok(), &envelope, size);
     Ok((envelope, value?))

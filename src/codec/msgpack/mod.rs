@@ -2,6 +2,7 @@
 
 mod access;
 mod bytes;
+mod frames;
 mod mismatch;
 mod read;
 mod scan;
@@ -13,6 +14,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use ::bytes::Bytes;
 use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned};
 
@@ -21,14 +23,15 @@ use super::{Decode, Encode, check_sizes};
 use crate::buffer::Buffer;
 use crate::compress::Compression;
 use crate::error::{Detail, Error, Result, excerpt};
+use crate::frame::RECEIVE_ARENA;
 use crate::handoff::{self, Owners};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
 use crate::scratch;
-use read::Reader;
+use read::{MOST_UNCHECKED, Reader};
 use scan::scan;
 pub(super) use verify::references;
-use verify::{verify, verify_alone};
+use verify::verify;
 use write::Writer;
 
 /// The default codec: any serde type, metadata in MessagePack, buffers out of band.
@@ -45,7 +48,7 @@ use write::Writer;
 ///
 /// **What is checked before a value is built**: that the metadata is one well-formed value within the [`Limits`], that
 /// every reference names a frame of the announced length and content sample, and that every frame is referenced. (In a
-/// message of one small frame, while it is built.)
+/// message with short metadata, while it is built.)
 ///
 /// # Examples
 ///
@@ -177,6 +180,38 @@ impl MsgPack {
         self.build_shared(message)
     }
 
+    /// Checks a message and builds its value in one pass, as what is received nearly always is as it has to be.
+    fn decode_short<T: DeserializeOwned>(&self, metadata: &[u8], shared: &Rc<(Bytes, Vec<Buffer>)>) -> Result<T> {
+        let frames = &shared.1;
+        check_sizes(&self.limits, metadata.len() as u64, frames)?;
+        let mut reader = Reader::unchecked(metadata, frames, self.limits.max_depth());
+        let owners = Owners::of(shared.clone(), self.limits.max_total());
+        match handoff::with_owners(owners, || T::deserialize(&mut reader)) {
+            Ok(value) if reader.is_whole() && !metadata.is_empty() => Ok(value),
+            // a `Deserialize` that left something, or made do with an error
+            Ok(value) if verify(metadata, frames, &self.limits)?.is_empty() => Ok(value),
+            // what is wrong with the message comes before what is wrong with its type
+            _ => self.decode_checked(metadata, shared.0.clone(), frames.clone()),
+        }
+    }
+
+    /// Checks a message, and then builds its value. `shared` is the metadata as well, or empty where it cannot be shared.
+    #[inline(never)]
+    fn decode_checked<T: DeserializeOwned>(
+        &self,
+        metadata: &[u8],
+        shared: Bytes,
+        mut frames: Vec<Buffer>,
+    ) -> Result<T> {
+        let packing = verify(metadata, &frames, &self.limits)?;
+        packing.unpack(&mut frames)?;
+        let shared = Rc::new((shared, frames));
+        // what was decompressed has a limit of its own, and may be copied out as well
+        let credit = self.limits.max_total().saturating_add(packing.raw_len());
+        let owners = Owners::of(shared.clone(), credit);
+        handoff::with_owners(owners, || self.build(metadata, &shared.1))
+    }
+
     /// Builds the value of a message, which shares the message's frames.
     fn build_shared<'de, T: Deserialize<'de>>(&self, message: &'de Multipart) -> Result<T> {
         let shared = Rc::new(message.clone().into_parts());
@@ -244,14 +279,13 @@ impl<T: Serialize + ?Sized> Encode<T> for MsgPack {
 
 impl<T: DeserializeOwned> Decode<T> for MsgPack {
     fn decode(&self, message: Multipart) -> Result<T> {
-        let packing = verify(message.metadata(), message.buffers(), &self.limits)?;
-        let (metadata, mut frames) = message.into_parts();
-        packing.unpack(&mut frames)?;
-        let shared = Rc::new((metadata, frames));
-        // what was decompressed has a limit of its own, and may be copied out as well
-        let credit = self.limits.max_total().saturating_add(packing.raw_len());
-        let owners = Owners::of(shared.clone(), credit);
-        handoff::with_owners(owners, || self.build(&shared.0, &shared.1))
+        let (metadata, frames) = message.into_parts();
+        if is_short(&metadata, &frames) {
+            let shared = Rc::new((metadata, frames));
+            self.decode_short(&shared.0, &shared)
+        } else {
+            self.decode_checked(&metadata, metadata.clone(), frames)
+        }
     }
 
     fn limits(&self) -> Limits {
@@ -260,17 +294,32 @@ impl<T: DeserializeOwned> Decode<T> for MsgPack {
 
     fn decode_frame(&self, metadata: &[u8]) -> Result<T> {
         self.limits.check_metadata(metadata.len() as u64)?;
-        // one pass over what nearly always is as it has to be; there are no frames to share, in-band buffers are copied out
-        let mut reader = Reader::alone(metadata, self.limits.max_depth());
+        // there are no frames to share, and in-band buffers are copied out
+        let mut reader = Reader::unchecked(metadata, &[], self.limits.max_depth());
         match T::deserialize(&mut reader) {
             Ok(value) if reader.is_whole() && !metadata.is_empty() => Ok(value),
             // what is wrong with the message comes before what is wrong with its type
             built => {
-                verify_alone(metadata, &self.limits)?;
+                verify(metadata, &[], &self.limits)?;
                 built.map_err(|mismatch| mistyped::<T>(metadata, &[], excerpt(mismatch)))
             }
         }
     }
+
+    fn decode_parts(&self, metadata: &[u8], buffers: Vec<Buffer>) -> Result<T> {
+        if is_short(metadata, &buffers) {
+            // without the metadata, of which in-band buffers could be slices: they are copied out
+            self.decode_short(metadata, &Rc::new((Bytes::new(), buffers)))
+        } else {
+            self.decode_checked(metadata, Bytes::new(), buffers)
+        }
+    }
+}
+
+/// Whether a message is checked while its value is built: where its metadata is short, a pass of its own takes as long as that. It is
+/// so short that nothing has to be known of it beforehand, whatever it says.
+fn is_short(metadata: &[u8], frames: &[Buffer]) -> bool {
+    metadata.len() <= RECEIVE_ARENA && frames.len() <= MOST_UNCHECKED
 }
 
 impl fmt::Debug for MsgPack {

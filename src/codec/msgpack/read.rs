@@ -6,7 +6,7 @@
 //! them, and a [`Buffer`] finds its owner by their address (see `handoff`), even when serde kept the slice in between.
 //!
 //! Nesting is counted and lengths, all of them together, are held against the bytes that are left, so recursion and memory are bounded whether
-//! or not `scan` has been over the bytes. What `scan` would refuse makes a reader [`spoiled`](Reader::is_whole), also where
+//! or not `scan` has been over the bytes. What `scan` and `verify` would refuse makes a reader [`spoiled`](Reader::is_whole), also where
 //! a `Deserialize` makes do with the error.
 
 use rmp::Marker;
@@ -18,12 +18,14 @@ use super::access::{Elements, Foreign, UnitVariant, Variant};
 use super::bytes::{Bytes, show};
 use super::mismatch::{Mismatch, Result};
 use crate::buffer::Buffer;
-use crate::handoff;
-use crate::reference::{EXTENSION, Reference};
+use crate::reference::EXTENSION;
+
+/// The most frames of a message that is checked while it is read.
+pub(super) const MOST_UNCHECKED: usize = u64::BITS as usize;
 
 pub(crate) struct Reader<'de> {
     rest: &'de [u8],
-    frames: &'de [Buffer],
+    pub(super) frames: &'de [Buffer],
     /// Whether the text that comes next is the name of a struct's field: such names are compared as bytes.
     pub(super) field: bool,
     /// Whether even those are shown as text, for who wants to note them.
@@ -32,8 +34,10 @@ pub(crate) struct Reader<'de> {
     depth: usize,
     /// How many values the open arrays and maps have yet to come: each takes a byte at least.
     pub(super) owed: usize,
-    /// Whether the message is its metadata alone, so that no reference has a frame.
-    alone: bool,
+    /// Whether nobody has been over the metadata before: references are held against their frames here.
+    pub(super) unchecked: bool,
+    /// Of an unchecked message: which frames were referenced, one bit each.
+    pub(super) used: u64,
     /// Whether something was met that no message may have.
     spoiled: bool,
 }
@@ -47,14 +51,16 @@ impl<'de> Reader<'de> {
             names_as_text: false,
             depth,
             owed: 0,
-            alone: false,
+            unchecked: false,
+            used: 0,
             spoiled: false,
         }
     }
 
-    /// A reader of a message without buffers.
-    pub(super) fn alone(metadata: &'de [u8], depth: usize) -> Self {
-        Self { alone: true, ..Self::new(metadata, &[], depth) }
+    /// A reader that checks while it reads: see [`is_whole`](Self::is_whole).
+    pub(super) fn unchecked(metadata: &'de [u8], frames: &'de [Buffer], depth: usize) -> Self {
+        debug_assert!(frames.len() <= MOST_UNCHECKED, "each frame has a bit");
+        Self { unchecked: true, ..Self::new(metadata, frames, depth) }
     }
 
     /// A reader that shows every field's name as text.
@@ -62,18 +68,19 @@ impl<'de> Reader<'de> {
         Self { names_as_text: true, ..Self::new(metadata, frames, depth) }
     }
 
-    /// Whether everything was read and was as it has to be.
+    /// Whether everything was read and was as it has to be, and every frame was referenced.
     pub(super) fn is_whole(&self) -> bool {
-        self.rest.is_empty() && self.owed == 0 && !self.spoiled
+        let used = self.used.trailing_ones() as usize;
+        self.rest.is_empty() && self.owed == 0 && !self.spoiled && used == self.frames.len()
     }
 
     /// For how many of so many elements room is made at once: until all is known to be there, not for many.
     pub(super) fn room(&self, elements: usize) -> usize {
-        if self.alone { elements.min(64) } else { elements }
+        if self.unchecked { elements.min(64) } else { elements }
     }
 
     #[cold]
-    fn spoil(&mut self, reason: &str) -> Mismatch {
+    pub(super) fn spoil(&mut self, reason: &str) -> Mismatch {
         self.spoiled = true;
         Mismatch::custom(reason)
     }
@@ -170,7 +177,10 @@ impl<'de> Reader<'de> {
                 if kind != EXTENSION {
                     return visitor.visit_newtype_struct(SeqAccessDeserializer::new(Foreign::new(kind, payload)));
                 }
-                if bytes == Bytes::Skipped && !self.alone {
+                if bytes == Bytes::Skipped {
+                    if self.unchecked {
+                        self.referenced(payload)?;
+                    }
                     return visitor.visit_unit();
                 }
                 show(self.resolve(payload)?, visitor, bytes)
@@ -220,24 +230,6 @@ impl<'de> Reader<'de> {
         };
         let kind = i8::from_be_bytes(self.array()?);
         Ok((kind, self.take(len)?))
-    }
-
-    /// The frame that a buffer reference names.
-    fn resolve(&mut self, payload: &[u8]) -> Result<&'de [u8]> {
-        let reference =
-            Reference::parse(payload).map_err(|reason| self.spoil(&format!("a buffer reference {reason}")))?;
-        let index = usize::try_from(reference.frame).unwrap_or(usize::MAX);
-        let frame = self.frames.get(index).filter(|frame| frame.len() as u64 == reference.raw_len());
-        let frame = frame.ok_or_else(|| {
-            self.spoil(match reference.packed {
-                None => "a buffer reference without its frame",
-                Some(_) => "a compressed buffer, where nothing is decompressed",
-            })
-        })?;
-        if !handoff::showing(index) {
-            return Err(Mismatch::custom("frames that are referenced more than once, over the limit"));
-        }
-        Ok(frame)
     }
 
     /// The 16 big-endian bytes of a 128-bit integer, when that is what comes next.
@@ -316,6 +308,9 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         if name == rmp_serde::MSGPACK_EXT_STRUCT_NAME {
             let marker = self.marker()?;
             let (kind, payload) = self.extension(marker)?;
+            if kind == EXTENSION && self.unchecked {
+                self.referenced(payload)?;
+            }
             return visitor.visit_newtype_struct(SeqAccessDeserializer::new(Foreign::new(kind, payload)));
         }
         visitor.visit_newtype_struct(self)

@@ -7,7 +7,7 @@ use crate::buffer::Buffer;
 use crate::compress;
 use crate::error::{Detail, Result};
 use crate::limits::Limits;
-use crate::reference::{self, Packed, Reference};
+use crate::reference::{Packed, Reference};
 
 /// Checks a message against the limits, and its references against its frames; tells which frames are compressed.
 pub(super) fn verify(metadata: &[u8], frames: &[Buffer], limits: &Limits) -> Result<Packing> {
@@ -35,18 +35,6 @@ pub(super) fn verify(metadata: &[u8], frames: &[Buffer], limits: &Limits) -> Res
     Ok(packing)
 }
 
-/// [`verify`] for a message that is its metadata alone, and so has no references.
-pub(super) fn verify_alone(metadata: &[u8], limits: &Limits) -> Result<()> {
-    if metadata.is_empty() {
-        return Err(Detail::NoMetadata.into());
-    }
-    limits.check_metadata(metadata.len() as u64)?;
-    scan(metadata, limits.max_depth(), |at, payload| {
-        let reference = Reference::parse(payload).map_err(|reason| Detail::BadReference { at, reason })?;
-        verify_frame(&reference, &[]).map(drop)
-    })
-}
-
 /// Calls `visit` with every buffer reference of the metadata, in order.
 pub(crate) fn references(
     metadata: &[u8],
@@ -70,12 +58,7 @@ fn verify_frame(reference: &Reference, frames: &[Buffer]) -> Result<usize> {
     if reference.len != arrived as u64 {
         return Err(Detail::FrameLength { frame, frames: count, announced: reference.len, arrived }.into());
     }
-    match reference.check {
-        Some(check) if check != reference::check(&frames[frame]) => {
-            Err(Detail::FrameContent { frame, frames: count }.into())
-        }
-        _ => Ok(frame),
-    }
+    if reference.fits(&frames[frame]) { Ok(frame) } else { Err(Detail::FrameContent { frame, frames: count }.into()) }
 }
 
 /// Which frames hold compressed buffers.
@@ -83,6 +66,11 @@ fn verify_frame(reference: &Reference, frames: &[Buffer]) -> Result<usize> {
 pub(super) struct Packing(BTreeMap<usize, Packed>);
 
 impl Packing {
+    /// Whether none does.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn first(&self) -> Option<(usize, Packed)> {
         self.0.first_key_value().map(|(&frame, &packed)| (frame, packed))
     }
