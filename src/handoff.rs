@@ -281,6 +281,14 @@ pub(crate) fn with_owners<R>(owners: Owners, decode: impl FnOnce() -> R) -> R {
     decode()
 }
 
+/// A frame of the message that is being decoded, to be shared: number `index`, which is known to hold these bytes.
+pub(crate) fn frame(index: usize, bytes: &[u8]) -> Option<Buffer> {
+    OWNERS.with(|place| {
+        let place = place.borrow();
+        place.as_ref()?.frames.1.get(index).filter(|frame| is_all_of(bytes, frame)).cloned()
+    })
+}
+
 /// Notes which buffer is about to be shown; `false` where that is more than may be shown.
 pub(crate) fn showing(index: usize) -> bool {
     OWNERS.with(|place| place.borrow_mut().as_mut().is_none_or(|owners| owners.show(index)))

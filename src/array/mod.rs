@@ -7,6 +7,7 @@ mod cast;
 mod copy;
 mod descr;
 mod dtype;
+mod head;
 mod layout;
 mod literal;
 #[cfg(feature = "ndarray")]
@@ -19,11 +20,12 @@ mod time;
 mod wire;
 
 use crate::buffer::Buffer;
-use crate::error::{Result, excerpt};
+use crate::error::{Error, Result, excerpt};
 use dtype::misfit;
 use layout::{Axes, Tuple};
 
 pub use dtype::{ByteOrder, DType, Kind};
+pub(crate) use head::{FIELDS, Head, hand_over, show};
 pub use layout::Order;
 pub(crate) use layout::strides;
 pub use record::{Field, Record};
@@ -65,7 +67,8 @@ pub struct Array {
     dtype: DType,
     shape: Axes,
     /// The shape of the data where it is broadcast to `shape`: as many axes, each equal or 1; never equal to `shape`.
-    base: Option<Axes>,
+    /// Few arrays have one, and those that have none are moved about.
+    base: Option<Box<Axes>>,
     /// `C` where there are fewer than two axes.
     order: Order,
     /// Exactly the elements of `base` or `shape`.
@@ -129,6 +132,7 @@ impl Array {
         Self::checked(dtype, shape, Some(base), order, data)
     }
 
+    #[inline]
     fn checked(dtype: DType, shape: Axes, base: Option<Axes>, order: Order, data: Buffer) -> Result<Self> {
         let item = dtype.item_len();
         let full = layout::byte_len(&shape, item)?;
@@ -138,15 +142,13 @@ impl Array {
                 return Err(misfit(format!("shape {} does not broadcast to {}", Tuple(base), Tuple(&shape))));
             }
         }
-        let base = base.filter(|base| *base != shape);
+        let base = base.filter(|base| *base != shape).map(Box::new);
         let (held, needed) = match &base {
             None => (&shape, full),
-            Some(base) => (base, layout::byte_len(base, item)?),
+            Some(base) => (&**base, layout::byte_len(base, item)?),
         };
         if needed != data.len() {
-            let dtype = excerpt(&dtype);
-            let (held, there) = (Tuple(held), data.len());
-            return Err(misfit(format!("shape {held} of {dtype} takes {needed} bytes, and there are {there}")));
+            return Err(ill_fitting(&dtype, held, needed, data.len()));
         }
         let order = if shape.len() < 2 { Order::C } else { order };
         Ok(Self { dtype, shape, base, order, data })
@@ -258,7 +260,7 @@ impl Array {
     /// The shape of what [`data`](Self::data) holds: for a broadcast array with 1 where elements are repeated, else the
     /// [`shape`](Self::shape).
     pub fn base_shape(&self) -> &[usize] {
-        self.base.as_deref().unwrap_or(&self.shape)
+        self.base.as_deref().map_or(&self.shape, |base| base)
     }
 
     /// Whether elements are repeated along an axis.
@@ -276,4 +278,10 @@ impl Array {
         }
         strides
     }
+}
+
+#[cold]
+fn ill_fitting(dtype: &DType, shape: &[usize], needed: usize, there: usize) -> Error {
+    let (dtype, shape) = (excerpt(dtype), Tuple(shape));
+    misfit(format!("shape {shape} of {dtype} takes {needed} bytes, and there are {there}"))
 }

@@ -39,6 +39,9 @@ impl FromStr for DType {
 
 /// Reads a dtype that is no record.
 pub(super) fn parse(text: &str, dialect: Dialect) -> Result<DType> {
+    if let Some(dtype) = common(text.as_bytes()) {
+        return Ok(dtype);
+    }
     if text.len() > LONGEST {
         return Err(unknown(text, &format!("its {} bytes are too long", text.len())));
     }
@@ -65,6 +68,23 @@ pub(super) fn parse(text: &str, dialect: Dialect) -> Result<DType> {
         (Some(b'=') | None, Dialect::NumPy) => Ok(dtype),
         _ => Err(unknown(text, "it does not begin with its byte order, < or > or | for none")),
     }
+}
+
+/// The little-endian numbers that most arrays hold.
+#[inline]
+pub(super) fn common(text: &[u8]) -> Option<DType> {
+    Some(match text {
+        b"<f8" => DType::F64,
+        b"<f4" => DType::F32,
+        b"|u1" => DType::U8,
+        b"<i8" => DType::I64,
+        b"<i4" => DType::I32,
+        b"<i2" => DType::I16,
+        b"<u2" => DType::U16,
+        b"<u4" => DType::U32,
+        b"<u8" => DType::U64,
+        _ => return None,
+    })
 }
 
 fn unknown(text: &str, why: &str) -> Error {

@@ -2,14 +2,15 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Unexpected, Visitor};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::ser::{Serialize, SerializeSeq, SerializeStruct, SerializeTuple, Serializer};
 
 use super::dtype::{DType, Kind};
 use super::layout::{Axes, MAX_DIMS, Order};
 use super::record::Field;
 use super::text::{self, Dialect};
-use super::{Array, descr, literal};
+use super::{Array, descr, head, literal};
 use crate::buffer::Buffer;
 use crate::handoff;
 
@@ -56,12 +57,41 @@ struct Claimed {
 
 impl<'de> Deserialize<'de> for Array {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Claimed { dtype, shape, order, base, data } = Claimed::deserialize(deserializer)?;
+        struct ArrayVisitor;
+
+        impl<'de> Visitor<'de> for ArrayVisitor {
+            type Value = Array;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("struct Array")
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Array, E> {
+                head::taken().ok_or_else(|| E::invalid_type(Unexpected::Unit, &self))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, fields: A) -> Result<Array, A::Error> {
+                Claimed::deserialize(SeqAccessDeserializer::new(fields))?.check()
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Array, A::Error> {
+                Claimed::deserialize(MapAccessDeserializer::new(fields))?.check()
+            }
+        }
+
+        deserializer.deserialize_struct("Array", &head::FIELDS, ArrayVisitor)
+    }
+}
+
+impl Claimed {
+    #[inline]
+    fn check<E: Error>(self) -> Result<Array, E> {
+        let Self { dtype, shape, order, base, data } = self;
         let array = match base {
-            None => Self::checked(dtype, shape.0, None, order, data),
-            Some(base) => Self::checked(dtype, shape.0, Some(base.0), order, data),
+            None => Array::checked(dtype, shape.0, None, order, data),
+            Some(base) => Array::checked(dtype, shape.0, Some(base.0), order, data),
         };
-        array.map_err(D::Error::custom)
+        array.map_err(E::custom)
     }
 }
 

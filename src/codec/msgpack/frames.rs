@@ -4,11 +4,29 @@ use serde::de::Error as _;
 
 use super::mismatch::{Mismatch, Result};
 use super::read::Reader;
+use crate::array::{self, Head};
 use crate::buffer::Buffer;
 use crate::handoff;
-use crate::reference::Reference;
+use crate::reference::{EXTENSION, Reference};
 
 impl<'de> Reader<'de> {
+    /// Reads the array that comes next and puts it where its visitor takes it, if it is written as this crate writes one with a frame;
+    /// else reads nothing.
+    pub(super) fn whole_array(&mut self) -> Option<Result<()>> {
+        // an array is a map with a list in it; and who notes names gets to see them
+        if self.depth < 2 || self.names_as_text {
+            return None;
+        }
+        let (head, rest) = Head::read(self.rest)?;
+        let (payload, rest) = payload(rest)?;
+        self.rest = rest;
+        Some(self.referenced(payload).and_then(|(index, frame)| {
+            // one that is shared was never shown, and never lent
+            let data = handoff::frame(index, frame).unwrap_or_else(|| Buffer::copy_from_slice(frame));
+            head.with_data(data).map(array::hand_over).map_err(Mismatch::custom)
+        }))
+    }
+
     /// The bytes of the frame that a buffer reference names, to be shown.
     pub(super) fn resolve(&mut self, payload: &[u8]) -> Result<&'de [u8]> {
         let (index, frame) = self.referenced(payload)?;
@@ -40,4 +58,15 @@ impl<'de> Reader<'de> {
         })?;
         Ok((index, frame))
     }
+}
+
+/// The payload of the buffer reference that the bytes begin with, and the bytes after it.
+#[inline]
+fn payload(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, rest) = match bytes {
+        [0xc7, len, rest @ ..] => (usize::from(*len), rest),
+        [marker @ 0xd4..=0xd8, rest @ ..] => (1 << (marker - 0xd4), rest),
+        _ => return None,
+    };
+    rest.strip_prefix(&[EXTENSION as u8])?.split_at_checked(len)
 }

@@ -9,6 +9,8 @@
 //! or not `scan` has been over the bytes. What `scan` and `verify` would refuse makes a reader [`spoiled`](Reader::is_whole), also where
 //! a `Deserialize` makes do with the error.
 
+use std::ptr;
+
 use rmp::Marker;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Deserializer, Error as _, Visitor};
@@ -17,6 +19,7 @@ use serde::forward_to_deserialize_any;
 use super::access::{Elements, Foreign, UnitVariant, Variant};
 use super::bytes::{Bytes, show};
 use super::mismatch::{Mismatch, Result};
+use crate::array;
 use crate::buffer::Buffer;
 use crate::reference::EXTENSION;
 
@@ -24,14 +27,14 @@ use crate::reference::EXTENSION;
 pub(super) const MOST_UNCHECKED: usize = u64::BITS as usize;
 
 pub(crate) struct Reader<'de> {
-    rest: &'de [u8],
+    pub(super) rest: &'de [u8],
     pub(super) frames: &'de [Buffer],
     /// Whether the text that comes next is the name of a struct's field: such names are compared as bytes.
     pub(super) field: bool,
     /// Whether even those are shown as text, for who wants to note them.
-    names_as_text: bool,
+    pub(super) names_as_text: bool,
     /// How many arrays and maps may still be within each other.
-    depth: usize,
+    pub(super) depth: usize,
     /// How many values the open arrays and maps have yet to come: each takes a byte at least.
     pub(super) owed: usize,
     /// Whether nobody has been over the metadata before: references are held against their frames here.
@@ -338,9 +341,14 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
-        _fields: &'static [&'static str],
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
+        if ptr::eq(fields, &array::FIELDS[..])
+            && let Some(found) = self.whole_array()
+        {
+            return found.and_then(|()| array::show(|| visitor.visit_unit()));
+        }
         self.value(visitor, Bytes::InStruct)
     }
 
