@@ -5,8 +5,8 @@
 //! `valgrind --tool=callgrind target/release/deps/array-... Described 1000` counts instructions, also of `Bare`, `BareFrames` and
 //! `DescribedFrames`.
 //!
-//! All means go through the same sockets to the same receiver, in short turns, there and back (A B C C B A, in every order of
-//! the three). The bare `Buffer` runs twice, under two names: how far these two are apart is what this bench cannot see.
+//! All means go through the same sockets to the same receiver, in short turns, there and back (A B C D D C B A, and so on). The bare
+//! `Buffer` runs twice, under two names: how far these two are apart is what this bench cannot see.
 
 #![allow(clippy::unwrap_used, reason = "a bench that fails stops")]
 
@@ -19,6 +19,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use outband::{Array, Buffer, SocketExt, to_multipart};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use rig::paired::{Ratio, median};
@@ -31,6 +32,9 @@ enum Means {
     Bare,
     /// The same `Buffer`.
     BareAgain,
+    /// The same `Buffer` behind a text, which makes the metadata as long as that of the `Array`: over a wire a frame's length decides
+    /// where in its memory the kernel begins to copy the next one.
+    Padded,
     /// An `Array` of the same bytes.
     Described,
     /// The frames of the `Buffer` and of the `Array`, made beforehand and moved by libzmq: nothing is encoded or decoded.
@@ -48,8 +52,8 @@ struct Turn {
 const RECEIVER: &str = "OUTBAND_BENCH_ARRAYS";
 /// How long one means runs before it is the next one's turn.
 const TURN: Duration = Duration::from_millis(5);
-/// In which order they run; back in reverse.
-const ORDERS: [[usize; 3]; 6] = [[0, 2, 1], [1, 2, 0], [2, 0, 1], [0, 1, 2], [2, 1, 0], [1, 0, 2]];
+/// In which order they run, each once first and last, and each beside each; back in reverse.
+const ORDERS: [[usize; 4]; 4] = [[0, 3, 1, 2], [3, 2, 0, 1], [1, 0, 2, 3], [2, 1, 3, 0]];
 
 fn main() {
     if let Ok(endpoint) = env::var(RECEIVER) {
@@ -66,23 +70,23 @@ fn main() {
     let chosen: Vec<&str> =
         all.into_iter().filter(|transport| named(transport) || !all.iter().any(|t| named(t))).collect();
     println!(
-        "| sides | transport | elements | Buffer | Array | Array ÷ Buffer | Buffer ÷ Buffer | rounds | page faults |"
+        "| sides | transport | elements | Buffer | Array | Array ÷ Buffer | Array ÷ padded | Buffer ÷ Buffer | page faults |"
     );
     println!("|---|---|---|---:|---:|---:|---:|---:|---:|");
     for &transport in &chosen {
         for mebibytes in [1, 16, 64] {
-            let means = [Means::Bare, Means::BareAgain, Means::Described];
+            let means = [Means::Bare, Means::BareAgain, Means::Padded, Means::Described];
             let run = measure(transport, mebibytes << 20, means, seconds);
             let sides = if transport == "inproc" { "threads" } else { "processes" };
             println!(
                 "| {sides} | {transport} | {mebibytes} MiB | {:.2} µs | {:.2} µs | {} | {} | {} | {:.1}, {:.1} |",
                 run.micros(0),
-                run.micros(2),
-                run.ratio(2, 0),
+                run.micros(3),
+                run.ratio(3, 0),
+                run.ratio(3, 2),
                 run.ratio(1, 0),
-                run.seconds.len(),
                 run.faults[0],
-                run.faults[2],
+                run.faults[3],
             );
         }
     }
@@ -92,7 +96,7 @@ fn main() {
             "| threads, inproc, 1 MiB | of a Buffer | of an Array | more | of the time of an encoded, sent, received and decoded Buffer |"
         );
         println!("|---|---:|---:|---:|---:|");
-        let means = [Means::BareFrames, Means::DescribedFrames, Means::Bare];
+        let means = [Means::BareFrames, Means::DescribedFrames, Means::Bare, Means::Padded];
         let run = measure("inproc", 1 << 20, means, seconds);
         let [bare, described] = [run.micros(0), run.micros(1)];
         let more = median(run.seconds.iter().map(|seconds| seconds[1] - seconds[0]).collect()) * 1e6;
@@ -104,9 +108,9 @@ fn main() {
 /// What a row has measured.
 struct Run {
     /// The seconds per object of each means, round by round.
-    seconds: Vec<[f64; 3]>,
+    seconds: Vec<[f64; 4]>,
     /// Page faults of the receiver per object.
-    faults: [f64; 3],
+    faults: [f64; 4],
 }
 
 impl Run {
@@ -119,7 +123,7 @@ impl Run {
     }
 }
 
-fn measure(transport: &str, bytes: usize, means: [Means; 3], seconds: f64) -> Run {
+fn measure(transport: &str, bytes: usize, means: [Means; 4], seconds: f64) -> Run {
     let context = zmq::Context::new();
     let folder = tempfile::tempdir().unwrap();
     let socket = context.socket(zmq::PAIR).unwrap();
@@ -137,12 +141,12 @@ fn measure(transport: &str, bytes: usize, means: [Means; 3], seconds: f64) -> Ru
 
     // all of them, so that none is the first
     let count = means.map(|means| sender.calibrate(means)).into_iter().min().unwrap();
-    let mut run = Run { seconds: Vec::new(), faults: [0.0; 3] };
-    let mut faults = [0; 3];
+    let mut run = Run { seconds: Vec::new(), faults: [0.0; 4] };
+    let mut faults = [0; 4];
     let started = Instant::now();
     while started.elapsed().as_secs_f64() < seconds || run.seconds.len() < 2 * ORDERS.len() {
         let order = ORDERS[run.seconds.len() % ORDERS.len()];
-        let mut took = [Duration::ZERO; 3];
+        let mut took = [Duration::ZERO; 4];
         for index in order.into_iter().chain(order.into_iter().rev()) {
             let (time, faulted) = sender.run(means[index], count);
             took[index] += time;
@@ -166,6 +170,7 @@ struct Sender {
     socket: zmq::Socket,
     buffer: Buffer,
     array: Array,
+    padded: (String, Buffer),
     frames: [Vec<Vec<u8>>; 2],
 }
 
@@ -175,12 +180,17 @@ impl Sender {
         let buffer = array.data().clone();
         let frames = [to_multipart(&buffer).unwrap(), to_multipart(&array).unwrap()]
             .map(|message| vec![message.metadata().to_vec(), message.buffers()[0].to_vec()]);
-        Self { socket, buffer, array, frames }
+        let mut padded = (String::new(), buffer.clone());
+        while to_multipart(&padded).unwrap().metadata().len() < frames[1][0].len() {
+            padded.0.push('-');
+        }
+        Self { socket, buffer, array, padded, frames }
     }
 
     fn send(&self, means: Means) {
         match means {
             Means::Bare | Means::BareAgain => self.socket.send_obj(&self.buffer).unwrap(),
+            Means::Padded => self.socket.send_obj(&self.padded).unwrap(),
             Means::Described => self.socket.send_obj(&self.array).unwrap(),
             Means::BareFrames => raw::send(&self.socket, &self.frames[0]),
             Means::DescribedFrames => raw::send(&self.socket, &self.frames[1]),
@@ -223,6 +233,7 @@ fn receive(context: &zmq::Context, endpoint: &str) {
 fn receive_one(socket: &zmq::Socket, means: Means) {
     match means {
         Means::Bare | Means::BareAgain => drop(socket.recv_obj::<Buffer>().unwrap()),
+        Means::Padded => drop(socket.recv_obj::<(IgnoredAny, Buffer)>().unwrap()),
         Means::Described => drop(socket.recv_obj::<Array>().unwrap()),
         Means::BareFrames | Means::DescribedFrames => _ = raw::receive(socket),
     }
