@@ -784,7 +784,8 @@ fn travel(endpoint: &str, buffer: Buffer) {
 #[test]
 fn memory_of_every_owner_is_freed_once_when_libzmq_lets_go_of_it() {
     let _turn = my_turn();
-    let owners: [(&str, fn() -> Buffer); 4] = [
+    type Owner = (&'static str, fn() -> Buffer);
+    let owners: [Owner; 4] = [
         ("Vec<f64> with spare capacity", || Buffer::from_vec(spare(0.5, LEN))),
         ("Vec<u8> with spare capacity", || Buffer::from_vec(spare(1_u8, LEN))),
         ("Arc<[f64]>", || Buffer::from_arc(Arc::from(vec![0.5; LEN]))),
