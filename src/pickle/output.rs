@@ -51,6 +51,7 @@ impl<'w> Output<'w> {
     }
 
     /// Several of them.
+    #[inline]
     pub(crate) fn ops(&mut self, opcodes: &[u8]) {
         self.out.extend_from_slice(opcodes);
     }
@@ -130,6 +131,8 @@ impl<'w> Output<'w> {
     fn counted(&mut self, [short, medium, long]: [u8; 3], bytes: &[u8]) {
         let len = bytes.len();
         if let Ok(len) = u8::try_from(len) {
+            // room for both at once
+            self.out.reserve(2 + bytes.len());
             self.ops(&[short, len]);
         } else if let Ok(len) = u32::try_from(len) {
             self.head(medium, &len.to_le_bytes());
