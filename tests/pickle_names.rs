@@ -239,3 +239,52 @@ fn the_hint_to_allow_is_given_for_what_may_be_a_class() {
         assert!(error.contains("the pickle asks for ") && error.contains(text), "{}: {error}", data.escape_ascii());
     }
 }
+
+/// Paths in both forms, parts and the texts they were made of, and what `str()` of them is in Python 3.13.
+const PATHS: [(&str, &[&str], &str); 34] = [
+    ("PurePosixPath", &[], "."),
+    ("PurePosixPath", &[""], "."),
+    ("PurePosixPath", &["/", "usr", "lib"], "/usr/lib"),
+    ("PurePosixPath", &["/usr//lib/./x/"], "/usr/lib/x"),
+    ("PurePosixPath", &["a", "/b"], "/b"),
+    ("PurePosixPath", &["//x/y"], "//x/y"),
+    ("PurePosixPath", &["//", "x", "y"], "//x/y"),
+    ("PurePosixPath", &["///x"], "/x"),
+    ("PurePosixPath", &["./a"], "a"),
+    ("PurePosixPath", &["a", ".."], "a/.."),
+    ("PurePosixPath", &["a/b", "c"], "a/b/c"),
+    ("PurePosixPath", &["a", ""], "a"),
+    ("PurePosixPath", &["C:\\a"], "C:\\a"),
+    ("PureWindowsPath", &[], "."),
+    ("PureWindowsPath", &["C:\\", "a", "b"], "C:\\a\\b"),
+    ("PureWindowsPath", &["C:/a//b/"], "C:\\a\\b"),
+    ("PureWindowsPath", &["//server/share/x"], "\\\\server\\share\\x"),
+    ("PureWindowsPath", &["\\\\server\\share\\", "x"], "\\\\server\\share\\x"),
+    ("PureWindowsPath", &["//server/share"], "\\\\server\\share\\"),
+    ("PureWindowsPath", &["//server"], "\\\\server"),
+    ("PureWindowsPath", &["//./device"], "\\\\.\\device"),
+    ("PureWindowsPath", &["//?/UNC/server/share"], "\\\\?\\UNC\\server\\share\\"),
+    ("PureWindowsPath", &["C:a"], "C:a"),
+    ("PureWindowsPath", &["C:", "a"], "C:a"),
+    ("PureWindowsPath", &["C:/a", "D:b"], "D:b"),
+    ("PureWindowsPath", &["C:/a", "/b"], "C:\\b"),
+    ("PureWindowsPath", &["C:/a", "c:b"], "c:\\a\\b"),
+    ("PureWindowsPath", &["/a"], "\\a"),
+    ("PureWindowsPath", &["\\", "a"], "\\a"),
+    ("PureWindowsPath", &["a:b"], "a:b"),
+    ("PureWindowsPath", &["./c:x"], ".\\c:x"),
+    ("PureWindowsPath", &["C:/"], "C:\\"),
+    ("PureWindowsPath", &["C:/a", ""], "C:\\a"),
+    ("PureWindowsPath", &["é:/a", "..", "b"], "é:\\a\\..\\b"),
+];
+
+#[test]
+fn paths_are_what_pathlib_prints() {
+    for (class, parts, expected) in PATHS {
+        let text = |part: &&str| [&b"X"[..], &(part.len() as u32).to_le_bytes(), part.as_bytes()].concat();
+        let parts: Vec<u8> = parts.iter().flat_map(text).collect();
+        let data = [format!("cpathlib\n{class}\n(").as_bytes(), &parts, b"tR."].concat();
+        let value: Value = read(&Pickle::new(), &data).unwrap();
+        assert_eq!(value.as_str(), Some(expected), "{}", data.escape_ascii());
+    }
+}

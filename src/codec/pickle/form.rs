@@ -13,6 +13,7 @@ use super::mismatch::{Mismatch, Result};
 use super::number;
 #[cfg(feature = "arrow")]
 use super::pandas::{self, Shown};
+use super::path;
 use super::plain;
 use super::read::Reader;
 use super::stamp;
@@ -264,8 +265,8 @@ impl<'g> Reader<'g> {
             },
             Listed::Decimal => plain::decimal(self, call).map(Form::Decimal),
             Listed::Fraction => plain::fraction(self, call).map(Form::Made),
-            Listed::PosixPath => plain::path(self, call, '/').map(Form::Made),
-            Listed::WindowsPath => plain::path(self, call, '\\').map(Form::Made),
+            Listed::PosixPath => path::posix(self, call).map(Form::Made),
+            Listed::WindowsPath => path::windows(self, call).map(Form::Made),
             Listed::FromBuffer => array::from_buffer(self, call),
             Listed::NdArray => array::constructed(self, call),
             Listed::Scalar => array::scalar(self, call),

@@ -12,6 +12,7 @@ mod number;
 mod object;
 #[cfg(feature = "arrow")]
 mod pandas;
+mod path;
 mod plain;
 mod read;
 mod stamp;

@@ -1,4 +1,4 @@
-//! Numbers and paths that Python writes as text.
+//! Numbers that Python writes as text.
 
 use std::fmt::Write as _;
 
@@ -44,21 +44,6 @@ pub(super) fn fraction<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<String>
     let [numerator, denominator] = call.exactly()?;
     let (numerator, denominator) = (integer(numerator)?, integer(denominator)?);
     Ok(if denominator == "1" { numerator } else { format!("{numerator}/{denominator}") })
-}
-
-/// The parts of a path, joined as Python joins them: nothing comes after a drive, as in `C:file`.
-pub(super) fn path<'g>(reader: Reader<'g>, call: Call<'g>, separator: char) -> Result<String> {
-    let mut path = String::new();
-    for (at, part) in call.arguments.enumerate() {
-        let Node::Str(part) = reader.tree.node(part) else { return Err(call.odd()) };
-        reader.tree.spend(1 + part.len())?;
-        let is_drive = at == 1 && separator == '\\' && path.len() == 2 && path.ends_with(':');
-        if !path.is_empty() && !path.ends_with(separator) && !is_drive {
-            path.push(separator);
-        }
-        path.push_str(part);
-    }
-    Ok(if path.is_empty() { ".".to_owned() } else { path })
 }
 
 /// The 128 bits of a `UUID` in its usual form.
