@@ -205,6 +205,7 @@ fn points_and_spans_of_pandas_are_text_in_the_steps_that_they_have() {
         b"cpandas._libs.missing\nNA\n.",
     ] {
         assert_eq!(read::<Value>(&codec, nothing).unwrap(), Value::Nil);
+        assert_eq!(read::<Option<f64>>(&codec, nothing).unwrap(), None);
     }
     assert_eq!(
         read::<f64>(&codec, b"cpandas._libs.tslibs.timedeltas\n_timedelta_unpickle\n(I1500\nI8\ntR.").unwrap(),

@@ -97,6 +97,18 @@ impl<'g> Reader<'g> {
         }
     }
 
+    /// Whether this is pandas' word for what is not there.
+    #[inline]
+    fn is_missing(self) -> bool {
+        self.tree.names_missing() && self.is_nothing()
+    }
+
+    #[cold]
+    fn is_nothing(self) -> bool {
+        matches!(self.tree.node(self.id), Node::Object(_) | Node::Global { .. })
+            && matches!(self.form(), Ok(Form::Unit))
+    }
+
     /// Text as most is: short.
     #[inline]
     fn short_text<V: Visitor<'g>>(self, visitor: V) -> Result<V::Value> {
@@ -301,7 +313,7 @@ impl<'g> Deserializer<'g> for Reader<'g> {
 
     #[inline]
     fn deserialize_option<V: Visitor<'g>>(self, visitor: V) -> Result<V::Value> {
-        match self.id.is_none() {
+        match self.id.is_none() || self.is_missing() {
             true => visitor.visit_none(),
             false => visitor.visit_some(self),
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::attribute;
 use super::instance;
-use super::list::{self, Listed};
+use super::list::{self, Listed, Pandas};
 use super::mismatch::Mismatch;
 use super::object::Objects;
 use super::read::Reader;
@@ -22,6 +22,8 @@ pub(super) struct Tree<'g> {
     frames: &'g [Buffer],
     /// What each of the graph's globals stands for.
     listed: Vec<Listed>,
+    /// Whether one of them is pandas' word for what is not there.
+    names_missing: bool,
     max_depth: usize,
     /// What walking may cost: a unit for each node, and one for each byte of text and bytes.
     budget: usize,
@@ -73,10 +75,13 @@ impl<'g> Tree<'g> {
                 }
             }
         });
+        let listed = listed.collect::<Result<Vec<_>>>()?;
+        let is_missing = |listed: &Listed| matches!(listed, Listed::NotATime | Listed::Pandas(Pandas::Missing));
         Ok(Self {
             graph,
             frames,
-            listed: listed.collect::<Result<_>>()?,
+            names_missing: listed.iter().any(is_missing),
+            listed,
             max_depth: limits.max_depth(),
             budget: limits.max_metadata(),
             spent: Cell::new(0),
@@ -97,6 +102,12 @@ impl<'g> Tree<'g> {
     #[inline]
     pub(super) fn graph(&self) -> &'g Graph<'g> {
         self.graph
+    }
+
+    /// Whether pandas' word for what is not there may be met.
+    #[inline]
+    pub(super) fn names_missing(&self) -> bool {
+        self.names_missing
     }
 
     #[inline]
