@@ -43,19 +43,41 @@ struct Object {
     payload: Buffer,
 }
 
-/// The receiver tells of so many messages at a time, and the sender is at most `WINDOW` of these ahead: nothing is dropped.
-const TOLD: u64 = 50;
+/// Messages that are under way at most: nothing is dropped below these marks, and no queue grows beyond `UNDER_WAY` bytes.
+const HIGH_WATER_MARK: i32 = 20_000;
+const UNDER_WAY: usize = 64 << 20;
+/// The receiver tells of so many messages at a time, and the sender is at most `WINDOW` of these ahead.
 const WINDOW: u64 = 16;
-const HIGH_WATER_MARK: i32 = 2000;
+const TOLD: usize = 50;
+
+fn told_at(bytes: usize) -> u64 {
+    (UNDER_WAY / WINDOW as usize / bytes).clamp(1, TOLD) as u64
+}
+
+/// How objects are published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Means {
+    /// `publish_obj` and `recv_topic_obj`.
+    Plain,
+    /// As `Plain`, with a frame as long as a feed's header between, that nobody reads: what no feed with a header can beat.
+    OneFrameMore,
+    Feed,
+}
+
+const MEANS: [Means; 3] = [Means::Plain, Means::OneFrameMore, Means::Feed];
+const TOPIC: &str = "bench";
+const HEADER: [u8; 28] = [0; 28];
 
 enum Sender {
-    Plain(zmq::Socket),
+    Socket(zmq::Socket),
     Feed(Publisher),
 }
 
 struct Pair {
+    means: Means,
     sender: Sender,
     told: zmq::Socket,
+    told_at: u64,
     object: Object,
     child: Child,
 }
@@ -63,27 +85,30 @@ struct Pair {
 const CHILD: &str = "OUTBAND_FEED_BENCH";
 
 impl Pair {
-    fn new(is_feed: bool, bytes: usize) -> Self {
+    fn new(means: Means, bytes: usize) -> Self {
         let context = zmq::Context::new();
         let told = context.socket(zmq::PULL).unwrap();
         told.set_rcvtimeo(30_000).unwrap();
         told.bind(LOOPBACK).unwrap();
         let back = told.get_last_endpoint().unwrap().unwrap();
-        let (sender, job) = if is_feed {
+        let (sender, endpoints) = if means == Means::Feed {
             let options = PublisherOptions::new().high_water_mark(HIGH_WATER_MARK);
             let publisher = Publisher::bind_with(&context, LOOPBACK, LOOPBACK, options).unwrap();
-            let job = format!("{} {back} {}", publisher.endpoint(), publisher.recovery_endpoint());
-            (Sender::Feed(publisher), job)
+            let endpoints = format!("{} {}", publisher.endpoint(), publisher.recovery_endpoint());
+            (Sender::Feed(publisher), endpoints)
         } else {
             let socket = context.socket(zmq::PUB).unwrap();
             socket.set_sndhwm(HIGH_WATER_MARK).unwrap();
             socket.set_linger(0).unwrap();
             socket.bind(LOOPBACK).unwrap();
-            let job = format!("{} {back}", socket.get_last_endpoint().unwrap().unwrap());
-            (Sender::Plain(socket), job)
+            let endpoint = socket.get_last_endpoint().unwrap().unwrap();
+            (Sender::Socket(socket), endpoint)
         };
+        let told_at = told_at(bytes);
+        let job = format!("{means:?} {told_at} {back} {endpoints}");
         let child = Command::new(env::current_exe().unwrap()).env(CHILD, job).spawn().unwrap();
-        let pair = Self { sender, told, object: Object { id: 1, payload: Buffer::from_vec(vec![7_u8; bytes]) }, child };
+        let object = Object { id: 1, payload: Buffer::from_vec(vec![7_u8; bytes]) };
+        let pair = Self { means, sender, told, told_at, object, child };
         // until the subscription is there
         while pair.told.poll(zmq::POLLIN, 10).unwrap() == 0 {
             pair.publish(&Object { id: 0, payload: Buffer::new() });
@@ -94,19 +119,24 @@ impl Pair {
 
     fn publish(&self, object: &Object) {
         match &self.sender {
-            Sender::Plain(socket) => socket.publish_obj("bench", object).unwrap(),
-            Sender::Feed(publisher) => drop(publisher.publish("bench", object).unwrap()),
+            Sender::Feed(publisher) => drop(publisher.publish(TOPIC, object).unwrap()),
+            Sender::Socket(socket) if self.means == Means::Plain => socket.publish_obj(TOPIC, object).unwrap(),
+            Sender::Socket(socket) => {
+                socket.send(TOPIC, zmq::SNDMORE).unwrap();
+                socket.send(&HEADER[..], zmq::SNDMORE).unwrap();
+                socket.send_obj(object).unwrap();
+            }
         }
     }
 
-    /// Moves `count` times `TOLD` objects.
+    /// Moves `count` times `told_at` objects.
     fn run(&self, count: u64) -> Duration {
         let started = Instant::now();
         for turn in 0..count {
             if turn >= WINDOW {
                 self.told.recv_bytes(0).unwrap();
             }
-            (0..TOLD).for_each(|_| self.publish(&self.object));
+            (0..self.told_at).for_each(|_| self.publish(&self.object));
         }
         (0..count.min(WINDOW)).for_each(|_| drop(self.told.recv_bytes(0).unwrap()));
         started.elapsed()
@@ -125,20 +155,22 @@ fn receive_if_child() {
     let words: Vec<&str> = job.split(' ').collect();
     let context = zmq::Context::new();
     let told = context.socket(zmq::PUSH).unwrap();
-    told.connect(words[1]).unwrap();
+    told.connect(words[2]).unwrap();
+    let told_at: u64 = words[1].parse().unwrap();
     let mut received = 0_u64;
     let mut count = |object: Object| {
         // the first one says that the subscription is there
-        let is_news = if object.id == 0 { received == 0 } else { received.is_multiple_of(TOLD) };
+        let is_news = if object.id == 0 { received == 0 } else { received.is_multiple_of(told_at) };
         received += if object.id == 0 && received > 0 { 0 } else { 1 };
         if is_news {
             told.send(&b"!"[..], 0).unwrap();
         }
     };
-    if let [live, _, recovery] = words[..] {
+    let means = MEANS.into_iter().find(|means| format!("{means:?}") == words[0]).unwrap();
+    if means == Means::Feed {
         let options = SubscriberOptions::new().high_water_mark(HIGH_WATER_MARK);
-        let mut subscriber = Subscriber::connect_with(&context, live, recovery, options).unwrap();
-        subscriber.subscribe("bench").unwrap();
+        let mut subscriber = Subscriber::connect_with(&context, words[3], words[4], options).unwrap();
+        subscriber.subscribe(TOPIC).unwrap();
         loop {
             match subscriber.recv::<Object>().unwrap() {
                 Event::Data { value, .. } => count(value),
@@ -149,38 +181,51 @@ fn receive_if_child() {
     }
     let socket = context.socket(zmq::SUB).unwrap();
     socket.set_rcvhwm(HIGH_WATER_MARK).unwrap();
-    socket.connect(words[0]).unwrap();
-    socket.set_subscribe(b"bench").unwrap();
+    socket.connect(words[3]).unwrap();
+    socket.set_subscribe(TOPIC.as_bytes()).unwrap();
     loop {
-        count(socket.recv_topic_obj::<Object>().unwrap().1);
+        if means == Means::OneFrameMore {
+            assert_eq!(socket.recv_msg(0).unwrap()[..], *TOPIC.as_bytes());
+            assert_eq!(socket.recv_msg(0).unwrap().len(), HEADER.len());
+            count(socket.recv_obj::<Object>().unwrap());
+        } else {
+            count(socket.recv_topic_obj::<Object>().unwrap().1);
+        }
     }
 }
 
-/// Objects per second between two processes, plain and as a feed in turn.
+/// Objects per second between two processes, by all means in turn.
 fn speed(rounds: usize, time: Duration) {
-    println!("| processes, tcp | publish_obj | feed | feed ÷ publish_obj |");
-    println!("|---|---:|---:|---:|");
+    println!(
+        "| processes, tcp | publish_obj | and one frame more | feed | one frame more ÷ publish_obj | feed ÷ publish_obj |"
+    );
+    println!("|---|---:|---:|---:|---:|---:|");
     for bytes in [64, 1 << 10, 16 << 10, 64 << 10, 1 << 20] {
-        let pairs = [Pair::new(false, bytes), Pair::new(true, bytes)];
+        let pairs = MEANS.map(|means| Pair::new(means, bytes));
+        let told_at = told_at(bytes) as f64;
         let counts = pairs.each_ref().map(|pair| {
             pair.run(WINDOW);
             let each = pair.run(WINDOW).as_secs_f64() / WINDOW as f64;
             ((time.as_secs_f64() / each) as u64).max(WINDOW)
         });
-        let (mut ratios, mut rates) = (Vec::new(), [Vec::new(), Vec::new()]);
-        for _ in 0..rounds {
-            let seconds = [0, 1].map(|index| pairs[index].run(counts[index]).as_secs_f64() / counts[index] as f64);
-            ratios.push(seconds[0] / seconds[1]);
-            (0..2).for_each(|index| rates[index].push(TOLD as f64 / seconds[index]));
+        let mut seconds = MEANS.map(|_| Vec::new());
+        for round in 0..rounds {
+            for turn in 0..MEANS.len() {
+                // everybody is first as often as last, and follows everybody else
+                let index = if round % 2 == 0 { round + turn } else { round + MEANS.len() - 1 - turn } % MEANS.len();
+                seconds[index].push(pairs[index].run(counts[index]).as_secs_f64() / counts[index] as f64 / told_at);
+            }
         }
-        let [plain, feed] = rates.map(|mut rates| median(&mut rates));
+        let [plain, more, feed] = &seconds;
+        let ratio = |other: &[f64]| median(plain.iter().zip(other).map(|(plain, other)| plain / other).collect());
+        let rates = [plain, more, feed].map(|seconds| format!("{:.0} /s", 1.0 / median(seconds.clone())));
         let name = if bytes < 1 << 10 { format!("{bytes} B") } else { format!("{} KiB", bytes >> 10) };
-        println!("| {name} | {plain:.0} /s | {feed:.0} /s | {:.2} |", median(&mut ratios));
+        println!("| {name} | {} | {:.2} | {:.2} |", rates.join(" | "), ratio(more), ratio(feed));
     }
     println!();
 }
 
-fn median(values: &mut [f64]) -> f64 {
+fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

@@ -19,6 +19,8 @@ pub(crate) struct Source {
     names: HashMap<Box<str>, usize>,
     streams: Vec<Stream>,
     cache: Cache,
+    /// The stream that was asked for last, which is often the next one too.
+    recent: usize,
     /// Where the search for due heartbeats goes on.
     turn: usize,
 }
@@ -37,12 +39,17 @@ impl Source {
     /// A publisher that begins now. No two starts may have the same epoch, and none 0.
     pub(crate) fn new(epoch: u64, heartbeat: Duration, max_streams: usize, bounds: Bounds) -> Self {
         let (names, streams) = (HashMap::new(), Vec::new());
-        Self { epoch, heartbeat, max_streams, names, streams, cache: Cache::new(bounds), turn: 0 }
+        Self { epoch, heartbeat, max_streams, names, streams, cache: Cache::new(bounds), recent: 0, turn: 0 }
     }
 
     /// The index of a stream, which begins with this call where it has not begun.
     pub(crate) fn stream(&mut self, name: &str) -> Result<usize> {
+        let is_recent = |stream: &Stream| matches!(&*stream.topic, [recent @ .., _] if recent == name.as_bytes());
+        if self.streams.get(self.recent).is_some_and(is_recent) {
+            return Ok(self.recent);
+        }
         if let Some(&index) = self.names.get(name) {
+            self.recent = index;
             return Ok(index);
         }
         let topic = name::topic(name)?.into();

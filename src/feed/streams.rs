@@ -111,15 +111,21 @@ impl<M> Streams<M> {
         Some(prefix)
     }
 
-    /// The index of a stream by its topic frame; a stream that is new begins.
-    pub(crate) fn locate(&mut self, now: Duration, topic: &[u8]) -> Result<usize> {
+    /// The index of a stream that is followed, by its topic frame.
+    #[inline]
+    pub(crate) fn find_topic(&mut self, topic: &[u8]) -> Option<usize> {
         if let Some(Some(slot)) = self.slots.get(self.recent)
             && *slot.topic == *topic
         {
-            return Ok(self.recent);
+            return Some(self.recent);
         }
-        if let Some(&index) = self.by_topic.get(topic) {
-            self.recent = index;
+        self.recent = *self.by_topic.get(topic)?;
+        Some(self.recent)
+    }
+
+    /// The index of a stream by its topic frame; a stream that is new begins.
+    pub(crate) fn locate(&mut self, now: Duration, topic: &[u8]) -> Result<usize> {
+        if let Some(index) = self.find_topic(topic) {
             return Ok(index);
         }
         let name = name::of_topic(topic)?;

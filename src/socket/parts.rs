@@ -55,6 +55,15 @@ impl<'s> Arrival<'s> {
         Ok(Some(self.incoming.take()))
     }
 
+    /// Shows the next frame where it lies, until another one is taken; `None` at the end of the message.
+    pub(crate) fn show(&mut self) -> Result<Option<&[u8]>> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        self.is_taken = true;
+        Ok(Some(self.incoming.shown()))
+    }
+
     /// The rest of the message, where that is one short frame.
     pub(crate) fn lone_frame(&mut self) -> Result<Option<&[u8]>> {
         if self.advance()? { Ok(self.incoming.lone_frame()) } else { Ok(None) }

@@ -165,6 +165,11 @@ impl<'s> Incoming<'s> {
         while self.more && self.advance().is_ok() {}
     }
 
+    /// The frame in hand, where it lies.
+    pub(super) fn shown(&self) -> &[u8] {
+        &self.frame
+    }
+
     pub(super) fn take(&mut self) -> zmq::Message {
         mem::replace(&mut self.frame, zmq::Message::new())
     }
