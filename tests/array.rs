@@ -270,13 +270,14 @@ impl Layout {
     }
 }
 
-/// The element of an array at an index, by the documented meaning of `data`, `base_shape` and `order`.
+/// The element of an array at an index, by the documented meaning of `data`, `base_shape` and `axes`.
 fn element<'a>(array: &'a Array, index: &[usize]) -> &'a [u8] {
-    let base = array.base_shape();
-    let axes: Vec<usize> = match array.order() {
-        Order::C => (0..base.len()).collect(),
-        Order::F => (0..base.len()).rev().collect(),
-    };
+    let (base, axes) = (array.base_shape(), array.axes());
+    match array.order() {
+        Order::F => assert!(axes.iter().rev().copied().eq(0..base.len())),
+        // or in neither order
+        Order::C => assert!(axes.iter().copied().eq(0..base.len()) || axes.len() > 2),
+    }
     let at = axes.iter().fold(0, |at, &axis| at * base[axis] + if base[axis] == 1 { 0 } else { index[axis] });
     let item = array.dtype().item_len();
     &array.data()[at * item..(at + 1) * item]
@@ -285,7 +286,7 @@ fn element<'a>(array: &'a Array, index: &[usize]) -> &'a [u8] {
 #[test]
 fn arrays_at_any_strides_hold_what_a_naive_copy_holds() {
     let mut random = Random::seeded(3);
-    let (mut shared, mut copied) = (0, 0);
+    let (mut shared, mut copied, mut turned) = (0, 0, 0);
     for _ in 0..3000 {
         let layout = Layout::random(&mut random);
         let Layout { dtype, shape, strides, offset, buffer } = &layout;
@@ -297,6 +298,11 @@ fn arrays_at_any_strides_hold_what_a_naive_copy_holds() {
         assert_eq!(counted, if is_part || array.is_empty() { 0 } else { array.data().len() }, "{shape:?} {strides:?}");
         shared += usize::from(is_part);
         copied += usize::from(counted > 0);
+        let is_turned = array.order() == Order::C && !array.axes().is_sorted();
+        if is_turned {
+            assert!(is_part && array.to_native().unwrap().as_slice::<u8>().is_err());
+            turned += 1;
+        }
         for index in layout.indexes() {
             assert_eq!(element(&array, &index), layout.element(&index), "{shape:?} {strides:?} at {index:?}");
         }
@@ -311,6 +317,8 @@ fn arrays_at_any_strides_hold_what_a_naive_copy_holds() {
         for order in [Order::C, Order::F] {
             let ordered = array.to_order(order).unwrap();
             assert!(!ordered.is_broadcast());
+            assert!(ordered.order() == order || ordered.ndim() < 2);
+            assert!(ordered.order() == Order::F || ordered.axes().is_sorted());
             let again: Vec<u8> = layout.indexes().iter().flat_map(|index| element(&ordered, index)).copied().collect();
             assert_eq!(again, all);
         }
@@ -323,7 +331,43 @@ fn arrays_at_any_strides_hold_what_a_naive_copy_holds() {
         let back: Array = from_multipart(to_multipart(&array).unwrap()).unwrap();
         assert_eq!(back, array);
     }
-    assert!(shared > 500 && copied > 500, "{shared} shared, {copied} copied");
+    assert!(shared > 500 && copied > 500 && turned > 50, "{shared} shared, {copied} copied, {turned} turned");
+}
+
+#[test]
+fn arrays_are_equal_where_their_axes_lie_alike_whatever_the_strides_of_axes_of_one() {
+    let buffer = Buffer::from_vec((0..24_u8).collect::<Vec<_>>());
+    let of = |shape: &[usize], strides: &[isize]| Array::from_strided(DType::U8, shape, strides, 0, &buffer).unwrap();
+    let planes = of(&[4, 2, 3], &[1, 12, 4]);
+    assert_eq!((planes.order(), planes.axes(), planes.strides()), (Order::C, vec![1, 2, 0], vec![1, 12, 4]));
+    assert_eq!(planes.to_string(), "array(u1, (4, 2, 3), axes (1, 2, 0)) [0, 4, 8, ..., 15, 19, 23]");
+    assert_eq!(planes.to_vec::<u8>().unwrap()[..4], [0, 4, 8, 12]);
+    let [one, other] = [7, -3].map(|step| of(&[4, 1, 2, 3], &[1, step, 12, 4]));
+    assert_eq!(one, other);
+    assert_eq!((one.axes(), one.strides()), (vec![1, 2, 3, 0], vec![1, 24, 12, 4]));
+    // those that lie in C or Fortran order for all that one can tell are in that order
+    for (shape, strides, order) in [
+        (&[4, 1, 6][..], &[6, 9, 1][..], Order::C),
+        (&[1, 4, 6], &[1, 1, 4], Order::F),
+        (&[2, 3, 4], &[1, 2, 6], Order::F),
+        (&[3, 1, 1], &[1, 5, 9], Order::C),
+    ] {
+        let array = of(shape, strides);
+        let expected: Vec<usize> = if order == Order::C { vec![0, 1, 2] } else { vec![2, 1, 0] };
+        assert_eq!((array.order(), array.axes()), (order, expected), "{shape:?} {strides:?}");
+    }
+    // and one repeats its elements beside it
+    let repeated = of(&[4, 5, 2, 3], &[1, 0, 12, 4]);
+    assert_eq!((repeated.axes(), repeated.strides()), (vec![1, 2, 3, 0], vec![1, 0, 12, 4]));
+    let message = to_multipart(&repeated).unwrap();
+    assert_eq!(from_multipart::<Array>(message).unwrap(), repeated);
+    assert_eq!(repeated.to_contiguous().unwrap().to_vec::<u8>().unwrap(), repeated.to_vec::<u8>().unwrap());
+
+    let text = serde_json::to_string(&planes).unwrap();
+    assert!(text.starts_with(r#"{"$array":"|u1","shape":[4,2,3],"order":[1,2,0],"data":[0,1,"#), "{text}");
+    assert_eq!(serde_json::from_str::<Array>(&text).unwrap(), planes);
+    let in_order = text.replace("[1,2,0]", "[0,1,2]");
+    assert_eq!(serde_json::from_str::<Array>(&in_order).unwrap().axes(), [0, 1, 2]);
 }
 
 #[test]

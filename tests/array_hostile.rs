@@ -76,6 +76,12 @@ fn shapes_that_lie_are_refused() {
     refused_with(&forged("|u1", json!([[1]]), 1), "sequence");
     refused_with(&Forged { order: "K".into(), ..forged("|u1", json!([1]), 1) }, "K");
     refused_with(&Forged { order: json!(1), ..forged("|u1", json!([1]), 1) }, "order");
+    // a list of axes has each of them once
+    for order in [json!([]), json!([0]), json!([0, 0]), json!([0, 2]), json!([1, 0, 2]), json!([0, u64::MAX])] {
+        refused_with(&Forged { order, ..forged("|u1", json!([2, 3]), 6) }, "are not its 2 axes, each once");
+    }
+    refused_with(&Forged { order: json!([0, -1]), ..forged("|u1", json!([2, 3]), 6) }, "invalid value");
+    refused_with(&Forged { order: json!(vec![0; 65]), ..forged("|u1", json!([1]), 1) }, "more than 64 axes");
     from_multipart::<Array>(to_multipart(&forged("|u1", json!(vec![1; 64]), 1)).unwrap()).unwrap();
 }
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use outband::{Array, Buffer, Decode, Error, Limits, Multipart, Pickle, Result, Value};
 use serde::Deserialize;
@@ -36,13 +36,29 @@ fn golden_pickles_of_every_type_are_what_they_were() {
     assert!(golden.len() > 250, "{}", golden.len());
     for pickles::Golden { name, message, expected, .. } in golden {
         let shown = pickles::shown(&pickles::allowing(), message.clone());
-        assert_eq!(shown.unwrap_or_else(|error| panic!("{name}: {error}")), expected, "{name}");
+        let shown = shown.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let expected = match &*name {
+            "array permuted axes, 5" | "array permuted axes, out of band" => {
+                assert_eq!(in_c_order(&shown, &[1, 0, 2]), expected, "{name}");
+                shown.clone()
+            }
+            _ => expected,
+        };
+        assert_eq!(shown, expected, "{name}");
         let value: Value = pickles::allowing().decode(message).unwrap();
         // to a codec that does not know Python it is the same, but for what is a sequence or a map as one asks
         if !name.starts_with("range") && !name.starts_with("slice") {
             assert_eq!(value.to_object::<Value>().unwrap(), expected, "{name}");
         }
     }
+}
+
+/// The same with its array in C order, whose axes lie as these: such arrays were put in order when the golden ones were kept.
+fn in_c_order(shown: &Value, axes: &[usize]) -> Value {
+    let Some(Value::Array(array)) = shown.get("value") else { panic!("{shown} holds no array") };
+    assert_eq!(array.axes(), axes);
+    let entries = vec![("value".into(), Value::from(array.to_order(outband::Order::C).unwrap()))];
+    Value::from(entries)
 }
 
 #[test]
@@ -413,6 +429,24 @@ fn no_sequence_of_opcodes_reaches_what_is_not_listed() {
     }
     println!("{outcomes:?}");
     assert!(outcomes.iter().all(|&count| count > 1000), "{outcomes:?}");
+}
+
+#[test]
+fn a_file_of_joblib_without_arrays_is_a_pickle() {
+    #[derive(Deserialize, PartialEq, Debug)]
+    struct Model {
+        name: String,
+        scores: Vec<f64>,
+        when: String,
+        steps: (String, String),
+        classes: BTreeSet<u8>,
+    }
+    // joblib.dump({"name": "fit", "scores": [0.5, 0.25], "when": date(2026, 11, 21), "steps": ("scale", "fit"),
+    // "classes": {1, 2}}) of joblib 1.6
+    let model: Model = read(include_bytes!("golden/pickle/joblib-plain.bin")).unwrap();
+    let steps = ("scale".to_owned(), "fit".to_owned());
+    let (when, classes) = ("2026-11-21".to_owned(), BTreeSet::from([1, 2]));
+    assert_eq!(model, Model { name: "fit".to_owned(), scores: vec![0.5, 0.25], when, steps, classes });
 }
 
 #[test]

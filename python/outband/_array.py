@@ -1,6 +1,6 @@
 """NumPy arrays as maps: ``{"$array": dtype, "shape": [...], "order": "C" or "F", "data": buffer}``.
 
-A broadcast array has a ``"base"``, the shape that its data has. numpy is imported when the first array comes by.
+An order that is neither is a list of the axes, the slowest first. A broadcast array has a ``"base"``, the shape that its data has. numpy is imported when the first array comes by.
 """
 
 from __future__ import annotations
@@ -39,9 +39,13 @@ def to_map(array: Any) -> dict[str, Any]:
     base = [1 if stride == 0 else length for length, stride in zip(array.shape, array.strides)]
     is_broadcast = array.size > 0 and base != list(array.shape)
     stored = array[tuple(slice(length) for length in base)] if is_broadcast else array
-    order = "F" if stored.flags.f_contiguous and not stored.flags.c_contiguous else "C"
+    order: str | list[int] = "F" if stored.flags.f_contiguous and not stored.flags.c_contiguous else "C"
     if not (stored.flags.c_contiguous or stored.flags.f_contiguous):
-        stored = numpy.ascontiguousarray(stored).reshape(stored.shape)
+        axes = sorted(range(stored.ndim), key=lambda axis: (stored.shape[axis] != 1, -stored.strides[axis]))
+        if stored.transpose(axes).flags.c_contiguous:
+            order, stored = axes, stored.transpose(axes)
+        else:
+            stored = numpy.ascontiguousarray(stored).reshape(stored.shape)
     flat: Any = stored.reshape(-1, order="A").view("u1") if stored.nbytes else numpy.empty(0, "u1")
     parts: dict[str, Any] = {MARKER: described, "shape": list(array.shape), "order": order}
     if is_broadcast:
@@ -59,7 +63,7 @@ def from_map(parts: dict[Any, Any]) -> Any:
         base = parts.get("base", shape)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise PeerError(f"this is no array: {error}") from error
-    if not (_is_shape(shape) and _is_shape(base)) or order not in ("C", "F"):
+    if not (_is_shape(shape) and _is_shape(base)) or not _is_order(order, len(shape)):
         raise PeerError(f"this is no array: shape {shape!r:.60}, order {order!r:.60}")
     if len(base) != len(shape) or any(had not in (1, length) for had, length in zip(base, shape)):
         raise PeerError(f"this is no array: {base!r:.60} does not broadcast to {shape!r:.60}")
@@ -72,7 +76,10 @@ def from_map(parts: dict[Any, Any]) -> Any:
         # NumPy makes elements of a byte of these: one for all of them
         return numpy.broadcast_to(numpy.zeros((), dtype), shape)
     array = numpy.frombuffer(data, dtype) if len(data) else numpy.empty(0, dtype)
-    array = array.reshape(base, order=order)
+    if isinstance(order, list):
+        array = array.reshape([base[axis] for axis in order]).transpose([order.index(axis) for axis in range(len(base))])
+    else:
+        array = array.reshape(base, order=order)
     return numpy.broadcast_to(array, shape) if base != shape else array
 
 
@@ -83,6 +90,12 @@ def levels(described: Any) -> int:
 
 def _is_shape(shape: Any) -> bool:
     return isinstance(shape, list) and len(shape) <= 64 and all(type(length) is int and length >= 0 for length in shape)
+
+
+def _is_order(order: Any, axes: int) -> bool:
+    if not isinstance(order, list):
+        return order in ("C", "F")
+    return all(type(axis) is int for axis in order) and sorted(order) == list(range(axes))
 
 
 def _describe(dtype: Any) -> Any:

@@ -61,6 +61,8 @@ ARRAYS = [
     np.arange(20000)[::3],
     np.arange(20000)[::-1],
     np.arange(24).reshape(2, 3, 4).transpose(1, 0, 2),
+    np.arange(24000).reshape(20, 30, 40).transpose(2, 0, 1),
+    np.broadcast_to(np.arange(24).reshape(2, 3, 4).transpose(2, 0, 1), (5, 4, 2, 3)),
     np.broadcast_to(np.arange(3), (1000, 3)),
     np.broadcast_to(5, (3, 3)),
     np.array(5),
@@ -88,6 +90,8 @@ def test_arrays_keep_dtype_shape_and_order(array: np.ndarray) -> None:
     assert not back.flags.owndata
     if array.flags.f_contiguous and not array.flags.c_contiguous:
         assert back.flags.f_contiguous
+    if array.ndim >= 3 and array.flags.c_contiguous is False and 0 not in array.strides:
+        assert back.strides == array.strides
 
 
 def test_large_arrays_leave_and_arrive_without_copying() -> None:
@@ -232,6 +236,11 @@ def forged(described: object, shape: object, data: object, **more: object) -> li
         forged("<f8", [1 << 62], bytes(8), base=[1]),
         forged("|u1", [1], "a"),
         forged("|u1", [1], [1]),
+        forged("|u1", [2, 1], b"ab", order=[0]),
+        forged("|u1", [2, 1], b"ab", order=[0, 0]),
+        forged("|u1", [2, 1], b"ab", order=[0, 2]),
+        forged("|u1", [2, 1], b"ab", order=[0, "1"]),
+        forged("|u1", [1], b"a", order=[False]),
         forged("|u1", [1], {"$array": "|u1", "shape": [1], "order": "C", "data": b"a"}),
         forged([["a", "<f8", [1], [2]]], [1], bytes(8)),
         forged([["a"]], [1], bytes(8)),

@@ -7,12 +7,12 @@ use crate::element;
 use crate::error::{Result, excerpt};
 
 impl Array {
-    /// The elements in the order in which they lie, **without copying**.
+    /// The elements in the [order](Self::order) in which they lie, **without copying**.
     ///
     /// # Errors
     ///
-    /// Kind `Caller` when the dtype is not that of `T` (which is in this machine's byte order), when elements are repeated,
-    /// or when they are not aligned for `T`; the text says what helps.
+    /// Kind `Caller` when the dtype is not that of `T` (which is in this machine's byte order), when elements are repeated or their
+    /// [axes](Self::axes) lie in neither order, or when they are not aligned for `T`; the text says what helps.
     ///
     /// # Examples
     ///
@@ -27,6 +27,11 @@ impl Array {
         self.expect_native::<T>()?;
         if self.is_broadcast() {
             return Err(misfit("its elements are repeated (to_contiguous copies them out)".to_owned()));
+        }
+        if self.turn.is_some() {
+            return Err(misfit(
+                "its axes lie in neither C nor Fortran order (to_order copies its elements)".to_owned(),
+            ));
         }
         element::try_cast(&self.data)
     }

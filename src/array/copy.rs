@@ -15,8 +15,8 @@ use crate::memory;
 impl Array {
     /// An array whose elements lie in a buffer at any strides, in bytes; the first is at `offset`.
     ///
-    /// C order, Fortran order and repeated elements (stride 0) are taken **without copying**, as a slice of the buffer. Everything
-    /// else (gaps, negative strides, other orders of axes) is copied once into contiguous memory, and
+    /// C order, Fortran order, any other order of [`axes`](Self::axes) and repeated elements (stride 0) are taken **without copying**, as a
+    /// slice of the buffer. Everything else (gaps, negative strides) is copied once into contiguous memory, and
     /// [counted](crate::memory::copied_bytes). The stride of an axis of length 1 does not matter.
     ///
     /// # Errors
@@ -63,14 +63,18 @@ impl Array {
         within(&shape, strides, offset, item, buffer.len())?;
         let held: Vec<_> = shape.iter().zip(strides).map(|(&axis, &step)| if step == 0 { 1 } else { axis }).collect();
         let len = layout::byte_len(&held, item)?;
-        let (order, data) = match layout::contiguous(&held, strides, item) {
-            Some(order) => (order, buffer.slice(offset..offset + len)),
+        let all = || buffer.slice(offset..offset + len);
+        if let Some(order) = layout::contiguous(&held, strides, item) {
+            return Self::broadcast(dtype, held, shape, order, all());
+        }
+        match layout::axes_at(&held, strides, item) {
+            Some(axes) => Self::broadcast(dtype, held, shape, Order::C, all())?.turned(&axes),
             None => {
                 let order = layout::fastest(&held, strides);
-                (order, gathered(buffer, offset, &held, strides, item, order)?)
+                let data = gathered(buffer, offset, &held, strides, item, order)?;
+                Self::broadcast(dtype, held, shape, order, data)
             }
-        };
-        Self::broadcast(dtype, held, shape, order, data)
+        }
     }
 
     /// The array itself when its bytes lie at a multiple of `align`, else one **counted copy** that does.
@@ -130,11 +134,11 @@ impl Array {
     ///
     /// Kind `Caller` when there is no memory for the copy.
     pub fn to_order(&self, order: Order) -> Result<Self> {
-        let already = self.order == order
+        let already = self.order == order && self.turn.is_none()
             || self.is_empty()
             || layout::lies_in(order, &self.shape, &self.strides(), self.dtype.item_len());
         if self.base.is_none() && already {
-            return Ok(Self { order: if self.ndim() < 2 { Order::C } else { order }, ..self.clone() });
+            return Ok(Self { order: if self.ndim() < 2 { Order::C } else { order }, turn: None, ..self.clone() });
         }
         self.in_order(order)
     }

@@ -80,6 +80,38 @@ pub(crate) fn strides(shape: &[usize], order: Order, item: usize) -> Vec<isize> 
     strides
 }
 
+/// The axes of an array in the order in which they lie, the slowest first. Only for an order that is neither C's nor Fortran's: most
+/// arrays have none, so it is no part of them but a pointer.
+pub(super) type Turn = Box<[u8]>;
+
+/// The strides in bytes of elements without gaps whose axes lie in this order, the slowest first.
+pub(crate) fn strides_along(shape: &[usize], axes: impl DoubleEndedIterator<Item = usize>, item: usize) -> Vec<isize> {
+    let mut strides = vec![0; shape.len()];
+    let mut step = item as isize;
+    for axis in axes.rev() {
+        strides[axis] = step;
+        step = step.saturating_mul(shape[axis].max(1) as isize);
+    }
+    strides
+}
+
+/// The order in which the axes of elements at these strides lie without gaps; `None` where there are gaps or steps back. Axes of
+/// one element, whose strides say nothing, are the slowest.
+pub(crate) fn axes_at(shape: &[usize], strides: &[isize], item: usize) -> Option<Vec<usize>> {
+    let mut axes: Vec<usize> = (0..shape.len()).collect();
+    axes.sort_by_key(|&axis| (shape[axis] != 1, std::cmp::Reverse(if shape[axis] == 1 { 0 } else { strides[axis] })));
+    let wanted = strides_along(shape, axes.iter().copied(), item);
+    let fits = (0..shape.len()).all(|axis| shape[axis] == 1 || strides[axis] == wanted[axis]);
+    fits.then_some(axes)
+}
+
+/// Whether these are all axes of so many, each once.
+pub(crate) fn are_all(axes: &[usize], count: usize) -> bool {
+    let mut seen = [false; MAX_DIMS];
+    let is_new = |&axis: &usize| seen.get_mut(axis).is_some_and(|seen| !std::mem::replace(seen, true));
+    axes.len() == count && count <= MAX_DIMS && axes.iter().all(|&axis| axis < count) && axes.iter().all(is_new)
+}
+
 /// Where the element with this index in C order lies, in bytes from the first.
 pub(super) fn offset(shape: &[usize], strides: &[isize], index: usize) -> usize {
     let mut left = index;

@@ -22,12 +22,12 @@ mod wire;
 use crate::buffer::Buffer;
 use crate::error::{Error, Result, excerpt};
 use dtype::misfit;
-use layout::{Axes, Tuple};
+use layout::{Axes, Tuple, Turn};
 
 pub use dtype::{ByteOrder, DType, Kind};
 pub(crate) use head::{FIELDS, Head, hand_over, show};
 pub use layout::Order;
-pub(crate) use layout::strides;
+pub(crate) use layout::{are_all, axes_at, strides, strides_along};
 pub use record::{Field, Record};
 pub use scalar::Scalar;
 pub use time::{TimeStep, TimeUnit};
@@ -38,7 +38,8 @@ pub use time::{TimeStep, TimeUnit};
 /// see [`docs::wire`](crate::docs::wire). Its elements travel as one buffer, without copying. Cloning never copies. Any other
 /// serializer whose format describes itself (JSON, CBOR, YAML ...) carries it as well, with the elements as plain bytes.
 ///
-/// Elements lie without gaps in C order (the last axis is the fastest) or Fortran order, in either byte order. A **broadcast** array
+/// Elements lie without gaps in C order (the last axis is the fastest) or Fortran order, or with their [`axes`](Self::axes) in any other
+/// order, as those of a transposed image do; and in either byte order. A **broadcast** array
 /// repeats what it holds along some axes: its data has the shape [`base_shape`](Self::base_shape), where those axes are 1.
 ///
 /// Two arrays are equal when dtype, shape, layout and bytes are; equal numbers in another byte order are another array.
@@ -69,8 +70,10 @@ pub struct Array {
     /// The shape of the data where it is broadcast to `shape`: as many axes, each equal or 1; never equal to `shape`.
     /// Few arrays have one, and those that have none are moved about.
     base: Option<Box<Axes>>,
-    /// `C` where there are fewer than two axes.
+    /// `C` where there are fewer than two axes, and where `turn` says more.
     order: Order,
+    /// Where the axes lie in neither order. Of arrays that are equal it is the same.
+    turn: Option<Turn>,
     /// Exactly the elements of `base` or `shape`.
     data: Buffer,
 }
@@ -99,6 +102,26 @@ impl Array {
     /// ```
     pub fn new(dtype: DType, shape: impl Into<Vec<usize>>, order: Order, data: Buffer) -> Result<Self> {
         Self::checked(dtype, Axes::from_vec(shape.into()), None, order, data)
+    }
+
+    /// The same elements with the axes of their data in this order, the slowest first.
+    fn turned(self, axes: &[usize]) -> Result<Self> {
+        if !layout::are_all(axes, self.shape.len()) {
+            return Err(misfit(format!("{} are not its {} axes, each once", Tuple(axes), self.shape.len())));
+        }
+        let (held, item) = (self.base_shape(), self.dtype.item_len());
+        let strides = layout::strides_along(held, axes.iter().copied(), item);
+        let found = match self.data.is_empty() {
+            true => Some(Order::C),
+            false => layout::contiguous(held, &strides, item),
+        };
+        Ok(match (found, layout::axes_at(held, &strides, item)) {
+            (Some(order), _) => Self { order: if axes.len() < 2 { Order::C } else { order }, turn: None, ..self },
+            (None, turn) => {
+                let turn = turn.expect("invariant: these strides leave no gaps").into_iter().map(|axis| axis as u8);
+                Self { order: Order::C, turn: Some(turn.collect()), ..self }
+            }
+        })
     }
 
     /// An array that repeats the elements of a smaller one, **without copying**: NumPy's `broadcast_to`.
@@ -151,7 +174,7 @@ impl Array {
             return Err(ill_fitting(&dtype, held, needed, data.len()));
         }
         let order = if shape.len() < 2 { Order::C } else { order };
-        Ok(Self { dtype, shape, base, order, data })
+        Ok(Self { dtype, shape, base, order, turn: None, data })
     }
 
     /// A vector as an array of one axis, **without copying**, whatever its spare capacity.
@@ -168,7 +191,8 @@ impl Array {
     /// ```
     pub fn from_vec<T: Scalar>(elements: Vec<T>) -> Self {
         let shape = Axes::from_slice(&[elements.len()]);
-        Self { dtype: scalar::dtype_of::<T>(), shape, base: None, order: Order::C, data: Buffer::from_vec(elements) }
+        let (dtype, data) = (scalar::dtype_of::<T>(), Buffer::from_vec(elements));
+        Self { dtype, shape, base: None, order: Order::C, turn: None, data }
     }
 
     /// A vector in C order as an array of this shape, **without copying**; `[]` is the shape of a single number.
@@ -227,9 +251,36 @@ impl Array {
         self.shape.len()
     }
 
-    /// In which order the elements lie; C where there are fewer than two axes.
+    /// In which order the elements lie; C where there are fewer than two axes, and also where they lie in
+    /// [neither](Self::axes).
     pub fn order(&self) -> Order {
         self.order
+    }
+
+    /// The axes in the order in which they lie, the slowest first: 0, 1, 2 in C order, 2, 1, 0 in Fortran order.
+    ///
+    /// Any other order comes of axes that were exchanged without moving an element: by NumPy's `transpose`, or by
+    /// [`from_strided`](Self::from_strided). [`to_order`](Self::to_order) copies the elements where one of the two is needed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use outband::{Array, Buffer, DType, Order, memory};
+    ///
+    /// // an image of 480 rows of 640 pixels of 3 bytes, the colours first, as models want them
+    /// let image = Buffer::from_vec(vec![0_u8; 480 * 640 * 3]);
+    /// let before = memory::copied_bytes();
+    /// let planes = Array::from_strided(DType::U8, [3, 480, 640], &[1, 1920, 3], 0, &image)?;
+    /// assert_eq!((planes.axes(), memory::copied_bytes() - before), (vec![1, 2, 0], 0));
+    /// assert_eq!(planes.to_order(Order::C)?.axes(), [0, 1, 2]);
+    /// # Ok::<(), outband::Error>(())
+    /// ```
+    pub fn axes(&self) -> Vec<usize> {
+        match (&self.turn, self.order) {
+            (Some(turn), _) => turn.iter().map(|&axis| usize::from(axis)).collect(),
+            (None, Order::C) => (0..self.shape.len()).collect(),
+            (None, Order::F) => (0..self.shape.len()).rev().collect(),
+        }
     }
 
     /// The number of elements, repeated ones included.
@@ -270,7 +321,11 @@ impl Array {
 
     /// How many bytes lie between neighbours along each axis; 0 where elements are repeated.
     pub fn strides(&self) -> Vec<isize> {
-        let mut strides = layout::strides(self.base_shape(), self.order, self.dtype.item_len());
+        let (held, item) = (self.base_shape(), self.dtype.item_len());
+        let mut strides = match &self.turn {
+            None => layout::strides(held, self.order, item),
+            Some(turn) => layout::strides_along(held, turn.iter().map(|&axis| axis.into()), item),
+        };
         for (stride, (held, axis)) in strides.iter_mut().zip(self.base_shape().iter().zip(&self.shape)) {
             if held != axis {
                 *stride = 0;

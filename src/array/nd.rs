@@ -11,8 +11,8 @@ use crate::element::{self, Element};
 use crate::error::{Error, Result};
 use crate::memory;
 
-/// **Without copying** where the elements lie in C or Fortran order, also as a part of a larger allocation: the array's
-/// memory moves into the [`Buffer`]. At any other strides they are copied once, and counted.
+/// **Without copying** where the elements lie in C or Fortran order or with their axes in any other one, also as a part of a larger
+/// allocation: the array's memory moves into the [`Buffer`]. At any other strides they are copied once, and counted.
 ///
 /// # Panics
 ///
@@ -96,7 +96,7 @@ impl Array {
         copied(without_repetitions(view.into_dyn()), shape)
     }
 
-    /// The elements as an `ndarray` view **without copying**, in C or Fortran order, repeated ones with stride 0.
+    /// The elements as an `ndarray` view **without copying**, in whatever order their axes lie, repeated ones with stride 0.
     ///
     /// # Errors
     ///

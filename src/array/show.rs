@@ -20,7 +20,11 @@ impl fmt::Display for Array {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let dtype = excerpt(&self.dtype);
         let dtype = dtype.trim_start_matches(['<', '|']);
-        write!(f, "array({dtype}, {}, {}", Tuple(&self.shape), self.order)?;
+        write!(f, "array({dtype}, {}, ", Tuple(&self.shape))?;
+        match &self.turn {
+            None => write!(f, "{}", self.order)?,
+            Some(_) => write!(f, "axes {}", Tuple(&self.axes()))?,
+        }
         if let Some(base) = &self.base {
             write!(f, ", broadcast from {}", Tuple(base))?;
         }

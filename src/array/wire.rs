@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer, StrDeserializer};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::ser::{Serialize, SerializeSeq, SerializeStruct, SerializeTuple, Serializer};
 
@@ -20,7 +20,10 @@ impl Serialize for Array {
         let mut array = serializer.serialize_struct("Array", fields)?;
         array.serialize_field("$array", &self.dtype)?;
         array.serialize_field("shape", &self.shape[..])?;
-        array.serialize_field("order", &self.order)?;
+        match &self.turn {
+            None => array.serialize_field("order", &self.order)?,
+            Some(_) => array.serialize_field("order", &self.axes())?,
+        }
         match &self.base {
             Some(base) => array.serialize_field("base", &base[..])?,
             None => array.skip_field("base")?,
@@ -49,7 +52,7 @@ struct Claimed {
     #[serde(rename = "$array")]
     dtype: DType,
     shape: Shape,
-    order: Order,
+    order: Lying,
     #[serde(default)]
     base: Option<Shape>,
     data: Buffer,
@@ -87,11 +90,49 @@ impl Claimed {
     #[inline]
     fn check<E: Error>(self) -> Result<Array, E> {
         let Self { dtype, shape, order, base, data } = self;
+        let (order, axes) = match order {
+            Lying::Order(order) => (order, None),
+            Lying::Axes(axes) => (Order::C, Some(axes)),
+        };
         let array = match base {
             None => Array::checked(dtype, shape.0, None, order, data),
             Some(base) => Array::checked(dtype, shape.0, Some(base.0), order, data),
         };
+        let array = match axes {
+            None => array,
+            Some(axes) => array.and_then(|array| array.turned(&axes)),
+        };
         array.map_err(E::custom)
+    }
+}
+
+/// How elements lie: in an order, or with their axes from the slowest to the fastest.
+enum Lying {
+    Order(Order),
+    Axes(Axes),
+}
+
+impl<'de> Deserialize<'de> for Lying {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct LyingVisitor;
+
+        impl<'de> Visitor<'de> for LyingVisitor {
+            type Value = Lying;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an order, \"C\" or \"F\", or a list of axes")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Lying, E> {
+                Order::deserialize(StrDeserializer::new(text)).map(Lying::Order)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, axes: A) -> Result<Lying, A::Error> {
+                Shape::deserialize(SeqAccessDeserializer::new(axes)).map(|axes| Lying::Axes(axes.0))
+            }
+        }
+
+        deserializer.deserialize_any(LyingVisitor)
     }
 }
 

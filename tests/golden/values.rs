@@ -317,6 +317,8 @@ fn arrays(visit: &mut impl Visit) {
     visit.visit("array", "float64 of shape (2, 3)", all(), numbers.clone());
     visit.visit("array-in-band", "the same with its elements in band", MsgPack::new(), numbers.clone());
     visit.visit("array-fortran", "Fortran order, 16-bit integers", all(), array("<i2", &[3, 4], Order::F));
+    let planes = Array::from_strided("<i2".parse().unwrap(), [4, 2, 3], &[2, 24, 8], 0, &buffer(1, 48)).unwrap();
+    visit.visit("array-axes", "axes in another order, the second one the slowest", all(), planes);
     visit.visit(
         "array-shapes",
         "a single number, and empty arrays",

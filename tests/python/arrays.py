@@ -32,6 +32,7 @@ def cases():
     made["number"] = np.array(1.5)
     made["empty"] = np.zeros((3, 0), "f4")
     made["cube F"] = np.arange(24, dtype="i2").reshape((2, 3, 4), order="F")
+    made["cube turned"] = np.arange(24, dtype="i2").reshape((2, 3, 4)).transpose(2, 0, 1)
     inner = np.dtype([("x", "<f4"), ("y", ">f4")])
     outer = np.dtype(
         {

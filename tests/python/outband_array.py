@@ -14,15 +14,19 @@ def descr(described):
 
 def from_wire(value):
     """The array of a decoded value, without copying."""
-    held = value.get("base", value["shape"])
-    array = np.ndarray(held, descr_to_dtype(descr(value["$array"])), value["data"], order=value["order"])
-    return np.broadcast_to(array, value["shape"])
+    held, order = value.get("base", value["shape"]), value["order"]
+    axes = {"C": [*range(len(held))], "F": [*range(len(held))][::-1]}.get(str(order), order)
+    array = np.ndarray([held[axis] for axis in axes], descr_to_dtype(descr(value["$array"])), value["data"])
+    return np.broadcast_to(array.transpose(np.argsort(axes)), value["shape"])
 
 
 def to_wire(array, frames):
     """What stands in the metadata for an array; its elements are appended to the frames."""
-    order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
-    frames.append(array.tobytes(order))
+    # its axes, the slowest first
+    axes = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
+    order = "F" if array.flags.f_contiguous else axes
+    order = "C" if array.flags.c_contiguous else order
+    frames.append(array.transpose(axes).tobytes() if order is axes else array.tobytes(order))
     dtype = array.dtype
     return {
         "$array": dtype.descr if dtype.names else dtype.str,

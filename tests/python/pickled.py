@@ -70,7 +70,7 @@ def record(kind, **fields):
 
 
 def array(value):
-    """As `Array` lies on the wire."""
+    """As `Array` lies on the wire; of an array in neither order as it does where NumPy copies it."""
     value = numpy.asarray(value)
     order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
     dtype = value.dtype.str if value.dtype.names is None else value.dtype.descr
@@ -304,13 +304,18 @@ def send(port):
         parts = [msgpack.packb(expected), msgpack.packb(list(kinds(value)))]
         socket.send_multipart([name.encode(), str(buffers).encode(), *parts])
 
+    # protocol 5 has the axes as they lie, and the others copy
+    permuted = ARRAYS["permuted axes"]
+    copied, lying = array(permuted), {"order": [1, 0, 2], "data": permuted.base.tobytes()}
+    as_it_lies = lambda expected: {"value": copied | lying} if expected == {"value": copied} else expected
+
     for name, value, expected, first in cases():
         for protocol in range(first, pickle.HIGHEST_PROTOCOL + 1):
-            announce(f"{name}, protocol {protocol}", 0, expected, value)
+            announce(f"{name}, protocol {protocol}", 0, as_it_lies(expected) if protocol == 5 else expected, value)
             socket.send_pyobj(value, protocol=protocol)
         buffers = []
         data = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
-        announce(f"{name}, out of band", len(buffers), expected, value)
+        announce(f"{name}, out of band", len(buffers), as_it_lies(expected), value)
         socket.send_multipart([data, *buffers], copy=False)
     for name, value in MATRIX.items():
         buffers = []

@@ -161,7 +161,10 @@ impl<'g> MapAccess<'g> for Parts<'g> {
         match self.at {
             1 => seed.deserialize(self.array.dtype.take()).map_err(Mismatch::custom),
             2 => seed.deserialize(SeqDeserializer::new(self.array.shape.iter().map(|&axis| axis as u64))),
-            3 => seed.deserialize(BorrowedStrDeserializer::new(self.array.order)),
+            3 => match self.array.axes.take() {
+                None => seed.deserialize(BorrowedStrDeserializer::new(self.array.order)),
+                Some(axes) => seed.deserialize(SeqDeserializer::new(axes.into_iter().map(|axis| axis as u64))),
+            },
             // an option to who reads it, which a sequence alone is not
             4 => seed.deserialize(serde_json::Value::from(self.array.base.take())).map_err(Mismatch::custom),
             _ => seed.deserialize(Payload { tree: self.tree, data: self.array.data.take() }),

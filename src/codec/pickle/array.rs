@@ -6,16 +6,12 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
-
 use super::dtype;
 use super::form::{Call, Form};
 use super::list::Listed;
 use super::mismatch::{Mismatch, Result};
 use super::read::Reader;
-use crate::array::{self, Array, ByteOrder, DType, Kind, Order};
-use crate::buffer::Buffer;
-use crate::handoff;
+use crate::array::{self, ByteOrder, DType, Kind, Order};
 use crate::pickle::{Items, Node, NodeId};
 
 /// An array in parts, as `Array` reads them. Whether they fit each other is for `Array` to say.
@@ -26,6 +22,8 @@ pub(super) struct Found<'g> {
     pub(super) base: Option<Vec<usize>>,
     /// `C` or `F`.
     pub(super) order: &'static str,
+    /// The axes in the order in which they lie, the slowest first, where it is neither.
+    pub(super) axes: Option<Vec<usize>>,
     pub(super) data: Data<'g>,
 }
 
@@ -64,14 +62,14 @@ pub(super) fn from_buffer<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Form
     let order = match (reader.tree.node(order), call.argument(4).map(|id| reader.tree.node(id))) {
         (Node::Str("C"), None | Some(Node::None)) => "C",
         (Node::Str("F"), None | Some(Node::None)) => "F",
-        (Node::Str("K"), Some(Node::Tuple(order))) => return permuted(reader, call, dtype, shape, order, data),
+        (Node::Str("K"), Some(Node::Tuple(order))) => return permuted(reader, call, &dtype, &shape, order, data),
         _ => return Err(call.odd()),
     };
     form(&dtype, shape, order, data)
 }
 
 /// `ndarray(shape, dtype, buffer)`, or with all of `offset, strides, order` after them: what this crate writes. Strides are
-/// there where elements are repeated.
+/// there where elements are repeated or their axes lie in another order.
 pub(super) fn constructed<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Form<'g>> {
     let [shape, dtype, buffer] = call.between(6)?;
     let (dtype, shape) = (dtype::read(reader, dtype)?, axes(reader, call, shape)?);
@@ -101,13 +99,21 @@ pub(super) fn constructed<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Form
         }
         given.push(stride);
     }
-    let wanted = array::strides(&base, order, dtype.item_len());
-    let fits = |(&given, &wanted): (&i64, &isize)| given == 0 || given == wanted as i64;
-    if !given.iter().zip(&wanted).all(fits) {
-        return Err(call.odd());
-    }
+    let item = dtype.item_len();
+    let steps: Vec<isize> = given
+        .iter()
+        .map(|&step| isize::try_from(step))
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|_| call.odd())?;
+    let wanted = array::strides(&base, order, item);
+    let axes = match steps.iter().zip(&wanted).all(|(&given, &wanted)| given == 0 || given == wanted) {
+        true => None,
+        false => Some(array::axes_at(&base, &steps, item).ok_or_else(|| call.odd())?),
+    };
+    let is_broadcast = base != shape;
     let Form::Array(mut found) = form(&dtype, shape, name(order), data)? else { return Err(call.odd()) };
-    found.base = Some(base);
+    found.axes = axes;
+    found.base = is_broadcast.then_some(base);
     Ok(Form::Array(found))
 }
 
@@ -119,51 +125,33 @@ fn elements<'g>(reader: Reader<'g>, buffer: NodeId) -> Result<Data<'g>> {
     }
 }
 
-/// An array that was written in C order and then had its axes put in another one.
+/// An array that was written in C order and then had its axes put in another one: it stays where it lies.
 fn permuted<'g>(
     reader: Reader<'g>,
     call: Call<'g>,
-    dtype: DType,
-    written: Vec<usize>,
+    dtype: &DType,
+    written: &[usize],
     order: Items<'g>,
     data: Data<'g>,
 ) -> Result<Form<'g>> {
     if order.len() != written.len() {
         return Err(call.odd());
     }
-    let mut step = dtype.item_len();
-    let mut steps = vec![0; written.len()];
-    for (place, &axis) in steps.iter_mut().zip(&written).rev() {
-        *place = isize::try_from(step).map_err(|_| call.odd())?;
-        step = step.checked_mul(axis.max(1)).ok_or_else(|| call.odd())?;
-    }
-    let mut taken = vec![false; written.len()];
-    let (mut shape, mut strides) = (Vec::new(), Vec::new());
-    for axis in order {
+    // of each axis that was written, which one it is now
+    let mut axes = vec![None; written.len()];
+    let mut shape = Vec::new();
+    for (now, axis) in order.enumerate() {
         let axis = match reader.tree.node(axis) {
-            Node::Int(axis) => usize::try_from(axis).ok().filter(|&axis| taken.get(axis) == Some(&false)),
+            Node::Int(axis) => usize::try_from(axis).ok().filter(|&axis| axes.get(axis) == Some(&None)),
             _ => None,
         };
         let axis = axis.ok_or_else(|| call.odd())?;
-        taken[axis] = true;
+        axes[axis] = Some(now);
         shape.push(written[axis]);
-        strides.push(steps[axis]);
     }
-    let buffer = match &data {
-        Data::Frame(index) => {
-            let frame = reader.tree.frame(*index)?;
-            handoff::owner_of(frame).unwrap_or_else(|| frame.clone())
-        }
-        Data::InBand(bytes) => handoff::owner_of(bytes).unwrap_or_else(|| Buffer::copy_from_slice(bytes)),
-        Data::Made(bytes) => Buffer::copy_from_slice(bytes),
-    };
-    handoff::copying(buffer.len())
-        .map_err(|_| Mismatch::because("arrays that are named more than once, over the limit"))?;
-    let array = Array::from_strided(dtype, shape, &strides, 0, &buffer).map_err(Mismatch::because)?;
-    let (dtype, shape, order) = (array.dtype().clone(), array.shape().to_vec(), name(array.order()));
-    let is_all = array.data().as_ptr() == buffer.as_ptr() && array.data().len() == buffer.len();
-    let data = if is_all { data } else { Data::Made(Bytes::from(array.into_data()).into()) };
-    form(&dtype, shape, order, data)
+    let Form::Array(mut found) = form(dtype, shape, "C", data)? else { return Err(call.odd()) };
+    found.axes = axes.into_iter().collect();
+    Ok(Form::Array(found))
 }
 
 fn name(order: Order) -> &'static str {
@@ -245,7 +233,7 @@ pub(super) fn scalar<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Form<'g>>
 
 fn form<'g>(dtype: &DType, shape: Vec<usize>, order: &'static str, data: Data<'g>) -> Result<Form<'g>> {
     let dtype = serde_json::to_value(dtype).map_err(Mismatch::because)?;
-    Ok(Form::Array(Box::new(Found { dtype, shape, base: None, order, data })))
+    Ok(Form::Array(Box::new(Found { dtype, shape, base: None, order, axes: None, data })))
 }
 
 fn in_band<'g>(reader: Reader<'g>, id: NodeId) -> Result<Data<'g>> {

@@ -32,9 +32,11 @@ impl Numbers {
     }
 
     fn of<'g>(reader: Reader<'g>, found: Found<'g>) -> Result<Self> {
-        let Found { dtype, shape, order, data, base } = found;
-        if base.is_some() {
-            return Err(Mismatch::because("an array that repeats its elements as a column"));
+        let Found { dtype, shape, order, axes, data, base } = found;
+        if base.is_some() || axes.is_some() {
+            return Err(Mismatch::because(
+                "an array that repeats its elements or has its axes in another order, as a column",
+            ));
         }
         let dtype: DType = serde_json::from_value(dtype).map_err(Mismatch::because)?;
         let (columns, rows) = match shape[..] {

@@ -1,6 +1,6 @@
 //! Arrays as calls of NumPy's public names: `ndarray(shape, dtype, buffer)`, which takes the buffer as it lies.
 //!
-//! Fortran order and repeated elements need all six arguments: `ndarray(shape, dtype, buffer, offset, strides, order)`. A
+//! Fortran order, other orders of axes and repeated elements need all six arguments: `ndarray(shape, dtype, buffer, offset, strides, order)`. A
 //! dtype is `dtype("<f8")`, a record `dtype({"names": ..., "formats": ..., "offsets": ..., "itemsize": ...})`, and comes
 //! from the memo when it comes again.
 
@@ -17,8 +17,17 @@ use crate::pickle::{Memoized, opcode as op};
 pub(super) struct Parts {
     dtype: serde_json::Value,
     shape: Vec<usize>,
-    order: Order,
+    lying: Lying,
     base: Option<Vec<usize>>,
+}
+
+/// How elements lie, as an array has it on the wire.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Lying {
+    Order(Order),
+    /// The axes from the slowest to the fastest.
+    Axes(Vec<usize>),
 }
 
 /// A dtype that was written.
@@ -32,20 +41,20 @@ pub(super) struct Element {
 
 impl Parts {
     pub(super) fn of_dtype<T: Serialize + ?Sized>(dtype: &T) -> Result<Self> {
-        Ok(Self { dtype: read(dtype)?, shape: Vec::new(), order: Order::C, base: None })
+        Ok(Self { dtype: read(dtype)?, shape: Vec::new(), lying: Lying::Order(Order::C), base: None })
     }
 
     /// An array of one axis, of so many bytes.
     #[cfg(feature = "arrow")]
     pub(super) fn of_line(dtype: &str, bytes: usize) -> Result<Self> {
         let item = dtype.parse::<DType>().map_err(Unserializable::custom)?.item_len();
-        Ok(Self { dtype: dtype.into(), shape: vec![bytes / item.max(1)], order: Order::C, base: None })
+        Ok(Self { dtype: dtype.into(), shape: vec![bytes / item.max(1)], lying: Lying::Order(Order::C), base: None })
     }
 
     pub(super) fn set<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<()> {
         match name {
             "shape" => self.shape = read(value)?,
-            "order" => self.order = read(value)?,
+            "order" => self.lying = read(value)?,
             "base" => self.base = Some(read(value)?),
             _ => return Err(Unserializable::custom(format_args!("an array with a field {name}"))),
         }
@@ -62,7 +71,7 @@ fn read<T: Serialize + ?Sized, U: for<'de> Deserialize<'de>>(part: &T) -> Result
 impl Writer<'_> {
     /// An array of these parts, whose elements serialize as a buffer.
     pub(super) fn array<T: Serialize + ?Sized>(&mut self, parts: &Parts, elements: &T) -> Result<()> {
-        let is_plain = parts.order == Order::C && parts.base.is_none();
+        let is_plain = matches!(parts.lying, Lying::Order(Order::C)) && parts.base.is_none();
         self.global("numpy", "ndarray");
         if !is_plain {
             self.out.op(op::MARK);
@@ -76,10 +85,19 @@ impl Writer<'_> {
             self.out.op(op::TUPLE3);
         } else {
             self.out.int(0);
-            match &parts.base {
-                None => self.out.op(op::NONE),
-                Some(base) => {
-                    let strides = array::strides(base, parts.order, item);
+            match (&parts.base, &parts.lying) {
+                (None, Lying::Order(_)) => self.out.op(op::NONE),
+                (base, lying) => {
+                    let base = base.as_ref().unwrap_or(&parts.shape);
+                    let strides = match lying {
+                        Lying::Order(order) => array::strides(base, *order, item),
+                        Lying::Axes(axes) if array::are_all(axes, base.len()) => {
+                            array::strides_along(base, axes.iter().copied(), item)
+                        }
+                        Lying::Axes(_) => {
+                            return Err(Unserializable::custom("an array with axes that are not its own"));
+                        }
+                    };
                     let repeated = base.iter().zip(&parts.shape).map(|(held, axis)| held != axis);
                     let strides: Vec<_> =
                         strides.iter().zip(repeated).map(|(&step, is)| if is { 0 } else { step }).collect();
@@ -89,7 +107,7 @@ impl Writer<'_> {
                     })?;
                 }
             }
-            self.out.text(if parts.order == Order::C { "C" } else { "F" });
+            self.out.text(if matches!(parts.lying, Lying::Order(Order::F)) { "F" } else { "C" });
             self.out.op(op::TUPLE);
         }
         self.out.op(op::REDUCE);
