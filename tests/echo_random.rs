@@ -6,7 +6,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use python::Script;
+use python::{Packages, Script};
 
 #[path = "support/python.rs"]
 mod python;
@@ -14,6 +14,13 @@ mod python;
 /// The formats that `outband echo` knows.
 const FORMATS: [&str; 3] = ["msgpack", "json", "pickle"];
 const OBJECTS: usize = 10_000;
+/// As many more of them as another NumPy and another pandas pickle.
+const OLDER_OBJECTS: usize = 2000;
+
+/// What the script is told of the echo: whether it knows data frames.
+fn tables() -> Option<&'static str> {
+    cfg!(feature = "arrow").then_some("tables")
+}
 
 struct Echo {
     child: Child,
@@ -44,8 +51,8 @@ fn ten_thousand_random_objects_come_back_equal_while_every_tenth_message_is_garb
     let echoes = FORMATS.map(|format| (format, Echo::start(format)));
     let count = OBJECTS.to_string();
     let targets: Vec<_> = echoes.iter().map(|(format, echo)| format!("{format}={}", echo.endpoint)).collect();
-    let arguments: Vec<&str> = [&*count].into_iter().chain(targets.iter().map(|target| &**target)).collect();
-    let mut script = Script::start("random_objects.py", &arguments);
+    let arguments = [&*count].into_iter().chain(targets.iter().map(|target| &**target)).chain(tables());
+    let mut script = Script::start("random_objects.py", &arguments.collect::<Vec<_>>());
     for (format, mut echo) in echoes {
         let line = script.line();
         println!("{line}");
@@ -57,5 +64,16 @@ fn ten_thousand_random_objects_come_back_equal_while_every_tenth_message_is_garb
         assert_eq!(counts[2] > 1000, format != "json", "{} frames", counts[2]);
         assert!(echo.child.try_wait().unwrap().is_none(), "it still runs");
     }
+    script.finish();
+}
+
+#[test]
+fn so_do_random_objects_of_numpy_1_and_pandas_2() {
+    let echo = Echo::start("pickle");
+    let (count, target) = (OLDER_OBJECTS.to_string(), format!("pickle={}", echo.endpoint));
+    let arguments: Vec<&str> = [&*count, &*target].into_iter().chain(tables()).collect();
+    let mut script = Script::start_with(Packages::Older, "random_objects.py", &arguments);
+    let line = script.line();
+    assert!(line.starts_with(&format!("pickle {OLDER_OBJECTS} {} ", OLDER_OBJECTS / 9)), "{line}");
     script.finish();
 }
