@@ -18,6 +18,7 @@ pub mod design {}
 #[doc = include_str!("../docs/feed.md")]
 pub mod feed {}
 
+#[doc = "[the pipeline]: pipeline\n\n"] // the first definition wins over the page's own
 #[doc = include_str!("../docs/benchmarks.md")]
 pub mod benchmarks {}
 
@@ -34,6 +35,6 @@ pub mod python {}
 #[doc = include_str!("../python/README.md")]
 pub mod python_package {}
 
-#[doc = "[the wire]: wire\n\n"] // the first definition wins over the page's own
+#[doc = "[the wire]: wire\n[benchmarks]: benchmarks\n\n"] // the first definition wins over the page's own
 #[doc = include_str!("../docs/pipeline.md")]
 pub mod pipeline {}
