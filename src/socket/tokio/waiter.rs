@@ -18,12 +18,14 @@ use crate::socket::guard::{self, Direction};
 /// and the runtime reports that once. Any call on the socket may take the news in, and lower the descriptor before anyone
 /// has seen it. So, all under the socket's lock:
 ///
-/// 1. try;
+/// 1. try, unless this task was asleep: what woke it is still to be forgotten;
 /// 2. sit down with the other tasks that wait, so that whoever takes in the news can wake this one;
 /// 3. make the runtime forget what it knows of the descriptor, until it knows nothing: the next report is news;
-/// 4. let libzmq take in all there is, and try again: what comes from now on raises the descriptor.
+/// 4. let libzmq take in all there is, and try: what comes from now on raises the descriptor. A receive that found nothing in
+///    step 1 has let it, so this is spared where there was nothing to forget.
 ///
-/// And whoever has used the socket tells the others ([`AsyncSocket::tell_others`]).
+/// And whoever has used the socket tells the others ([`AsyncSocket::tell_others`]). `tests/async_waits.rs` searches all
+/// orders of these steps and of libzmq's, the kernel's and the runtime's.
 pub(super) struct Waiter<'s> {
     socket: &'s AsyncSocket,
     direction: Direction,
@@ -80,14 +82,15 @@ impl<'s> Waiter<'s> {
         let mut inner = socket.lock();
         // a receive that finds nothing has taken in all the news, a send has not
         let hears_all = direction == Direction::Receive;
-        let mut done = attempt(&mut inner).transpose();
+        let was_asleep = self.seat.is_some();
+        let mut done = if was_asleep { None } else { attempt(&mut inner).transpose() };
         if done.is_none() {
             socket.waiting.sit(&mut self.seat, direction, context.waker());
             let was_known = match socket.news.forget(&mut Context::from_waker(&socket.everyone)) {
                 Ok(was_known) => was_known,
                 Err(error) => return Poll::Ready(Err(error)),
             };
-            if was_known || !hears_all {
+            if was_asleep || was_known || !hears_all {
                 if !hears_all {
                     // an error comes back from the attempt
                     let _ = inner.socket.get_events();

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 
 use slab::Slab;
+use smallvec::SmallVec;
 
 use crate::socket::guard::Direction;
 
@@ -59,7 +60,7 @@ impl Waiting {
     pub(super) fn wake(&self, direction: Option<Direction>) {
         let mut seats = self.seats();
         let wanted = seats.iter_mut().filter(|(_, seat)| direction.is_none_or(|direction| seat.direction == direction));
-        let wakers: Vec<Waker> = wanted.filter_map(|(_, seat)| seat.waker.take()).collect();
+        let wakers: SmallVec<[Waker; 4]> = wanted.filter_map(|(_, seat)| seat.waker.take()).collect();
         self.asleep.fetch_sub(wakers.len(), Ordering::Relaxed);
         // a waker runs code of the runtime's, which may come back here
         drop(seats);

@@ -1,0 +1,317 @@
+//! `AsyncSocket`: tasks that wait and futures that are dropped, in every order there is.
+
+#![cfg(feature = "tokio")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+#[path = "support/waits.rs"]
+mod waits;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use common::Place;
+use futures_util::{SinkExt, StreamExt};
+use outband::{Array, AsyncSocket, Buffer, Envelope, Limits, MsgPack, Multipart, to_multipart};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::coop;
+use waits::{BOTH_WAYS, OURS, Rules, TWO_RECEIVERS};
+
+fn one_thread() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// Two sockets with room for one message at each end; over inproc, where libzmq's part has happened when a call returns.
+fn narrow(place: &Place, bound: zmq::SocketType, connected: zmq::SocketType) -> (AsyncSocket, AsyncSocket) {
+    let (bound, connected) = (place.socket(bound), place.socket(connected));
+    for socket in [&bound, &connected] {
+        socket.set_sndhwm(1).unwrap();
+        socket.set_rcvhwm(1).unwrap();
+        socket.set_identity(b"peer").unwrap();
+    }
+    connected.connect(&place.bind(&bound)).unwrap();
+    (AsyncSocket::new(bound).unwrap(), AsyncSocket::new(connected).unwrap())
+}
+
+#[test]
+fn no_order_of_steps_leaves_a_task_asleep() {
+    for wants in [BOTH_WAYS, TWO_RECEIVERS] {
+        let states = waits::search(wants, OURS).unwrap_or_else(|asleep| panic!("a wake-up is lost: {asleep:?}"));
+        println!("{wants:?}: {states} states");
+    }
+    // each rule is there for a reason
+    let lost = |wants, rules| waits::search(wants, rules).is_err();
+    assert!(lost(BOTH_WAYS, Rules { looks_again: false, ..OURS }));
+    assert!(lost(BOTH_WAYS, Rules { hears_all: false, ..OURS }));
+    assert!(lost(BOTH_WAYS, Rules { tells_others: false, ..OURS }));
+    assert!(lost(TWO_RECEIVERS, Rules { wakes_all: false, ..OURS }));
+}
+
+/// A waker that tells whether it was called.
+#[derive(Default)]
+struct Bell(AtomicBool);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// An operation of a task of ours, polled when we say so.
+struct Polled<'f, T> {
+    future: Pin<Box<dyn Future<Output = T> + 'f>>,
+    bell: Arc<Bell>,
+    is_pending: bool,
+}
+
+impl<'f, T> Polled<'f, T> {
+    fn new(future: impl Future<Output = T> + 'f) -> Self {
+        Self { future: Box::pin(future), bell: Arc::default(), is_pending: false }
+    }
+
+    fn poll(&mut self) -> Option<T> {
+        self.bell.0.store(false, Ordering::Relaxed);
+        let polled = self.future.as_mut().poll(&mut Context::from_waker(&Waker::from(self.bell.clone())));
+        self.is_pending = polled.is_pending();
+        match polled {
+            Poll::Ready(done) => Some(done),
+            Poll::Pending => None,
+        }
+    }
+
+    /// Whether it waits, and nobody has called it.
+    fn is_asleep(&self) -> bool {
+        self.is_pending && !self.bell.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What a socket is used for, in any order.
+#[derive(Clone, Copy, Debug)]
+enum Use {
+    PollReceive,
+    DropReceive,
+    PollSend,
+    DropSend,
+    OtherReceives,
+    OtherSends,
+    PeerSends,
+    PeerReceives,
+    RuntimeTurns,
+}
+
+const USES: [Use; 9] = [
+    Use::PollReceive,
+    Use::DropReceive,
+    Use::PollSend,
+    Use::DropSend,
+    Use::OtherReceives,
+    Use::OtherSends,
+    Use::PeerSends,
+    Use::PeerReceives,
+    Use::RuntimeTurns,
+];
+
+#[test]
+fn no_order_of_uses_leaves_a_task_asleep() {
+    const LENGTH: u32 = 4;
+    let place = Place::new("inproc");
+    let runtime = one_thread();
+    let _within = runtime.enter();
+    let (socket, peer) = narrow(&place, zmq::PAIR, zmq::PAIR);
+    let message = || Multipart::new("m", vec![]);
+    let turn = || runtime.block_on(tokio::task::yield_now());
+    for order in 0..USES.len().pow(LENGTH) {
+        let uses: Vec<_> = (0..LENGTH).map(|at| USES[order / USES.len().pow(at) % USES.len()]).collect();
+        while peer.try_recv_message().is_ok() {}
+        while socket.try_recv_message().is_ok() {}
+        while socket.try_send_message(message()).is_ok() {}
+        // a receive and a send are asleep, for messages and for room
+        let (mut receive, mut send) = (Polled::new(socket.recv_message()), Polled::new(socket.send_message(message())));
+        assert!(receive.poll().is_none() && send.poll().is_none());
+        let mut arrived = 0_usize;
+        for step in &uses {
+            match step {
+                Use::PollReceive => {
+                    if let Some(received) = receive.poll() {
+                        received.unwrap();
+                        arrived -= 1;
+                        receive = Polled::new(socket.recv_message());
+                    }
+                }
+                Use::DropReceive => receive = Polled::new(socket.recv_message()),
+                Use::PollSend => {
+                    if let Some(sent) = send.poll() {
+                        sent.unwrap();
+                        send = Polled::new(socket.send_message(message()));
+                    }
+                }
+                Use::DropSend => send = Polled::new(socket.send_message(message())),
+                Use::OtherReceives => arrived -= usize::from(socket.try_recv_message().is_ok()),
+                Use::OtherSends => drop(socket.try_send_message(message())),
+                Use::PeerSends => arrived += usize::from(peer.try_send_message(message()).is_ok()),
+                Use::PeerReceives => drop(peer.try_recv_message()),
+                Use::RuntimeTurns => turn(),
+            }
+        }
+        turn();
+        assert!(arrived == 0 || !receive.is_asleep(), "{uses:?}: it sleeps beside {arrived} messages");
+        // the peer has read all there was, so there is room
+        while peer.try_recv_message().is_ok() {}
+        turn();
+        assert!(!send.is_asleep(), "{uses:?}: it sleeps and there is room");
+        // what comes last wakes as well
+        while socket.try_recv_message().is_ok() {}
+        assert!(receive.poll().is_none());
+        peer.try_send_message(message()).unwrap();
+        turn();
+        assert!(!receive.is_asleep(), "{uses:?}: it sleeps beside the last message");
+    }
+}
+
+/// An operation whose result does not matter.
+type Operation<'s> = Pin<Box<dyn Future<Output = ()> + 's>>;
+
+fn operation<'s, T>(future: impl Future<Output = outband::Result<T>> + 's) -> Operation<'s> {
+    Box::pin(async { drop(future.await.unwrap()) })
+}
+
+/// Polls an operation so many times, with what a task may do or with all of that used up, and drops it. Whether it was done.
+async fn dropped_after(polls: usize, has_budget: bool, mut operation: Operation<'_>) -> bool {
+    // a turn begins, with all of it
+    tokio::task::yield_now().await;
+    while !has_budget && coop::has_budget_remaining() {
+        coop::consume_budget().await;
+    }
+    (0..polls).any(|_| operation.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready())
+}
+
+/// Three frames.
+type Value = (u64, Buffer, Buffer);
+
+fn value() -> Value {
+    (7, Buffer::from_vec(vec![7_u8; 20_000]), Buffer::from_vec(vec![8_u8; 20_000]))
+}
+
+fn message() -> Multipart {
+    to_multipart(&value()).unwrap()
+}
+
+/// Every way to send on a socket with one peer.
+fn sends(socket: &AsyncSocket) -> Vec<Operation<'_>> {
+    vec![
+        operation(socket.send_message(message())),
+        operation(async { socket.send_obj(&value()).await }),
+        operation(async { socket.send_with(&MsgPack::new(), &value()).await }),
+        operation(socket.send_message_tracked(message())),
+        operation(async { socket.send_obj_tracked(&value()).await }),
+        operation(socket.send_json("text")),
+        operation(async { socket.send_array(&Array::from_vec(vec![1.5_f64; 9])).await }),
+        operation(async { socket.publish_obj("topic", &value()).await }),
+        operation(socket.publish_message("topic", message())),
+        operation(async { socket.message_sink().send(message()).await }),
+        operation(async { socket.object_sink().send(value()).await }),
+    ]
+}
+
+/// Every way to send to one of several peers.
+fn sends_to(socket: &AsyncSocket) -> Vec<Operation<'_>> {
+    vec![
+        operation(socket.send_message_to("peer", message())),
+        operation(async { socket.send_obj_to("peer", &value()).await }),
+        operation(async { socket.send_obj_via(&Envelope::to("peer"), &value()).await }),
+        operation(async { socket.send_message_via(&Envelope::to("peer"), message()).await }),
+    ]
+}
+
+/// Every way to receive [`value`].
+fn receives(socket: &AsyncSocket) -> Vec<Operation<'_>> {
+    vec![
+        operation(socket.recv_message()),
+        operation(socket.recv_obj::<Value>()),
+        operation(async { socket.recv_with::<Value, _>(&MsgPack::new()).await }),
+        operation(async { socket.recv_message_within(&Limits::default()).await }),
+        operation(async { socket.messages().next().await.unwrap() }),
+        operation(async { socket.objects::<Value>().next().await.unwrap() }),
+    ]
+}
+
+/// Every way to receive [`value`] and whom it is from.
+fn receives_from(socket: &AsyncSocket) -> Vec<Operation<'_>> {
+    vec![
+        operation(socket.recv_message_from()),
+        operation(socket.recv_obj_from::<Value>()),
+        operation(socket.recv_message_via()),
+        operation(socket.recv_obj_via::<Value>()),
+    ]
+}
+
+#[test]
+fn a_send_that_is_dropped_at_any_await_has_sent_nothing() {
+    for (kind, peer_kind, every) in
+        [(zmq::PAIR, zmq::PAIR, sends as fn(&AsyncSocket) -> Vec<Operation<'_>>), (zmq::ROUTER, zmq::DEALER, sends_to)]
+    {
+        let place = Place::new("inproc");
+        one_thread().block_on(async {
+            let (socket, peer) = narrow(&place, kind, peer_kind);
+            let received = || std::iter::from_fn(|| peer.try_recv_message().ok()).collect::<Vec<_>>();
+            if kind == zmq::ROUTER {
+                // it knows its peers by what they send
+                peer.send_obj(&0).await.unwrap();
+                socket.recv_obj_from::<u8>().await.unwrap();
+            }
+            for index in 0..every(&socket).len() {
+                let one = || every(&socket).swap_remove(index);
+                for (polls, has_budget) in (1..5).flat_map(|polls| [(polls, true), (polls, false)]) {
+                    // there is room, but perhaps it is another task's turn
+                    let is_done = dropped_after(polls, has_budget, one()).await;
+                    assert!(is_done || !has_budget, "{kind:?}, {index}");
+                    assert_eq!(received().len(), usize::from(is_done), "{kind:?}, {index}");
+                    // there is none
+                    let mut filled = 0;
+                    while dropped_after(1, true, every(&socket).swap_remove(0)).await {
+                        filled += 1;
+                    }
+                    assert!(!dropped_after(polls, has_budget, one()).await, "{kind:?}, {index}");
+                    let received = received();
+                    assert_eq!(received.len(), filled, "{kind:?}, {index}");
+                    assert!(received.into_iter().all(|got| outband::from_multipart::<Value>(got).unwrap() == value()));
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn a_receive_that_is_dropped_at_any_await_leaves_the_message_whole() {
+    for (kind, peer_kind, every) in [
+        (zmq::PAIR, zmq::PAIR, receives as fn(&AsyncSocket) -> Vec<Operation<'_>>),
+        (zmq::ROUTER, zmq::DEALER, receives_from),
+    ] {
+        let place = Place::new("inproc");
+        one_thread().block_on(async {
+            let (socket, peer) = narrow(&place, kind, peer_kind);
+            for index in 0..every(&socket).len() {
+                let one = || every(&socket).swap_remove(index);
+                for (polls, has_budget) in (1..5).flat_map(|polls| [(polls, true), (polls, false)]) {
+                    // nothing is there
+                    assert!(!dropped_after(polls, has_budget, one()).await, "{kind:?}, {index}");
+                    // something is, but perhaps it is another task's turn
+                    peer.send_obj(&value()).await.unwrap();
+                    let is_done = dropped_after(polls, has_budget, one()).await;
+                    assert!(is_done || !has_budget, "{kind:?}, {index}");
+                    if !is_done {
+                        let left = match kind {
+                            zmq::ROUTER => socket.recv_obj_from::<Value>().await.unwrap().1,
+                            _ => socket.recv_obj::<Value>().await.unwrap(),
+                        };
+                        assert!(left == value(), "{kind:?}, {index}");
+                    }
+                    assert!(socket.try_recv_message().unwrap_err().is_timeout(), "{kind:?}, {index}");
+                }
+            }
+        });
+    }
+}
