@@ -20,12 +20,19 @@ pub(super) struct Incoming<'s> {
     frame: zmq::Message,
     /// Whether frames of this message are still on the socket.
     more: bool,
+    /// Whether the socket is known to carry messages, and to keep them whole.
+    is_checked: bool,
 }
 
 impl<'s> Incoming<'s> {
     /// Nothing yet: the first frame comes with [`first`](Self::first).
     pub(super) fn on(socket: &'s zmq::Socket) -> Self {
-        Self { socket, frame: zmq::Message::new(), more: false }
+        Self { socket, frame: zmq::Message::new(), more: false, is_checked: false }
+    }
+
+    /// As [`on`](Self::on), for a socket that has been asked before whether it carries messages and keeps them whole.
+    pub(super) fn on_checked(socket: &'s zmq::Socket) -> Self {
+        Self { is_checked: true, ..Self::on(socket) }
     }
 
     /// Receives the first frame of a message, if one is there.
@@ -36,9 +43,11 @@ impl<'s> Incoming<'s> {
             Err(error) => error,
         };
         if error == zmq::Error::EAGAIN {
-            // nothing is there, so there is time to look at the socket
-            guard::socket_type(self.socket)?;
-            guard::check_whole(self.socket)?;
+            if !self.is_checked {
+                // nothing is there, so there is time to look at the socket
+                guard::socket_type(self.socket)?;
+                guard::check_whole(self.socket)?;
+            }
             return Ok(false);
         }
         Err(guard::failed(self.socket, Direction::Receive, Wait::Never, error))
@@ -58,7 +67,7 @@ impl<'s> Incoming<'s> {
     fn arrived(&mut self) -> Result<()> {
         self.more = self.frame.get_more();
         // a socket that keeps only the last frame never has more
-        if self.more { Ok(()) } else { guard::check_whole(self.socket) }
+        if self.more || self.is_checked { Ok(()) } else { guard::check_whole(self.socket) }
     }
 
     /// Receives the first frame where it was not there at once.

@@ -60,16 +60,25 @@ enum Pass {
 
 /// Refuses messages that cannot be sent and sockets that cannot send them; the socket's type.
 pub(super) fn check(socket: &zmq::Socket, outgoing: &Outgoing<'_>) -> Result<zmq::SocketType> {
-    if outgoing.lacks_metadata() {
-        return Err(Detail::EmptyMetadata.into());
-    }
-    guard::check_process(socket)?;
+    check_message(socket, outgoing)?;
     let kind = guard::socket_type(socket)?;
-    if let zmq::PUSH | zmq::PUB | zmq::DEALER = kind {
-        // on other types the option has no effect (zmq_setsockopt(3))
+    if may_conflate(kind) {
         guard::check_whole(socket)?;
     }
     Ok(kind)
+}
+
+/// As [`check`], for a socket of a known type.
+pub(super) fn check_message(socket: &zmq::Socket, outgoing: &Outgoing<'_>) -> Result<()> {
+    if outgoing.lacks_metadata() {
+        return Err(Detail::EmptyMetadata.into());
+    }
+    guard::check_process(socket)
+}
+
+/// Whether `ZMQ_CONFLATE` has an effect on what this type of socket sends: zmq_setsockopt(3).
+pub(super) fn may_conflate(kind: zmq::SocketType) -> bool {
+    matches!(kind, zmq::PUSH | zmq::PUB | zmq::DEALER)
 }
 
 /// Sends a message of one frame, if it takes no more than that: by far the most of all small messages.

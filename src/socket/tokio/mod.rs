@@ -54,6 +54,10 @@ use waiting::Waiting;
 /// **Waiting.** At the high-water mark a send waits, while other tasks run. `ZMQ_SNDTIMEO` and `ZMQ_RCVTIMEO` are
 /// honoured; libzmq's default is for ever. With several tasks on one socket each keeps the order of its own messages.
 ///
+/// **Many sockets.** A socket takes a descriptor, each connection over ipc or tcp one more at either end, and a bound ipc or
+/// tcp address another. Many systems allow a process 1024 until it asks for more (`RLIMIT_NOFILE`, `ulimit -n`); a
+/// `zmq::Context` has room for 1023 sockets.
+///
 /// # Panics
 ///
 /// Where a runtime was built without its I/O driver, [`new`](Self::new) panics. Without its timer does a wait that has an
@@ -104,6 +108,9 @@ enum Seated {
 
 struct Inner {
     socket: zmq::Socket,
+    kind: zmq::SocketType,
+    /// Whether the socket keeps messages whole: asked whenever it may have changed, and not with each message.
+    is_whole: bool,
     /// What the last send left on a REQ.
     torn: Torn,
 }
@@ -121,7 +128,8 @@ impl AsyncSocket {
         let news = News::of(&socket)?;
         let waiting = Arc::new(Waiting::default());
         let everyone = Waker::from(waiting.clone());
-        let inner = Mutex::new(Inner { socket, torn: Torn::No });
+        let is_whole = guard::check_whole(&socket).is_ok();
+        let inner = Mutex::new(Inner { socket, kind, is_whole, torn: Torn::No });
         Ok(Self { news, inner, kind, waiting, everyone })
     }
 
@@ -148,8 +156,9 @@ impl AsyncSocket {
     /// # }
     /// ```
     pub fn with_socket<R>(&self, act: impl FnOnce(&zmq::Socket) -> R) -> R {
-        let inner = self.lock();
+        let mut inner = self.lock();
         let done = act(&inner.socket);
+        inner.is_whole = guard::check_whole(&inner.socket).is_ok();
         self.tell_others(&inner, true, Seated::No);
         done
     }
@@ -314,7 +323,11 @@ impl AsyncSocket {
 
 impl Inner {
     fn try_send(&mut self, outgoing: &Outgoing<'_>, restarts: &mut u32) -> Result<Try> {
-        let kind = send::check(&self.socket, outgoing)?;
+        let kind = self.kind;
+        send::check_message(&self.socket, outgoing)?;
+        if !self.is_whole && send::may_conflate(kind) {
+            guard::check_whole(&self.socket)?;
+        }
         if send::send_lone(&self.socket, kind, outgoing) {
             return Ok(Try::Sent);
         }
@@ -325,13 +338,17 @@ impl Inner {
         tried
     }
 
+    fn incoming(&self) -> Incoming<'_> {
+        if self.is_whole { Incoming::on_checked(&self.socket) } else { Incoming::on(&self.socket) }
+    }
+
     fn try_receive(&mut self, limits: &Limits, open: Open) -> Result<Option<(Envelope, Multipart)>> {
-        let mut incoming = Incoming::on(&self.socket);
+        let mut incoming = self.incoming();
         if incoming.try_first()? { transfer::take_whole(incoming, limits, open).map(Some) } else { Ok(None) }
     }
 
     fn try_take(&mut self, limits: &Limits, open: Open) -> Result<Option<(Envelope, Taken)>> {
-        let mut incoming = Incoming::on(&self.socket);
+        let mut incoming = self.incoming();
         if incoming.try_first()? { transfer::take(incoming, limits, open).map(Some) } else { Ok(None) }
     }
 }
