@@ -23,6 +23,7 @@ use futures_util::{SinkExt, StreamExt};
 use outband::{AsyncSocket, Buffer, Encode, Envelope, ErrorKind, MsgPack, Multipart, SocketExt, memory};
 use random::Random;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Barrier;
 
 fn one_thread() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
@@ -498,19 +499,26 @@ fn a_thousand_sockets_work_at_once_in_one_runtime() {
             // a context has room for 1023 sockets, so it takes two
             let places = [Place::new("ipc"), Place::new("inproc")];
             let mut tasks = Vec::new();
+            // none begins before all are there, and none goes before all are done
+            let all = Arc::new(Barrier::new(1000));
             for pair in 0..500_u64 {
                 let (server, client) = connected(&places[pair as usize % 2], zmq::REP, zmq::REQ);
+                let (server_of, client_of) = (all.clone(), all.clone());
                 tasks.push(tokio::spawn(async move {
+                    server_of.wait().await;
                     for _ in 0..20 {
                         let request: u64 = server.recv_obj().await.unwrap();
                         server.send_obj(&(request + 1)).await.unwrap();
                     }
+                    server_of.wait().await;
                 }));
                 tasks.push(tokio::spawn(async move {
+                    client_of.wait().await;
                     for round in 0..20 {
                         client.send_obj(&(pair + round)).await.unwrap();
                         assert_eq!(client.recv_obj::<u64>().await.unwrap(), pair + round + 1);
                     }
+                    client_of.wait().await;
                 }));
             }
             assert_eq!(tasks.len(), 1000);
@@ -544,6 +552,31 @@ fn twenty_thousand_ping_pongs_end() {
             assert_eq!(ball, 20_000);
             println!("{transport}: the longest of 20 000 ping-pongs took {longest:?}");
             pong.await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_socket_that_keeps_only_the_last_frame_is_refused_whenever_it_was_told_to() {
+    on_both(|| async {
+        for (sets_it_before, kind) in
+            [true, false].into_iter().flat_map(|before| [(before, zmq::DEALER), (before, zmq::PULL)])
+        {
+            let place = Place::new("inproc");
+            let socket = place.socket(kind);
+            if sets_it_before {
+                socket.set_conflate(true).unwrap();
+            }
+            let socket = AsyncSocket::new(socket).unwrap();
+            if !sets_it_before {
+                socket.with_socket(|socket| socket.set_conflate(true)).unwrap();
+            }
+            assert_eq!(socket.recv_message().await.unwrap_err().kind(), ErrorKind::Caller);
+            assert_eq!(socket.try_recv_obj::<u8>().unwrap_err().kind(), ErrorKind::Caller);
+            if kind == zmq::DEALER {
+                assert_eq!(socket.send_obj(&1).await.unwrap_err().kind(), ErrorKind::Caller);
+                assert_eq!(socket.try_send_message(numbered(1)).unwrap_err().kind(), ErrorKind::Caller);
+            }
         }
     });
 }
