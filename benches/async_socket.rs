@@ -1,9 +1,9 @@
 //! The async shell beside the blocking one, in turn, in one run: objects per second each way, and ping-pongs.
 //!
-//! `cargo bench --features tokio --bench async_socket`; with `-- quick`, `-- tcp`, `-- ping` and the like for a part. "Send" has an
-//! `AsyncSocket` only at the sending end, "receive" only at the receiving end, "both" at both, each in a runtime of the
-//! end's own thread; "tasks" has both ends as tasks of one runtime with two workers. A ratio is how many times as fast
-//! that is as waiting on threads: the median over rounds in which the shells take turns.
+//! `cargo bench --features tokio --bench async_socket`; with `-- quick`, `-- ping`, `-- throughput`, `-- tcp 64KiB tasks`
+//! and the like for a part. "Send" has an `AsyncSocket` only at the sending end, "receive" only at the receiving end, "both"
+//! at both, each in a runtime of the end's own thread; "tasks" has both ends as tasks of one runtime with two workers. A
+//! ratio is how many times as fast that is as waiting on threads: the median over rounds in which the shells take turns.
 
 #![allow(clippy::unwrap_used, reason = "a bench that fails stops")]
 
@@ -14,43 +14,56 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use outband::{AsyncSocket, Buffer, SocketExt};
+use outband::{AsyncSocket, Buffer, SocketExt, memory};
 use rig::{Moves, Rounds, human};
 use tokio::runtime::{Builder, Runtime};
+
+/// Who waits at the sending and at the receiving end, by the name of the column.
+const COLUMNS: [(&str, [Shell; 2]); 4] = [
+    ("send", [Shell::Async, Shell::Blocking]),
+    ("receive", [Shell::Blocking, Shell::Async]),
+    ("both", [Shell::Async, Shell::Async]),
+    ("tasks", [Shell::Task, Shell::Task]),
+];
 
 fn main() {
     let words: Vec<String> = env::args().skip(1).collect();
     let only = |name: &str| words.iter().any(|word| word == name);
-    let named = ["inproc", "ipc", "tcp"].into_iter().any(only);
-    let transports: Vec<_> = ["inproc", "ipc", "tcp"].into_iter().filter(|name| !named || only(name)).collect();
+    let transports = chosen(["inproc", "ipc", "tcp"], &words, |name| (*name).to_owned());
+    let sizes = chosen([64, 64 << 10, 1 << 20], &words, |&bytes| human(bytes).replace(' ', ""));
+    let columns = chosen(COLUMNS, &words, |(name, _)| (*name).to_owned());
+    // else single rows are as fast as their allocator's luck with fresh pages, which has nothing to do with who waits
+    assert_eq!(memory::keep_freed_pages(), memory::Tuning::Applied);
     let (rounds, time) = if only("quick") { (5, Duration::from_millis(60)) } else { (31, Duration::from_millis(80)) };
 
     if !only("ping") {
-        println!("| transport | object | blocking | send | receive | both | tasks |");
-        println!("|---|---|---:|---:|---:|---:|---:|");
+        let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
+        println!("| transport | object | blocking | {} |", names.join(" | "));
+        println!("|---|---|---:|{}", "---:|".repeat(columns.len()));
         for transport in &transports {
-            for bytes in [64, 64 << 10, 1 << 20] {
-                row(transport, bytes, rounds, time);
-            }
+            sizes.iter().for_each(|&bytes| row(transport, bytes, &columns, rounds, time));
         }
         println!();
     }
-    println!("| ping-pongs | count | per second | median | 99.9 % | longest |");
-    println!("|---|---:|---:|---:|---:|---:|");
-    for transport in transports {
-        ping_pong(transport, if only("quick") { 20_000 } else { 1_000_000 });
+    if !only("throughput") {
+        println!("| ping-pongs | count | per second | median | 99.9 % | longest |");
+        println!("|---|---:|---:|---:|---:|---:|");
+        for transport in transports {
+            ping_pong(transport, if only("quick") { 20_000 } else { 1_000_000 });
+        }
     }
 }
 
-fn row(transport: &str, bytes: usize, rounds: usize, time: Duration) {
-    let shells = [
-        [Shell::Blocking, Shell::Blocking],
-        [Shell::Async, Shell::Blocking],
-        [Shell::Blocking, Shell::Async],
-        [Shell::Async, Shell::Async],
-        [Shell::Task, Shell::Task],
-    ];
-    let lines = shells.map(|[sends, receives]| Line::new(transport, bytes, sends, receives));
+/// Those that are named among the words, or all.
+fn chosen<T, const N: usize>(all: [T; N], words: &[String], name: impl Fn(&T) -> String) -> Vec<T> {
+    let is_named = |one: &T| words.contains(&name(one));
+    let any = all.iter().any(is_named);
+    all.into_iter().filter(|one| !any || is_named(one)).collect()
+}
+
+fn row(transport: &str, bytes: usize, columns: &[(&str, [Shell; 2])], rounds: usize, time: Duration) {
+    let mut lines = vec![Line::new(transport, bytes, [Shell::Blocking, Shell::Blocking])];
+    lines.extend(columns.iter().map(|(_, shells)| Line::new(transport, bytes, *shells)));
     let result = Rounds::run(&lines, rounds, time);
     let ratios: Vec<_> = (1..lines.len()).map(|index| format!("{:.2}", result.ratio(index, 0))).collect();
     println!("| {transport} | {} | {:.2} µs | {} |", human(bytes), result.median(0) * 1e6, ratios.join(" | "));
@@ -62,7 +75,7 @@ enum Shell {
     Blocking,
     /// A runtime on the end's own thread.
     Async,
-    /// A task of a runtime with several threads.
+    /// A task of a runtime with two workers, which the other end is a task of as well.
     Task,
 }
 
@@ -70,18 +83,22 @@ enum Shell {
 enum End {
     Blocking(zmq::Socket),
     Async(Runtime, Arc<AsyncSocket>),
-    Task(Runtime, Arc<AsyncSocket>),
+    Task(Arc<Runtime>, Arc<AsyncSocket>),
 }
 
 impl End {
-    fn new(shell: Shell, socket: zmq::Socket) -> Self {
-        let runtime = match shell {
-            Shell::Blocking => return Self::Blocking(socket),
-            Shell::Async => Builder::new_current_thread().enable_all().build().unwrap(),
-            Shell::Task => Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap(),
-        };
-        let socket = runtime.block_on(async { Arc::new(AsyncSocket::new(socket).unwrap()) });
-        if shell == Shell::Async { Self::Async(runtime, socket) } else { Self::Task(runtime, socket) }
+    fn new(shell: Shell, workers: &Arc<Runtime>, socket: zmq::Socket) -> Self {
+        let within =
+            |runtime: &Runtime, socket| runtime.block_on(async { Arc::new(AsyncSocket::new(socket).unwrap()) });
+        match shell {
+            Shell::Blocking => Self::Blocking(socket),
+            Shell::Async => {
+                let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+                let socket = within(&runtime, socket);
+                Self::Async(runtime, socket)
+            }
+            Shell::Task => Self::Task(workers.clone(), within(workers, socket)),
+        }
     }
 
     /// Says how many come, waits until the receiver is ready, sends them, and waits until it has them all.
@@ -161,7 +178,7 @@ struct Line {
 }
 
 impl Line {
-    fn new(transport: &str, bytes: usize, sends: Shell, receives: Shell) -> Self {
+    fn new(transport: &str, bytes: usize, [sends, receives]: [Shell; 2]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (sender, receiver) = pair(transport, &directory);
         let object = (123_456, Buffer::from_vec(vec![1_u8; bytes]));
@@ -171,8 +188,9 @@ impl Line {
             socket.set_sndhwm(mark).unwrap();
             socket.set_rcvhwm(mark).unwrap();
         }
-        let sender = End::new(sends, sender);
-        let receiver = thread::spawn(move || End::new(receives, receiver).receive(bytes));
+        let workers = Arc::new(Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap());
+        let sender = End::new(sends, &workers, sender);
+        let receiver = thread::spawn(move || End::new(receives, &workers, receiver).receive(bytes));
         Self { sender, object, receiver: Some(receiver), _directory: directory }
     }
 }
