@@ -68,7 +68,7 @@ fn main() {
     let named = |transport: &&str| words.iter().any(|word| word == transport);
     let all = ["inproc", "ipc", "tcp"];
     let chosen: Vec<&str> =
-        all.into_iter().filter(|transport| named(transport) || !all.iter().any(|t| named(t))).collect();
+        all.into_iter().filter(|transport| named(transport) || !all.iter().any(named)).collect();
     println!(
         "| sides | transport | elements | Buffer | Array | Array ÷ Buffer | Array ÷ padded | Buffer ÷ Buffer | page faults |"
     );

@@ -286,7 +286,7 @@ fn element<'a>(array: &'a Array, index: &[usize]) -> &'a [u8] {
 #[test]
 fn arrays_at_any_strides_hold_what_a_naive_copy_holds() {
     let mut random = Random::seeded(3);
-    let (mut shared, mut copied, mut turned) = (0, 0, 0);
+    let (mut shared, mut copied, mut permuted) = (0, 0, 0);
     for _ in 0..3000 {
         let layout = Layout::random(&mut random);
         let Layout { dtype, shape, strides, offset, buffer } = &layout;
@@ -301,7 +301,7 @@ fn arrays_at_any_strides_hold_what_a_naive_copy_holds() {
         let is_turned = array.order() == Order::C && !array.axes().is_sorted();
         if is_turned {
             assert!(is_part && array.to_native().unwrap().as_slice::<u8>().is_err());
-            turned += 1;
+            permuted += 1;
         }
         for index in layout.indexes() {
             assert_eq!(element(&array, &index), layout.element(&index), "{shape:?} {strides:?} at {index:?}");
@@ -331,7 +331,7 @@ fn arrays_at_any_strides_hold_what_a_naive_copy_holds() {
         let back: Array = from_multipart(to_multipart(&array).unwrap()).unwrap();
         assert_eq!(back, array);
     }
-    assert!(shared > 500 && copied > 500 && turned > 50, "{shared} shared, {copied} copied, {turned} turned");
+    assert!(shared > 500 && copied > 500 && permuted > 50, "{shared} shared, {copied} copied, {permuted} permuted");
 }
 
 #[test]
