@@ -18,6 +18,7 @@ mod input;
 mod machine;
 mod memo;
 pub(crate) mod opcode;
+mod outline;
 mod output;
 mod text;
 
@@ -28,4 +29,6 @@ mod tests;
 use graph::Shape;
 pub(crate) use graph::{Construction, Graph, Items, NamedAgain, Node, NodeId, Object};
 pub(crate) use machine::{Bounds, read};
+pub(crate) use outline::{Container, Outline, Start, between};
 pub(crate) use output::{Memoized, Output};
+pub(crate) use text::long;

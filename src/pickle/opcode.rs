@@ -15,7 +15,7 @@ macro_rules! opcodes {
 
         /// Every opcode there is.
         #[cfg(test)]
-        pub(super) const ALL: &[u8] = &[$($name),*];
+        pub(crate) const ALL: &[u8] = &[$($name),*];
     };
 }
 

@@ -15,7 +15,7 @@ pub(super) fn without_l(line: &[u8]) -> &[u8] {
 }
 
 /// An integer of up to eight bytes in two's complement, little-endian; `None` for a longer one.
-pub(super) fn long(bytes: &[u8]) -> Option<i64> {
+pub(crate) fn long(bytes: &[u8]) -> Option<i64> {
     let sign = bytes.last().map_or(0, |&last| if last & 0x80 == 0 { 0 } else { 0xff });
     let mut value = [sign; 8];
     value.get_mut(..bytes.len())?.copy_from_slice(bytes);

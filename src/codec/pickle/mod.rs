@@ -16,6 +16,7 @@ mod path;
 mod plain;
 mod read;
 mod stamp;
+mod straight;
 mod time;
 mod tree;
 mod write;
@@ -241,6 +242,11 @@ impl Pickle {
     }
 
     fn build<T: DeserializeOwned>(&self, data: &[u8], frames: &[Buffer]) -> Result<T> {
+        let straight = if frames.is_empty() { straight::decode(data, &self.limits) } else { None };
+        straight.map_or_else(|| self.build_from_graph(data, frames), Ok)
+    }
+
+    fn build_from_graph<T: DeserializeOwned>(&self, data: &[u8], frames: &[Buffer]) -> Result<T> {
         let most = self.limits.max_metadata();
         let graph = pickle::read(data, frames.len(), &Bounds { nodes: most.saturating_add(8), memo: most })
             .map_err(|error| if is_of_joblib(data) { Detail::Joblib.into() } else { error })?;

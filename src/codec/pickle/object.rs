@@ -18,7 +18,7 @@ use crate::python::Kind;
 use crate::python::arrive::{self, Owned, Place, Told};
 
 /// The shortest text that is decoded once where it is named more than once: a shorter one takes as much as its place.
-const LONG: usize = 64;
+pub(super) const LONG: usize = 64;
 
 /// The nodes that were decoded and are named again.
 #[derive(Default)]

@@ -217,14 +217,14 @@ impl<'g> Reader<'g> {
 }
 
 #[inline]
-fn int<'g, V: Visitor<'g>>(value: i64, visitor: V) -> Result<V::Value> {
+pub(super) fn int<'g, V: Visitor<'g>>(value: i64, visitor: V) -> Result<V::Value> {
     match u64::try_from(value) {
         Ok(value) => visitor.visit_u64(value),
         Err(_) => visitor.visit_i64(value),
     }
 }
 
-fn one_by_one<'g, V: Visitor<'g>>(bytes: &[u8], visitor: V) -> Result<V::Value> {
+pub(super) fn one_by_one<'g, V: Visitor<'g>>(bytes: &[u8], visitor: V) -> Result<V::Value> {
     memory::count_copy(bytes.len());
     let mut elements = SeqDeserializer::new(bytes.iter().copied());
     let value = visitor.visit_seq(&mut elements)?;

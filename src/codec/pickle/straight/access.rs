@@ -1,0 +1,163 @@
+//! What serde is shown of the parts of a value.
+
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, Unexpected,
+    VariantAccess, Visitor,
+};
+
+use super::cursor::Cursor;
+use crate::codec::pickle::mismatch::{Mismatch, Result};
+
+/// The elements of a sequence.
+pub(super) struct Elements<'c, 'g> {
+    cursor: &'c mut Cursor<'g>,
+    left: usize,
+}
+
+impl<'c, 'g> Elements<'c, 'g> {
+    #[inline]
+    pub(super) fn new(cursor: &'c mut Cursor<'g>, len: usize) -> Self {
+        Self { cursor, left: len }
+    }
+
+    #[inline]
+    pub(super) fn left(&self) -> usize {
+        self.left
+    }
+}
+
+impl<'g> SeqAccess<'g> for Elements<'_, 'g> {
+    type Error = Mismatch;
+
+    #[inline]
+    fn next_element_seed<T: DeserializeSeed<'g>>(&mut self, seed: T) -> Result<Option<T::Value>> {
+        let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
+        self.left = left;
+        self.cursor.whole(|cursor| seed.deserialize(cursor)).map(Some)
+    }
+
+    #[inline]
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.left)
+    }
+}
+
+/// The entries of a dict.
+pub(super) struct Entries<'c, 'g> {
+    cursor: &'c mut Cursor<'g>,
+    /// Keys and values.
+    left: usize,
+}
+
+impl<'c, 'g> Entries<'c, 'g> {
+    #[inline]
+    pub(super) fn new(cursor: &'c mut Cursor<'g>, len: usize) -> Self {
+        Self { cursor, left: len }
+    }
+
+    #[inline]
+    pub(super) fn left(&self) -> usize {
+        self.left
+    }
+}
+
+impl<'g> MapAccess<'g> for Entries<'_, 'g> {
+    type Error = Mismatch;
+
+    #[inline]
+    fn next_key_seed<K: DeserializeSeed<'g>>(&mut self, seed: K) -> Result<Option<K::Value>> {
+        let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
+        self.left = left;
+        self.cursor.whole(|cursor| seed.deserialize(cursor)).map(Some)
+    }
+
+    #[inline]
+    fn next_value_seed<V: DeserializeSeed<'g>>(&mut self, seed: V) -> Result<V::Value> {
+        let Some(left) = self.left.checked_sub(1) else { return Err(self.cursor.lose()) };
+        self.left = left;
+        self.cursor.whole(|cursor| seed.deserialize(cursor))
+    }
+
+    #[inline]
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.left / 2)
+    }
+}
+
+/// A variant that is its name.
+pub(super) struct UnitVariant<'c, 'g>(pub(super) &'c mut Cursor<'g>);
+
+/// The content that a name alone does not have.
+pub(super) struct NoContent;
+
+impl<'g> EnumAccess<'g> for UnitVariant<'_, 'g> {
+    type Error = Mismatch;
+    type Variant = NoContent;
+
+    fn variant_seed<V: DeserializeSeed<'g>>(self, seed: V) -> Result<(V::Value, NoContent)> {
+        Ok((seed.deserialize(self.0)?, NoContent))
+    }
+}
+
+impl<'g> VariantAccess<'g> for NoContent {
+    type Error = Mismatch;
+
+    fn unit_variant(self) -> Result<()> {
+        Ok(())
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'g>>(self, _seed: T) -> Result<T::Value> {
+        Err(Mismatch::invalid_type(Unexpected::UnitVariant, &"a newtype variant"))
+    }
+
+    fn tuple_variant<V: Visitor<'g>>(self, _len: usize, _visitor: V) -> Result<V::Value> {
+        Err(Mismatch::invalid_type(Unexpected::UnitVariant, &"a tuple variant"))
+    }
+
+    fn struct_variant<V: Visitor<'g>>(self, _fields: &'static [&'static str], _visitor: V) -> Result<V::Value> {
+        Err(Mismatch::invalid_type(Unexpected::UnitVariant, &"a struct variant"))
+    }
+}
+
+/// A variant that is the one entry of a dict.
+pub(super) struct Variant<'c, 'g> {
+    pub(super) cursor: &'c mut Cursor<'g>,
+    /// How many of name and content were not looked at yet.
+    pub(super) left: &'c mut usize,
+}
+
+impl<'g> Variant<'_, 'g> {
+    fn next<T>(&mut self, decode: impl FnOnce(&mut Cursor<'g>) -> Result<T>) -> Result<T> {
+        *self.left -= 1;
+        self.cursor.whole(decode)
+    }
+}
+
+impl<'g> EnumAccess<'g> for Variant<'_, 'g> {
+    type Error = Mismatch;
+    type Variant = Self;
+
+    fn variant_seed<V: DeserializeSeed<'g>>(mut self, seed: V) -> Result<(V::Value, Self)> {
+        Ok((self.next(|cursor| seed.deserialize(cursor))?, self))
+    }
+}
+
+impl<'g> VariantAccess<'g> for Variant<'_, 'g> {
+    type Error = Mismatch;
+
+    fn unit_variant(mut self) -> Result<()> {
+        self.next(|cursor| Deserialize::deserialize(cursor))
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'g>>(mut self, seed: T) -> Result<T::Value> {
+        self.next(|cursor| seed.deserialize(cursor))
+    }
+
+    fn tuple_variant<V: Visitor<'g>>(mut self, _len: usize, visitor: V) -> Result<V::Value> {
+        self.next(|cursor| cursor.deserialize_seq(visitor))
+    }
+
+    fn struct_variant<V: Visitor<'g>>(mut self, _fields: &'static [&'static str], visitor: V) -> Result<V::Value> {
+        self.next(|cursor| cursor.deserialize_map(visitor))
+    }
+}
