@@ -1,12 +1,12 @@
 //! Pickles beside CPython: `cargo bench --bench pickle`.
 //!
-//! 1. Many small values, decoded into typed values here and by `pickle.loads` there, and encoded by either; and once more at the end,
-//!    when this process keeps freed pages.
+//! 1. Many small values, decoded into typed values here and by `pickle.loads` there, in turn, and encoded by either; and once more at the
+//!    end, when this process keeps freed pages. Beside them what filling such a type takes when there is nothing to decode.
 //! 2. 64 NumPy arrays of 1 MiB out of band: decoded and encoded, and the same over TCP beside moving the same frames as they are.
 //! 3. One array of 64 B to 64 MiB from process to process over TCP: the fastest ways of Python and ours, in turn.
 //!
 //! `PYTHON` names a Python with NumPy and pyzmq; without it that of the tests is taken. Python runs `tests/python/pickle_bench.py`, which
-//! prints its own best times, and `tests/python/pickle_peer.py`. With `-- records`, `-- arrays` or `-- peers` it runs that part alone.
+//! is told what to do and prints how long it took, and `tests/python/pickle_peer.py`. With `-- records`, `-- arrays` or `-- peers` it runs that part alone.
 
 #![allow(clippy::unwrap_used, reason = "a bench that fails stops")]
 
@@ -16,11 +16,12 @@ mod records;
 #[path = "../rig/mod.rs"]
 mod rig;
 
-use std::collections::HashMap;
+use std::cell::RefCell;
 use std::env;
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
 use outband::{Array, Buffer, Decode, Encode, Multipart, Pickle, memory};
@@ -53,22 +54,36 @@ fn python() -> PathBuf {
     env::var_os("PYTHON").map_or_else(venv, PathBuf::from)
 }
 
-/// What Python wrote, and how long it takes for it.
+/// What Python wrote, and the process that wrote it.
 struct Written {
     folder: tempfile::TempDir,
-    seconds: HashMap<String, f64>,
+    python: RefCell<(Child, BufReader<ChildStdout>)>,
 }
 
 impl Written {
     fn by(python: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/pickle_bench.py");
-        let output = Command::new(python).arg("-B").arg(script).arg(folder.path()).output();
-        let output = output.unwrap_or_else(|error| panic!("{python:?}: {error}; PYTHON names one with NumPy"));
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let printed = String::from_utf8(output.stdout).unwrap();
-        let seconds = printed.lines().filter_map(|line| line.rsplit_once(' '));
-        Self { folder, seconds: seconds.map(|(name, time)| (name.to_owned(), time.parse().unwrap())).collect() }
+        let mut command = Command::new(python);
+        command.arg("-B").arg(script).arg(folder.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child =
+            command.spawn().unwrap_or_else(|error| panic!("{python:?}: {error}; PYTHON names one with NumPy"));
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let written = Self { folder, python: RefCell::new((child, output)) };
+        assert_eq!(written.line(), "written");
+        written
+    }
+
+    fn line(&self) -> String {
+        let mut line = String::new();
+        self.python.borrow_mut().1.read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+
+    /// The seconds that Python takes for something, once.
+    fn seconds(&self, does: &str) -> f64 {
+        writeln!(self.python.borrow_mut().0.stdin.as_mut().unwrap(), "{does}").unwrap();
+        self.line().parse().unwrap()
     }
 
     fn file(&self, name: &str) -> Vec<u8> {
@@ -76,14 +91,34 @@ impl Written {
     }
 }
 
-/// The best time of many, the results' drop not included.
-fn best<R>(rounds: usize, mut run: impl FnMut() -> R) -> f64 {
-    let once = || {
-        let start = Instant::now();
-        let result = run();
-        (start.elapsed(), result).0.as_secs_f64()
-    };
-    std::iter::repeat_with(once).take(rounds).min_by(f64::total_cmp).unwrap()
+impl Drop for Written {
+    fn drop(&mut self) {
+        let python = self.python.get_mut();
+        drop(python.0.stdin.take());
+        assert!(python.0.wait().unwrap().success());
+    }
+}
+
+/// The seconds of one run, the result's drop not included.
+fn once<R>(run: impl FnOnce() -> R) -> f64 {
+    let start = Instant::now();
+    let result = run();
+    (start.elapsed(), result).0.as_secs_f64()
+}
+
+/// The best times of Python and of ours, who take turns: a few runs each, so that neither always finds what the other left in
+/// the caches.
+fn in_turn<R>(turns: usize, written: &Written, does: &str, mut run: impl FnMut() -> R) -> [f64; 2] {
+    let mut best = [f64::INFINITY; 2];
+    for _ in 0..turns {
+        for _ in 0..3 {
+            best[0] = best[0].min(written.seconds(does));
+        }
+        for _ in 0..3 {
+            best[1] = best[1].min(once(&mut run));
+        }
+    }
+    best
 }
 
 /// 64 arrays of 1 MiB: what decoding them takes, alone and as a part of receiving them.
@@ -91,14 +126,14 @@ fn arrays(written: &Written) {
     let frames = (0..64).map(|index| Buffer::from(written.file(&format!("array{index}")))).collect();
     let message = Multipart::new(written.file("arrays"), frames);
     let codec = Pickle::new();
-    let theirs = written.seconds["loads arrays"] * 1e6;
-    let ours = best(300, || Decode::<Vec<Array>>::decode(&codec, message.clone()).unwrap()) * 1e6;
+    let decode = || Decode::<Vec<Array>>::decode(&codec, message.clone()).unwrap();
+    let [theirs, ours] = in_turn(100, written, "loads arrays", decode).map(|seconds| seconds * 1e6);
     println!("| 64 arrays of 1 MiB out of band | pickle | Pickle | times as fast |");
     println!("|---|---:|---:|---:|");
     println!("| decode | {theirs:.1} µs | {ours:.1} µs | {:.2} |", theirs / ours);
     let arrays: Vec<Array> = codec.decode(message.clone()).unwrap();
-    let theirs = written.seconds["dumps arrays"] * 1e6;
-    let ours = best(300, || codec.encode(&arrays).unwrap()) * 1e6;
+    let encode = || codec.encode(&arrays).unwrap();
+    let [theirs, ours] = in_turn(100, written, "dumps arrays", encode).map(|seconds| seconds * 1e6);
     println!("| encode | {theirs:.1} µs | {ours:.1} µs | {:.2} |", theirs / ours);
     println!();
     println!(

@@ -1,4 +1,8 @@
-"""Writes the messages of benches/pickle to a folder, and prints how long Python takes for them: its best times, in seconds."""
+"""Writes the messages of benches/pickle to a folder, and times Python on them.
+
+It prints a line when the messages are there. Then each line it reads is what to do, "loads NAME" or "dumps NAME", and is answered by the
+seconds that doing it once took: the bench has both sides take turns.
+"""
 
 import gc
 import pickle
@@ -11,14 +15,12 @@ import numpy
 folder = Path(sys.argv[1])
 
 
-def best(rounds, run):
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        result = run()
-        times.append(time.perf_counter() - start)
-        del result
-    return min(times)
+def seconds(run):
+    start = time.perf_counter()
+    result = run()
+    end = time.perf_counter()
+    del result
+    return end - start
 
 
 def record(index):
@@ -32,11 +34,12 @@ MESSAGES = {
     "list": [record(index) for index in range(100_000)],
     "floats": [index * 0.5 for index in range(1_000_000)],
 }
+runs = {}
 for name, value in MESSAGES.items():
     data = pickle.dumps(value, protocol=5)
     (folder / name).write_bytes(data)
-    print("loads", name, best(9, lambda: pickle.loads(data)))
-    print("dumps", name, best(9, lambda: pickle.dumps(value, protocol=5)))
+    runs[f"loads {name}"] = lambda data=data: pickle.loads(data)
+    runs[f"dumps {name}"] = lambda value=value: pickle.dumps(value, protocol=5)
 
 
 def dump(value):
@@ -50,5 +53,9 @@ data, *frames = [bytes(frame) for frame in dump(arrays)]
 (folder / "arrays").write_bytes(data)
 for index, frame in enumerate(frames):
     (folder / f"array{index}").write_bytes(frame)
-print("loads arrays", best(99, lambda: pickle.loads(data, buffers=frames)))
-print("dumps arrays", best(99, lambda: dump(arrays)))
+runs["loads arrays"] = lambda: pickle.loads(data, buffers=frames)
+runs["dumps arrays"] = lambda: dump(arrays)
+
+print("written", flush=True)
+for line in sys.stdin:
+    print(seconds(runs[line.strip()]), flush=True)
