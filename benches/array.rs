@@ -67,8 +67,7 @@ fn main() {
     let seconds = words.iter().find_map(|word| word.parse().ok()).unwrap_or(20.0);
     let named = |transport: &&str| words.iter().any(|word| word == transport);
     let all = ["inproc", "ipc", "tcp"];
-    let chosen: Vec<&str> =
-        all.into_iter().filter(|transport| named(transport) || !all.iter().any(named)).collect();
+    let chosen: Vec<&str> = all.into_iter().filter(|transport| named(transport) || !all.iter().any(named)).collect();
     println!(
         "| sides | transport | elements | Buffer | Array | Array ÷ Buffer | Array ÷ padded | Buffer ÷ Buffer | page faults |"
     );

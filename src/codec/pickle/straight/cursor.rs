@@ -285,7 +285,9 @@ impl<'g> Cursor<'g> {
             left -= 1;
             match self.seek()? {
                 CONTAINER => left += self.enter()?,
-                opcode => drop(self.leaf(opcode)?),
+                opcode => {
+                    self.leaf(opcode)?;
+                }
             }
         }
         Ok(())
