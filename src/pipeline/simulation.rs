@@ -426,7 +426,9 @@ impl World {
             Event::Start(worker) => self.start(worker),
             Event::Stall(worker, time) => {
                 self.tally.stalls += 1;
-                self.workers[worker].stalled_until = self.now + time;
+                // a stall within another does not end that one: what waits to be read would be overtaken
+                let until = &mut self.workers[worker].stalled_until;
+                *until = (*until).max(self.now + time);
             }
             Event::Drain(worker) => {
                 self.tally.drains += 1;
