@@ -31,6 +31,7 @@ impl<'s> Incoming<'s> {
     }
 
     /// As [`on`](Self::on), for a socket that has been asked before whether it carries messages and keeps them whole.
+    #[cfg(feature = "tokio")]
     pub(super) fn on_checked(socket: &'s zmq::Socket) -> Self {
         Self { is_checked: true, ..Self::on(socket) }
     }
