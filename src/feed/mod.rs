@@ -15,6 +15,7 @@ mod event;
 mod follow;
 mod header;
 mod inquiry;
+mod intake;
 mod name;
 mod options;
 mod pending;

@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 
 use super::event::{Event, Item};
-use super::header::{Header, Stamp};
+use super::header::Header;
+use super::intake::{content, open};
 use super::options::SubscriberOptions;
 use super::sockets;
 use super::start::Start;
 use super::statistics::StreamStatistics;
 use super::streams::Streams;
 use crate::codec::{Decode, MsgPack};
-use crate::error::{Detail, Error, Result};
-use crate::limits::Limits;
+use crate::error::{Detail, Result};
 use crate::multipart::Multipart;
 use crate::socket::{Arrival, send_front};
 
@@ -381,31 +381,6 @@ impl Subscriber {
             Err(error) => Err(sockets::transport("wait for an event", error)),
         }
     }
-}
-
-/// Takes the rest of a message; what is wrong with it is told when its turn comes.
-fn content(arrival: &mut Arrival<'_>, limits: &Limits) -> Result<Result<Multipart>> {
-    match arrival.message(limits) {
-        Ok(Some(message)) => Ok(Ok(message)),
-        Ok(None) => Ok(Err(Detail::NoMetadata.into())),
-        Err(error) if error.is_limit() => Ok(Err(error)),
-        Err(error) => Err(error),
-    }
-}
-
-/// Takes topic and header off a live message: which stream, which message, and of a heartbeat what the cache begins with.
-fn open(arrival: &mut Arrival<'_>, streams: &mut Streams<Item>, now: Duration) -> Result<(usize, Stamp, Option<u64>)> {
-    let short = || Error::from(Detail::BadFeedHeader { reason: "is missing" });
-    let topic = arrival.show()?.ok_or_else(short)?;
-    // a stream begins only when the header is one as well
-    let known = streams.find_topic(topic).ok_or_else(|| Box::<[u8]>::from(topic));
-    let (stamp, first) = match Header::read(arrival.show()?.ok_or_else(short)?)? {
-        Header::Data(stamp) => (stamp, None),
-        Header::Heartbeat { stamp, first } => (stamp, Some(first)),
-        _ => return Err(Detail::BadFeedHeader { reason: "is of a kind that is not published" }.into()),
-    };
-    let index = known.or_else(|topic| streams.locate(now, &topic))?;
-    Ok((index, stamp, first))
 }
 
 impl fmt::Debug for Subscriber {
