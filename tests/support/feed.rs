@@ -282,6 +282,11 @@ impl Source {
         Self { peer, within, streams, live, recovery, at: None, memory: 0, published: 0 }
     }
 
+    /// Where it publishes.
+    pub(crate) fn live(&self) -> &str {
+        &self.live
+    }
+
     /// Publishes so many messages, as fast as it can.
     pub(crate) fn publish(&mut self, messages: u64) {
         self.begin(messages);
@@ -322,6 +327,11 @@ impl Sink {
     pub(crate) fn start(within: &[&str], source: &Source, start: &str) -> Self {
         let peer = Peer::start(&format!("subscriber {} {} {start}", source.live, source.recovery), within);
         Self { peer }
+    }
+
+    /// One that listens at an endpoint of its own, and recovers from the source.
+    pub(crate) fn start_at(live: &str, source: &Source, start: &str) -> Self {
+        Self { peer: Peer::start(&format!("subscriber {live} {} {start}", source.recovery), &[]) }
     }
 
     /// Waits until it has joined.
