@@ -136,6 +136,8 @@ ARROW = {
     "times": ([5, None, 7], pyarrow.timestamp("us"), "M8[us]"),
     "spans": ([5, None, 7], pyarrow.duration("ms"), "m8[ms]"),
 }
+#: What a column of a table that pyarrow made is in pandas.
+OF_ARROW = {kind: dtype for _, kind, dtype in ARROW.values()}
 
 
 def arrow(kinds, rows, generator):
@@ -180,15 +182,16 @@ def back(value):
     if isinstance(value, pandas.api.extensions.ExtensionArray):
         return pandas.DataFrame({"values": value})
     if isinstance(value, (pyarrow.Array, pyarrow.ChunkedArray)):
-        value = pyarrow.table({"values": value})
+        # as pandas has what is in Arrow; text is whatever this pandas takes it for
+        dtype = OF_ARROW[value.type] if "string" in str(value.type) else f"{value.type}[pyarrow]"
+        return pandas.DataFrame({"values": pandas.Series(value.to_pylist(), dtype=dtype)})
     if isinstance(value, pyarrow.RecordBatch):
         value = pyarrow.Table.from_batches([value])
     if isinstance(value, pyarrow.Table):
         columns = zip(value.column_names, value.columns)
-        dtypes = {kind: dtype for _, kind, dtype in ARROW.values()}
         return pandas.DataFrame({
-            name: pandas.Series(column.to_pylist(), dtype=dtypes[column.type]) if not pyarrow.types.is_temporal(column.type)
-            else pandas.Series(column.cast(pyarrow.int64()).fill_null(-(2**63)).to_numpy().view(dtypes[column.type]))
+            name: pandas.Series(column.to_pylist(), dtype=OF_ARROW[column.type]) if not pyarrow.types.is_temporal(column.type)
+            else pandas.Series(column.cast(pyarrow.int64()).fill_null(-(2**63)).to_numpy().view(OF_ARROW[column.type]))
             for name, column in columns
         })
     return value

@@ -19,6 +19,8 @@ import numpy
 from hypothesis import strategies
 
 DEPTH = 3
+#: How often an array is a choice more among the kinds of objects.
+ARRAYS = 6
 
 DTYPES = "? i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16 S3 U2 V5 M8[us] m8[D] M8[25ns] m8".split()
 RECORD = [("id", "<u4"), ("at", ">f8", (2,)), ("name", "U3")]
@@ -26,7 +28,7 @@ ALIGNED = numpy.dtype([("flag", "?"), ("when", "M8[ns]"), ("in", [("x", ">i2"), 
 PADDED = {"names": ["a", "b"], "formats": ["u1", "<u4"], "offsets": [3, 10], "itemsize": 20}
 DTYPES = [numpy.dtype(order + kind) for kind in DTYPES for order in "<>"]
 DTYPES += [numpy.dtype(record) for record in (RECORD, ALIGNED, PADDED)]
-SHAPES = [(), (0,), (1,), (7,), (3, 0, 2), (2, 3), (4, 1), (1, 5), (2, 3, 4), (1, 1, 1, 2), (2, 1, 3, 2), (40, 30)]
+SHAPES = [(), (0,), (1,), (7,), (3, 0, 2), (2, 3), (4, 1), (1, 5), (2, 3, 4), (1, 1, 1, 2), (2, 1, 3, 2), (40, 30), (70, 60)]
 
 
 def elements(dtype, count, generator):
@@ -162,7 +164,9 @@ CONTAINERS = {
 
 def objects(count, more=()):
     """So many different objects of all kinds, and of more leaves, nested in each other."""
-    leaves = nested = strategies.one_of([*HASHABLE.values(), *OTHERS.values(), *more])
+    # of all kinds arrays have the most ways to go wrong
+    arrays = [choices.map(array) for _ in range(ARRAYS)]
+    leaves = nested = strategies.one_of([*HASHABLE.values(), *OTHERS.values(), *arrays, *more])
     for _ in range(DEPTH):
         nested = strategies.one_of(leaves, *[make(nested) for make in CONTAINERS.values()])
     made = []

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::{Args, ValueEnum};
 use outband::{
@@ -66,7 +67,8 @@ impl Arguments {
 struct Frames {
     /// From where to where, in order of their addresses.
     ranges: Vec<Range<usize>>,
-    is_one_empty: bool,
+    /// How many more without bytes there are: one of them is like another.
+    empty: AtomicUsize,
 }
 
 impl Frames {
@@ -74,13 +76,15 @@ impl Frames {
         let range = |buffer: &Buffer| buffer.as_ptr().addr()..buffer.as_ptr().addr() + buffer.len();
         let mut ranges: Vec<_> = buffers.iter().filter(|buffer| !buffer.is_empty()).map(range).collect();
         ranges.sort_by_key(|range| range.start);
-        Self { ranges, is_one_empty: buffers.iter().any(|buffer| buffer.is_empty()) }
+        let empty = buffers.iter().filter(|buffer| buffer.is_empty()).count();
+        Self { ranges, empty: AtomicUsize::new(empty) }
     }
 
-    /// Whether a buffer is one of them or a part of one, say a column of a data frame; one without bytes may be.
+    /// Whether a buffer is one of them or a part of one, say a column of a data frame; as many without bytes as came.
     fn hold(&self, buffer: &BufferInfo) -> bool {
         if buffer.is_empty() {
-            return self.is_one_empty;
+            let less = |empty: usize| empty.checked_sub(1);
+            return self.empty.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok();
         }
         let after = self.ranges.partition_point(|range| range.start <= buffer.address());
         after.checked_sub(1).is_some_and(|at| self.ranges[at].contains(&buffer.address()))

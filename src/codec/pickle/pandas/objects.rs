@@ -133,7 +133,9 @@ impl<'g> Value<'g> {
             Node::Str(text) => Self::Text(text),
             Node::Bytes(bytes) => Self::Bytes(Cow::Borrowed(bytes)),
             // of protocols 0 to 2
-            Node::Object(object) if reader.tree.listed(object.callable) == Some(Listed::Encode) => {
+            Node::Object(object)
+                if matches!(reader.tree.listed(object.callable), Some(Listed::Encode | Listed::Bytes)) =>
+            {
                 reader.bytes_in(id).map_or(Self::Other("an object"), Self::Bytes)
             }
             Node::Int(_) | Node::Big(_) | Node::BigText(_) => Self::Other("an integer"),
