@@ -39,7 +39,7 @@ fn golden_pickles_of_every_type_are_what_they_were() {
         let shown = shown.unwrap_or_else(|error| panic!("{name}: {error}"));
         let expected = match &*name {
             "array permuted axes, 5" | "array permuted axes, out of band" => {
-                assert_eq!(in_c_order(&shown, &[1, 0, 2]), expected, "{name}");
+                assert_eq!(pickles::in_c_order(&shown, &[1, 0, 2]), expected, "{name}");
                 shown.clone()
             }
             _ => expected,
@@ -51,14 +51,6 @@ fn golden_pickles_of_every_type_are_what_they_were() {
             assert_eq!(value.to_object::<Value>().unwrap(), expected, "{name}");
         }
     }
-}
-
-/// The same with its array in C order, whose axes lie as these: such arrays were put in order when the golden ones were kept.
-fn in_c_order(shown: &Value, axes: &[usize]) -> Value {
-    let Some(Value::Array(array)) = shown.get("value") else { panic!("{shown} holds no array") };
-    assert_eq!(array.axes(), axes);
-    let entries = vec![("value".into(), Value::from(array.to_order(outband::Order::C).unwrap()))];
-    Value::from(entries)
 }
 
 #[test]

@@ -43,7 +43,15 @@ fn every_type_in_every_protocol_is_what_it_was() {
         for protocol in protocols {
             assert!(count(&golden, protocol) > 60, "{file} has {} of {protocol}", count(&golden, protocol));
         }
-        golden.iter().for_each(|golden| check(&pickles::allowing(), golden));
+        for one in &golden {
+            // what NumPy 2 sends out of band is left as it lies, and NumPy 1 copies it itself
+            if file == "types-1-3.bin" && one.name == "array permuted axes, out of band" {
+                let shown = pickles::shown(&pickles::allowing(), one.message.clone()).unwrap();
+                assert_eq!(pickles::in_c_order(&shown, &[1, 0, 2]), one.expected, "{}", one.name);
+            } else {
+                check(&pickles::allowing(), one);
+            }
+        }
     }
     // the names differ, and the arrays do not
     let data: Vec<u8> =

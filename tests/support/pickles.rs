@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use outband::{Buffer, Decode, MsgPack, Multipart, Pickle, Value};
+use outband::{Buffer, Decode, MsgPack, Multipart, Order, Pickle, Value};
 use serde::Deserialize;
 
 fn folder() -> PathBuf {
@@ -30,6 +30,14 @@ pub(crate) enum Shown {
 pub(crate) fn shown(codec: &Pickle, message: Multipart) -> outband::Result<Value> {
     let Shown::Value(value) = codec.decode(message)?;
     Ok(value)
+}
+
+/// The same with its array in C order, whose axes lie as these: such arrays were put in order when the golden ones were kept.
+pub(crate) fn in_c_order(shown: &Value, axes: &[usize]) -> Value {
+    let Some(Value::Array(array)) = shown.get("value") else { panic!("{shown} holds no array") };
+    assert_eq!(array.axes(), axes);
+    let entries = vec![("value".into(), Value::from(array.to_order(Order::C).unwrap()))];
+    Value::from(entries)
 }
 
 /// A pickle of a type: its name, the message, and what it decodes to.
