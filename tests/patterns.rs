@@ -5,6 +5,8 @@
 mod common;
 
 use std::fmt::Debug;
+use std::io::Write;
+use std::net::TcpStream;
 use std::thread;
 
 use common::{Place, TRANSPORTS};
@@ -384,6 +386,34 @@ fn a_stream_socket_is_refused() {
     is_the_callers(stream.send_obj(&1), "STREAM");
     is_the_callers(stream.recv_obj::<u8>(), "STREAM");
     is_the_callers(stream.recv_obj_from::<u8>(), "STREAM");
+}
+
+/// A receive that follows one that waited looks at what has come and not at the socket, which may lie where the other one lay.
+#[test]
+fn a_socket_in_the_place_of_one_that_was_waited_for_is_looked_at() {
+    let place = Place::new("inproc");
+    let mut rx = place.socket(zmq::PULL);
+    rx.set_rcvtimeo(1).unwrap();
+    assert_eq!(rx.recv_obj::<u8>().unwrap_err().kind(), ErrorKind::Timeout);
+
+    rx = place.socket(zmq::PULL);
+    rx.set_conflate(true).unwrap();
+    let tx = place.socket(zmq::PUSH);
+    tx.connect(&place.bind(&rx)).unwrap();
+    for frame in ["metadata", "buffer"] {
+        tx.send(frame, if frame == "metadata" { zmq::SNDMORE } else { 0 }).unwrap();
+    }
+    is_the_callers(rx.recv_obj::<u8>(), "ZMQ_CONFLATE");
+    tx.send("buffer", 0).unwrap();
+    is_the_callers(rx.recv_message(), "ZMQ_CONFLATE");
+
+    let place = Place::new("tcp");
+    rx = place.socket(zmq::STREAM);
+    let endpoint = place.bind(&rx);
+    let mut peer = TcpStream::connect(endpoint.strip_prefix("tcp://").unwrap()).unwrap();
+    peer.write_all(b"bytes").unwrap();
+    is_the_callers(rx.recv_obj::<u8>(), "STREAM");
+    is_the_callers(rx.recv_message(), "STREAM");
 }
 
 #[test]

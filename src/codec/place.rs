@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use rustc_hash::{FxBuildHasher, FxHashMap};
+
 use crate::buffer::Buffer;
 use crate::compress::Compression;
 use crate::handoff;
@@ -100,13 +102,17 @@ pub(crate) struct Placed<'p> {
 
 #[derive(Default)]
 struct More {
-    /// The frame of each buffer by address and length; made where there is more than one frame.
-    known: Option<HashMap<(usize, usize), usize>>,
+    /// The frame of each buffer by address and length; made where there are more than [`LOOKED_THROUGH`]. No peer chooses an
+    /// address, so a hash that could be foreseen does.
+    known: Option<FxHashMap<(usize, usize), usize>>,
     /// The buffers that were to be compressed; made with the first.
     compressed: Option<HashMap<(usize, usize, Compression), Compressed>>,
     /// The bytes of those that are compressed, decompressed.
     raw_len: u64,
 }
+
+/// Up to so many frames are looked through: cheaper than a table.
+const LOOKED_THROUGH: usize = 16;
 
 /// A buffer that was compressed, or found not to be worth it. It is held, so that no other can take its address.
 struct Compressed {
@@ -158,14 +164,24 @@ impl<'p> Placed<'p> {
                 self.frames = vec![buffer];
                 return 0;
             }
-            [only] if key(only) == key(&buffer) => 0,
+            few if few.len() <= LOOKED_THROUGH => {
+                let wanted = key(&buffer);
+                few.iter().position(|frame| key(frame) == wanted).unwrap_or(next)
+            }
             frames => {
                 // compressed frames are in it as well, which nobody else's buffer can be
-                let known = || frames.iter().map(key).zip(0..).collect();
+                let known = || {
+                    let mut known = FxHashMap::with_capacity_and_hasher(4 * LOOKED_THROUGH, FxBuildHasher);
+                    known.extend(frames.iter().map(key).zip(0..));
+                    known
+                };
                 *self.more.get_or_insert_default().known.get_or_insert_with(known).entry(key(&buffer)).or_insert(next)
             }
         };
         if frame == next {
+            if next == 1 {
+                self.frames.reserve(LOOKED_THROUGH - 1);
+            }
             self.frames.push(buffer);
         }
         frame

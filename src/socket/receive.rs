@@ -2,10 +2,11 @@
 
 use std::cell::Cell;
 use std::mem;
+use std::ptr;
 
 use super::guard::{self, Deadline, Direction, Wait};
 use crate::buffer::Buffer;
-use crate::error::{Detail, Result};
+use crate::error::{Detail, Error, Result};
 use crate::frame::{self, RECEIVE_ARENA};
 use crate::limits::Limits;
 use crate::memory;
@@ -22,12 +23,20 @@ pub(super) struct Incoming<'s> {
     more: bool,
     /// Whether the socket is known to carry messages, and to keep them whole.
     is_checked: bool,
+    /// Whether a frame that is all of its message will be decoded. One that is what a socket kept of a longer message does not get
+    /// through that, and it is time enough to look at the socket then.
+    is_decoded: bool,
 }
 
 impl<'s> Incoming<'s> {
     /// Nothing yet: the first frame comes with [`first`](Self::first).
     pub(super) fn on(socket: &'s zmq::Socket) -> Self {
-        Self { socket, frame: zmq::Message::new(), more: false, is_checked: false }
+        Self { socket, frame: zmq::Message::new(), more: false, is_checked: false, is_decoded: false }
+    }
+
+    /// As [`on`](Self::on), for a message that is decoded: where that fails, [`failed_to_decode`] says why.
+    pub(super) fn to_decode(socket: &'s zmq::Socket) -> Self {
+        Self { is_decoded: true, ..Self::on(socket) }
     }
 
     /// As [`on`](Self::on), for a socket that has been asked before whether it carries messages and keeps them whole.
@@ -56,12 +65,32 @@ impl<'s> Incoming<'s> {
 
     /// Receives the first frame of a message, and waits for it.
     pub(super) fn first(&mut self, wait: Wait) -> Result<()> {
-        if expect_to_wait(wait) {
-            guard::check_process(self.socket)?;
-        } else if self.try_first()? {
-            return Ok(());
+        match expect(wait, self.socket) {
+            Expected::Anything => {
+                if self.try_first()? {
+                    return Ok(());
+                }
+                self.wait_for_first(wait)
+            }
+            Expected::Waiting => {
+                guard::check_process(self.socket)?;
+                self.wait_for_first(wait)
+            }
+            Expected::WaitingAgain => {
+                guard::check_process(self.socket)?;
+                self.receive_patiently(wait)?;
+                let checked = match self.more {
+                    // the one type that is refused has two frames at least
+                    true => guard::socket_type(self.socket).map(|_| ()),
+                    false if self.is_decoded => Ok(()),
+                    false => guard::check_whole(self.socket),
+                };
+                if checked.is_err() {
+                    self.finish();
+                }
+                checked
+            }
         }
-        self.wait_for_first(wait)
     }
 
     /// Notes whether the first frame is the only one.
@@ -79,12 +108,30 @@ impl<'s> Incoming<'s> {
         }
         guard::socket_type(self.socket)?;
         guard::check_whole(self.socket)?;
-        match receive_patiently(self.socket, &mut self.frame)? {
+        self.receive_patiently(wait)
+    }
+
+    /// Receives the first frame, across interruptions, within the socket's own timeout.
+    fn receive_patiently(&mut self, wait: Wait) -> Result<()> {
+        let (_, left) = WAITS_LEFT.get();
+        WAITS_LEFT.set((place(self.socket), if left == 0 { WAITS } else { left }));
+        let received = self.receive_within(&mut Deadline::start(self.socket, Direction::Receive)?)?;
+        match received {
             Ok(()) => {
                 self.more = self.frame.get_more();
                 Ok(())
             }
+            // the socket has its own timeout again, which the error names
             Err(error) => Err(guard::failed(self.socket, Direction::Receive, wait, error)),
+        }
+    }
+
+    fn receive_within(&mut self, deadline: &mut Deadline<'_>) -> Result<std::result::Result<(), zmq::Error>> {
+        loop {
+            match self.socket.recv(&mut self.frame, 0) {
+                Err(zmq::Error::EINTR) => deadline.resume()?,
+                received => return Ok(received),
+            }
         }
     }
 
@@ -160,12 +207,16 @@ impl<'s> Incoming<'s> {
             total = total.saturating_add(len as u64);
             limits.check_total(total)?;
             let buffer = buffer(self.take(), len);
-            if buffers.is_empty() {
+            match buffers.len() {
                 // nearly always the only one
-                buffers = vec![buffer];
-            } else {
-                buffers.push(buffer);
+                0 => {
+                    buffers = vec![buffer];
+                    continue;
+                }
+                1 => buffers.reserve(SEVERAL),
+                _ => {}
             }
+            buffers.push(buffer);
         }
         Ok(buffers)
     }
@@ -209,33 +260,47 @@ impl<'s> Incoming<'s> {
     }
 }
 
+/// Why a message was not decoded: the socket may have kept only its last frame.
+#[cold]
+pub(super) fn failed_to_decode(socket: &zmq::Socket, error: Error) -> Error {
+    guard::check_whole(socket).err().unwrap_or(error)
+}
+
+/// What a second buffer makes room for: where there are two, there are often many.
+const SEVERAL: usize = 15;
+
 /// How many receives go straight to waiting after one that found nothing.
 const WAITS: u8 = 15;
 
 thread_local! {
-    static WAITS_LEFT: Cell<u8> = const { Cell::new(0) };
+    /// Where the socket lies that was waited for last, and how many receives are left of [`WAITS`].
+    static WAITS_LEFT: Cell<(usize, u8)> = const { Cell::new((0, 0)) };
+}
+
+/// What a receive may expect of its socket.
+enum Expected {
+    Anything,
+    /// Nothing is there yet.
+    Waiting,
+    /// Nothing is there yet, and the socket was looked at a few receives ago: what has come may be looked at instead. (If another
+    /// socket has taken the place of that one meanwhile, and is one that is refused, it is refused then.)
+    WaitingAgain,
 }
 
 /// Whether to wait without looking first. Looking at an empty socket costs two system calls more than waiting alone, and a
 /// receiver that is faster than its sender finds it empty every time; one that is slower never does.
-fn expect_to_wait(wait: Wait) -> bool {
-    let left = WAITS_LEFT.get();
-    WAITS_LEFT.set(left.saturating_sub(1));
-    left > 0 && wait == Wait::AsTheSocketSays
+fn expect(wait: Wait, socket: &zmq::Socket) -> Expected {
+    let (here, left) = WAITS_LEFT.get();
+    WAITS_LEFT.set((here, left.saturating_sub(1)));
+    match left > 0 && wait == Wait::AsTheSocketSays {
+        false => Expected::Anything,
+        true if here == place(socket) => Expected::WaitingAgain,
+        true => Expected::Waiting,
+    }
 }
 
-/// Receives a frame, across interruptions, within the socket's own timeout.
-fn receive_patiently(socket: &zmq::Socket, frame: &mut zmq::Message) -> Result<std::result::Result<(), zmq::Error>> {
-    if WAITS_LEFT.get() == 0 {
-        WAITS_LEFT.set(WAITS);
-    }
-    let mut deadline = Deadline::start(socket, Direction::Receive)?;
-    loop {
-        match socket.recv(frame, 0) {
-            Err(zmq::Error::EINTR) => deadline.resume()?,
-            received => return Ok(received),
-        }
-    }
+fn place(socket: &zmq::Socket) -> usize {
+    ptr::from_ref(socket).addr()
 }
 
 /// A received buffer frame: shared where it has memory of its own, copied out of libzmq's arena where it may lie there.

@@ -4,7 +4,7 @@ use super::Envelope;
 use super::blocking;
 use super::guard::Wait;
 use super::outgoing::Outgoing;
-use super::receive::Incoming;
+use super::receive::{self, Incoming};
 use super::send;
 use super::trace::Watch;
 use crate::buffer::Buffer;
@@ -145,11 +145,11 @@ pub(super) fn receive_and_decode<T, C: Decode<T>>(
     open: Open,
 ) -> Result<(Envelope, T)> {
     let watch = Watch::start();
-    let mut incoming = Incoming::on(socket);
+    let mut incoming = Incoming::to_decode(socket);
     incoming.first(wait)?;
     let (envelope, taken) = take(incoming, &codec.limits(), open)?;
     let size = if watch.listens() { taken.size() } else { (0, 0) };
-    let value = taken.decode(codec);
+    let value = taken.decode(codec).map_err(|error| receive::failed_to_decode(socket, error));
     watch.received(|| socket.get_socket_type().ok(), &envelope, size);
     Ok((envelope, value?))
 }
