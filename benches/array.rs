@@ -12,21 +12,20 @@
 
 mod rig;
 
+use std::cell::Cell;
 use std::env;
-use std::fs;
 use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use outband::{Array, Buffer, SocketExt, to_multipart};
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
 
 use rig::paired::{Ratio, median};
-use rig::raw;
+use rig::{Moves, Rounds, raw, rounds, turns};
 
 /// What is sent in a turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Means {
     /// A `Buffer`.
     Bare,
@@ -42,18 +41,14 @@ enum Means {
     DescribedFrames,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Turn {
-    means: Means,
-    count: u32,
-}
+/// In the order of their numbers.
+const MEANS: [Means; 6] =
+    [Means::Bare, Means::BareAgain, Means::Padded, Means::Described, Means::BareFrames, Means::DescribedFrames];
 
 /// Set in the process that receives, to where it connects.
 const RECEIVER: &str = "OUTBAND_BENCH_ARRAYS";
 /// How long one means runs before it is the next one's turn.
 const TURN: Duration = Duration::from_millis(5);
-/// In which order they run, each once first and last, and each beside each; back in reverse.
-const ORDERS: [[usize; 4]; 4] = [[0, 3, 1, 2], [3, 2, 0, 1], [1, 0, 2, 3], [2, 1, 3, 0]];
 
 fn main() {
     if let Ok(endpoint) = env::var(RECEIVER) {
@@ -75,17 +70,17 @@ fn main() {
     for &transport in &chosen {
         for mebibytes in [1, 16, 64] {
             let means = [Means::Bare, Means::BareAgain, Means::Padded, Means::Described];
-            let run = measure(transport, mebibytes << 20, means, seconds);
+            let (rounds, faults) = measure(transport, mebibytes << 20, means, seconds);
             let sides = if transport == "inproc" { "threads" } else { "processes" };
             println!(
                 "| {sides} | {transport} | {mebibytes} MiB | {:.2} µs | {:.2} µs | {} | {} | {} | {:.1}, {:.1} |",
-                run.micros(0),
-                run.micros(3),
-                run.ratio(3, 0),
-                run.ratio(3, 2),
-                run.ratio(1, 0),
-                run.faults[0],
-                run.faults[3],
+                rounds.median(0) * 1e6,
+                rounds.median(3) * 1e6,
+                rounds.interval(0, 3),
+                rounds.interval(2, 3),
+                rounds.interval(0, 1),
+                faults[0],
+                faults[3],
             );
         }
     }
@@ -96,33 +91,16 @@ fn main() {
         );
         println!("|---|---:|---:|---:|---:|");
         let means = [Means::BareFrames, Means::DescribedFrames, Means::Bare, Means::Padded];
-        let run = measure("inproc", 1 << 20, means, seconds);
-        let [bare, described] = [run.micros(0), run.micros(1)];
-        let more = median(run.seconds.iter().map(|seconds| seconds[1] - seconds[0]).collect()) * 1e6;
-        let share = Ratio::of(run.seconds.iter().map(|seconds| (seconds[1] - seconds[0]) / seconds[2]).collect());
+        let (rounds, _) = measure("inproc", 1 << 20, means, seconds);
+        let [bare, described] = [0, 1].map(|index| rounds.median(index) * 1e6);
+        let more = median(rounds.each().map(|seconds| seconds[1] - seconds[0]).collect()) * 1e6;
+        let share = Ratio::of(rounds.each().map(|seconds| (seconds[1] - seconds[0]) / seconds[2]).collect());
         println!("| ready-made frames, raw libzmq | {bare:.2} µs | {described:.2} µs | {more:.3} µs | {share} |");
     }
 }
 
-/// What a row has measured.
-struct Run {
-    /// The seconds per object of each means, round by round.
-    seconds: Vec<[f64; 4]>,
-    /// Page faults of the receiver per object.
-    faults: [f64; 4],
-}
-
-impl Run {
-    fn micros(&self, index: usize) -> f64 {
-        median(self.seconds.iter().map(|seconds| seconds[index]).collect()) * 1e6
-    }
-
-    fn ratio(&self, index: usize, other: usize) -> Ratio {
-        Ratio::of(self.seconds.iter().map(|seconds| seconds[index] / seconds[other]).collect())
-    }
-}
-
-fn measure(transport: &str, bytes: usize, means: [Means; 4], seconds: f64) -> Run {
+/// The rounds of a row, and the page faults of the receiver per object.
+fn measure(transport: &str, bytes: usize, means: [Means; 4], seconds: f64) -> (Rounds, [f64; 4]) {
     let context = zmq::Context::new();
     let folder = tempfile::tempdir().unwrap();
     let socket = context.socket(zmq::PAIR).unwrap();
@@ -138,24 +116,38 @@ fn measure(transport: &str, bytes: usize, means: [Means; 4], seconds: f64) -> Ru
     let receiver = Receiver::start(transport, &context, &endpoint);
     let sender = Sender::new(socket, bytes);
 
-    // all of them, so that none is the first
-    let count = means.map(|means| sender.calibrate(means)).into_iter().min().unwrap();
-    let mut run = Run { seconds: Vec::new(), faults: [0.0; 4] };
-    let mut faults = [0; 4];
+    let all = means.map(|means| Sent { sender: &sender, means, faults: Cell::default() });
     let started = Instant::now();
-    while started.elapsed().as_secs_f64() < seconds || run.seconds.len() < 2 * ORDERS.len() {
-        let order = ORDERS[run.seconds.len() % ORDERS.len()];
-        let mut took = [Duration::ZERO; 4];
-        for index in order.into_iter().chain(order.into_iter().rev()) {
-            let (time, faulted) = sender.run(means[index], count);
-            took[index] += time;
-            faults[index] += faulted;
-        }
-        run.seconds.push(took.map(|took| took.as_secs_f64() / f64::from(2 * count)));
-    }
-    run.faults = faults.map(|faults| faults as f64 / (2 * run.seconds.len()) as f64 / f64::from(count));
+    let rounds = Rounds::run_while(&all, TURN, |done| done < 8 || started.elapsed().as_secs_f64() < seconds);
+    let faults = all.map(|sent| sent.faults.get().0 as f64 / sent.faults.get().1 as f64);
     receiver.stop(&sender.socket);
-    run
+    (rounds, faults)
+}
+
+/// One means, when it is its turn.
+struct Sent<'a> {
+    sender: &'a Sender,
+    means: Means,
+    /// Page faults of the receiver, and the objects that it received.
+    faults: Cell<(u64, u64)>,
+}
+
+impl Moves for Sent<'_> {
+    fn run(&self, count: u64) -> Duration {
+        let took = turns::lead(&self.sender.socket, self.means as usize, count, || {
+            (0..count).for_each(|_| self.sender.send(self.means));
+        });
+        let (faults, objects) = self.faults.get();
+        self.faults.set((faults + took.faults, objects + count));
+        took.time
+    }
+
+    /// The same for all, since the first object of a turn waits for nothing.
+    fn calibrate(&self, time: Duration) -> u64 {
+        let count = self.sender.count.get().unwrap_or_else(|| rounds::calibrate(self, time));
+        self.sender.count.set(Some(count));
+        count
+    }
 }
 
 /// Messages are libzmq's default number where nothing is moved, else few enough for any memory.
@@ -171,6 +163,8 @@ struct Sender {
     array: Array,
     padded: (String, Buffer),
     frames: [Vec<Vec<u8>>; 2],
+    /// How many objects take a turn.
+    count: Cell<Option<u64>>,
 }
 
 impl Sender {
@@ -183,7 +177,7 @@ impl Sender {
         while to_multipart(&padded).unwrap().metadata().len() < frames[1][0].len() {
             padded.0.push('-');
         }
-        Self { socket, buffer, array, padded, frames }
+        Self { socket, buffer, array, padded, frames, count: Cell::new(None) }
     }
 
     fn send(&self, means: Means) {
@@ -195,38 +189,13 @@ impl Sender {
             Means::DescribedFrames => raw::send(&self.socket, &self.frames[1]),
         }
     }
-
-    /// Moves `count` objects; the time that took, and the page faults of the receiver.
-    fn run(&self, means: Means, count: u32) -> (Duration, u64) {
-        self.socket.send_obj(&Some(Turn { means, count })).unwrap();
-        self.socket.recv_obj::<()>().unwrap(); // it is ready
-        let started = Instant::now();
-        (0..count).for_each(|_| self.send(means));
-        self.socket.recv_obj::<()>().unwrap(); // it has them all
-        (started.elapsed(), self.socket.recv_obj().unwrap())
-    }
-
-    /// How many objects take a turn.
-    fn calibrate(&self, means: Means) -> u32 {
-        let mut count = 2;
-        while self.run(means, count).0 < TURN {
-            count *= 2;
-        }
-        count
-    }
 }
 
 fn receive(context: &zmq::Context, endpoint: &str) {
     let socket = context.socket(zmq::PAIR).unwrap();
     configure(&socket, if endpoint.starts_with("inproc") { "inproc" } else { "other" });
     socket.connect(endpoint).unwrap();
-    while let Some(turn) = socket.recv_obj::<Option<Turn>>().unwrap() {
-        let before = page_faults();
-        socket.send_obj(&()).unwrap();
-        (0..turn.count).for_each(|_| receive_one(&socket, turn.means));
-        socket.send_obj(&()).unwrap();
-        socket.send_obj(&(page_faults() - before)).unwrap();
-    }
+    turns::follow(&socket, |means| receive_one(&socket, MEANS[means]));
 }
 
 fn receive_one(socket: &zmq::Socket, means: Means) {
@@ -251,14 +220,6 @@ fn alone(means: Means, count: u32) {
     }
 }
 
-/// The page faults of this process that needed no disk: proc_pid_stat(5), field 10; 0 where there is no such file.
-fn page_faults() -> u64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // the name of the program, in parentheses, may hold spaces
-    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-    fields.split_whitespace().nth(7).map_or(0, |field| field.parse().unwrap())
-}
-
 enum Receiver {
     Thread(thread::JoinHandle<()>),
     Process(Child),
@@ -274,7 +235,7 @@ impl Receiver {
     }
 
     fn stop(self, socket: &zmq::Socket) {
-        socket.send_obj(&None::<Turn>).unwrap();
+        turns::end(socket);
         match self {
             Self::Thread(thread) => thread.join().unwrap(),
             Self::Process(mut child) => assert!(child.wait().unwrap().success()),

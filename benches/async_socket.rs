@@ -34,7 +34,7 @@ fn main() {
     let columns = chosen(COLUMNS, &words, |(name, _)| (*name).to_owned());
     // else single rows are as fast as their allocator's luck with fresh pages, which has nothing to do with who waits
     assert_eq!(memory::keep_freed_pages(), memory::Tuning::Applied);
-    let (rounds, time) = if only("quick") { (5, Duration::from_millis(60)) } else { (31, Duration::from_millis(80)) };
+    let (rounds, time) = if only("quick") { (5, Duration::from_millis(30)) } else { (31, Duration::from_millis(40)) };
 
     if !only("ping") {
         let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();

@@ -17,8 +17,8 @@ fn main() {
     {
         for bytes in [256, 1 << 10, 4 << 10, 8 << 10, 12 << 10, 16 << 10, 32 << 10, 64 << 10] {
             let size = Size { buffers: 1, bytes };
-            let pairs = [Means::InBand, Means::OutOfBand].map(|means| Pair::new(means, sides, transport, size));
-            let result = Rounds::run(&pairs, 7, Duration::from_millis(150));
+            let pairs = Pair::sharing(&[Means::InBand, Means::OutOfBand], sides, transport, size);
+            let result = Rounds::run(&pairs, 101, Duration::from_millis(10));
             println!(
                 "| {sides:?} | {transport} | {} | {:.2} µs | {:.2} µs | {:.2} |",
                 human(bytes),

@@ -1,14 +1,20 @@
 //! Objects per second beside raw libzmq moving the same frames and beside the naive way, in one run.
 //!
-//! `cargo bench --bench throughput`; with `-- quick`, `-- small`, `-- processes tcp` and the like for a part. Ratios are medians over rounds in which the means take
-//! turns, because the machine's speed drifts.
+//! `cargo bench --bench throughput`; with `-- quick`, `-- small`, `-- processes tcp 1MiB` and the like for a part.
+//!
+//! Raw libzmq and `outband` go through the same sockets to the same receiver, in short turns, there and back, because a heap has
+//! its luck for as long as a process lives; and each row is of several starts, so that it has not one start's luck. Raw libzmq
+//! runs twice, under two names: how far these two are apart is what this bench cannot see.
+//!
+//! `valgrind --tool=callgrind target/release/deps/throughput-... alone Outband 64B 1000` counts instructions; also of `Raw`, `Naive` and
+//! the other means of the rig.
 
 #![allow(clippy::unwrap_used, reason = "a bench that fails stops")]
 
 mod rig;
 
 use std::env;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rig::{Means, Pair, Rounds, Sides, Size, human, receive_if_child};
 
@@ -16,7 +22,8 @@ fn main() {
     receive_if_child();
     let words: Vec<String> = env::args().skip(1).collect();
     let quick = words.iter().any(|word| word == "quick");
-    let (rounds, time) = if quick { (3, Duration::from_millis(60)) } else { (31, Duration::from_millis(80)) };
+    let time = Duration::from_millis(if quick { 5 } else { 10 });
+    let (starts, seconds) = if quick { (2, 0.2) } else { (5, 2.0) };
     let only = |name: &str| words.iter().any(|word| word == name);
     let wants = |sides: &str, transport: &str| {
         let sides_named = ["threads", "processes"].iter().any(|name| only(name));
@@ -24,11 +31,6 @@ fn main() {
         (!sides_named || only(sides)) && (!transport_named || only(transport))
     };
 
-    if only("least") {
-        return the_least_over_inproc(rounds, time);
-    }
-    println!("| sides | transport | object | raw | outband | naive | outband ÷ raw | outband ÷ naive |");
-    println!("|---|---|---|---:|---:|---:|---:|---:|");
     let sizes = [
         Size { buffers: 1, bytes: 64 },
         Size { buffers: 1, bytes: 1 << 10 },
@@ -38,46 +40,85 @@ fn main() {
         Size { buffers: 1, bytes: 64 << 20 },
         Size { buffers: 64, bytes: 16 << 10 },
     ];
+    if only("alone") {
+        let number = |index: usize| words.get(index).and_then(|word| word.parse().ok());
+        let size = sizes.into_iter().find(|size| only(&size.human().replace(' ', ""))).unwrap();
+        return rig::alone(&words[1], size, number(3).unwrap());
+    }
+    if only("least") {
+        return the_least_over_inproc(starts, seconds, time);
+    }
+    println!(
+        "| sides | transport | object | raw | outband | naive | outband ÷ raw | raw ÷ raw | outband ÷ naive | page faults |"
+    );
+    println!("|---|---|---|---:|---:|---:|---:|---:|---:|---:|");
+    let sizes_named = sizes.iter().filter(|size| only(&size.human().replace(' ', ""))).count();
     for (sides, name) in [(Sides::Threads, "threads"), (Sides::Processes, "processes")] {
         for transport in ["inproc", "ipc", "tcp"] {
             if !wants(name, transport) || (transport == "inproc" && sides == Sides::Processes) {
                 continue;
             }
-            for size in sizes.into_iter().filter(|size| !only("small") || size.total() <= 1 << 10) {
-                row(name, sides, transport, size, rounds, time);
+            let is_wanted = |size: &Size| match only("small") {
+                true => size.total() <= 1 << 10,
+                false => sizes_named == 0 || only(&size.human().replace(' ', "")),
+            };
+            for size in sizes.into_iter().filter(is_wanted) {
+                row(name, sides, transport, size, starts, seconds, time);
             }
         }
     }
-    if only("small") {
+    if only("small") || sizes_named > 0 {
         return;
     }
     if wants("processes", "tcp") {
-        kept_pages(rounds, time);
+        kept_pages(starts, seconds, time);
     }
     if wants("threads", "inproc") {
-        any_size_over_inproc(rounds, time);
-        the_least_over_inproc(rounds, time);
+        any_size_over_inproc(starts, seconds, time);
+        the_least_over_inproc(starts, seconds, time);
     }
 }
 
-fn row(name: &str, sides: Sides, transport: &str, size: Size, rounds: usize, time: Duration) {
-    let means = [Means::Raw, Means::Outband, Means::Naive];
-    let pairs = means.map(|means| Pair::new(means, sides, transport, size));
-    let result = Rounds::run(&pairs, rounds, time);
-    let object = match size.buffers {
-        1 => human(size.bytes),
-        buffers => format!("{buffers} × {}", human(size.bytes)),
+fn row(name: &str, sides: Sides, transport: &str, size: Size, starts: usize, seconds: f64, time: Duration) {
+    let pairs = || {
+        let all = [Means::Raw, Means::RawAgain, Means::Outband, Means::Naive];
+        if size.total() <= 1 << 10 {
+            return Pair::sharing(&all, sides, transport, size);
+        }
+        // long copies would change the heap of the others
+        let mut pairs = Pair::sharing(&all[..3], sides, transport, size);
+        pairs.push(Pair::new(Means::Naive, sides, transport, size));
+        pairs
     };
+    let (result, faults) = measured(pairs, starts, seconds, time);
     // where nothing is moved, bytes per second say nothing
     let speed = if transport == "inproc" && size.total() >= 64 << 10 { |seconds, _| time_of(seconds) } else { speed };
     println!(
-        "| {name} | {transport} | {object} | {} | {} | {} | {:.2} | {:.1} |",
+        "| {name} | {transport} | {} | {} | {} | {} | {:.2} | {:.2} | {:.2} | {:.1}, {:.1} |",
+        size.human(),
         speed(result.median(0), size),
-        speed(result.median(1), size),
         speed(result.median(2), size),
+        speed(result.median(3), size),
+        result.interval(2, 0),
         result.interval(1, 0),
-        result.ratio(1, 2),
+        result.interval(2, 3),
+        faults[0],
+        faults[2],
     );
+}
+
+/// Several starts of the same, each for so many seconds; and the page faults of each means' receiver per object.
+fn measured(pairs: impl Fn() -> Vec<Pair>, starts: usize, seconds: f64, time: Duration) -> (Rounds, Vec<f64>) {
+    let (mut rounds, mut faults) = (Rounds::default(), Vec::new());
+    for _ in 0..starts {
+        let pairs = pairs();
+        let started = Instant::now();
+        rounds =
+            rounds.and(Rounds::run_while(&pairs, time, |done| done < 2 || started.elapsed().as_secs_f64() < seconds));
+        faults.resize(pairs.len(), 0.0);
+        faults.iter_mut().zip(&pairs).for_each(|(sum, pair)| *sum += pair.faults() / starts as f64);
+    }
+    (rounds, faults)
 }
 
 /// Objects per second for small objects, GB/s for large ones.
@@ -94,36 +135,39 @@ fn time_of(seconds: f64) -> String {
     if seconds < 1e-3 { format!("{:.2} µs", seconds * 1e6) } else { format!("{:.1} ms", seconds * 1e3) }
 }
 
-fn kept_pages(rounds: usize, time: Duration) {
+fn kept_pages(starts: usize, seconds: f64, time: Duration) {
     println!();
     println!("| processes, tcp | raw | outband | outband, kept pages | kept ÷ raw |");
     println!("|---|---:|---:|---:|---:|");
     for bytes in [16 << 20, 64 << 20] {
         let size = Size { buffers: 1, bytes };
-        let means = [Means::Raw, Means::Outband, Means::OutbandKept];
-        let pairs = means.map(|means| Pair::new(means, Sides::Processes, "tcp", size));
-        let result = Rounds::run(&pairs, rounds, time.max(Duration::from_millis(200)));
+        let pairs = || {
+            let mut pairs = Pair::sharing(&[Means::Raw, Means::Outband], Sides::Processes, "tcp", size);
+            pairs.push(Pair::new(Means::OutbandKept, Sides::Processes, "tcp", size));
+            pairs
+        };
+        let (result, _) = measured(pairs, starts, seconds, time);
         let [raw, ours, kept] = [0, 1, 2].map(|index| speed(result.median(index), size));
-        println!("| {} | {raw} | {ours} | {kept} | {:.2} |", human(bytes), result.ratio(2, 0));
+        println!("| {} | {raw} | {ours} | {kept} | {:.2} |", human(bytes), result.interval(2, 0));
     }
 }
 
-fn any_size_over_inproc(rounds: usize, time: Duration) {
+fn any_size_over_inproc(starts: usize, seconds: f64, time: Duration) {
     println!();
     println!("| threads, inproc | per object | beside 64 KiB |");
     println!("|---|---:|---:|");
     let sizes = [64 << 10, 1 << 20, 256 << 20].map(|bytes| Size { buffers: 1, bytes });
-    let pairs = sizes.map(|size| Pair::new(Means::Outband, Sides::Threads, "inproc", Size { buffers: 1, ..size }));
-    let result = Rounds::run(&pairs, rounds, time);
+    let pairs = || sizes.map(|size| Pair::new(Means::Outband, Sides::Threads, "inproc", size)).into();
+    let (result, _) = measured(pairs, starts, seconds, time);
     for (index, size) in sizes.into_iter().enumerate() {
-        let micros = result.median(index) * 1e6;
-        println!("| {} | {micros:.2} µs | {:.2} × |", human(size.bytes), 1.0 / result.ratio(index, 0));
+        // of the time, not of the speed
+        println!("| {} | {} | {:.2} |", size.human(), time_of(result.median(index)), result.interval(0, index));
     }
 }
 
 /// What it takes over inproc, one step after the other: ready-made frames; a buffer that has an owner; metadata that is encoded and
 /// decoded; and all that an object takes.
-fn the_least_over_inproc(rounds: usize, time: Duration) {
+fn the_least_over_inproc(starts: usize, seconds: f64, time: Duration) {
     println!();
     println!(
         "| threads, inproc | raw | and owners | and rmp-serde | outband | rmp-serde ÷ raw | outband ÷ raw | outband ÷ rmp-serde |"
@@ -132,8 +176,7 @@ fn the_least_over_inproc(rounds: usize, time: Duration) {
     for bytes in [64 << 10, 1 << 20, 64 << 20] {
         let size = Size { buffers: 1, bytes };
         let means = [Means::Raw, Means::Owned, Means::Least, Means::Outband];
-        let pairs = means.map(|means| Pair::new(means, Sides::Threads, "inproc", size));
-        let result = Rounds::run(&pairs, rounds, time);
+        let (result, _) = measured(|| Pair::sharing(&means, Sides::Threads, "inproc", size), starts, seconds, time);
         let [raw, owned, least, ours] = [0, 1, 2, 3].map(|index| time_of(result.median(index)));
         let [possible, of_raw, of_possible] =
             [(2, 0), (3, 0), (3, 2)].map(|(index, other)| result.interval(index, other));

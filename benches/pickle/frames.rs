@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use outband::{Array, Multipart, Pickle, SocketExt};
 
-use crate::rig::median;
+use crate::rig::paired::median;
 
 /// Two ends of a connection.
 fn pair() -> [zmq::Socket; 2] {

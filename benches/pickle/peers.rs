@@ -32,7 +32,7 @@ pub(crate) fn table(python: &Path) {
         let pythons_moving = pythons.map(|means| Box::new(Pythons::new(python, means, bytes)) as Box<dyn Moves>);
         let ours_moving = ours.map(|ours| Box::new(Rusts::new(ours, bytes)) as Box<dyn Moves>);
         let all: Vec<_> = pythons_moving.into_iter().chain(ours_moving).collect();
-        let rounds = Rounds::run(&all, 9, Duration::from_millis(80));
+        let rounds = Rounds::run(&all, 9, Duration::from_millis(40));
         let fastest = (0..3).min_by(|&a, &b| rounds.median(a).total_cmp(&rounds.median(b))).unwrap();
         let speed = |index: usize| match bytes {
             ..1024 => format!("{:.2} M/s", 1e-6 / rounds.median(index)),

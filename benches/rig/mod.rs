@@ -10,12 +10,16 @@
 mod least;
 pub(crate) mod paired;
 pub(crate) mod raw;
+pub(crate) mod rounds;
+pub(crate) mod turns;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::env;
 use std::process::{Child, Command};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use outband::{Buffer, Encode, MsgPack, SocketExt, memory};
 use serde::de::DeserializeOwned;
@@ -23,8 +27,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use least::Metadata;
-use paired::Ratio;
-pub(crate) use paired::median;
+pub(crate) use rounds::{Moves, Rounds};
 
 /// What is sent: a little metadata and the payload, which is one buffer or many; for the naive way, byte strings.
 #[derive(Serialize, Deserialize)]
@@ -46,6 +49,8 @@ pub(crate) enum Means {
     /// (`zmq_msg_init_data` without a free function), small frames with `zmq_msg_init_size` and a copy. Nothing is
     /// encoded or decoded.
     Raw,
+    /// `Raw` once more under another name: how far these two are apart is what a bench cannot see.
+    RawAgain,
     /// As `Raw`, and the buffer's frame has an owner that libzmq tells when it is done.
     Owned,
     /// As `Owned`, and rmp-serde encodes and decodes the metadata: see [`least`].
@@ -62,8 +67,10 @@ pub(crate) enum Means {
 }
 
 impl Means {
-    const ALL: [Self; 8] = [
+    /// In the order of their numbers.
+    const ALL: [Self; 9] = [
         Self::Raw,
+        Self::RawAgain,
         Self::Owned,
         Self::Least,
         Self::Outband,
@@ -86,6 +93,8 @@ impl Means {
 pub(crate) enum Sides {
     Threads,
     Processes,
+    /// One thread is both.
+    Alone,
 }
 
 /// `buffers` buffers of `bytes` bytes.
@@ -98,6 +107,13 @@ pub(crate) struct Size {
 impl Size {
     pub(crate) fn total(self) -> usize {
         self.buffers * self.bytes
+    }
+
+    pub(crate) fn human(self) -> String {
+        match self.buffers {
+            1 => human(self.bytes),
+            buffers => format!("{buffers} × {}", human(self.bytes)),
+        }
     }
 
     fn sample(self) -> Sample {
@@ -114,50 +130,50 @@ impl Size {
     }
 
     /// Messages that may be queued: libzmq's default where they are the sender's own memory, else at most about 256 MiB.
-    fn high_water_mark(self, means: Means, is_inproc: bool) -> i32 {
-        if is_inproc && means != Means::Naive {
+    fn high_water_mark(self, all: &[Means], is_inproc: bool) -> i32 {
+        if is_inproc && !all.contains(&Means::Naive) {
             return 1000;
         }
         ((256 << 20) / self.total().max(1)).clamp(2, 1000) as i32
     }
 }
 
-/// Something that moves objects when it is its turn.
-pub(crate) trait Moves {
-    /// Moves `count` objects and returns the time it took.
-    fn run(&self, count: u64) -> Duration;
-}
-
-impl<M: Moves + ?Sized> Moves for Box<M> {
-    fn run(&self, count: u64) -> Duration {
-        (**self).run(count)
-    }
-}
-
-/// A sender, and a receiver in another thread or process.
-pub(crate) struct Pair {
-    means: Means,
+/// A sender and a receiver in another thread or process, between which objects move by one means and another.
+struct Line {
     socket: zmq::Socket,
     sample: Sample,
     frames: Vec<Vec<u8>>,
     least: Option<RefCell<least::Sender>>,
+    /// How many objects take a turn: the same for all means, since the first object of a turn waits for nothing.
+    count: Cell<Option<u64>>,
     receiver: Receiver,
 }
 
 enum Receiver {
     Thread(Option<thread::JoinHandle<()>>),
     Process(Child),
+    Alone(zmq::Socket),
+}
+
+/// Objects that move by one means; on the same [`Line`] there are others.
+pub(crate) struct Pair {
+    means: Means,
+    line: Rc<Line>,
+    /// Page faults of the receiver, and the objects that it received.
+    faults: Cell<(u64, u64)>,
 }
 
 const CHILD: &str = "OUTBAND_BENCH_RECEIVER";
 
-impl Pair {
-    pub(crate) fn new(means: Means, sides: Sides, transport: &str, size: Size) -> Self {
+impl Line {
+    fn new(all: &[Means], sides: Sides, transport: &str, size: Size) -> Self {
         let context = zmq::Context::new();
         let socket = context.socket(zmq::PAIR).unwrap();
-        configure(&socket, size.high_water_mark(means, transport == "inproc"));
+        let high_water_mark = size.high_water_mark(all, transport == "inproc");
+        configure(&socket, high_water_mark);
         let directory = env::temp_dir().display().to_string();
-        let unique = format!("{}-{:?}-{}", std::process::id(), means, Instant::now().elapsed().as_nanos());
+        static LINES: AtomicU64 = AtomicU64::new(0);
+        let unique = format!("{}-{}", std::process::id(), LINES.fetch_add(1, Ordering::Relaxed));
         socket
             .bind(&match transport {
                 "tcp" => "tcp://127.0.0.1:*".to_owned(),
@@ -169,24 +185,42 @@ impl Pair {
         let receiver = match sides {
             Sides::Threads => Receiver::Thread(Some(thread::spawn({
                 let context = context.clone();
-                move || receive(&context, &endpoint, means, size)
+                move || receive(&context, &endpoint, high_water_mark, size)
             }))),
             Sides::Processes => {
-                let job = format!("{means:?} {} {} {endpoint}", size.buffers, size.bytes);
+                let kept = all.contains(&Means::OutbandKept);
+                let job = format!("{kept} {high_water_mark} {} {} {endpoint}", size.buffers, size.bytes);
                 Receiver::Process(Command::new(env::current_exe().unwrap()).env(CHILD, job).spawn().unwrap())
+            }
+            Sides::Alone => {
+                let socket = context.socket(zmq::PAIR).unwrap();
+                socket.connect(&endpoint).unwrap();
+                Receiver::Alone(socket)
             }
         };
         let sample = size.sample();
         let message = match &sample {
-            Sample::One(object, _) => means.codec().encode(object),
-            Sample::Many(object, _) => means.codec().encode(object),
+            Sample::One(object, _) => MsgPack::new().encode(object),
+            Sample::Many(object, _) => MsgPack::new().encode(object),
         }
         .unwrap();
         let mut frames = vec![message.metadata().to_vec()];
         frames.extend(message.buffers().iter().map(|buffer| buffer.to_vec()));
-        let is_least = matches!(means, Means::Owned | Means::Least);
+        let is_least = all.iter().any(|means| matches!(means, Means::Owned | Means::Least));
         let least = is_least.then(|| RefCell::new(least::Sender::new(&frames)));
-        Self { means, socket, sample, frames, least, receiver }
+        Self { socket, sample, frames, least, count: Cell::new(None), receiver }
+    }
+
+    fn send(&self, means: Means, count: u64) {
+        match (means, &self.sample) {
+            (Means::Raw | Means::RawAgain, _) => (0..count).for_each(|_| raw::send(&self.socket, &self.frames)),
+            (Means::Owned, _) => self.send_least(Metadata::ReadyMade, count),
+            (Means::Least, _) => self.send_least(Metadata::RmpSerde, count),
+            (Means::Naive, Sample::One(_, naive)) => (0..count).for_each(|_| send_naive(&self.socket, naive)),
+            (Means::Naive, Sample::Many(_, naive)) => (0..count).for_each(|_| send_naive(&self.socket, naive)),
+            (means, Sample::One(object, _)) => self.send_objects(means, object, count),
+            (means, Sample::Many(object, _)) => self.send_objects(means, object, count),
+        }
     }
 
     fn send_least(&self, metadata: Metadata, count: u64) {
@@ -205,22 +239,48 @@ impl Pair {
     }
 }
 
+impl Drop for Line {
+    fn drop(&mut self) {
+        turns::end(&self.socket);
+        match &mut self.receiver {
+            Receiver::Thread(handle) => handle.take().unwrap().join().unwrap(),
+            Receiver::Process(child) => assert!(child.wait().unwrap().success()),
+            Receiver::Alone(_) => {}
+        }
+    }
+}
+
+impl Pair {
+    /// A line of its own for one means.
+    pub(crate) fn new(means: Means, sides: Sides, transport: &str, size: Size) -> Self {
+        Self::sharing(&[means], sides, transport, size).remove(0)
+    }
+
+    /// One for each means, all on the same sockets, in the same two heaps, to the same receiver.
+    pub(crate) fn sharing(all: &[Means], sides: Sides, transport: &str, size: Size) -> Vec<Self> {
+        let line = Rc::new(Line::new(all, sides, transport, size));
+        all.iter().map(|&means| Self { means, line: line.clone(), faults: Cell::default() }).collect()
+    }
+
+    /// Page faults of the receiver's process per object.
+    pub(crate) fn faults(&self) -> f64 {
+        let (faults, objects) = self.faults.get();
+        faults as f64 / objects.max(1) as f64
+    }
+}
+
 impl Moves for Pair {
     fn run(&self, count: u64) -> Duration {
-        self.socket.send(&count.to_le_bytes()[..], 0).unwrap();
-        self.socket.recv_bytes(0).unwrap(); // the receiver is ready
-        let started = Instant::now();
-        match (self.means, &self.sample) {
-            (Means::Raw, _) => (0..count).for_each(|_| raw::send(&self.socket, &self.frames)),
-            (Means::Owned, _) => self.send_least(Metadata::ReadyMade, count),
-            (Means::Least, _) => self.send_least(Metadata::RmpSerde, count),
-            (Means::Naive, Sample::One(_, naive)) => (0..count).for_each(|_| send_naive(&self.socket, naive)),
-            (Means::Naive, Sample::Many(_, naive)) => (0..count).for_each(|_| send_naive(&self.socket, naive)),
-            (means, Sample::One(object, _)) => self.send_objects(means, object, count),
-            (means, Sample::Many(object, _)) => self.send_objects(means, object, count),
-        }
-        self.socket.recv_bytes(0).unwrap(); // the receiver has them all
-        started.elapsed()
+        let took = turns::lead(&self.line.socket, self.means as usize, count, || self.line.send(self.means, count));
+        let (faults, objects) = self.faults.get();
+        self.faults.set((faults + took.faults, objects + count));
+        took.time
+    }
+
+    fn calibrate(&self, time: Duration) -> u64 {
+        let count = self.line.count.get().unwrap_or_else(|| rounds::calibrate(self, time));
+        self.line.count.set(Some(count));
+        count
     }
 }
 
@@ -234,26 +294,15 @@ fn receive_naive<T: DeserializeOwned>(socket: &zmq::Socket) -> T {
     rmp_serde::from_slice(&message).unwrap()
 }
 
-impl Drop for Pair {
-    fn drop(&mut self) {
-        self.socket.send(&0_u64.to_le_bytes()[..], 0).unwrap();
-        match &mut self.receiver {
-            Receiver::Thread(handle) => handle.take().unwrap().join().unwrap(),
-            Receiver::Process(child) => assert!(child.wait().unwrap().success()),
-        }
-    }
-}
-
 /// Runs the receiver's side and exits, when this process was started for that.
 pub(crate) fn receive_if_child() {
     let Ok(job) = env::var(CHILD) else { return };
     let words: Vec<_> = job.split(' ').collect();
-    let means = Means::ALL.into_iter().find(|means| format!("{means:?}") == words[0]).unwrap();
-    let size = Size { buffers: words[1].parse().unwrap(), bytes: words[2].parse().unwrap() };
-    if means == Means::OutbandKept {
+    let size = Size { buffers: words[2].parse().unwrap(), bytes: words[3].parse().unwrap() };
+    if words[0] == "true" {
         assert_eq!(memory::keep_freed_pages(), memory::Tuning::Applied);
     }
-    receive(&zmq::Context::new(), words[3], means, size);
+    receive(&zmq::Context::new(), words[4], words[1].parse().unwrap(), size);
     std::process::exit(0);
 }
 
@@ -263,76 +312,37 @@ fn configure(socket: &zmq::Socket, high_water_mark: i32) {
     socket.set_linger(0).unwrap();
 }
 
-fn receive(context: &zmq::Context, endpoint: &str, means: Means, size: Size) {
+fn receive(context: &zmq::Context, endpoint: &str, high_water_mark: i32, size: Size) {
     let socket = context.socket(zmq::PAIR).unwrap();
-    configure(&socket, size.high_water_mark(means, endpoint.starts_with("inproc")));
+    configure(&socket, high_water_mark);
     socket.connect(endpoint).unwrap();
-    loop {
-        let count = u64::from_le_bytes(socket.recv_bytes(0).unwrap()[..].try_into().unwrap());
-        if count == 0 {
-            return;
-        }
-        socket.send(&b"!"[..], 0).unwrap();
-        for _ in 0..count {
-            let received = match (means, size.buffers) {
-                (Means::Raw, _) => raw::receive(&socket),
-                (Means::Owned, _) => least::receive(&socket, Metadata::ReadyMade),
-                (Means::Least, _) => least::receive(&socket, Metadata::RmpSerde),
-                (Means::Naive, 1) => receive_naive::<Object<ByteBuf>>(&socket).payload.len(),
-                (Means::Naive, _) => {
-                    receive_naive::<Object<Vec<ByteBuf>>>(&socket).payload.iter().map(|b| b.len()).sum()
-                }
-                (_, 1) => socket.recv_obj::<Object<Buffer>>().unwrap().payload.len(),
-                (_, _) => socket.recv_obj::<Object<Vec<Buffer>>>().unwrap().payload.iter().map(Buffer::len).sum(),
-            };
-            assert!(received == size.total() || means == Means::Raw && received > size.total());
-        }
-        socket.send(&b"!"[..], 0).unwrap();
-    }
+    turns::follow(&socket, |means| receive_one(&socket, Means::ALL[means], size));
 }
 
-/// Seconds per object of each pair: the pairs run in turn, round by round.
-pub(crate) struct Rounds(Vec<Vec<f64>>);
-
-impl Rounds {
-    /// Lets each pair run for about `time` per round.
-    pub(crate) fn run(pairs: &[impl Moves], rounds: usize, time: Duration) -> Self {
-        let counts: Vec<u64> = pairs.iter().map(|pair| calibrate(pair, time)).collect();
-        let mut seconds = vec![Vec::new(); pairs.len()];
-        for round in 0..rounds {
-            for turn in 0..pairs.len() {
-                // nobody always runs after the same neighbour
-                let index = if round % 2 == 0 { turn } else { pairs.len() - 1 - turn };
-                seconds[index].push(pairs[index].run(counts[index]).as_secs_f64() / counts[index] as f64);
-            }
+fn receive_one(socket: &zmq::Socket, means: Means, size: Size) {
+    let received = match (means, size.buffers) {
+        (Means::Raw | Means::RawAgain, _) => raw::receive(socket),
+        (Means::Owned, _) => least::receive(socket, Metadata::ReadyMade),
+        (Means::Least, _) => least::receive(socket, Metadata::RmpSerde),
+        (Means::Naive, 1) => receive_naive::<Object<ByteBuf>>(socket).payload.len(),
+        (Means::Naive, _) => {
+            receive_naive::<Object<Vec<ByteBuf>>>(socket).payload.iter().map(|buffer| buffer.len()).sum()
         }
-        Self(seconds)
-    }
-
-    /// The median of one pair's seconds per object.
-    pub(crate) fn median(&self, index: usize) -> f64 {
-        median(self.0[index].clone())
-    }
-
-    /// The median over the rounds of how many times as fast `index` was as `other`.
-    pub(crate) fn ratio(&self, index: usize, other: usize) -> f64 {
-        self.interval(index, other).median
-    }
-
-    /// As [`ratio`](Self::ratio), with how far to trust it.
-    pub(crate) fn interval(&self, index: usize, other: usize) -> Ratio {
-        Ratio::of(self.0[index].iter().zip(&self.0[other]).map(|(own, other)| other / own).collect())
-    }
+        (_, 1) => socket.recv_obj::<Object<Buffer>>().unwrap().payload.len(),
+        (_, _) => socket.recv_obj::<Object<Vec<Buffer>>>().unwrap().payload.iter().map(Buffer::len).sum(),
+    };
+    let with_metadata = matches!(means, Means::Raw | Means::RawAgain);
+    assert!(received == size.total() || with_metadata && received > size.total());
 }
 
-fn calibrate(pair: &impl Moves, time: Duration) -> u64 {
-    let mut count = 4;
-    loop {
-        let took = pair.run(count);
-        if took * 5 > time {
-            return ((count as f64 * time.as_secs_f64() / took.as_secs_f64()) as u64).max(2);
-        }
-        count *= 4;
+/// Moves `count` objects over inproc on this thread alone, to count instructions: the difference of two counts, by theirs.
+pub(crate) fn alone(means: &str, size: Size, count: usize) {
+    let means = Means::ALL.into_iter().find(|one| format!("{one:?}") == means).unwrap();
+    let line = Line::new(&[means], Sides::Alone, "inproc", size);
+    let Receiver::Alone(socket) = &line.receiver else { unreachable!("it is on this thread") };
+    for _ in 0..count {
+        line.send(means, 1);
+        receive_one(socket, means, size);
     }
 }
 
