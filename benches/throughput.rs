@@ -1,6 +1,6 @@
 //! Objects per second beside raw libzmq moving the same frames and beside the naive way, in one run.
 //!
-//! `cargo bench --bench throughput`; with `-- quick`, `-- small`, `-- processes tcp 1MiB` and the like for a part.
+//! `cargo bench --bench throughput`; with `-- quick`, `-- small`, `-- processes tcp 1MiB` and the like for a part, `-- 80ms` for longer turns.
 //!
 //! Raw libzmq and `outband` go through the same sockets to the same receiver, in short turns, there and back, because a heap has
 //! its luck for as long as a process lives; and each row is of several starts, so that it has not one start's luck. Raw libzmq
@@ -22,7 +22,8 @@ fn main() {
     receive_if_child();
     let words: Vec<String> = env::args().skip(1).collect();
     let quick = words.iter().any(|word| word == "quick");
-    let time = Duration::from_millis(if quick { 5 } else { 10 });
+    let turn = words.iter().find_map(|word| word.strip_suffix("ms")?.parse().ok());
+    let time = Duration::from_millis(turn.unwrap_or(if quick { 5 } else { 10 }));
     let (starts, seconds) = if quick { (2, 0.2) } else { (5, 2.0) };
     let only = |name: &str| words.iter().any(|word| word == name);
     let wants = |sides: &str, transport: &str| {
