@@ -213,7 +213,7 @@ pub(crate) enum Detail {
     BadPickle { at: usize, opcode: &'static str, reason: String },
     PickleGlobal { module: String, name: String, is_class: bool },
     PickleCycle,
-    Joblib,
+    PickleCompressed { packing: &'static str },
     NotZipped { reason: String },
     Unzippable { buffers: usize },
     UnzippedTooLong { limit: u64 },
@@ -263,7 +263,7 @@ impl Detail {
             FrameLength { .. } | FrameContent { .. } | Mistyped { .. } | BufferMissing => ErrorKind::Peer,
             Unzippable { .. } | NoResult { .. } | PipelineOptions { .. } | DispatcherClosed => ErrorKind::Caller,
             UnzippedTooLong { .. } => ErrorKind::Limits,
-            PickleGlobal { .. } | PickleCycle | Joblib => ErrorKind::Peer,
+            PickleGlobal { .. } | PickleCycle | PickleCompressed { .. } => ErrorKind::Peer,
             BadPickle { .. } | NotJson { .. } | NotProtobuf { .. } | NotZipped { .. } | BadArrayHeader { .. } => {
                 ErrorKind::Peer
             }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use outband::{Array, Buffer, Decode, Error, Limits, Multipart, Pickle, Result, Value};
 use serde::Deserialize;
@@ -421,31 +421,6 @@ fn no_sequence_of_opcodes_reaches_what_is_not_listed() {
     }
     println!("{outcomes:?}");
     assert!(outcomes.iter().all(|&count| count > 1000), "{outcomes:?}");
-}
-
-#[test]
-fn a_file_of_joblib_without_arrays_is_a_pickle() {
-    #[derive(Deserialize, PartialEq, Debug)]
-    struct Model {
-        name: String,
-        scores: Vec<f64>,
-        when: String,
-        steps: (String, String),
-        classes: BTreeSet<u8>,
-    }
-    // joblib.dump({"name": "fit", "scores": [0.5, 0.25], "when": date(2026, 11, 21), "steps": ("scale", "fit"),
-    // "classes": {1, 2}}) of joblib 1.6
-    let model: Model = read(include_bytes!("golden/pickle/joblib-plain.bin")).unwrap();
-    let steps = ("scale".to_owned(), "fit".to_owned());
-    let (when, classes) = ("2026-11-21".to_owned(), BTreeSet::from([1, 2]));
-    assert_eq!(model, Model { name: "fit".to_owned(), scores: vec![0.5, 0.25], when, steps, classes });
-}
-
-#[test]
-fn a_file_of_joblib_is_refused_by_name() {
-    // joblib.dump({"name": "fit", "weights": numpy.arange(6.0).reshape(2, 3)}) of joblib 1.6
-    let error = refusal::<Value>(include_bytes!("golden/pickle/joblib.bin"));
-    assert!(error.is_peer() && error.to_string().contains("NumpyArrayWrapper of joblib.numpy_pickle"), "{error}");
 }
 
 #[cfg(not(feature = "arrow"))]

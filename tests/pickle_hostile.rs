@@ -23,9 +23,12 @@ fn golden() -> Vec<Multipart> {
     let types = pickles::of_types().into_iter().map(|golden| golden.message);
     let programs = ["program.bin", "program-3.11.2.bin"].into_iter().flat_map(pickles::of_golden);
     let program = programs.map(|golden| golden.message);
+    let joblib = ["joblib-1.1.bin", "joblib-1.6.bin"].into_iter().flat_map(pickles::of_golden);
+    let joblib = joblib.map(|golden| golden.message);
     let opcodes = pickles::of_opcodes().into_iter().map(|(_, message)| message);
-    let short = types.chain(program).chain(opcodes).filter(|message| message.metadata().len() < 1000);
-    short.chain(frames()).collect()
+    let short = types.chain(program).chain(joblib).chain(opcodes).filter(|message| message.metadata().len() < 1000);
+    let objects = include_bytes!("golden/pickle/joblib-frame.bin");
+    short.chain(frames()).chain([Multipart::new(&objects[..], vec![])]).collect()
 }
 
 /// Some of pandas and pyarrow, which are longer: those that are out of band.

@@ -95,10 +95,10 @@ impl fmt::Display for Detail {
                 }
             }
             PickleCycle => f.write_str("the pickle holds something that contains itself, which no tree can hold"),
-            Joblib => f.write_str(
-                "the pickle is one of joblib: NumpyArrayWrapper of joblib.numpy_pickle has the bytes of an array between the \
-                 opcodes, where only joblib expects them: use pickle.dumps",
-            ),
+            PickleCompressed { packing } => {
+                let advice = if *packing == "zlib" { "Zipped::new(Pickle::new()) reads such" } else { "decompress it first" };
+                write!(f, "the message is no pickle and begins as {packing} data does: {advice}")
+            }
             BadArrayHeader { reason } => write!(f, "the message is no array with a header before it: {reason}"),
             Corrupt { frame, encoding, reason } => {
                 write!(f, "buffer frame {frame} does not decompress as {encoding}: {reason}")

@@ -63,6 +63,8 @@ pub(super) enum Slot {
     Bool(bool),
     /// Text that is a part of the pickle.
     Line(Span),
+    /// Bytes between the opcodes.
+    Inset(Span),
     OwnedStr(u32),
     OwnedOldStr(u32),
     Tuple(Span),
@@ -192,6 +194,7 @@ impl<'p> Graph<'p> {
             Slot::None => Node::None,
             Slot::Bool(value) => Node::Bool(value),
             Slot::Line(span) => Node::Str(self.line(span)),
+            Slot::Inset(span) => Node::Bytes(&self.pickle[span.start as usize..][..span.len as usize]),
             Slot::OwnedStr(index) => Node::Str(&self.texts[index as usize]),
             Slot::OwnedOldStr(index) => Node::OldStr(&self.old_texts[index as usize]),
             Slot::Tuple(span) => Node::Tuple(self.of_span(span)),

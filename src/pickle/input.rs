@@ -28,6 +28,19 @@ impl<'p> Input<'p> {
         }
     }
 
+    /// Leaves the current frame, which has to be at its end: what lies between the opcodes lies in none.
+    pub(super) fn end_frame(&mut self) -> Result<()> {
+        self.leave_frame();
+        match self.in_frame {
+            false => Ok(()),
+            true => {
+                let left = self.rest.len();
+                Err(self
+                    .fault(format_args!("{left} bytes are left of the frame, after which something else should lie")))
+            }
+        }
+    }
+
     #[inline]
     pub(super) fn opcode(&mut self) -> Result<u8> {
         if self.rest.is_empty() {

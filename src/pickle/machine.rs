@@ -2,6 +2,7 @@
 
 mod construct;
 mod grow;
+mod inset;
 mod rare;
 
 use super::graph::{Chain, Graph, NodeId, Slot, Tools};
@@ -9,6 +10,8 @@ use super::input::Input;
 use super::memo::Memo;
 use super::opcode as op;
 use crate::error::{Detail, Error, Result};
+use inset::Around;
+pub(crate) use inset::{Inset, Insets};
 
 /// What a pickle may cost besides its length.
 #[derive(Clone, Copy, Debug)]
@@ -27,13 +30,19 @@ impl Default for Bounds {
 
 /// Reads a pickle of protocol 0 to 5 and runs nothing of it.
 ///
-/// `buffers` is the number of buffers that came beside it. Each is named exactly once, in order.
+/// `buffers` is the number of buffers that came beside it. Each is named exactly once, in order. `insets` says what there may be between
+/// the opcodes.
 ///
 /// # Errors
 ///
 /// Kind `Peer` with the byte and the opcode where the pickle is not well-formed, or where it names more or fewer buffers than
 /// came; kind `Limits`.
-pub(crate) fn read<'p>(pickle: &'p [u8], buffers: usize, bounds: &Bounds) -> Result<Graph<'p>> {
+pub(crate) fn read<'p>(
+    pickle: &'p [u8],
+    buffers: usize,
+    bounds: &Bounds,
+    insets: &'static Insets,
+) -> Result<Graph<'p>> {
     if pickle.len() > NodeId::MAX_PICKLE {
         // every element takes a byte at least, so no number overflows
         return Err(Detail::MetadataTooLong { len: pickle.len() as u64, limit: NodeId::MAX_PICKLE }.into());
@@ -50,6 +59,9 @@ pub(crate) fn read<'p>(pickle: &'p [u8], buffers: usize, bounds: &Bounds) -> Res
         bounds: Bounds { nodes: bounds.nodes.min(NodeId::MAX_SLOTS), memo: bounds.memo },
         buffers,
         next_buffer: 0,
+        insets,
+        has_insets: false,
+        around: None,
     };
     machine.run()
 }
@@ -66,6 +78,11 @@ struct Machine<'p> {
     bounds: Bounds,
     buffers: usize,
     next_buffer: usize,
+    insets: &'static Insets,
+    /// Whether their class was named.
+    has_insets: bool,
+    /// What is around the pickle at work.
+    around: Option<Box<Around>>,
 }
 
 impl<'p> Machine<'p> {
@@ -73,7 +90,10 @@ impl<'p> Machine<'p> {
         loop {
             let opcode = self.input.opcode()?;
             match opcode {
-                op::STOP => return self.stop(),
+                op::STOP => match self.around.take() {
+                    None => return self.stop(),
+                    Some(around) => self.go_on(*around)?,
+                },
                 op::MARK => {
                     self.floor = self.stack.len();
                     self.marks.push(self.floor);
@@ -174,10 +194,7 @@ impl<'p> Machine<'p> {
 
     fn stop(mut self) -> Result<Graph<'p>> {
         let root = self.pop()?;
-        if !self.stack.is_empty() || !self.marks.is_empty() {
-            let (values, marks) = (self.stack.len(), self.marks.len());
-            return Err(self.input.fault(format_args!("{values} values and {marks} marks are left on the stack")));
-        }
+        self.check_end()?;
         match self.input.left() {
             0 => {}
             left => return Err(self.input.fault(format_args!("{left} bytes follow"))),
@@ -187,6 +204,14 @@ impl<'p> Machine<'p> {
         }
         let tools = Tools { stack: self.stack, marks: self.marks, memo: self.memo };
         Ok(self.graph.finish(root, tools))
+    }
+
+    fn check_end(&self) -> Result<()> {
+        let (values, marks) = (self.stack.len(), self.marks.len());
+        match values + marks {
+            0 => Ok(()),
+            _ => Err(self.input.fault(format_args!("{values} values and {marks} marks are left on the stack"))),
+        }
     }
 }
 

@@ -28,7 +28,7 @@ mod tests;
 #[cfg(test)]
 use graph::Shape;
 pub(crate) use graph::{Construction, Graph, Items, NamedAgain, Node, NodeId, Object};
-pub(crate) use machine::{Bounds, read};
+pub(crate) use machine::{Bounds, Inset, Insets, read};
 pub(crate) use outline::{Container, Outline, Start, between};
 pub(crate) use output::{Memoized, Output};
 pub(crate) use text::long;

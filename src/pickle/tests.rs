@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::graph::Items;
-use super::{Bounds, Construction, Graph, Node, NodeId, Shape, opcode, read};
+use super::{Bounds, Construction, Graph, Insets, Node, NodeId, Shape, opcode};
 use crate::error::{Error, ErrorKind, Result};
 
 fn folder() -> PathBuf {
@@ -29,6 +29,12 @@ fn golden() -> Vec<(String, Vec<u8>, usize, String)> {
         (name, pickle, buffers.parse().unwrap(), expected)
     };
     index.lines().map(line).collect()
+}
+
+/// Reads a pickle with nothing between its opcodes.
+fn read<'p>(pickle: &'p [u8], buffers: usize, bounds: &Bounds) -> Result<Graph<'p>> {
+    static NONE: Insets = Insets { class: ("", ""), after: |_, _, _| Ok(None) };
+    super::read(pickle, buffers, bounds, &NONE)
 }
 
 fn open(pickle: &[u8]) -> Result<Graph<'_>> {

@@ -51,7 +51,7 @@ impl<'g> From<Cow<'g, [u8]>> for Data<'g> {
 }
 
 /// The most axes that are read: NumPy's own limit.
-const MAX_DIMS: usize = 64;
+pub(super) const MAX_DIMS: usize = 64;
 
 /// `_frombuffer(buffer, dtype, shape, order)`; NumPy 2.3 adds `axis_order` for what is neither C nor Fortran.
 pub(super) fn from_buffer<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Form<'g>> {
@@ -166,7 +166,7 @@ pub(super) fn reconstructed<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Fo
     let [class, _, _] = call.exactly()?;
     let mut states = reader.tree.graph().states_of(call.object);
     let state = match (reader.tree.listed(class), states.next(), states.next()) {
-        (Some(Listed::NdArray | Listed::RecArray), Some(state), None) => reader.tree.node(state),
+        (Some(Listed::NdArray | Listed::RecArray | Listed::MemMap), Some(state), None) => reader.tree.node(state),
         _ => return Err(call.odd()),
     };
     let Node::Tuple(mut state) = state else { return Err(call.odd()) };
@@ -231,7 +231,7 @@ pub(super) fn scalar<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Form<'g>>
     })
 }
 
-fn form<'g>(dtype: &DType, shape: Vec<usize>, order: &'static str, data: Data<'g>) -> Result<Form<'g>> {
+pub(super) fn form<'g>(dtype: &DType, shape: Vec<usize>, order: &'static str, data: Data<'g>) -> Result<Form<'g>> {
     let dtype = serde_json::to_value(dtype).map_err(Mismatch::because)?;
     Ok(Form::Array(Box::new(Found { dtype, shape, base: None, order, axes: None, data })))
 }

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use super::array::{self, Found};
 use super::attribute;
 use super::instance;
+use super::joblib;
 use super::list::{Listed, Pandas};
 use super::mismatch::{Mismatch, Result};
 use super::number;
@@ -171,18 +172,22 @@ impl<'g> Reader<'g> {
         let mut ids = arguments;
         let first = std::array::from_fn(|_| ids.next());
         let call = Call { listed, module, name, object, arguments, first };
-        Ok(if listed == Listed::Reconstructor { self.of_pandas(call).unwrap_or(call) } else { call })
+        let call = if listed == Listed::Reconstructor { self.of_class(call).unwrap_or(call) } else { call };
+        match call.listed {
+            Listed::Joblib => joblib::of_objects(self, object).map_or(Ok(call), |array| self.call(array)),
+            _ => Ok(call),
+        }
     }
 
     /// `copyreg._reconstructor(class, object, None)`, as protocols 0 and 1 make instances, as the call of a class without
-    /// arguments that it stands for, where the class is one of pandas.
-    fn of_pandas(self, call: Call<'g>) -> Option<Call<'g>> {
+    /// arguments that it stands for, where the class is one of pandas or joblib's.
+    fn of_class(self, call: Call<'g>) -> Option<Call<'g>> {
         let [class, base, value] = call.exactly().ok()?;
         let (Node::Global { module, name }, Node::None) = (self.tree.node(class), self.tree.node(value)) else {
             return None;
         };
         match (self.tree.listed(class)?, self.tree.listed(base)?) {
-            (listed @ Listed::Pandas(_), Listed::Object) => {
+            (listed @ (Listed::Pandas(_) | Listed::Joblib), Listed::Object) => {
                 let mut none = call.arguments;
                 none.by_ref().for_each(drop);
                 Some(Call { listed, module, name, arguments: none, first: [None; 6], ..call })
@@ -193,7 +198,9 @@ impl<'g> Reader<'g> {
 
     fn made(self, object: &'g Object) -> Result<Form<'g>> {
         let call = self.call(object)?;
+        let object = call.object;
         match call.listed {
+            Listed::Joblib => return joblib::form(self, call),
             Listed::Allowed | Listed::Reconstructor | Listed::NewObj | Listed::NewObjEx | Listed::Uuid => {
                 return instance::form(self, call);
             }

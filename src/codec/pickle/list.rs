@@ -29,7 +29,11 @@ pub(super) enum Listed {
     Fraction,
     FromBuffer,
     FrozenSet,
+    /// An array as `joblib.dump` writes it.
+    Joblib,
     List,
+    /// `numpy.memmap`: an array of a file, which it is as an array of its own.
+    MemMap,
     NdArray,
     /// `copyreg.__newobj__`: an instance whose class hands out the form of protocol 2 in protocols 0 and 1.
     NewObj,
@@ -142,9 +146,9 @@ pub(super) enum PyArrow {
 
 use Listed::{
     BFloat16, ByteArray, Bytes, Complex, Counter, DType, Date, DateTime, Decimal, DefaultDict, Deque, Dict, Ellipsis,
-    Encode, Fraction, FromBuffer, FrozenSet, List, NdArray, NewObj, NewObjEx, NotATime, Object, OrderedDict,
-    PandasDelta, PosixPath, Range, RecArray, Reconstruct, Reconstructor, Record, Scalar, Set, Slice, Time, TimeDelta,
-    TimeZone, Timestamp, Tuple, Type, Uuid, WindowsPath, Zone, ZoneInfo,
+    Encode, Fraction, FromBuffer, FrozenSet, Joblib, List, MemMap, NdArray, NewObj, NewObjEx, NotATime, Object,
+    OrderedDict, PandasDelta, PosixPath, Range, RecArray, Reconstruct, Reconstructor, Record, Scalar, Set, Slice, Time,
+    TimeDelta, TimeZone, Timestamp, Tuple, Type, Uuid, WindowsPath, Zone, ZoneInfo,
 };
 
 /// Module, name, meaning; sorted, so that it can be searched.
@@ -203,8 +207,10 @@ pub(super) const LIST: &[(&str, &str, Listed)] = &[
     ("datetime", "timezone", TimeZone),
     ("decimal", "Decimal", Decimal),
     ("fractions", "Fraction", Fraction),
+    ("joblib.numpy_pickle", "NumpyArrayWrapper", Joblib),
     ("ml_dtypes", "bfloat16", BFloat16),
     ("numpy", "dtype", DType),
+    ("numpy", "memmap", MemMap),
     ("numpy", "ndarray", NdArray),
     ("numpy", "recarray", RecArray),
     ("numpy", "record", Record),

@@ -6,6 +6,7 @@ mod attribute;
 mod dtype;
 mod form;
 mod instance;
+mod joblib;
 mod list;
 mod mismatch;
 mod number;
@@ -248,8 +249,9 @@ impl Pickle {
 
     fn build_from_graph<T: DeserializeOwned>(&self, data: &[u8], frames: &[Buffer]) -> Result<T> {
         let most = self.limits.max_metadata();
-        let graph = pickle::read(data, frames.len(), &Bounds { nodes: most.saturating_add(8), memo: most })
-            .map_err(|error| if is_of_joblib(data) { Detail::Joblib.into() } else { error })?;
+        let bounds = Bounds { nodes: most.saturating_add(8), memo: most };
+        let graph = pickle::read(data, frames.len(), &bounds, &joblib::INSETS)
+            .map_err(|error| packed_by(data).map_or(error, |packing| Detail::PickleCompressed { packing }.into()))?;
         let tree = Tree::new(&graph, frames, &self.limits, &self.classes.allowed)?;
         T::deserialize(tree.root()).map_err(|mismatch| {
             let reason = excerpt(mismatch);
@@ -262,11 +264,26 @@ impl Pickle {
     }
 }
 
-/// Whether a pickle that is not well-formed is a file of joblib: asked when it has failed already.
+/// What compressed a file of joblib or pandas: asked when it has failed as a pickle.
 #[cold]
-fn is_of_joblib(data: &[u8]) -> bool {
-    let names = |name: &[u8]| data.windows(name.len()).any(|part| part == name);
-    names(b"joblib.numpy_pickle") && names(b"NumpyArrayWrapper")
+fn packed_by(data: &[u8]) -> Option<&'static str> {
+    const BEGINNINGS: [(&[u8], &str); 5] = [
+        (b"\x1f\x8b", "gzip"),
+        (b"BZh", "bzip2"),
+        (b"\xfd7zXZ\0", "xz"),
+        (b"\x04\x22\x4d\x18", "lz4"),
+        (b"\x28\xb5\x2f\xfd", "zstd"),
+    ];
+    let is_zlib = |head: &[u8; 2]| head[0] == 0x78 && u16::from_be_bytes(*head).is_multiple_of(31);
+    // the length of its dictionary, which is 64 KiB at least
+    let is_lzma = |head: &[u8; 5]| matches!(head, [b']', 0, 0, low, high] if (low, high) != (&0, &0));
+    if data.first_chunk().is_some_and(is_zlib) {
+        return Some("zlib");
+    }
+    if data.first_chunk().is_some_and(is_lzma) {
+        return Some("lzma");
+    }
+    BEGINNINGS.into_iter().find(|(beginning, _)| data.starts_with(beginning)).map(|(_, packing)| packing)
 }
 
 /// Decodes once more, now noting the path, to say where the value does not fit.

@@ -3,7 +3,7 @@
 use std::mem;
 
 use super::store::Tools;
-use super::{Chain, Ends, Graph, IN_PIECES, NO_PIECE, NodeId, Object, Piece, Slot, Span};
+use super::{Chain, Ends, Graph, IN_PIECES, NO_PIECE, Node, NodeId, Object, Piece, Slot, Span};
 
 impl Graph<'_> {
     #[inline]
@@ -22,6 +22,11 @@ impl Graph<'_> {
     /// A part of the pickle that is text.
     pub(in crate::pickle) fn line_node(&mut self, start: usize, len: usize) -> NodeId {
         self.push(Slot::Line(Span { start: start as u32, len: len as u32 }))
+    }
+
+    /// A part of the pickle between the opcodes.
+    pub(in crate::pickle) fn inset_node(&mut self, start: usize, len: usize) -> NodeId {
+        self.push(Slot::Inset(Span { start: start as u32, len: len as u32 }))
     }
 
     pub(in crate::pickle) fn text_node(&mut self, text: Box<str>) -> NodeId {
@@ -99,6 +104,14 @@ impl Graph<'_> {
         if let Some(index) = id.index() {
             self.store.slots[index] = slot;
         }
+    }
+
+    pub(in crate::pickle) fn object(&self, index: u32) -> &Object {
+        &self.store.objects[index as usize]
+    }
+
+    pub(in crate::pickle) fn is_text(&self, id: NodeId, wanted: &str) -> bool {
+        matches!(self.node(id), Node::Str(text) if text == wanted)
     }
 
     pub(in crate::pickle) fn object_mut(&mut self, index: u32) -> &mut Object {

@@ -19,6 +19,7 @@ impl Machine<'_> {
             _ => self.global_lines()?,
         };
         self.check_nodes()?;
+        self.note_class(module, name);
         let node = self.graph.global_node(module, name);
         self.stack.push(node);
         Ok(())
@@ -45,10 +46,8 @@ impl Machine<'_> {
                 let Some(Slot::Object(index)) = self.graph.slot(target) else {
                     return Err(self.input.fault("a state is for an object, and there is none on the stack"));
                 };
-                let states = self.graph.object_mut(index).states;
-                let states = self.graph.extend(states, &[state]);
-                self.graph.object_mut(index).states = states;
-                return Ok(());
+                self.add_state(index, state);
+                return if self.has_insets { self.inset(index, state) } else { Ok(()) };
             }
             op::INST => {
                 let (module, name) = self.global_lines()?;
