@@ -18,6 +18,8 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+#[cfg(feature = "arrow")]
+use std::collections::BTreeMap;
 use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -191,6 +193,9 @@ struct More {
     by_address: Vec<usize>,
     /// A buffer that is no frame and is being shown, a part of one or one that was made.
     made: Option<Buffer>,
+    /// Buffers of which several are parts, by address.
+    #[cfg(feature = "arrow")]
+    blocks: BTreeMap<usize, Buffer>,
 }
 
 /// An in-band buffer shares the metadata frame only where that keeps at most this many times its length alive.
@@ -313,6 +318,35 @@ pub(crate) fn showing_made<R>(buffer: Buffer, show: impl FnOnce(&[u8]) -> R) -> 
         OWNERS.with(|place| place.borrow_mut().as_mut().and_then(|owners| owners.made().replace(buffer.clone())));
     let _restore = Restore(outer);
     Ok(show(&buffer))
+}
+
+/// Notes a buffer of which several others are parts, so that whoever comes upon those finds it.
+#[cfg(feature = "arrow")]
+pub(crate) fn note_block(block: &Buffer) {
+    OWNERS.with(|place| {
+        if let Some(owners) = place.borrow_mut().as_mut() {
+            owners.more.get_or_insert_default().blocks.insert(block.as_ptr().addr(), block.clone());
+        }
+    });
+}
+
+/// Whether there are any blocks.
+#[cfg(feature = "arrow")]
+pub(crate) fn has_blocks() -> bool {
+    OWNERS.with(|place| {
+        let place = place.borrow();
+        place.as_ref().and_then(|owners| owners.more.as_ref()).is_some_and(|more| !more.blocks.is_empty())
+    })
+}
+
+/// The block in which these bytes lie.
+#[cfg(feature = "arrow")]
+pub(crate) fn block_around(start: usize, len: usize) -> Option<Buffer> {
+    OWNERS.with(|place| {
+        let place = place.borrow();
+        let (&at, block) = place.as_ref()?.more.as_ref()?.blocks.range(..=start).next_back()?;
+        (start.checked_add(len)? <= at + block.len()).then(|| block.clone())
+    })
 }
 
 /// Notes that a buffer which was shared is copied after all; `Err` with the limit where that is more than may be.

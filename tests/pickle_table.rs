@@ -217,6 +217,12 @@ fn of_columns(columns: &str, index: &str, labels: &str, rest: &str) -> String {
     format!("cpandas\nDataFrame\n({columns}{index}{labels}{rest}tR.")
 }
 
+/// Two columns of two numbers each, as one array of two axes.
+const BLOCK: &str = "cnumpy\nndarray\n((I2\nI2\ntcnumpy\ndtype\n(V<i2\ntRC\x08\x01\0\x02\0\x03\0\x04\0I0\nNVF\ntR";
+
+/// The second half of a block of four numbers, whose buffer is memo entry 7.
+const PART: &str = "cnumpy\nndarray\n((I2\ntcnumpy\ndtype\n(V<i2\ntRg7\nI4\ntR";
+
 /// An array of pyarrow's without rows.
 const ARROW: &str =
     "cpyarrow.lib\n_restore_array\n((cpyarrow.lib\ntype_for_alias\n(Vstring\ntRI0\nI0\nI0\n(lNaNaNa(lNttR";
@@ -231,6 +237,36 @@ fn a_frame_is_read_in_the_one_form_that_is_written() {
     );
     let indexed = of_columns(&entries(TEXTS), &format!("cpandas\nIndex\n({TEXTS}NI00\nVname\ntR"), LABELS, "NI00\n");
     assert_eq!(read(&indexed).unwrap().batch().num_columns(), 2);
+
+    let two = "cpandas\nIndex\n((lVa\naVb\naNI00\nNtR";
+    let numbers = |numbers: [i16; 2]| Arc::new(Int16Array::from(numbers.to_vec())) as ArrayRef;
+    let expected = table([("a".into(), numbers([1, 2])), ("b".into(), numbers([3, 4]))]);
+    assert_eq!(bare(&read(&of_columns(BLOCK, RANGE, two, "NI00\n")).unwrap()), expected);
+    let first = PART.replace("g7\nI4", "\u{96}\x08\0\0\0\0\0\0\0\x01\0\x02\0\x03\0\x04\0p7\nI0");
+    let parts = |first: &str, second: &str| of_columns(&format!("(dVa\n{first}sVb\n{second}s"), RANGE, two, "NI00\n");
+    assert_eq!(bare(&read(&parts(&first, PART)).unwrap()), expected);
+    for (changed, reason) in [
+        (PART.replace("I4\n", "I5\n"), "a column of 2 elements from byte 5 on in a block of 8 bytes"),
+        (PART.replace("I4\n", "I-1\n"), "a column of 2 elements from byte -1 on in a block of 8 bytes"),
+        (PART.replace("(I2\nt", "(I9223372036854775807\nt"), "a column of 9223372036854775807 elements from byte 4 on"),
+        (PART.replace("(I2\nt", "(I2\nI1\nt"), "ndarray of numpy in a form"),
+        (PART.replace("I4\n", "N"), "ndarray of numpy in a form"),
+        (PART.replace("g7\n", "N"), "ndarray of numpy in a form"),
+        (PART.replace("I4\ntR", "I4\ntR(db"), "ndarray of numpy in a form"),
+        (PART.replace("I4\n", "I4\nN"), "ndarray of numpy in a form"),
+    ] {
+        let error = refusal(&parts(&first, &changed));
+        assert!(error.contains(reason), "{error}, and not {reason}");
+    }
+    for (changed, reason) in [
+        (BLOCK.replace("VF\n", "VC\n"), "not of two axes in Fortran order"),
+        (BLOCK.replace("(I2\nI2\nt", "(I4\nt"), "not of two axes in Fortran order"),
+        (BLOCK.replace("(I2\nI2\nt", "(I1\nI4\nt"), "an array of 4 columns for 2 labels"),
+        (BLOCK.replace("(I2\nI2\nt", "(I3\nI2\nt"), "that has 8 bytes"),
+    ] {
+        let error = refusal(&of_columns(&changed, RANGE, two, "NI00\n"));
+        assert!(error.contains(reason), "{error}, and not {reason}");
+    }
 
     let frame = "DataFrame of pandas in a form that it is not written in";
     let index = "Index of pandas in a form that it is not written in";

@@ -3,6 +3,7 @@
 //! This room knows Arrow's layouts. It refuses to know codecs and sockets.
 
 mod arrive;
+mod block;
 mod column;
 mod leave;
 mod piece;
@@ -18,10 +19,13 @@ use arrow_schema::SchemaRef;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::ser::{self, Serialize, SerializeStruct, Serializer};
 
+use crate::buffer::Buffer;
 use crate::error::{Detail, Result};
+use block::Blocks;
 use column::SchemaBytes;
 
 pub(crate) use arrive::fields_below;
+pub(crate) use block::place;
 pub(crate) use column::{Column, Columns, MAX_DEPTH, MAX_PARTS, Slot};
 pub(crate) use leave::whole;
 pub(crate) use piece::{joined, picked, texts, window};
@@ -70,8 +74,12 @@ pub(crate) use schema::to_bytes as schema_bytes;
 /// assert_eq!(back.readings.batch(), &batch);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, PartialEq)]
-pub struct Table(RecordBatch);
+#[derive(Clone)]
+pub struct Table {
+    batch: RecordBatch,
+    /// Where its columns lie together, in order of their addresses.
+    blocks: Option<Blocks>,
+}
 
 impl Table {
     /// A table of columns of equal length **without copying**.
@@ -101,22 +109,22 @@ impl Table {
         let rows = columns.first().map_or(0, |column| column.len());
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(schema, columns, &options);
-        batch.map(Self).map_err(|error| Detail::TableMisfit { reason: error.to_string() }.into())
+        batch.map(Self::from).map_err(|error| Detail::TableMisfit { reason: error.to_string() }.into())
     }
 
     /// The record batch, without copying.
     pub fn batch(&self) -> &RecordBatch {
-        &self.0
+        &self.batch
     }
 
     /// The record batch, without copying.
     pub fn into_batch(self) -> RecordBatch {
-        self.0
+        self.batch
     }
 
     /// How many rows there are.
     pub fn rows(&self) -> usize {
-        self.0.num_rows()
+        self.batch.num_rows()
     }
 
     /// Some of the rows **without copying**; sent, it is only these.
@@ -125,41 +133,52 @@ impl Table {
     ///
     /// When there are fewer than `from + rows` rows.
     pub fn slice(&self, from: usize, rows: usize) -> Self {
-        Self(self.0.slice(from, rows))
+        Self::from(self.batch.slice(from, rows))
+    }
+
+    /// The memory in which several of its columns lie, in order of addresses: what a frame of pandas was made of.
+    pub(crate) fn blocks(&self) -> &[Buffer] {
+        self.blocks.as_deref().unwrap_or_default()
     }
 }
 
 /// Without copying.
 impl From<RecordBatch> for Table {
     fn from(batch: RecordBatch) -> Self {
-        Self(batch)
+        Self { batch, blocks: None }
     }
 }
 
 /// Without copying.
 impl From<Table> for RecordBatch {
     fn from(table: Table) -> Self {
-        table.0
+        table.batch
     }
 }
 
 impl AsRef<RecordBatch> for Table {
     fn as_ref(&self) -> &RecordBatch {
-        &self.0
+        &self.batch
+    }
+}
+
+impl PartialEq for Table {
+    fn eq(&self, other: &Self) -> bool {
+        self.batch == other.batch
     }
 }
 
 /// Prints the number of rows, and names and types of the columns; in a few hundred bytes.
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show::outline(&self.0, f)
+        show::outline(&self.batch, f)
     }
 }
 
 /// Prints the first rows of the first columns; a few kilobytes at most.
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show::head(&self.0, f)
+        show::head(&self.batch, f)
     }
 }
 
@@ -168,23 +187,29 @@ pub(crate) const KEYS: [&str; 3] = ["$table", "rows", "columns"];
 
 impl Serialize for Table {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serialize(&self.0, serializer)
+        let schema = schema::to_bytes(&self.batch.schema()).map_err(ser::Error::custom)?;
+        let columns = leave::columns(&self.batch).map_err(ser::Error::custom)?;
+        let mut map = serializer.serialize_struct("Table", KEYS.len())?;
+        leaving_with(self, || map.serialize_field(KEYS[0], &SchemaBytes(schema)))?;
+        map.serialize_field(KEYS[1], &self.batch.num_rows())?;
+        map.serialize_field(KEYS[2], &columns)?;
+        map.end()
     }
 }
 
 thread_local! {
-    /// The batch that is being serialized, for a codec that writes tables in a form of its own.
-    static LEAVING: RefCell<Option<RecordBatch>> = const { RefCell::new(None) };
+    /// The table that is being serialized, for a codec that writes tables in a form of its own.
+    static LEAVING: RefCell<Option<Table>> = const { RefCell::new(None) };
 }
 
-/// The batch that is being serialized.
-pub(crate) fn leaving() -> Option<RecordBatch> {
+/// The table that is being serialized.
+pub(crate) fn leaving() -> Option<Table> {
     LEAVING.with(|place| place.borrow().clone())
 }
 
-/// Runs `serialize` with the batch at hand.
-fn leaving_with<R>(batch: &RecordBatch, serialize: impl FnOnce() -> R) -> R {
-    struct Restore(Option<RecordBatch>);
+/// Runs `serialize` with the table at hand.
+fn leaving_with<R>(table: &Table, serialize: impl FnOnce() -> R) -> R {
+    struct Restore(Option<Table>);
     impl Drop for Restore {
         fn drop(&mut self) {
             let ours = LEAVING.with(|place| place.replace(self.0.take()));
@@ -192,18 +217,8 @@ fn leaving_with<R>(batch: &RecordBatch, serialize: impl FnOnce() -> R) -> R {
             drop(ours);
         }
     }
-    let _restore = Restore(LEAVING.with(|place| place.replace(Some(batch.clone()))));
+    let _restore = Restore(LEAVING.with(|place| place.replace(Some(table.clone()))));
     serialize()
-}
-
-fn serialize<S: Serializer>(batch: &RecordBatch, serializer: S) -> Result<S::Ok, S::Error> {
-    let schema = schema::to_bytes(&batch.schema()).map_err(ser::Error::custom)?;
-    let columns = leave::columns(batch).map_err(ser::Error::custom)?;
-    let mut map = serializer.serialize_struct("Table", KEYS.len())?;
-    leaving_with(batch, || map.serialize_field(KEYS[0], &SchemaBytes(schema)))?;
-    map.serialize_field(KEYS[1], &batch.num_rows())?;
-    map.serialize_field(KEYS[2], &columns)?;
-    map.end()
 }
 
 impl<'de> Deserialize<'de> for Table {
@@ -238,7 +253,9 @@ impl<'de> Visitor<'de> for TableVisitor {
         let rows = rows.ok_or_else(|| de::Error::missing_field(KEYS[1]))?;
         let columns = columns.ok_or_else(|| de::Error::missing_field(KEYS[2]))?;
         let schema = schema::from_bytes(&schema.0).map_err(de::Error::custom)?;
-        arrive::batch(schema, rows, columns).map(Table).map_err(de::Error::custom)
+        let batch = arrive::batch(schema, rows, columns).map_err(de::Error::custom)?;
+        let blocks = block::around(&batch);
+        Ok(Table { batch, blocks })
     }
 }
 

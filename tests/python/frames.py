@@ -67,6 +67,7 @@ for dtype in "Int8 Int16 Int32 Int64 UInt8 UInt16 UInt32 UInt64 Float32 Float64"
     columns[dtype] = pd.Series([1, None, 100], dtype=dtype)
 
 frame = pd.DataFrame(columns)
+mixed = {"b": [1.5, -0.0, np.nan], "i": [1, 2, 3], "a": [0.5, 1.5, 2.5], "m": [True, False, True], "j": [7, 8, -9], "n": [False, False, True]}
 several = pd.MultiIndex.from_product([["a", "b"], [1, 2]], names=["letter", None])
 frames = {f"column {name}": pd.DataFrame({name: column}) for name, column in columns.items()} | {
     "all columns": frame,
@@ -74,7 +75,17 @@ frames = {f"column {name}": pd.DataFrame({name: column}) for name, column in col
     "a slice of rows": frame[1:],
     "every other row": frame[::2],
     "one dtype": pd.DataFrame(np.arange(30_000.0).reshape(10_000, 3), columns=list("abc")),
+    "one dtype, 300 columns": pd.DataFrame(np.arange(3000, dtype="i2").reshape(10, 300)),
+    "one dtype, truth": pd.DataFrame(np.arange(12).reshape(4, 3) % 2 == 0, columns=list("abc")),
     "one dtype in Fortran order": pd.DataFrame(np.asfortranarray(np.arange(30_000).reshape(10_000, 3)), columns=list("abc")),
+    "blocks of three dtypes": pd.DataFrame(mixed),
+    "blocks in order": pd.DataFrame({name: mixed[name] for name in sorted(mixed)}),
+    "blocks of one column": pd.DataFrame({name: mixed[name] for name in "aim"}),
+    "blocks of one row": pd.DataFrame(mixed)[:1].copy(),
+    "blocks after a column went": pd.DataFrame(mixed).drop(columns=["b"]),
+    "blocks and others": pd.DataFrame(mixed | {"t": ["x", None, ""], "d": times, "m": pd.array([1, None, 3], dtype="Int8")}),
+    "blocks that are none": pd.DataFrame({name: np.arange(4.0) + at for at, name in enumerate("abc")}, copy=False),
+    "no rows of blocks": pd.DataFrame(mixed)[:0].copy(),
     "range from 5 down": frame.set_index(pd.RangeIndex(5, -1, -2, name="back")),
     "index of numbers": frame.set_index(pd.Index([7, 5, 9], name="id")),
     "index of text": frame.set_index(pd.Index(["x", "y", "x"])),
@@ -271,7 +282,7 @@ def in_python(array):
 
 def check_buffers(name, made, back, sent, frames):
     """As many buffers as Python made, and every column on one of them."""
-    if not isinstance(made, (pd.DataFrame, pd.Series)) or not name.startswith(("column", "series", "one dtype")):
+    if not isinstance(made, (pd.DataFrame, pd.Series)) or not name.startswith(("column", "series", "one dtype", "blocks")):
         return
     kind, _, how = name.partition(", ")
     columns = [back[label] for label in back] if isinstance(back, pd.DataFrame) else [back]
@@ -282,13 +293,15 @@ def check_buffers(name, made, back, sent, frames):
             expected += str(values.dtype).startswith(("datetime64", "timedelta64"))
         if kind.endswith("categories of times"):
             expected += 1
-        # of several columns in one block each has a buffer
-        if kind.startswith("one dtype"):
-            expected += 2
         # the labels of columns are in band, and the index of a series is in Python's pickle twice
         index = made.columns if isinstance(made, pd.DataFrame) else made.index
         expected -= 2 * hasattr(index.array, "_pa_array")
+        # truth values are made anew, all in one block
+        if isinstance(made, pd.DataFrame):
+            expected -= max(sum(block.dtype == bool for block in made._mgr.blocks) - 1, 0)
         assert len(frames) == expected, f"{len(frames)} buffers and not {expected}, of {sent}"
+        if kind.startswith("one dtype"):
+            assert len(back._mgr.blocks) == 1 and not back._mgr.blocks[0].values.flags.owndata, back._mgr.blocks
     for values in columns:
         # pandas copies instants in a zone
         if in_python(values) or isinstance(values.dtype, pd.DatetimeTZDtype):

@@ -27,9 +27,10 @@ ARRAYS = [
 
 
 FRAMES = [
-    # the frame, and how many buffers come back: one for each column that was in one, and two for text in Arrow
+    # the frame, and how many buffers come back: one for each block that was in one, and two for text in Arrow
     (pandas.DataFrame({"id": [1, 2, 3], "name": ["a", "søppel", ""]}), 3),
-    (pandas.DataFrame(numpy.arange(6).reshape(2, 3).T, columns=["a", "b"]), 2),
+    (pandas.DataFrame(numpy.arange(6).reshape(2, 3).T, columns=["a", "b"]), 1),
+    (pandas.DataFrame({"a": [0.5, 1.5], "b": [1, 2], "c": [2.5, -0.0], "d": [3, 4], "e": [True, False]}), 2),
     (pandas.Series([0.5, 1.5], index=["x", "y"], name="volts"), 3),
 ]
 

@@ -29,7 +29,7 @@ pub(super) fn columns(reader: Reader<'_>, id: NodeId) -> Result<Vec<std::result:
 fn of_numpy(reader: Reader<'_>, id: NodeId) -> Result<Vec<std::result::Result<Piece, String>>> {
     match Objects::read(reader, id)? {
         Some(objects) => objects.pieces(reader),
-        None => plain(reader, &Numbers::read(reader, id)?, None),
+        None => plain(reader, Numbers::read(reader, id)?, None),
     }
 }
 
@@ -38,7 +38,8 @@ pub(super) fn column(reader: Reader<'_>, id: NodeId) -> Result<Piece> {
     only(columns(reader, id)?)
 }
 
-fn plain(reader: Reader<'_>, numbers: &Numbers, zone: Option<&str>) -> Result<Vec<std::result::Result<Piece, String>>> {
+fn plain(reader: Reader<'_>, numbers: Numbers, zone: Option<&str>) -> Result<Vec<std::result::Result<Piece, String>>> {
+    let numbers = numbers.laid_out()?;
     let piece = |column| {
         reader.tree.spend(super::objects::PIECE)?;
         Ok(numbers.piece(column, zone).map_err(|why| why.to_string()))
@@ -54,9 +55,9 @@ fn backed<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Vec<std::result::Res
     match reader.tree.listed(class) {
         Some(Listed::Pandas(Pandas::Datetimes)) => {
             let zone = zone_of(reader, dtype)?;
-            plain(reader, &Numbers::read(reader, array)?, zone.as_deref())
+            plain(reader, Numbers::read(reader, array)?, zone.as_deref())
         }
-        Some(Listed::Pandas(Pandas::Timedeltas)) => plain(reader, &Numbers::read(reader, array)?, None),
+        Some(Listed::Pandas(Pandas::Timedeltas)) => plain(reader, Numbers::read(reader, array)?, None),
         Some(Listed::Pandas(Pandas::Wrapped)) => of_numpy(reader, array),
         Some(Listed::Pandas(Pandas::Categorical)) => Ok(vec![categorical(reader, dtype, array)?]),
         Some(Listed::Pandas(Pandas::Strings)) => {

@@ -2,15 +2,17 @@
 
 use arrow_schema::{DataType, TimeUnit as ArrowUnit};
 
-use super::super::array::Found;
-use super::super::form::Form;
+use super::super::array::{Data, Found, axes};
+use super::super::dtype;
+use super::super::form::{Call, Form};
 use super::super::mismatch::{Mismatch, Result};
 use super::super::read::Reader;
-use super::object::{buffer, copying};
+use super::object::{buffer, charge, copying};
 use super::piece::{Nulls, Piece, packed};
 use crate::array::{ByteOrder, DType, Kind, TimeStep, TimeUnit};
 use crate::buffer::Buffer;
-use crate::pickle::NodeId;
+use crate::handoff;
+use crate::pickle::{Node, NodeId};
 use crate::table::MAX_PARTS;
 
 /// A matrix whose rows are columns of a frame, or one column.
@@ -67,19 +69,91 @@ impl Numbers {
         }
     }
 
-    /// The bytes of one column **without copying**; of a matrix in Fortran order they are a counted copy.
+    /// The same with each column in one piece: **without copying** but for a matrix in Fortran order, or one that is not aligned,
+    /// which are one counted copy.
+    /// That they lie side by side is noted.
+    pub(super) fn laid_out(mut self) -> Result<Self> {
+        if self.is_scattered {
+            let item = self.dtype.item_len();
+            copying(self.data.len())?;
+            let mut bytes = Vec::with_capacity(self.data.len());
+            for column in 0..self.columns {
+                for row in 0..self.rows {
+                    bytes.extend_from_slice(&self.data[(row * self.columns + column) * item..][..item]);
+                }
+            }
+            self.data = Buffer::from(bytes);
+            self.is_scattered = false;
+        }
+        if self.columns > 1 && !self.data.is_empty() {
+            // once, and not once for each column
+            let align = self.dtype.item_len().next_power_of_two();
+            if !self.data.as_ptr().addr().is_multiple_of(align) {
+                charge(self.data.len())?;
+                self.data = self.data.to_aligned(align);
+            }
+            handoff::note_block(&self.data);
+        }
+        Ok(self)
+    }
+
+    /// The bytes of one column **without copying**.
     fn bytes(&self, column: usize) -> Result<Buffer> {
-        let item = self.dtype.item_len();
-        let len = self.rows * item;
-        if !self.is_scattered {
-            return Ok(self.data.slice(column * len..(column + 1) * len));
+        if self.is_scattered {
+            return Err(Mismatch::because("a matrix in Fortran order where one column should be"));
         }
-        copying(len)?;
-        let mut bytes = Vec::with_capacity(len);
-        for row in 0..self.rows {
-            bytes.extend_from_slice(&self.data[(row * self.columns + column) * item..][..item]);
+        let len = self.rows * self.dtype.item_len();
+        Ok(self.data.slice(column * len..(column + 1) * len))
+    }
+
+    /// The columns of an array of two axes as `DataFrame` takes it: a row after the other in C order, a column in Fortran order.
+    pub(super) fn of_columns(reader: Reader<'_>, id: NodeId) -> Result<Self> {
+        let Form::Array(mut found) = reader.at(id).form()? else {
+            return Err(Mismatch::because("something else where an array should be"));
+        };
+        if found.shape.len() != 2 || found.order != "F" {
+            return Err(Mismatch::because(
+                "an array of the columns of a frame that is not of two axes in Fortran order",
+            ));
         }
-        Ok(Buffer::from(bytes))
+        found.shape.reverse();
+        found.order = "C";
+        Self::of(reader, *found)?.laid_out()
+    }
+
+    /// `ndarray(rows, dtype, buffer, offset)`: a column that is a part of a block.
+    pub(super) fn of_part<'g>(reader: Reader<'g>, call: Call<'g>, parts: [NodeId; 4]) -> Result<Self> {
+        let [shape, dtype, block, offset] = parts;
+        let dtype = dtype::read(reader, dtype)?;
+        let shape = axes(reader, call, shape)?;
+        let (&[rows], Node::Int(start)) = (&shape[..], reader.tree.node(offset)) else {
+            return Err(call.odd());
+        };
+        let (whole, frame) = match reader.tree.node(block) {
+            Node::Buffer { index, .. } => (None, Some(buffer(reader, Data::Frame(index))?)),
+            Node::ByteArray(bytes) => (Some(bytes), None),
+            _ => return Err(call.odd()),
+        };
+        let have = whole.map_or(0, <[u8]>::len) + frame.as_ref().map_or(0, Buffer::len);
+        let len = rows.checked_mul(dtype.item_len());
+        let range = usize::try_from(start).ok().zip(len).and_then(|(start, len)| Some(start..start.checked_add(len)?));
+        let range = range.filter(|range| range.end <= have).ok_or_else(|| {
+            Mismatch::because(format_args!(
+                "a column of {rows} elements from byte {start} on in a block of {have} bytes"
+            ))
+        })?;
+        let data = match (whole, frame) {
+            (_, Some(frame)) => {
+                handoff::note_block(&frame);
+                frame.slice(range)
+            }
+            (bytes, None) => {
+                let bytes = &bytes.unwrap_or_default()[range];
+                reader.tree.spend(bytes.len())?;
+                buffer(reader, Data::InBand(bytes))?
+            }
+        };
+        Ok(Self { dtype, columns: 1, rows, is_scattered: false, data })
     }
 
     /// One column, in a time zone where its dtype says so.

@@ -3,12 +3,14 @@
 //!
 //! ```text
 //!   DataFrame({label: column, ...}, index, labels, None, False)
+//!   DataFrame(ndarray((rows, columns), dtype, buffer, 0, None, "F"), index, labels, None, False)
 //!   Series(column, index, dtype, label, False)
 //!   index    RangeIndex(start, stop, step, None, False, name)
 //!            Index(column, dtype, False, name)
 //!            MultiIndex.from_arrays([index, ...], None, [name, ...])
 //!   labels   the same two, of lists
 //!   column   ndarray(rows, dtype, buffer)    [text, ...]    Index([object, ...], dtype)
+//!            ndarray(rows, dtype, block, offset)
 //!            IntegerArray(ndarray, mask)     array([text, ...], dtype)
 //!            Categorical.from_codes(ndarray, Index(column), ordered)
 //!            array(pyarrow array, dtype, False), Index(pyarrow array, "str", False), also for categories
@@ -34,12 +36,18 @@ use crate::pickle::{Construction, Node, NodeId};
 /// `DataFrame({label: column, ...}, index, labels, None, False)`.
 pub(super) fn frame<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
     let [columns, index, labels, dtype, copy] = bare(reader, call)?;
-    let (Node::Dict(mut entries), Node::None, Node::Bool(false)) =
-        (reader.tree.node(columns), reader.tree.node(dtype), reader.tree.node(copy))
-    else {
+    let (Node::None, Node::Bool(false)) = (reader.tree.node(dtype), reader.tree.node(copy)) else {
         return Err(call.odd());
     };
     let (labels, wanted) = self::labels(reader, labels)?;
+    let mut entries = match reader.tree.node(columns) {
+        Node::Dict(entries) => entries,
+        Node::Object(_) => {
+            let columns = block(reader, call, columns, labels.names.len())?;
+            return Frame { columns, labels: Some(labels), index: Index::read(reader, index)?, origin: None }.shown();
+        }
+        _ => return Err(call.odd()),
+    };
     let mut pieces = Vec::new();
     for (name, wanted) in labels.names.iter().zip(&wanted) {
         let (Some(label), Some(column)) = (entries.next(), entries.next()) else { return Err(call.odd()) };
@@ -52,6 +60,23 @@ pub(super) fn frame<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
         return Err(call.odd());
     }
     Frame { columns: pieces, labels: Some(labels), index: Index::read(reader, index)?, origin: None }.shown()
+}
+
+/// The columns of `ndarray((rows, columns), dtype, buffer, 0, None, "F")`.
+fn block<'g>(reader: Reader<'g>, call: Call<'g>, id: NodeId, columns: usize) -> Result<Vec<Piece>> {
+    let array = called(reader, id)?;
+    if array.listed != Listed::NdArray {
+        return Err(call.odd());
+    }
+    let numbers = Numbers::of_columns(reader, id)?;
+    if numbers.columns != columns {
+        return Err(Mismatch::because(format_args!("an array of {} columns for {columns} labels", numbers.columns)));
+    }
+    let piece = |column| {
+        reader.tree.spend(super::objects::PIECE)?;
+        numbers.piece(column, None)
+    };
+    (0..columns).map(piece).collect()
 }
 
 /// `Series(column, index, dtype, label, False)`.
@@ -271,9 +296,12 @@ fn in_arrow<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Piece> {
     Ok(piece)
 }
 
-/// `ndarray(rows, dtype, buffer)`.
+/// `ndarray(rows, dtype, buffer)`, `ndarray(rows, dtype, block, offset)`.
 fn numbers(reader: Reader<'_>, id: NodeId) -> Result<Numbers> {
     match called(reader, id)? {
+        call if call.listed == Listed::NdArray && call.arguments.len() == 4 => {
+            Numbers::of_part(reader, call, bare(reader, call)?)
+        }
         call if call.listed == Listed::NdArray => Numbers::read(reader, id)?.single(),
         call => Err(call.odd()),
     }

@@ -51,6 +51,12 @@ impl Parts {
         Ok(Self { dtype: dtype.into(), shape: vec![bytes / item.max(1)], lying: Lying::Order(Order::C), base: None })
     }
 
+    /// An array of two axes in Fortran order.
+    #[cfg(feature = "arrow")]
+    pub(super) fn of_columns(dtype: &str, rows: usize, columns: usize) -> Self {
+        Self { dtype: dtype.into(), shape: vec![rows, columns], lying: Lying::Order(Order::F), base: None }
+    }
+
     pub(super) fn set<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<()> {
         match name {
             "shape" => self.shape = read(value)?,
@@ -114,7 +120,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn axes(&mut self, axes: &[usize]) {
+    pub(super) fn axes(&mut self, axes: &[usize]) {
         let write = |writer: &mut Self, &axis: &usize| {
             writer.out.unsigned(axis as u128);
             Ok(())
@@ -146,7 +152,7 @@ impl Writer<'_> {
     }
 
     /// The dtype of an array; returns the length of an element.
-    fn element(&mut self, described: &serde_json::Value) -> Result<usize> {
+    pub(super) fn element(&mut self, described: &serde_json::Value) -> Result<usize> {
         let made;
         let key = match described.as_str() {
             Some(text) => text,

@@ -6,6 +6,8 @@
 mod array;
 #[cfg(feature = "arrow")]
 mod arrow;
+#[cfg(feature = "arrow")]
+mod block;
 mod class;
 #[cfg(feature = "arrow")]
 mod column;
@@ -242,7 +244,7 @@ impl Writer<'_> {
     #[cfg(feature = "arrow")]
     fn table_at_hand(&mut self) -> Result<()> {
         match crate::table::leaving() {
-            Some(batch) => self.table(&batch),
+            Some(table) => self.table(&table),
             None => Err(Unserializable::custom("a struct that looks like a table and is none")),
         }
     }

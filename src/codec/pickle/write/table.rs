@@ -1,4 +1,5 @@
-//! Tables as calls of pandas' public names: `DataFrame(columns, index, labels, None, False)`, which copies none of its columns.
+//! Tables as calls of pandas' public names: `DataFrame(columns, index, labels, None, False)`, which copies none of its columns: a dict
+//! of them, or an array of two axes where they lie in one block.
 //!
 //! What the index, the labels and the dtypes were is in the metadata where pandas or pyarrow made the table; without it the index is
 //! a range, and each column what its Arrow type is by default.
@@ -9,16 +10,20 @@ use serde::ser::Error as _;
 use serde_json::Value as Json;
 
 use super::Writer;
+use super::array::Parts;
 use super::arrow::{self, Storage};
+use super::block::Blocks;
 use super::described::{Described, Index, Label};
 use crate::codec::unserializable::{Result, Unserializable};
 use crate::error::excerpt;
 use crate::pickle::opcode as op;
+use crate::table::Table;
 
 impl Writer<'_> {
     /// A frame, or the series or index that it was.
-    pub(super) fn table(&mut self, batch: &RecordBatch) -> Result<()> {
+    pub(super) fn table(&mut self, table: &Table) -> Result<()> {
         self.unhashable("a table")?;
+        let batch = table.batch();
         let described = Described::of(batch)?;
         match described.origin.as_deref() {
             Some("pandas.Index") => self.index(batch, &described),
@@ -36,23 +41,33 @@ impl Writer<'_> {
                 self.out.ops(&[op::TUPLE, op::REDUCE]);
                 Ok(())
             }
-            _ => self.frame(batch, &described),
+            _ => self.frame(table, &described),
         }
     }
 
-    fn frame(&mut self, batch: &RecordBatch, described: &Described) -> Result<()> {
+    fn frame(&mut self, table: &Table, described: &Described) -> Result<()> {
+        let batch = table.batch();
         let mut sorted: Vec<_> = described.columns.iter().map(|&at| batch.schema_ref().field(at).name()).collect();
         sorted.sort();
         if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(Unserializable::custom(format_args!("a table with two columns {:?}", excerpt(pair[0]))));
         }
         self.global("pandas", "DataFrame");
-        self.out.ops(&[op::MARK, op::EMPTY_DICT, op::MARK]);
-        for (&at, label) in described.columns.iter().zip(&described.labels) {
-            self.label(label);
-            self.values(batch, at, described)?;
+        self.out.op(op::MARK);
+        let mut blocks = Blocks::of(table, described);
+        if let Some((dtype, elements)) = blocks.whole(described) {
+            self.array(&Parts::of_columns(dtype, batch.num_rows(), described.columns.len()), elements)?;
+        } else {
+            self.out.ops(&[op::EMPTY_DICT, op::MARK]);
+            for (&at, label) in described.columns.iter().zip(&described.labels) {
+                self.label(label);
+                match blocks.place(at) {
+                    Some(place) => self.in_block(&mut blocks, place, batch.num_rows())?,
+                    None => self.values(batch, at, described)?,
+                }
+            }
+            self.out.op(op::SETITEMS);
         }
-        self.out.op(op::SETITEMS);
         self.index(batch, described)?;
         self.labels(described)?;
         self.out.op(op::NONE);
