@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use arrow_array::Array;
-use outband::{Buffer, Decode, Error, ErrorKind, Limits, Multipart, Pickle, Table, Value};
+use outband::{Buffer, Decode, Encode, Error, ErrorKind, Limits, Multipart, Pickle, Table, Value};
 use serde::Deserialize;
 
 use counting::measure;
@@ -388,13 +388,19 @@ fn mutations_end_in_a_typed_error_or_a_table() {
         ("names", list(&[NONE.into()])),
     ];
     let offsets = [0_i32, 1, 3].map(i32::to_le_bytes).concat();
+    let blocks = [block(array("f8", &[2, 4]), slice(0, 4, 2)), block(array("i4", &[2, 4]), slice(1, 4, 2))];
+    let several = frame(&blocks, names(&["a", "b", "c", "d"]), range(0, 4, 1));
+    let written = |pickle: Vec<u8>, frames: &[&[u8]]| Pickle::new().encode(&decode(&message(pickle, frames)).unwrap());
     let seeds = [
         message(sound(), &[EIGHT]),
+        // as this crate writes them: one block, and two
+        written(sound(), &[EIGHT]).unwrap(),
+        written(several, &[EIGHT, &[1; 32]]).unwrap(),
         message(series(codes, index("MultiIndex", &parts)), &[&[0, 0xff, 1], &[1, 0, 1]]),
         message(arrow(alias("string"), 2, 0, &[false, true, true]), &[&offsets, b"abc"]),
     ];
     let mut outcomes = [0, 0];
-    for round in 0..9000 {
+    for round in 0..15_000 {
         let seed = &seeds[round % seeds.len()];
         let (mut data, mut frames) = (seed.metadata().to_vec(), seed.buffers().to_vec());
         if random.below(2) == 0 {
@@ -411,8 +417,11 @@ fn mutations_end_in_a_typed_error_or_a_table() {
             bytes[at] = random.below(256) as u8;
             frames[which] = Buffer::from(bytes);
         }
-        let is_read = decode(&Multipart::new(data, frames)).is_ok();
-        outcomes[usize::from(is_read)] += 1;
+        let read = decode(&Multipart::new(data, frames));
+        outcomes[usize::from(read.is_ok())] += 1;
+        if let Ok(message) = read.and_then(|table| Pickle::new().encode(&table)) {
+            decode(&message).unwrap();
+        }
     }
     println!("{outcomes:?}");
     assert!(outcomes.iter().all(|&count| count > 500), "{outcomes:?}");

@@ -14,7 +14,7 @@ use arrow_array::{
     UInt64Array, new_empty_array,
 };
 use arrow_schema::Schema;
-use outband::{Decode, Encode, Multipart, Pickle, Table, Value, memory};
+use outband::{Buffer, Decode, Encode, Multipart, Pickle, Table, Value, memory};
 use serde::{Deserialize, Serialize};
 
 use plainly::plainly;
@@ -197,9 +197,13 @@ fn numbers_are_the_received_frames() {
 }
 
 /// A pickle of these characters, a byte each.
-fn read(data: &str) -> outband::Result<Table> {
+fn pickle(data: &str, frames: &[Buffer]) -> Multipart {
     let data: Vec<u8> = data.chars().map(|char| u8::try_from(u32::from(char)).unwrap()).collect();
-    Pickle::new().decode(Multipart::new(data, vec![]))
+    Multipart::new(data, frames.to_vec())
+}
+
+fn read(data: &str) -> outband::Result<Table> {
+    Pickle::new().decode(pickle(data, &[]))
 }
 
 fn refusal(data: &str) -> String {
@@ -220,6 +224,8 @@ fn of_columns(columns: &str, index: &str, labels: &str, rest: &str) -> String {
 /// Two columns of two numbers each, as one array of two axes.
 const BLOCK: &str = "cnumpy\nndarray\n((I2\nI2\ntcnumpy\ndtype\n(V<i2\ntRC\x08\x01\0\x02\0\x03\0\x04\0I0\nNVF\ntR";
 
+const TWO_LABELS: &str = "cpandas\nIndex\n((lVa\naVb\naNI00\nNtR";
+
 /// The second half of a block of four numbers, whose buffer is memo entry 7.
 const PART: &str = "cnumpy\nndarray\n((I2\ntcnumpy\ndtype\n(V<i2\ntRg7\nI4\ntR";
 
@@ -238,7 +244,7 @@ fn a_frame_is_read_in_the_one_form_that_is_written() {
     let indexed = of_columns(&entries(TEXTS), &format!("cpandas\nIndex\n({TEXTS}NI00\nVname\ntR"), LABELS, "NI00\n");
     assert_eq!(read(&indexed).unwrap().batch().num_columns(), 2);
 
-    let two = "cpandas\nIndex\n((lVa\naVb\naNI00\nNtR";
+    let two = TWO_LABELS;
     let numbers = |numbers: [i16; 2]| Arc::new(Int16Array::from(numbers.to_vec())) as ArrayRef;
     let expected = table([("a".into(), numbers([1, 2])), ("b".into(), numbers([3, 4]))]);
     assert_eq!(bare(&read(&of_columns(BLOCK, RANGE, two, "NI00\n")).unwrap()), expected);
@@ -321,6 +327,52 @@ fn a_frame_is_read_in_the_one_form_that_is_written() {
         let error = refusal(&data);
         assert!(error.contains(expected), "{data}: {error}, and not {expected}");
     }
+}
+
+#[test]
+fn columns_of_one_block_leave_as_that_block() {
+    let block = Buffer::from_vec(vec![1_i16, 2, 3, 4]);
+    let on_a_frame = BLOCK.replace("C\x08\x01\0\x02\0\x03\0\x04\0", "\u{97}");
+    assert_ne!(on_a_frame, BLOCK);
+    let message = pickle(&of_columns(&on_a_frame, RANGE, TWO_LABELS, "NI00\n"), &[block.clone()]);
+    let starts = |message: &Multipart| message.buffers().iter().map(|frame| frame.as_ptr()).collect::<Vec<_>>();
+    let encode = |table: &Table| Pickle::new().encode(table).unwrap();
+    let copied = memory::copied_bytes();
+    let table: Table = Pickle::new().decode(message.clone()).unwrap();
+    let value: Value = Pickle::new().decode(message).unwrap();
+    for message in [encode(&table), Pickle::new().encode(&value).unwrap()] {
+        assert_eq!((starts(&message), memory::copied_bytes()), (vec![block.as_ptr()], copied));
+        let again: Table = Pickle::new().decode(message).unwrap();
+        assert_eq!((&again, starts(&encode(&again))), (&table, vec![block.as_ptr()]));
+    }
+    // two tables on one block
+    let both = Pickle::new().encode(&(&table, &table)).unwrap();
+    assert_eq!(starts(&both), [block.as_ptr()]);
+    // some of the rows, and columns of which nobody knows that they lie together
+    let apart = [block.as_ptr(), block[4..].as_ptr()];
+    assert_eq!(starts(&encode(&Table::from(table.batch().clone()))), apart);
+    assert_eq!(starts(&encode(&Table::from(table.clone().into_batch()))), apart);
+    assert_eq!(encode(&table.slice(0, 1)).buffers().iter().map(|frame| frame.len()).collect::<Vec<_>>(), [2, 2]);
+    // in band it is one array as well
+    let whole = Pickle::new().in_band().encode(&table).unwrap();
+    let again: Table = Pickle::new().decode(whole.clone()).unwrap();
+    assert_eq!((&again, whole.buffers().len(), encode(&again).buffers().len()), (&table, 0, 1));
+}
+
+#[test]
+fn truth_values_leave_as_one_block() {
+    let truth = |values: [bool; 3]| Arc::new(BooleanArray::from(values.to_vec())) as ArrayRef;
+    let [a, b] = [[true, false, true], [false, false, true]].map(truth);
+    let numbers = Arc::new(Int64Array::from(vec![1, 2, 3])) as ArrayRef;
+    let gaps = Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)])) as ArrayRef;
+    let columns = [("a", a), ("numbers", numbers), ("b", b), ("gaps", gaps)];
+    let mixed = table(columns.map(|(name, column)| (name.to_owned(), column)));
+    let message = Pickle::new().encode(&mixed).unwrap();
+    let frames: Vec<_> = message.buffers().iter().map(|frame| frame.to_vec()).collect();
+    assert_eq!(frames[0], [1, 0, 1, 0, 0, 1]);
+    assert_eq!(frames.iter().map(Vec::len).collect::<Vec<_>>(), [6, 24, 3, 3]);
+    let again: Table = Pickle::new().decode(message).unwrap();
+    assert_eq!(bare(&again), mixed);
 }
 
 #[test]
