@@ -353,7 +353,7 @@ class Worker:
                 if not held.is_running:
                     self._waiting.remove(held)
                     self._hand_back(held, "dropped before it began")
-        elif name == "who" and self._is_joined and fields[0] == self._session:
+        elif name == "who" and fields[0] == self._session:
             self._seek()
             return True
         elif name == "bye":

@@ -266,9 +266,10 @@ impl Engine {
     fn post(&mut self, peer: &Peer, message: Multipart) -> Result<()> {
         match self.socket.send_message_to(peer, message) {
             Ok(()) => Ok(()),
-            // not there any more; or it does not read what it is sent, which its credit should have prevented
             Err(error) if error.is_unreachable() || error.is_timeout() => {
-                self.ledger.lose(self.now(), peer, Loss::Disconnected);
+                // its credit should have prevented that it is sent more than it reads
+                let loss = if error.is_unreachable() { Loss::Disconnected } else { Loss::Deaf };
+                self.ledger.lose(self.now(), peer, loss);
                 Ok(())
             }
             Err(error) => Err(error),

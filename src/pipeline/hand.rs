@@ -150,7 +150,7 @@ impl Hand {
                 self.task(ticket, attempt, object);
             }
             (Down::Cancel { ticket }, _) => self.cancel(ticket),
-            (Down::Who { session }, _) if session == self.session && self.is_joined() => self.seek(now),
+            (Down::Who { session }, _) if session == self.session => self.seek(now),
             (Down::Refused { session, reason }, _) if session == self.session => self.refusal = Some(reason),
             (Down::Bye, _) => self.bye(now),
             // a sign of life, or of a session that is over

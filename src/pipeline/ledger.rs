@@ -57,6 +57,8 @@ pub(super) enum Loss {
     Disconnected,
     /// It has not been heard of for too long.
     Silent,
+    /// It does not read what it is sent.
+    Deaf,
     /// It has begun a new session.
     Renewed,
     /// What it sent breaks the limits.
@@ -70,6 +72,7 @@ impl Loss {
         match self {
             Self::Disconnected => "its connection ended",
             Self::Silent => "it was silent for too long",
+            Self::Deaf => "it did not read what it was sent",
             Self::Renewed => "it began anew",
             Self::Unruly => "it sent more than the limits allow",
             Self::Left => "it left",

@@ -56,6 +56,16 @@ pub(super) struct Roster {
     seats: HashMap<u64, Peer>,
     /// Those that may have room, in turn.
     ring: VecDeque<Peer>,
+    /// Sessions that were given up while their connections stand: the last ones.
+    over: VecDeque<Over>,
+}
+
+/// What is remembered of a session.
+#[derive(Debug)]
+struct Over {
+    peer: Peer,
+    worker: u64,
+    session: u64,
 }
 
 impl Roster {
@@ -85,6 +95,7 @@ impl Roster {
     }
 
     pub(super) fn join(&mut self, now: Time, peer: Peer, hello: &Hello, window: Window) {
+        self.forget(&peer);
         self.seats.insert(hello.worker, peer.clone());
         let member = Member {
             worker: hello.worker,
@@ -110,6 +121,28 @@ impl Roster {
             self.ring.retain(|other| other != peer);
         }
         Some(member)
+    }
+
+    /// Remembers the session that a worker had, at most `most` of them: its hello may still be on its way a second time.
+    pub(super) fn bury(&mut self, peer: &Peer, member: &Member, most: usize) {
+        self.forget(peer);
+        self.over.truncate(most.saturating_sub(1));
+        self.over.push_front(Over { peer: peer.clone(), worker: member.worker, session: member.session });
+    }
+
+    /// The connection has ended, or has a new session.
+    pub(super) fn forget(&mut self, peer: &Peer) {
+        self.over.retain(|over| over.peer != *peer);
+    }
+
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.over.len()
+    }
+
+    /// Whether this session of a worker was given up, at a connection that stands.
+    pub(super) fn is_over(&self, peer: &Peer, hello: &Hello) -> bool {
+        self.over.iter().any(|over| over.peer == *peer && over.worker == hello.worker && hello.session <= over.session)
     }
 
     pub(super) fn heard(&mut self, now: Time, peer: &Peer) {

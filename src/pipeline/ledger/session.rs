@@ -8,12 +8,18 @@ use super::{Ledger, Loss};
 impl Ledger {
     /// Gives up a worker and takes its tasks back.
     pub(in crate::pipeline) fn lose(&mut self, now: Time, peer: &Peer, loss: Loss) {
+        if loss == Loss::Disconnected {
+            self.roster.forget(peer);
+        }
         let Some(member) = self.roster.leave(peer) else { return };
+        if loss != Loss::Disconnected {
+            self.roster.bury(peer, &member, self.terms.workers);
+        }
         self.stats.lost += u64::from(loss != Loss::Left);
         for ticket in member.tickets() {
             if self.is_current(peer, ticket) {
                 let failure = Failed { worker: member.name.clone(), reason: loss.reason().to_owned() };
-                let used_up = matches!(loss, Loss::Disconnected | Loss::Silent | Loss::Unruly);
+                let used_up = matches!(loss, Loss::Disconnected | Loss::Silent | Loss::Deaf | Loss::Unruly);
                 let answered = if loss == Loss::Left { Answered::Yes } else { Answered::No };
                 self.take_back(now, ticket.task, answered, used_up.then_some(failure), Time::ZERO);
             }
@@ -53,6 +59,8 @@ impl Ledger {
             Some(session) if session > hello.session => return,
             Some(session) if session == hello.session && seat.as_ref() != Some(peer) => return,
             Some(session) if session == hello.session => {}
+            // said before that session was given up: the worker may hold what it was given in it
+            _ if self.roster.is_over(peer, hello) => return self.say(peer, Down::Who { session: hello.session }),
             _ => {
                 // the worker's former self, and whoever was on this connection
                 seat.into_iter().chain([peer.clone()]).for_each(|former| self.lose(now, &former, Loss::Renewed));
@@ -122,5 +130,123 @@ impl Ledger {
         for peer in self.roster.due(now, self.terms.heartbeat) {
             self.say(&peer, Down::Beat);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::hand::{Hand, Terms};
+    use super::super::super::message::Up;
+    use super::super::super::options::DispatcherOptions;
+    use super::*;
+    use crate::multipart::Multipart;
+
+    const BEAT: Time = Time::from_millis(1000);
+    const LIVENESS: Time = Time::from_millis(3000);
+
+    /// A dispatcher, a worker with room for two tasks, and the connection between them.
+    struct Pair {
+        ledger: Ledger,
+        hand: Hand,
+        peer: Peer,
+    }
+
+    impl Pair {
+        fn new() -> Self {
+            let options = DispatcherOptions::new().heartbeat(BEAT).liveness(LIVENESS).task_bytes(100);
+            let capacity = Window { messages: 2, bytes: 200 };
+            let terms = Terms { name: String::new(), capacity, grace: BEAT, ends_with_dispatcher: false };
+            let (ledger, hand) = (Ledger::new(options, 7), Hand::new(Time::ZERO, terms, 5));
+            Self { ledger, hand, peer: Peer::from_static(b"peer") }
+        }
+
+        fn submit(&mut self, now: Time, tasks: std::ops::RangeInclusive<u64>) {
+            tasks.for_each(|task| self.ledger.submit(task, Multipart::new(vec![1], vec![])));
+            self.ledger.tick(now);
+        }
+
+        fn ups(&mut self, now: Time) -> Vec<(Up, Option<Multipart>)> {
+            self.hand.tick(now);
+            std::iter::from_fn(|| self.hand.pop_message()).collect()
+        }
+
+        fn downs(&mut self, now: Time) -> Vec<(Down, Option<Multipart>)> {
+            self.ledger.tick(now);
+            std::iter::from_fn(|| self.ledger.pop_message()).map(|(_, message, object)| (message, object)).collect()
+        }
+
+        fn hear(&mut self, now: Time, messages: Vec<(Up, Option<Multipart>)>) {
+            let peer = self.peer.clone();
+            messages.into_iter().for_each(|(message, object)| self.ledger.handle(now, &peer, message, object));
+        }
+
+        /// Each says to the other what there is to be said.
+        fn talk(&mut self, now: Time) {
+            loop {
+                let (ups, downs) = (self.ups(now), self.downs(now));
+                if ups.is_empty() && downs.is_empty() {
+                    return;
+                }
+                self.hear(now, ups);
+                downs.into_iter().for_each(|(message, object)| self.hand.handle(now, message, object));
+            }
+        }
+    }
+
+    #[test]
+    fn a_hello_that_comes_after_its_session_was_given_up_gives_no_credit() {
+        let mut pair = Pair::new();
+        let hello = pair.ups(Time::ZERO);
+        // the welcome takes so long that hello is said again; that takes longer still
+        pair.hear(Time::ZERO, hello);
+        let late = pair.ups(BEAT / 2);
+        assert!(matches!(late[..], [(Up::Hello(Hello { session: 1, .. }), None)]), "{late:?}");
+        pair.submit(BEAT / 2, 1..=4);
+        pair.downs(BEAT / 2).into_iter().for_each(|(message, object)| pair.hand.handle(BEAT / 2, message, object));
+        assert_eq!(pair.hand.held().messages, 2);
+        for quarter in 3..=16 {
+            pair.downs(quarter * BEAT / 4);
+        }
+        assert_eq!(pair.ledger.stats().lost, 1, "it was silent for too long");
+        pair.hear(4 * BEAT, late);
+        let said = pair.downs(4 * BEAT);
+        assert!(matches!(said[..], [(Down::Who { session: 1 }, None)]), "{said:?}");
+        // it drops what has not begun, and has a session with all of its room
+        said.into_iter().for_each(|(message, object)| pair.hand.handle(4 * BEAT, message, object));
+        pair.talk(4 * BEAT);
+        assert!(pair.hand.is_joined());
+        assert_eq!((pair.hand.held().messages, pair.ledger.stats().in_flight), (2, 2));
+    }
+
+    #[test]
+    fn a_worker_that_is_not_welcome_yet_is_asked_for_its_next_session_too() {
+        let mut pair = Pair::new();
+        let hello = pair.ups(Time::ZERO);
+        pair.hear(Time::ZERO, hello);
+        pair.downs(Time::ZERO); // lost, the welcome too
+        for quarter in 1..=16 {
+            pair.downs(quarter * BEAT / 4);
+        }
+        pair.talk(4 * BEAT);
+        assert!(pair.hand.is_joined());
+        let sessions: Vec<u64> = pair.ledger.roster().iter().map(|(_, member)| member.session).collect();
+        assert_eq!(sessions, [2]);
+    }
+
+    #[test]
+    fn what_is_remembered_of_sessions_is_bounded() {
+        let mut pair = Pair::new();
+        pair.ledger.terms.workers = 3;
+        let (hello, _) = pair.ups(Time::ZERO).pop().expect("a hello");
+        for number in 0..100_u64 {
+            let peer = Peer::copy_from_slice(&number.to_be_bytes());
+            let Up::Hello(hello) = hello.clone() else { panic!("no hello") };
+            pair.ledger.handle(Time::ZERO, &peer, Up::Hello(Hello { worker: number, ..hello }), None);
+            pair.ledger.lose(Time::ZERO, &peer, Loss::Silent);
+            assert!(pair.ledger.roster.remembered() <= 3);
+        }
+        let last = Peer::copy_from_slice(&99_u64.to_be_bytes());
+        pair.ledger.lose(Time::ZERO, &last, Loss::Disconnected);
+        assert_eq!(pair.ledger.roster.remembered(), 2, "the end of a connection is the end of that");
     }
 }
