@@ -121,7 +121,7 @@ class Worker:
         self._ends_with_dispatcher = ends_with_dispatcher
         self._id, self._session, self._epoch = secrets.randbits(64), 1, -1
         self._heartbeat, self._liveness = 1.0, 3.0
-        self._is_joined = self._is_ended = self._has_said_bye = self._owes_bye = False
+        self._is_joined = self._is_ended = self._has_said_hello = self._has_said_bye = self._owes_bye = False
         self._held: Dict[int, _Job] = {}
         self._waiting: Deque[_Job] = collections.deque()
         self._outbox: Deque[Tuple[Optional[int], Frames]] = collections.deque()
@@ -301,6 +301,7 @@ class Worker:
             waiting = [job.task for job in self._waiting]
             sign = _pack("beat", self._session, *self._room(), waiting)
         else:
+            self._has_said_hello = True
             sign = _pack("hello", VERSION, self._id, self._session, self._name, *self._room(), self._capacity[1])
         _try_send(dealer, [sign])
 
@@ -361,7 +362,8 @@ class Worker:
                 self._is_ended = True
             elif self._ends_with_dispatcher:
                 self._is_ended = self._owes_bye = True
-            elif self._is_joined:
+            elif self._is_joined or self._has_said_hello:
+                self._has_said_hello = False
                 self._seek()
                 self._owes_bye = True
         return False

@@ -208,6 +208,28 @@ def test_a_connection_that_ends_begins_a_new_session_with_the_next_dispatcher(co
     dispatcher.close()
 
 
+def test_a_worker_that_is_not_welcome_is_asked_for_its_next_session_and_answers_a_goodbye(
+    context: zmq.Context[Any],
+) -> None:
+    dispatcher = Dispatcher(context, lambda task: task.value)
+    dispatcher.worker._ends_with_dispatcher = False
+    dispatcher.say(["who", 1])
+    _, hello = dispatcher.next("hello")
+    while hello[3] == 1:
+        _, hello = dispatcher.next("hello")
+    assert hello[3] == 2
+    dispatcher.say(["bye"])
+    assert dispatcher.next("bye")[1] == ["bye"]
+    dispatcher.worker._ends_with_dispatcher = True
+    _, hello = dispatcher.next("hello")
+    while hello[3] == 2:
+        _, hello = dispatcher.next("hello")
+    dispatcher.welcome(3)
+    dispatcher.task(3, 1, "after")
+    assert dispatcher.result() == (EPOCH, 1, 1, "after")
+    dispatcher.close()
+
+
 def test_a_goodbye_is_answered(context: zmq.Context[Any]) -> None:
     dispatcher = Dispatcher(context, lambda task: task.value)
     dispatcher.worker._ends_with_dispatcher = False

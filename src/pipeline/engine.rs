@@ -276,20 +276,22 @@ impl Engine {
         }
     }
 
-    /// Says goodbye, and stays until everybody has heard it, for a while: a worker's socket forgets what is not read when
-    /// the connection ends.
+    /// Says goodbye, and stays until everybody who shows signs of life has heard it, for a while: a worker's socket forgets
+    /// what is not read when the connection ends.
     fn say_goodbye(&mut self) -> Result<()> {
         let end = self.now() + FAREWELL;
-        self.ledger.close();
+        self.ledger.close(self.now());
         self.send()?;
-        while !self.ledger.is_deserted() && self.now() < end {
+        loop {
             let is_dry = self.listen()?;
             self.send()?;
-            if is_dry && !self.ledger.is_deserted() {
-                self.sleep(Some(end))?;
+            let now = self.now();
+            match self.ledger.awaits_until() {
+                Some(until) if is_dry && now < until.min(end) => self.sleep(Some(until.min(end)))?,
+                Some(_) if !is_dry && now < end => {}
+                _ => return Ok(()),
             }
         }
-        Ok(())
     }
 }
 

@@ -74,6 +74,8 @@ pub(super) struct Hand {
     /// Since when it is leaving, and the state of that.
     leaving: Option<Time>,
     has_said_bye: bool,
+    /// Whether it has said hello since a goodbye was answered.
+    has_said_hello: bool,
     wants_socket: bool,
     refusal: Option<String>,
 }
@@ -136,6 +138,7 @@ impl Hand {
             next_beat: now,
             leaving: None,
             has_said_bye: false,
+            has_said_hello: false,
             wants_socket: false,
             refusal: None,
         }

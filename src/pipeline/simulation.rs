@@ -58,7 +58,7 @@ fn every_task_has_one_outcome_whatever_the_network_does() {
     assert!(sum.done > enough && sum.redelivered > enough && sum.kills > enough && sum.cuts > enough, "{sum:?}");
     assert!(sum.dead * 50 > enough && sum.cancelled * 50 > enough && sum.late * 50 > enough, "{sum:?}");
     assert!(sum.restarts * 50 > enough && sum.stalls * 50 > enough && sum.drains * 50 > enough, "{sum:?}");
-    assert!(sum.closes * 100 > enough && sum.deserted * 100 > enough, "{sum:?}");
+    assert!(sum.closes * 100 > enough && sum.deserted * 100 > enough && sum.overdue * 5000 > enough, "{sum:?}");
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -87,6 +87,7 @@ struct Tally {
     restarts: u64,
     closes: u64,
     deserted: u64,
+    overdue: u64,
     duplicates: u64,
     events: u64,
 }
@@ -106,6 +107,7 @@ impl Tally {
         self.restarts += other.restarts;
         self.closes += other.closes;
         self.deserted += other.deserted;
+        self.overdue += other.overdue;
         self.duplicates += other.duplicates;
         self.events += other.events;
     }
@@ -446,7 +448,7 @@ impl World {
                 if self.closes.is_none() {
                     self.tally.closes += 1;
                     self.closes = Some(self.now + FAREWELL);
-                    self.ledger.close();
+                    self.ledger.close(self.now);
                     self.at(self.now + FAREWELL, Event::Farewell);
                     self.dispatch();
                 }
@@ -557,8 +559,10 @@ impl World {
     /// The dispatcher's turn.
     fn dispatch(&mut self) {
         if let Some(end) = self.closes {
-            if self.ledger.is_deserted() || self.now >= end {
-                self.tally.deserted += u64::from(self.ledger.is_deserted());
+            let until = self.ledger.awaits_until();
+            if until.is_none_or(|until| self.now >= until.min(end)) {
+                self.tally.deserted += u64::from(until.is_none());
+                self.tally.overdue += u64::from(until.is_some_and(|until| until < end));
                 return self.restart();
             }
         } else {

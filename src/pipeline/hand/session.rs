@@ -29,6 +29,7 @@ impl Hand {
         } else if now >= self.next_beat {
             self.next_beat = now + interval;
             let sign = if self.is_joined() { self.beat() } else { self.hello() };
+            self.has_said_hello |= matches!(sign, Up::Hello(_));
             self.outbox.push_front((sign, None));
         }
         self.leave_if_due(now);
@@ -100,7 +101,8 @@ impl Hand {
         } else if self.terms.ends_with_dispatcher {
             self.end(End::Dismissed);
             self.outbox.push_back((Up::Bye, None));
-        } else if self.is_joined() {
+        } else if self.is_joined() || self.has_said_hello {
+            self.has_said_hello = false;
             self.seek(now);
             // it stays for this answer, and then there is nobody for a while
             self.outbox.push_front((Up::Bye, None));

@@ -27,17 +27,19 @@ impl Ledger {
     }
 
     /// Says goodbye to all workers. Each answers, or ends its connection; then there are none.
-    pub(in crate::pipeline) fn close(&mut self) {
+    pub(in crate::pipeline) fn close(&mut self, now: Time) {
         self.is_closing = true;
+        self.excuse_if_stopped(now);
         let peers: Vec<Peer> = self.roster.iter().map(|(peer, _)| peer.clone()).collect();
         for peer in peers {
             self.say(&peer, Down::Bye);
         }
     }
 
-    /// Whether there are no workers.
-    pub(in crate::pipeline) fn is_deserted(&self) -> bool {
-        self.roster.is_empty()
+    /// Until when an answer to a goodbye may be expected: by then all workers are overdue. `None` when there are none.
+    pub(in crate::pipeline) fn awaits_until(&self) -> Option<Time> {
+        // a worker shows a sign of life every heartbeat: one that owes two does not run, or is out of reach
+        self.roster.iter().map(|(_, member)| member.heard + 2 * self.terms.heartbeat).max()
     }
 
     pub(super) fn hello(&mut self, now: Time, peer: &Peer, hello: &Hello) {
@@ -113,12 +115,16 @@ impl Ledger {
         }
     }
 
-    /// Signs of life, and who shows none.
-    pub(super) fn round(&mut self, now: Time) {
+    fn excuse_if_stopped(&mut self, now: Time) {
         if now.saturating_sub(self.next_round) > self.terms.heartbeat {
             // this process has been stopped: what workers said meanwhile is still to be read
             self.roster.excuse(now);
         }
+    }
+
+    /// Signs of life, and who shows none.
+    pub(super) fn round(&mut self, now: Time) {
+        self.excuse_if_stopped(now);
         // four looks to a heartbeat: a silent worker is found at most a quarter late
         self.next_round = now + self.terms.heartbeat / 4;
         let silent = |heard: Time| now.saturating_sub(heard) >= self.terms.liveness;
@@ -135,7 +141,7 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::hand::{Hand, Terms};
+    use super::super::super::hand::{End, Hand, Terms};
     use super::super::super::message::Up;
     use super::super::super::options::DispatcherOptions;
     use super::*;
@@ -143,6 +149,7 @@ mod tests {
 
     const BEAT: Time = Time::from_millis(1000);
     const LIVENESS: Time = Time::from_millis(3000);
+    const MILLI: Time = Time::from_millis(1);
 
     /// A dispatcher, a worker with room for two tasks, and the connection between them.
     struct Pair {
@@ -158,6 +165,14 @@ mod tests {
             let terms = Terms { name: String::new(), capacity, grace: BEAT, ends_with_dispatcher: false };
             let (ledger, hand) = (Ledger::new(options, 7), Hand::new(Time::ZERO, terms, 5));
             Self { ledger, hand, peer: Peer::from_static(b"peer") }
+        }
+
+        /// A pair with a session.
+        fn joined() -> Self {
+            let mut pair = Self::new();
+            pair.talk(Time::ZERO);
+            assert!(pair.hand.is_joined());
+            pair
         }
 
         fn submit(&mut self, now: Time, tasks: std::ops::RangeInclusive<u64>) {
@@ -189,6 +204,15 @@ mod tests {
                 }
                 self.hear(now, ups);
                 downs.into_iter().for_each(|(message, object)| self.hand.handle(now, message, object));
+            }
+        }
+
+        /// Lets them talk every quarter of a heartbeat.
+        fn talk_until(&mut self, from: Time, until: Time) {
+            let mut now = from;
+            while now <= until {
+                self.talk(now);
+                now += BEAT / 4;
             }
         }
     }
@@ -248,5 +272,38 @@ mod tests {
         let last = Peer::copy_from_slice(&99_u64.to_be_bytes());
         pair.ledger.lose(Time::ZERO, &last, Loss::Disconnected);
         assert_eq!(pair.ledger.roster.remembered(), 2, "the end of a connection is the end of that");
+    }
+
+    #[test]
+    fn a_goodbye_is_answered_by_a_worker_whose_hello_was_under_way() {
+        let mut pair = Pair::new();
+        let hello = pair.ups(Time::ZERO);
+        pair.ledger.close(Time::ZERO);
+        pair.hear(Time::ZERO, hello);
+        assert!(pair.ledger.awaits_until().is_some());
+        pair.talk(Time::ZERO);
+        assert_eq!(pair.ledger.awaits_until(), None, "nobody is waited for");
+        assert_eq!(pair.hand.ended(), None::<End>, "it stays for another dispatcher");
+        // once is enough: two that answer each other's answers would never end
+        pair.hand.handle(MILLI, Down::Bye, None);
+        assert_eq!(pair.ups(MILLI), []);
+    }
+
+    #[test]
+    fn an_answer_to_a_goodbye_is_awaited_until_two_signs_of_life_are_due() {
+        let mut pair = Pair::joined();
+        pair.talk_until(Time::ZERO, 2 * BEAT);
+        for quarter in 9..=11 {
+            pair.downs(quarter * BEAT / 4);
+        }
+        pair.ledger.close(11 * BEAT / 4);
+        assert_eq!(pair.ledger.awaits_until(), Some(4 * BEAT), "it was heard of after two heartbeats");
+    }
+
+    #[test]
+    fn a_dispatcher_that_was_stopped_itself_takes_nobody_for_overdue() {
+        let mut pair = Pair::joined();
+        pair.ledger.close(100 * BEAT);
+        assert_eq!(pair.ledger.awaits_until(), Some(102 * BEAT));
     }
 }
