@@ -103,5 +103,6 @@ fn a_python_worker_leaves_on_sigterm() {
         let outcome = dispatcher.recv_timeout(LONG).unwrap().unwrap();
         assert_eq!((outcome.decode::<Done>().unwrap().sum, outcome.attempts()), (1.0, 1));
     }
-    assert_eq!(dispatcher.stats().lost, 0);
+    let stats = dispatcher.stats();
+    assert_eq!(stats.lost, 0, "{stats:?}");
 }

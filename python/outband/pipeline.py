@@ -32,6 +32,7 @@ _RETRY = 0.5
 _PATIENCE = 5.0
 _FAREWELL = 1.0
 _MAX_TEXT = 4096
+_MAX_NAMED = 100_000
 
 Frames = List[Any]
 
@@ -122,9 +123,11 @@ class Worker:
         self._id, self._session, self._epoch = secrets.randbits(64), 1, -1
         self._heartbeat, self._liveness = 1.0, 3.0
         self._is_joined = self._is_ended = self._has_said_hello = self._has_said_bye = self._owes_bye = False
+        self._clock = 0  # the dispatcher's latest in this session
         self._held: Dict[int, _Job] = {}
         self._waiting: Deque[_Job] = collections.deque()
-        self._outbox: Deque[Tuple[Optional[int], Frames]] = collections.deque()
+        # each with the dispatcher it is for, and the task that it answers for
+        self._outbox: Deque[Tuple[Optional[int], Optional[int], Frames]] = collections.deque()
         self._condition = threading.Condition()
         self._hears, self._rings = socket.socketpair()
         self._hears.setblocking(False)
@@ -191,7 +194,7 @@ class Worker:
     def _progress(self, job: _Job) -> None:
         with self._condition:
             if self._held.get(job.task) is job:
-                self._outbox.append((job.epoch, [_pack("progress", job.epoch, job.task, job.delivery)]))
+                self._outbox.append((job.epoch, None, [_pack("progress", job.epoch, job.task, job.delivery)]))
         self._ring()
 
     # the rest runs in the thread of `run`, and whatever touches the state holds the condition
@@ -202,15 +205,20 @@ class Worker:
         if isinstance(answer, Failure):
             delay = None if answer.retry_after is None else max(0, int(answer.retry_after * 1000))
             reason = str(answer).encode()[:_MAX_TEXT].decode(errors="ignore")
-            self._outbox.append((job.epoch, [_pack("nak", job.epoch, job.task, job.delivery, answer.fault, delay, reason)]))
+            nak = _pack("nak", job.epoch, job.task, job.delivery, answer.fault, delay, reason)
+            self._outbox.append((job.epoch, job.task, [nak]))
         else:
             header = _pack("result", job.epoch, [job.task, job.delivery, len(answer)])
-            self._outbox.append((job.epoch, [header, *answer]))
+            self._outbox.append((job.epoch, job.task, [header, *answer]))
 
     def _hand_back(self, job: _Job, reason: str) -> None:
         job.is_void = True
         self._held.pop(job.task, None)
         self._answer(job, Returned(reason))
+
+    def _has_room(self, job: _Job) -> bool:
+        messages, size = self._capacity
+        return len(self._held) < messages and sum(held.bytes for held in self._held.values()) + job.bytes <= size
 
     def _room(self) -> Tuple[int, int]:
         if self._leaving is not None:
@@ -298,21 +306,25 @@ class Worker:
 
     def _sign(self, dealer: zmq.Socket[Any]) -> None:
         if self._is_joined:
-            waiting = [job.task for job in self._waiting]
-            sign = _pack("beat", self._session, *self._room(), waiting)
+            waiting = [job.task for job in self._waiting][:_MAX_NAMED]
+            busy = [job.task for job in self._held.values() if job.is_running]
+            busy += [task for _, task, _ in self._outbox if task is not None]  # this overtakes those
+            busy = busy[: _MAX_NAMED - len(waiting)]
+            sign = _pack("beat", self._session, *self._room(), waiting, self._clock, busy)
         else:
             self._has_said_hello = True
             sign = _pack("hello", VERSION, self._id, self._session, self._name, *self._room(), self._capacity[1])
         _try_send(dealer, [sign])
 
     def _send(self, dealer: zmq.Socket[Any]) -> None:
-        while self._is_joined and self._outbox and _try_send(dealer, self._outbox[0][1]):
+        while self._is_joined and self._outbox and _try_send(dealer, self._outbox[0][2]):
             self._outbox.popleft()
 
     def _seek(self) -> None:
         """Begins a new session. The dispatcher hands out again what has not begun."""
         self._is_joined = self._has_said_bye = False
         self._session += 1
+        self._clock = 0
         for job in self._waiting:
             self._held.pop(job.task, None)
         self._waiting.clear()
@@ -328,7 +340,7 @@ class Worker:
                 self._hand_back(job, "handed back: the worker leaves and the handler is not done")
             if self._is_joined:
                 self._has_said_bye, self._leaving = True, now + _FAREWELL
-                self._outbox.append((None, [_pack("bye")]))
+                self._outbox.append((None, None, [_pack("bye")]))
             elif now >= self._leaving or not self._outbox:
                 self._is_ended = True
 
@@ -357,6 +369,8 @@ class Worker:
         elif name == "who" and fields[0] == self._session:
             self._seek()
             return True
+        elif name == "beat" and self._is_joined and fields:
+            self._clock = max(self._clock, fields[0])
         elif name == "bye":
             if self._has_said_bye:
                 self._is_ended = True
@@ -377,6 +391,8 @@ class Worker:
             self._answer(job, Returned("a task of this number still runs for a dispatcher that is gone", 0.5))
         elif self._leaving is not None:
             self._answer(job, Returned("handed back: the worker is leaving"))
+        elif not self._has_room(job):
+            self._answer(job, Returned("handed back: the worker has no room", 0.5))
         else:
             self._held[job.task] = job
             self._waiting.append(job)

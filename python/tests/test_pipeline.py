@@ -67,14 +67,14 @@ def context() -> Iterator[zmq.Context[Any]]:
 
 
 def test_it_presents_itself_and_returns_results(context: zmq.Context[Any]) -> None:
-    dispatcher = Dispatcher(context, lambda task: {"twice": bytes(task.value) * 2}, threads=2, bytes=1000, name="twice")
+    dispatcher = Dispatcher(context, lambda task: {"twice": bytes(task.value) * 2}, threads=2, bytes=30_000, name="twice")
     _, version, worker, session, name, messages, size, capacity = dispatcher.hello
-    assert (version, session, name, messages, size, capacity) == (1, 1, "twice", 4, 1000, 1000)
+    assert (version, session, name, messages, size, capacity) == (1, 1, "twice", 4, 30_000, 30_000)
     dispatcher.welcome(session)
     dispatcher.task(session, 7, b"x" * 20_000)
     assert dispatcher.result() == (EPOCH, 7, 1, {"twice": b"x" * 40_000})
     _, beat = dispatcher.next("beat")
-    assert beat[1:4] == [1, 4, 1000]
+    assert beat[1:4] == [1, 4, 30_000]
     dispatcher.close()
 
 
@@ -205,6 +205,53 @@ def test_a_connection_that_ends_begins_a_new_session_with_the_next_dispatcher(co
     dispatcher.welcome(2)
     dispatcher.task(2, 2, "after")
     assert dispatcher.result() == (EPOCH, 2, 1, "after")
+    dispatcher.close()
+
+
+def test_a_sign_of_life_tells_all_that_it_has_and_of_what_it_has_read(context: zmq.Context[Any]) -> None:
+    is_free = threading.Event()
+
+    def handler(task: Task) -> int:
+        is_free.wait(20)
+        return task.id
+
+    dispatcher = Dispatcher(context, handler, in_flight=3)
+    dispatcher.welcome(1)
+    dispatcher.say(["beat"])  # of an earlier release
+    for task in (7, 8, 9):
+        dispatcher.task(1, task, None)
+    dispatcher.say(["beat", 300])
+    dispatcher.say(["beat", 200])
+    while dispatcher.next("beat")[1][4:] != [[8, 9], 300, [7]]:
+        pass
+    dispatcher.say(["who", 1])
+    dispatcher.welcome(2)
+    while dispatcher.next("beat")[1][4:] != [[], 0, [7]]:
+        pass  # of the new session it has read nothing yet
+    is_free.set()
+    assert dispatcher.result()[1] == 7
+    while dispatcher.next("beat")[1][4:] != [[], 0, []]:
+        pass
+    dispatcher.close()
+
+
+def test_a_task_too_many_is_handed_back(context: zmq.Context[Any]) -> None:
+    is_free = threading.Event()
+
+    def handler(task: Task) -> int:
+        is_free.wait(20)
+        return task.id
+
+    dispatcher = Dispatcher(context, handler, in_flight=2, bytes=1000)
+    dispatcher.welcome(1)
+    dispatcher.task(1, 1, None)
+    dispatcher.task(1, 2, "x" * 2000)
+    assert dispatcher.next("nak")[1][2:6] == [2, 1, "returned", 500]
+    dispatcher.task(1, 3, None)
+    dispatcher.task(1, 4, None)
+    assert dispatcher.next("nak")[1][2:6] == [4, 1, "returned", 500]
+    is_free.set()
+    assert [dispatcher.result()[1] for _ in range(2)] == [1, 3]
     dispatcher.close()
 
 

@@ -28,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a worker that leaves waits for what it says to be heard.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// What a worker says to a task that is too much for it.
+pub(super) const NO_ROOM: &str = "handed back: the worker has no room";
+
 /// What a worker can hold and what it is called.
 #[derive(Clone, Debug)]
 pub(super) struct Terms {
@@ -69,6 +72,8 @@ pub(super) struct Hand {
     running: usize,
     outbox: VecDeque<(Up, Option<Multipart>)>,
     heard: Time,
+    /// The latest of the dispatcher's clocks in this session.
+    clock: u64,
     ticked: Time,
     next_beat: Time,
     /// Since when it is leaving, and the state of that.
@@ -134,6 +139,7 @@ impl Hand {
             running: 0,
             outbox: VecDeque::new(),
             heard: now,
+            clock: 0,
             ticked: now,
             next_beat: now,
             leaving: None,
@@ -154,6 +160,7 @@ impl Hand {
             }
             (Down::Cancel { ticket }, _) => self.cancel(ticket),
             (Down::Who { session }, _) if session == self.session => self.seek(now),
+            (Down::Beat { clock }, _) if self.is_joined() => self.clock = self.clock.max(clock),
             (Down::Refused { session, reason }, _) if session == self.session => self.refusal = Some(reason),
             (Down::Bye, _) => self.bye(now),
             // a sign of life, or of a session that is over
@@ -266,6 +273,12 @@ impl Hand {
             return self.answer(ticket, epoch, Answer::Undone { fault: Fault::Returned, delay: None, reason });
         }
         let bytes = object.total_len() as u64;
+        let Window { messages, bytes: most } = self.terms.capacity;
+        if self.held.len() as u64 >= messages || self.held_bytes.saturating_add(bytes) > most {
+            // sent twice, or to a room that was larger when it was told of
+            let reason = NO_ROOM.to_owned();
+            return self.answer(ticket, epoch, Answer::Undone { fault: Fault::Returned, delay: Some(RETRY), reason });
+        }
         let job = Job { ticket, epoch, attempt, object, is_void: Arc::new(AtomicBool::new(false)) };
         self.held.insert(ticket.task, Held { job, session: self.session, bytes, is_running: false });
         self.held_bytes += bytes;
@@ -331,6 +344,14 @@ impl Hand {
 
     fn is_epoch(&self, epoch: u64) -> bool {
         matches!(self.phase, Phase::Joined(welcome) if welcome.epoch == epoch)
+    }
+}
+
+/// Which task this is an answer for.
+fn answered_by(message: &Up) -> Option<u64> {
+    match message {
+        Up::Result { ticket, .. } | Up::Nak(Nak { ticket, .. }) => Some(ticket.task),
+        _ => None,
     }
 }
 

@@ -291,7 +291,7 @@ impl Ledger {
             let lease = self.leases.begin(now, ticket);
             entry.place = Place::Held { by: peer.clone(), lease };
             self.held += 1;
-            self.roster.hold(&peer, ticket, entry.bytes);
+            self.roster.hold(now, &peer, ticket, entry.bytes);
             let session = self.roster.member(&peer).map_or(0, |member| member.session);
             let message = Down::Task { session, ticket, attempt: entry.attempts };
             self.outbox.push_back((peer, message, Some(entry.message.clone())));

@@ -60,6 +60,17 @@ pub(super) struct Beat {
     pub(super) window: Window,
     /// Tasks that wait for a thread at the worker: their lease has not begun.
     pub(super) waiting: Vec<u64>,
+    /// What else it has; a worker of an earlier release does not say.
+    pub(super) account: Option<Account>,
+}
+
+/// What a worker has beside the tasks that wait, so that the dispatcher finds out what was lost on the way.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(super) struct Account {
+    /// The latest of the dispatcher's clocks that it has read in this session; 0 if none.
+    pub(super) clock: u64,
+    /// Tasks that are in a thread, or whose answer has not left.
+    pub(super) busy: Vec<u64>,
 }
 
 /// A task comes back undone.
@@ -104,7 +115,10 @@ pub(super) enum Down {
     Cancel {
         ticket: Ticket,
     },
-    Beat,
+    /// A sign of life, and when it was given, in milliseconds by the dispatcher's clock.
+    Beat {
+        clock: u64,
+    },
     Bye,
 }
 

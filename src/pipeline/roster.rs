@@ -1,6 +1,6 @@
 //! The workers that a dispatcher knows: what each may hold, what it holds, and whose turn it is.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::message::{Hello, Peer, Ticket, Time, Window};
@@ -26,6 +26,10 @@ pub(super) struct Member {
 struct Hold {
     delivery: u32,
     bytes: u64,
+    /// When it was handed out.
+    since: Time,
+    /// The clock in the first beat that should have named it and did not.
+    doubted: Option<Time>,
 }
 
 impl Member {
@@ -39,6 +43,26 @@ impl Member {
 
     pub(super) fn tickets(&self) -> impl Iterator<Item = Ticket> {
         self.holds.iter().map(|(&task, hold)| Ticket { task, delivery: hold.delivery })
+    }
+
+    /// What it should have by its own account and does not. `clock` is when the dispatcher said what the worker has read
+    /// before it gave this account.
+    ///
+    /// Without losses the account of a worker that has read a later message than the task names the task, unless it comes
+    /// behind the answer. Where messages overtake each other it may not; so a second account is asked.
+    fn missing(&mut self, clock: Time, named: &HashSet<u64>) -> Vec<Ticket> {
+        let mut missing = Vec::new();
+        for (&task, hold) in &mut self.holds {
+            if named.contains(&task) {
+                hold.doubted = None;
+            } else if clock > hold.since {
+                if hold.doubted.is_some_and(|doubted| clock > doubted) {
+                    missing.push(Ticket { task, delivery: hold.delivery });
+                }
+                hold.doubted.get_or_insert(clock);
+            }
+        }
+        missing
     }
 
     /// Whether it holds more than it said it could.
@@ -199,9 +223,10 @@ impl Roster {
         !self.ring.is_empty()
     }
 
-    pub(super) fn hold(&mut self, peer: &Peer, ticket: Ticket, bytes: u64) {
+    pub(super) fn hold(&mut self, now: Time, peer: &Peer, ticket: Ticket, bytes: u64) {
         if let Some(member) = self.members.get_mut(peer) {
-            member.holds.insert(ticket.task, Hold { delivery: ticket.delivery, bytes });
+            let hold = Hold { delivery: ticket.delivery, bytes, since: now, doubted: None };
+            member.holds.insert(ticket.task, hold);
             member.held_bytes += bytes;
         }
     }
@@ -213,6 +238,13 @@ impl Roster {
         member.held_bytes -= hold.bytes;
         member.holds.remove(&ticket.task);
         self.line_up(peer);
+    }
+
+    /// Compares what a worker has with what it should have; its room for what it has not is free again.
+    pub(super) fn audit(&mut self, peer: &Peer, clock: Time, named: &HashSet<u64>) -> Vec<Ticket> {
+        let missing = self.members.get_mut(peer).map(|member| member.missing(clock, named)).unwrap_or_default();
+        missing.iter().for_each(|&ticket| self.release(peer, ticket));
+        missing
     }
 
     fn line_up(&mut self, peer: &Peer) {

@@ -1,5 +1,8 @@
 //! A dispatcher, workers and a network between them in virtual time, with faults from a seed.
 //!
+//! Messages are lost, come twice and late where connections end, as ZeroMQ's would; in a third of the schedules within
+//! connections that stand as well.
+//!
 //! `OUTBAND_SCHEDULES` says how many schedules; `OUTBAND_SEED` runs the one that failed.
 
 #![cfg(test)]
@@ -12,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::finished::{Load, weight};
-use super::hand::{Answer, Hand, Job, Terms};
+use super::hand::{Answer, Hand, Job, NO_ROOM, Terms};
 use super::ledger::{Ledger, Loss};
 use super::message::{Down, Fault, Peer, Time, Up, Window};
 use super::options::{DispatcherOptions, Order};
@@ -27,7 +30,7 @@ const STORM: Time = Duration::from_millis(1500);
 /// How long a dispatcher waits for its goodbye to be heard.
 const FAREWELL: Time = Duration::from_millis(500);
 /// When everything has to be over.
-const END: Time = Duration::from_secs(120);
+const END: Time = Duration::from_secs(30);
 
 #[test]
 fn every_task_has_one_outcome_whatever_the_network_does() {
@@ -59,6 +62,8 @@ fn every_task_has_one_outcome_whatever_the_network_does() {
     assert!(sum.dead * 50 > enough && sum.cancelled * 50 > enough && sum.late * 50 > enough, "{sum:?}");
     assert!(sum.restarts * 50 > enough && sum.stalls * 50 > enough && sum.drains * 50 > enough, "{sum:?}");
     assert!(sum.closes * 100 > enough && sum.deserted * 100 > enough && sum.overdue * 5000 > enough, "{sum:?}");
+    assert!(sum.drops > enough && sum.duplicates > enough && sum.overtakings > enough, "{sum:?}");
+    assert!(sum.missing * 2 > enough && sum.refusals * 50 > enough && sum.questions * 50 > enough, "{sum:?}");
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -89,7 +94,13 @@ struct Tally {
     deserted: u64,
     overdue: u64,
     duplicates: u64,
+    drops: u64,
+    overtakings: u64,
+    missing: u64,
+    refusals: u64,
+    questions: u64,
     events: u64,
+    last: Time,
 }
 
 impl Tally {
@@ -109,7 +120,13 @@ impl Tally {
         self.deserted += other.deserted;
         self.overdue += other.overdue;
         self.duplicates += other.duplicates;
+        self.drops += other.drops;
+        self.overtakings += other.overtakings;
+        self.missing += other.missing;
+        self.refusals += other.refusals;
+        self.questions += other.questions;
         self.events += other.events;
+        self.last = self.last.max(other.last);
     }
 }
 
@@ -193,8 +210,24 @@ struct Connection {
     worker: usize,
     life: u64,
     is_up: bool,
-    /// When the last message on each way arrives: one never overtakes another.
+    /// When the last message on each way arrives: one never overtakes another, unless the network is wild.
     last: [Time; 2],
+    /// When the one that takes longest arrives.
+    latest: [Time; 2],
+}
+
+/// What a network does to messages of a connection that stands: to one in so many, or to none.
+#[derive(Clone, Copy, Debug, Default)]
+struct Wild {
+    drops: u64,
+    duplicates: u64,
+    overtakings: u64,
+}
+
+impl Wild {
+    fn is_any(self) -> bool {
+        self.drops + self.duplicates + self.overtakings > 0
+    }
 }
 
 struct World {
@@ -211,7 +244,7 @@ struct World {
     /// Until when the dispatcher waits for its goodbye to be heard.
     closes: Option<Time>,
     delay: u64,
-    duplicates: u64,
+    wild: Wild,
     through_the_wire: bool,
     /// Tasks to be submitted, and those that were.
     left: u64,
@@ -221,6 +254,8 @@ struct World {
     ever: BTreeSet<u64>,
     last_read: u64,
     unread_cancels: usize,
+    /// The session that was on at each connection, and whether the dispatcher has given it up since.
+    sessions: BTreeMap<u64, (u64, bool)>,
     tally: Tally,
 }
 
@@ -252,6 +287,12 @@ impl World {
         });
         let workers: Vec<Worker> = workers.collect();
         let tasks = 1 + random.below(24);
+        let duplicates = if random.one_in(3) { 12 } else { 0 };
+        let mut wild = Wild { duplicates, ..Wild::default() };
+        if random.one_in(3) {
+            let mut rate = || if random.one_in(3) { 0 } else { 2 + random.below(30) };
+            wild = Wild { drops: rate(), duplicates: rate(), overtakings: rate() };
+        }
         Self {
             now: Time::ZERO,
             events: BinaryHeap::new(),
@@ -264,7 +305,7 @@ impl World {
             calm: false,
             closes: None,
             delay: 1 + random.below(40),
-            duplicates: if random.one_in(3) { 12 } else { 0 },
+            wild,
             through_the_wire: random.one_in(8),
             left: tasks,
             submitted: 0,
@@ -272,6 +313,7 @@ impl World {
             ever: BTreeSet::new(),
             last_read: 0,
             unread_cancels: 0,
+            sessions: BTreeMap::new(),
             tally: Tally::default(),
             random,
         }
@@ -293,11 +335,20 @@ impl World {
             self.step();
             assert!(self.now < END, "not over: {self}");
         }
+        self.count();
+        self.tally.last = self.now;
+        self.tally
+    }
+
+    /// What a dispatcher has counted in its life.
+    fn count(&mut self) {
         let stats = self.ledger.stats();
         self.tally.redelivered += stats.redelivered;
         self.tally.late += stats.late;
         self.tally.expired += stats.expired;
-        self.tally
+        self.tally.missing += stats.missing;
+        let may_miss = self.wild.drops + self.wild.overtakings > 0;
+        assert!(may_miss || stats.missing == 0, "nothing was lost on the way: {stats:?}");
     }
 
     /// Which faults there will be.
@@ -384,7 +435,13 @@ impl World {
             }
             Event::Connected { worker, life } => {
                 if self.lives(worker, life) && self.workers[worker].connection.is_none() {
-                    self.connections.push(Connection { worker, life, is_up: true, last: [self.now; 2] });
+                    self.connections.push(Connection {
+                        worker,
+                        life,
+                        is_up: true,
+                        last: [self.now; 2],
+                        latest: [self.now; 2],
+                    });
                     self.workers[worker].connection = Some(self.connections.len() as u64 - 1);
                 }
             }
@@ -531,9 +588,7 @@ impl World {
     fn restart(&mut self) {
         self.tally.restarts += 1;
         self.closes = None;
-        let stats = self.ledger.stats();
-        self.tally.redelivered += stats.redelivered;
-        self.tally.late += stats.late;
+        self.count();
         for worker in 0..self.workers.len() {
             self.cut(worker);
         }
@@ -541,6 +596,7 @@ impl World {
         self.outcomes.clear();
         self.last_read = 0;
         self.unread_cancels = 0;
+        self.sessions.clear();
         for id in 1..=self.submitted {
             if !self.ever.contains(&id) {
                 self.ledger.submit(id, task(id));
@@ -573,12 +629,17 @@ impl World {
         }
         let quota = self.options.unread.messages + 1 + self.unread_cancels;
         assert!(self.ledger.stats().unread as usize <= quota, "{:?} of {quota}", self.ledger.stats());
+        self.note_sessions();
         while let Some((to, message, object)) = self.ledger.pop_message() {
-            if matches!(message, Down::Task { .. }) {
+            if let Down::Task { session, .. } = message {
                 let is_overdrawn = self.ledger.roster().member(&to).is_some_and(|member| member.is_overdrawn());
                 assert!(!is_overdrawn, "the credit is exceeded");
+                let is_over = self.sessions.get(&number_of(&to)) == Some(&(session, true));
+                let is_up = self.connections[number_of(&to) as usize].is_up;
+                assert!(!is_over || !is_up, "a session that was given up goes on, with all its credit");
             }
-            let connection = u64::from_be_bytes(to[..].try_into().unwrap());
+            self.tally.questions += u64::from(matches!(message, Down::Who { .. }));
+            let connection = number_of(&to);
             if self.connections[connection as usize].is_up {
                 self.send(0, connection, |connection| Event::Down(connection, message.clone(), object.clone()));
             } else if self.random.one_in(2) {
@@ -595,13 +656,39 @@ impl World {
         }
     }
 
+    fn note_sessions(&mut self) {
+        let roster = self.ledger.roster();
+        for (connection, (session, is_over)) in &mut self.sessions {
+            *is_over |= roster.member(&peer(*connection)).is_none_or(|member| member.session != *session);
+        }
+        for (peer, member) in roster.iter() {
+            let entry = self.sessions.entry(number_of(peer)).or_insert((member.session, false));
+            if entry.0 < member.session {
+                *entry = (member.session, false);
+            }
+        }
+    }
+
     fn send(&mut self, way: usize, connection: u64, event: impl Fn(u64) -> Event) {
+        let Wild { drops, duplicates, overtakings } = if self.calm { Wild::default() } else { self.wild };
+        let mut hits = |rate| rate > 0 && self.random.one_in(rate);
+        let (is_dropped, is_again, is_late) = (hits(drops), hits(duplicates), hits(overtakings));
+        if is_dropped {
+            self.tally.drops += 1;
+            return;
+        }
         let delay = self.random_delay();
-        let last = &mut self.connections[connection as usize].last[way];
-        let time = (self.now + delay).max(*last);
-        *last = time;
+        // some for longer than it takes to be given up
+        let long = if self.random.one_in(4) { 1000 } else { 200 };
+        let held_up = if is_late { self.random.millis(long) } else { Time::ZERO };
+        let Connection { last, latest, .. } = &mut self.connections[connection as usize];
+        let mut time = (self.now + delay).max(last[way]);
+        last[way] = time;
+        time += held_up;
+        self.tally.overtakings += u64::from(time < latest[way]);
+        latest[way] = latest[way].max(time);
         self.at(time, event(connection));
-        if self.duplicates > 0 && !self.calm && self.random.one_in(self.duplicates) {
+        if is_again {
             self.tally.duplicates += 1;
             let again = time + self.random_delay();
             self.at(again, event(connection));
@@ -619,15 +706,17 @@ impl World {
             let at = self.now + self.random.millis(200);
             return self.at(at, Event::Start(index));
         }
-        if self.duplicates == 0 {
-            let held = hand.held();
-            assert!(held.messages <= capacity.messages && held.bytes <= capacity.bytes, "{held:?} of {capacity:?}");
-        }
+        let held = hand.held();
+        assert!(held.messages <= capacity.messages && held.bytes <= capacity.bytes, "{held:?} of {capacity:?}");
         if hand.takes_socket() {
             return self.cut(index);
         }
         let life = self.workers[index].life;
         while let Some((message, object)) = self.workers[index].hand.as_mut().and_then(Hand::pop_message) {
+            if matches!(&message, Up::Nak(nak) if nak.reason == NO_ROOM) {
+                self.tally.refusals += 1;
+                assert!(self.wild.is_any(), "more came than there was room for");
+            }
             match self.workers[index].connection {
                 Some(connection) => {
                     let (message, object) =
@@ -734,6 +823,10 @@ impl fmt::Display for World {
         self.ledger.roster().iter().try_for_each(|(_, member)| writeln!(f, "{member:?}"))?;
         self.workers.iter().try_for_each(|worker| writeln!(f, "{:?} {:?}", worker.connection, worker.hand))
     }
+}
+
+fn number_of(peer: &Peer) -> u64 {
+    u64::from_be_bytes(peer[..].try_into().unwrap())
 }
 
 fn peer(connection: u64) -> Peer {

@@ -26,6 +26,8 @@ pub struct Stats {
     pub redelivered: u64,
     /// Results that came after the outcome was decided: dropped.
     pub late: u64,
+    /// Deliveries that a worker has neither got nor answered, by its own account: lost on the way.
+    pub missing: u64,
     /// Leases that ended.
     pub expired: u64,
     /// Workers that are here.

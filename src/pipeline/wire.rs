@@ -6,11 +6,13 @@ mod header;
 
 use header::{Header, Reader};
 
-use super::message::{Beat, Down, Fault, Nak, Ticket, Up, Welcome};
+use super::message::{Account, Beat, Down, Fault, Nak, Ticket, Up, Welcome};
 use crate::buffer::Buffer;
 use crate::error::{Detail, Error, Result};
 use crate::multipart::Multipart;
 
+/// The most tasks that a beat names: as many as fit.
+pub(super) const MAX_NAMED: usize = 100_000;
 /// The most tasks or results in one message.
 pub(super) const MAX_BATCH: usize = 64;
 
@@ -23,9 +25,10 @@ pub(super) fn up(message: &Up) -> Multipart {
             header.text(&hello.name).window(hello.window).number(hello.capacity);
         }
         Up::Beat(beat) => {
-            header.begin("beat", 5).number(beat.session).window(beat.window).array(beat.waiting.len());
-            for &task in &beat.waiting {
-                header.number(task);
+            header.begin("beat", if beat.account.is_some() { 7 } else { 5 });
+            header.number(beat.session).window(beat.window).numbers(&beat.waiting);
+            if let Some(Account { clock, busy }) = &beat.account {
+                header.number(*clock).numbers(busy);
             }
         }
         Up::Result { epoch, ticket } => {
@@ -66,8 +69,8 @@ pub(super) fn down(message: &Down) -> Multipart {
         Down::Cancel { ticket } => {
             header.begin("cancel", 3).ticket(*ticket);
         }
-        Down::Beat => {
-            header.begin("beat", 1);
+        Down::Beat { clock } => {
+            header.begin("beat", 2).number(*clock);
         }
         Down::Bye => {
             header.begin("bye", 1);
@@ -104,7 +107,12 @@ pub(super) fn read_up(message: Multipart) -> Result<Vec<(Up, Option<Multipart>)>
     let mut reader = Reader::new(&header)?;
     let one = match reader.name {
         "hello" => Up::Hello(reader.hello()?),
-        "beat" => Up::Beat(Beat { session: reader.number()?, window: reader.window()?, waiting: reader.numbers()? }),
+        "beat" => Up::Beat(Beat {
+            session: reader.number()?,
+            window: reader.window()?,
+            waiting: reader.numbers()?,
+            account: reader.account()?,
+        }),
         "result" => {
             let (epoch, mut bodies) = (reader.number()?, Bodies::of(frames));
             let results = reader.rest(|entry| {
@@ -150,7 +158,7 @@ pub(super) fn read_down(message: Multipart) -> Result<Vec<(Down, Option<Multipar
             return bodies.end().map(|()| tasks);
         }
         "cancel" => Down::Cancel { ticket: reader.ticket()? },
-        "beat" => Down::Beat,
+        "beat" => Down::Beat { clock: reader.clock()? },
         "bye" => Down::Bye,
         _ => return Err(refuse("its header names nothing that a dispatcher says")),
     };
@@ -226,7 +234,19 @@ mod tests {
         let nak = |fault, delay| Nak { epoch: 7, ticket: TICKET, fault, delay, reason: "no".to_owned() };
         vec![
             Up::Hello(hello),
-            Up::Beat(Beat { session: 2, window, waiting: (0..300).map(|number| number * 1000).collect() }),
+            Up::Beat(Beat {
+                session: 2,
+                window,
+                waiting: (0..300).map(|number| number * 1000).collect(),
+                account: None,
+            }),
+            Up::Beat(Beat { session: 2, window, waiting: vec![], account: Some(Account::default()) }),
+            Up::Beat(Beat {
+                session: 2,
+                window,
+                waiting: vec![1],
+                account: Some(Account { clock: 1 << 40, busy: vec![2, u64::MAX] }),
+            }),
             Up::Nak(nak(Fault::Failed, Some(Duration::from_millis(1500)))),
             Up::Nak(nak(Fault::Rejected, None)),
             Up::Nak(nak(Fault::Returned, Some(Duration::ZERO))),
@@ -242,7 +262,8 @@ mod tests {
             Down::Refused { session: 2, reason: "too many".to_owned() },
             Down::Who { session: 1 << 33 },
             Down::Cancel { ticket: TICKET },
-            Down::Beat,
+            Down::Beat { clock: 0 },
+            Down::Beat { clock: 1 << 40 },
             Down::Bye,
         ]
     }

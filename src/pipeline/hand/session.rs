@@ -3,8 +3,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::super::message::{Beat, Hello, Time, Up, VERSION, Welcome, Window};
-use super::{End, FAREWELL, Hand, PATIENCE, Phase, RETRY, epoch_of};
+use super::super::message::{Account, Beat, Hello, Time, Up, VERSION, Welcome, Window};
+use super::super::wire::MAX_NAMED;
+use super::{End, FAREWELL, Hand, PATIENCE, Phase, RETRY, answered_by, epoch_of};
 
 impl Hand {
     /// What is due by now.
@@ -137,6 +138,7 @@ impl Hand {
         }
         self.phase = Phase::Seeking;
         self.session += 1;
+        self.clock = 0;
         self.next_beat = now;
         // the dispatcher hands these out again, as it does the running ones: but those have begun
         while let Some(task) = self.waiting.pop_front() {
@@ -187,7 +189,13 @@ impl Hand {
     pub(super) fn beat(&self) -> Up {
         let waiting =
             self.waiting.iter().copied().filter(|task| self.held.get(task).is_some_and(|held| !held.is_running));
-        Up::Beat(Beat { session: self.session, window: self.window(), waiting: waiting.collect() })
+        let waiting: Vec<u64> = waiting.take(MAX_NAMED).collect();
+        let running = self.held.iter().filter(|(_, held)| held.is_running).map(|(&task, _)| task);
+        // this overtakes the answers that have not left
+        let answered = self.outbox.iter().filter_map(|(message, _)| answered_by(message));
+        let busy = running.chain(answered).take(MAX_NAMED - waiting.len()).collect();
+        let account = Some(Account { clock: self.clock, busy });
+        Up::Beat(Beat { session: self.session, window: self.window(), waiting, account })
     }
 
     /// The room for tasks of this session.

@@ -1,7 +1,7 @@
 //! Workers that come, stay and go, as the ledger sees them.
 
 use super::super::entry::Answered;
-use super::super::message::{Beat, Down, Hello, Peer, Ticket, Time, VERSION, Welcome, Window};
+use super::super::message::{Account, Beat, Down, Hello, Peer, Ticket, Time, VERSION, Welcome, Window};
 use super::super::outcome::Failed;
 use super::{Ledger, Loss};
 
@@ -113,6 +113,22 @@ impl Ledger {
                 }
             }
         }
+        if let Some(account) = &beat.account {
+            self.audit(now, peer, &beat.waiting, account);
+        }
+    }
+
+    /// Takes back what was lost on the way to a worker, or its answer on the way back.
+    fn audit(&mut self, now: Time, peer: &Peer, waiting: &[u64], account: &Account) {
+        let named = waiting.iter().chain(&account.busy).copied().collect();
+        for ticket in self.roster.audit(peer, Time::from_millis(account.clock), &named) {
+            self.stats.missing += 1;
+            if self.is_current(peer, ticket) {
+                let reason = "the task or its answer was lost on the way".to_owned();
+                let failure = Failed { worker: self.name(peer), reason };
+                self.take_back(now, ticket.task, Answered::No, Some(failure), Time::ZERO);
+            }
+        }
     }
 
     fn excuse_if_stopped(&mut self, now: Time) {
@@ -134,16 +150,17 @@ impl Ledger {
             self.lose(now, &peer, Loss::Silent);
         }
         for peer in self.roster.due(now, self.terms.heartbeat) {
-            self.say(&peer, Down::Beat);
+            self.say(&peer, Down::Beat { clock: u64::try_from(now.as_millis()).unwrap_or(u64::MAX) });
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::hand::{End, Hand, Terms};
-    use super::super::super::message::Up;
+    use super::super::super::hand::{Answer, End, Hand, NO_ROOM, Terms};
+    use super::super::super::message::{Nak, Up};
     use super::super::super::options::DispatcherOptions;
+    use super::super::super::outcome::Ending;
     use super::*;
     use crate::multipart::Multipart;
 
@@ -215,6 +232,93 @@ mod tests {
                 now += BEAT / 4;
             }
         }
+
+        fn finish(&mut self, now: Time) {
+            if let Some(job) = self.hand.pop_job() {
+                self.hand.finish(now, &job, Answer::Done(job.object.clone()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_task_that_was_lost_on_the_way_is_handed_out_again() {
+        let mut pair = Pair::joined();
+        pair.submit(BEAT / 2, 1..=1);
+        assert!(pair.downs(BEAT / 2).iter().any(|(message, _)| matches!(message, Down::Task { .. })));
+        pair.talk_until(BEAT, 4 * BEAT);
+        let stats = pair.ledger.stats();
+        assert_eq!((stats.missing, stats.redelivered, stats.in_flight), (1, 1, 1), "{stats:?}");
+        pair.finish(4 * BEAT);
+        pair.talk(4 * BEAT);
+        assert_eq!(pair.ledger.pop_outcome().map(|outcome| outcome.attempts()), Some(2));
+    }
+
+    #[test]
+    fn a_task_whose_answer_was_lost_is_handed_out_again_and_no_room_is_lost() {
+        let mut pair = Pair::joined();
+        pair.submit(BEAT / 2, 1..=2);
+        pair.talk(BEAT / 2);
+        pair.ledger.cancel(2);
+        pair.finish(BEAT / 2);
+        pair.finish(BEAT / 2);
+        assert_eq!(pair.ups(BEAT / 2).len(), 2, "two answers, which are lost");
+        pair.talk_until(BEAT, 4 * BEAT);
+        let stats = pair.ledger.stats();
+        assert_eq!((stats.missing, stats.redelivered, stats.in_flight, stats.cancelled), (2, 1, 1, 1), "{stats:?}");
+        pair.submit(4 * BEAT, 3..=3);
+        pair.talk(4 * BEAT);
+        assert_eq!(pair.hand.held().messages, 2, "all of its room is used");
+    }
+
+    #[test]
+    fn a_task_that_takes_long_is_not_missing_and_neither_is_one_whose_answer_has_not_left() {
+        let mut pair = Pair::joined();
+        pair.submit(BEAT / 2, 1..=2);
+        pair.talk(BEAT / 2);
+        let job = pair.hand.pop_job().expect("the first");
+        pair.talk_until(BEAT, 9 * BEAT);
+        pair.hand.finish(9 * BEAT, &job, Answer::Done(job.object.clone()));
+        let (answer, object) = pair.hand.pop_message().expect("the answer");
+        pair.hand.unsaid(answer, object);
+        for now in [10 * BEAT, 11 * BEAT, 12 * BEAT, 13 * BEAT] {
+            // the socket takes signs of life, which go first, and nothing else
+            let (beat, rest): (Vec<_>, Vec<_>) =
+                pair.ups(now).into_iter().partition(|(message, _)| matches!(message, Up::Beat(_)));
+            rest.into_iter().rev().for_each(|(message, object)| pair.hand.unsaid(message, object));
+            pair.hear(now, beat);
+            pair.downs(now).into_iter().for_each(|(message, object)| pair.hand.handle(now, message, object));
+        }
+        pair.talk(13 * BEAT);
+        let stats = pair.ledger.stats();
+        assert_eq!((stats.missing, stats.redelivered, stats.done, stats.in_flight), (0, 0, 1, 1), "{stats:?}");
+    }
+
+    #[test]
+    fn an_answer_that_was_overtaken_by_one_account_is_not_lost() {
+        let mut pair = Pair::joined();
+        pair.submit(BEAT / 2, 1..=1);
+        pair.talk_until(BEAT / 2, 3 * BEAT);
+        pair.finish(3 * BEAT);
+        let late = pair.ups(3 * BEAT);
+        pair.talk(4 * BEAT);
+        pair.hear(4 * BEAT + MILLI, late);
+        pair.talk_until(5 * BEAT, 9 * BEAT);
+        let stats = pair.ledger.stats();
+        assert_eq!((stats.missing, stats.redelivered, stats.done), (0, 0, 1), "{stats:?}");
+    }
+
+    #[test]
+    fn a_worker_of_an_earlier_release_gives_no_account_and_loses_nothing() {
+        let mut pair = Pair::joined();
+        pair.submit(BEAT / 2, 1..=1);
+        pair.downs(BEAT / 2);
+        let window = Window { messages: 2, bytes: 200 };
+        for beat in 1..9 {
+            let beat_of_old = Beat { session: 1, window, waiting: vec![], account: None };
+            pair.hear(beat * BEAT, vec![(Up::Beat(beat_of_old), None)]);
+            pair.downs(beat * BEAT);
+        }
+        assert_eq!(pair.ledger.stats().missing, 0);
     }
 
     #[test]
@@ -275,6 +379,24 @@ mod tests {
     }
 
     #[test]
+    fn a_task_too_many_is_handed_back() {
+        let mut pair = Pair::joined();
+        pair.submit(Time::ZERO, 1..=2);
+        let tasks = pair.downs(Time::ZERO);
+        tasks.clone().into_iter().for_each(|(message, object)| pair.hand.handle(Time::ZERO, message, object));
+        assert_eq!(pair.hand.held().messages, 2);
+        let (ticket, object) = (Ticket { task: 3, delivery: 1 }, tasks.into_iter().find_map(|(_, object)| object));
+        pair.hand.handle(Time::ZERO, Down::Task { session: 1, ticket, attempt: 1 }, object);
+        assert_eq!(pair.hand.held().messages, 2);
+        let said = pair.ups(Time::ZERO);
+        assert!(
+            matches!(&said[..], [(Up::Nak(Nak { fault, reason, .. }), None)]
+                if *fault == super::super::Fault::Returned && reason == NO_ROOM),
+            "{said:?}"
+        );
+    }
+
+    #[test]
     fn a_goodbye_is_answered_by_a_worker_whose_hello_was_under_way() {
         let mut pair = Pair::new();
         let hello = pair.ups(Time::ZERO);
@@ -305,5 +427,22 @@ mod tests {
         let mut pair = Pair::joined();
         pair.ledger.close(100 * BEAT);
         assert_eq!(pair.ledger.awaits_until(), Some(102 * BEAT));
+    }
+
+    #[test]
+    fn what_is_lost_as_often_as_it_may_fail_is_a_dead_letter() {
+        let mut pair = Pair::joined();
+        pair.submit(BEAT / 2, 1..=1);
+        for quarter in 2..200 {
+            let now = quarter * BEAT / 4;
+            let ups = pair.ups(now);
+            pair.hear(now, ups);
+            let downs = pair.downs(now).into_iter().filter(|(message, _)| !matches!(message, Down::Task { .. }));
+            downs.collect::<Vec<_>>().into_iter().for_each(|(message, object)| pair.hand.handle(now, message, object));
+        }
+        let outcome = pair.ledger.pop_outcome().expect("an end");
+        let Ending::Dead(letter) = outcome.ending() else { panic!("{outcome:?}") };
+        assert_eq!((letter.failures.len(), outcome.attempts()), (5, 5));
+        assert_eq!(letter.failures[0].reason, "the task or its answer was lost on the way");
     }
 }

@@ -6,13 +6,13 @@ use rmp::Marker;
 use rmp::decode::{read_array_len, read_int, read_str_from_slice};
 use rmp::encode::{write_array_len, write_nil, write_str, write_uint};
 
-use super::super::message::{Hello, Ticket, VERSION, Window};
+use super::super::message::{Account, Hello, Ticket, VERSION, Window};
 use super::{MAX_BATCH, refuse};
 use crate::buffer::Buffer;
 use crate::error::Result;
 use crate::multipart::Multipart;
 
-/// The longest header in bytes: that of a beat with as many waiting tasks as a window can have.
+/// The longest header in bytes: that of a beat that names as many tasks as one may.
 const MAX_HEADER: usize = 1 << 20;
 /// The longest reason or name in bytes; longer ones are cut when they are sent, and refused when they come.
 pub(super) const MAX_TEXT: usize = 4096;
@@ -50,6 +50,10 @@ impl Header {
 
     pub(super) fn ticket(&mut self, ticket: Ticket) -> &mut Self {
         self.number(ticket.task).number(u64::from(ticket.delivery))
+    }
+
+    pub(super) fn numbers(&mut self, numbers: &[u64]) -> &mut Self {
+        numbers.iter().fold(self.array(numbers.len()), |header, &number| header.number(number))
     }
 
     pub(super) fn window(&mut self, window: Window) -> &mut Self {
@@ -166,6 +170,19 @@ impl<'h> Reader<'h> {
         let len = self.array()?;
         let number = |_| read_int(&mut self.rest).map_err(|_| refuse("a list in its header has more than numbers"));
         (0..len).map(number).collect()
+    }
+
+    /// What an earlier release did not say.
+    pub(super) fn account(&mut self) -> Result<Option<Account>> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        Ok(Some(Account { clock: self.number()?, busy: self.numbers()? }))
+    }
+
+    /// What an earlier release did not say either.
+    pub(super) fn clock(&mut self) -> Result<u64> {
+        if self.left == 0 { Ok(0) } else { self.number() }
     }
 
     /// The elements that are left, each an array of its own.
