@@ -12,14 +12,15 @@ mod random;
 
 use std::collections::BTreeSet;
 use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cut::cut;
-use futures_util::StreamExt;
-use outband::ErrorKind;
+use futures_util::{FutureExt, StreamExt};
 use outband::pipeline::{AsyncDispatcher, AsyncWorker, DispatcherOptions, Failure, Outcome, Task, WorkerOptions};
+use outband::{AsyncSocket, ErrorKind, Multipart};
 use patience::LONG;
 use random::Random;
 use tokio::runtime::{Builder, Runtime};
@@ -287,4 +288,29 @@ fn outside_of_a_runtime_a_worker_refuses_to_run() {
     let polled = running.as_mut().poll(&mut std::task::Context::from_waker(waker));
     let std::task::Poll::Ready(Err(error)) = polled else { panic!("it runs") };
     assert_eq!(error.kind(), ErrorKind::Caller);
+}
+
+#[test]
+fn other_tasks_run_while_a_dispatcher_says_goodbye() {
+    let context = zmq::Context::new();
+    one_thread().block_on(async {
+        let dispatcher = bind(&context, DispatcherOptions::new().task_bytes(100));
+        let worker = context.socket(zmq::DEALER).unwrap();
+        worker.connect(dispatcher.endpoint()).unwrap();
+        let worker = AsyncSocket::new(worker).unwrap();
+        let hear = async |name: &[u8]| loop {
+            let message = timeout(LONG, worker.recv_message()).await.expect("in time").unwrap();
+            if message.metadata()[1..].starts_with(name) {
+                break;
+            }
+        };
+        let say = async |header: &'static [u8]| worker.send_message(Multipart::new(header, vec![])).await.unwrap();
+        say(b"\x98\xa5hello\x01\x09\x01\xa0\x01\x64\x64").await;
+        hear(b"\xa7welcome").await;
+        let mut goodbye = pin!(dispatcher.shutdown());
+        assert!((&mut goodbye).now_or_never().is_none(), "a goodbye is not answered yet");
+        hear(b"\xa3bye").await;
+        say(b"\x91\xa3bye").await;
+        timeout(LONG, goodbye).await.expect("in time");
+    });
 }

@@ -4,10 +4,12 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::thread;
 
 use futures_core::Stream;
 use serde::Serialize;
 use tokio::sync::futures::Notified;
+use tokio::sync::oneshot;
 use tokio::task::coop;
 
 use super::super::dispatcher::Dispatcher;
@@ -29,7 +31,8 @@ use crate::multipart::Multipart;
 /// to be submitted is dropped with it. With a journal one that is dropped later, while its task is being written, has
 /// submitted: the outcome will come. An outcome is taken out by the very poll that returns it.
 ///
-/// Dropping it waits, shortly, for its thread to say goodbye.
+/// Dropping it waits for its thread to say goodbye, a second at most, and holds up the thread that it is dropped on:
+/// [`shutdown`](Self::shutdown) lets other tasks run meanwhile.
 ///
 /// # Examples
 ///
@@ -159,6 +162,43 @@ impl AsyncDispatcher {
     /// Takes no further tasks, as [`Dispatcher::close`].
     pub fn close(&self) {
         self.0.close();
+    }
+
+    /// Drops the dispatcher, and is done when its goodbye was heard: what dropping it does, while other tasks run.
+    ///
+    /// A thread of its own waits, for the goodbye and for the last commit of a journal; once this was polled, that goes on
+    /// though the future is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use outband::pipeline::{AsyncDispatcher, AsyncWorker, DispatcherOptions, Task, WorkerOptions};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let context = zmq::Context::new();
+    /// let dispatcher = AsyncDispatcher::bind(&context, "tcp://127.0.0.1:*", DispatcherOptions::new())?;
+    /// let worker = AsyncWorker::connect(&context, dispatcher.endpoint(), WorkerOptions::new().ends_with_dispatcher())?;
+    /// let worker = tokio::spawn(worker.run(|task: Task<u64>| async move { Ok(*task + 1) }));
+    /// dispatcher.submit(&1_u64).await?;
+    /// assert_eq!(dispatcher.recv().await?.expect("it is not closed").decode::<u64>()?, 2);
+    ///
+    /// dispatcher.shutdown().await;
+    /// worker.await??; // it has heard that
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn shutdown(self) {
+        let (ends, ended) = oneshot::channel::<()>();
+        let dispatcher = self.0;
+        let drops = move || {
+            drop(dispatcher);
+            drop(ends);
+        };
+        // where there is no thread to be had, it has been dropped right here
+        if thread::Builder::new().name("outband goodbye".to_owned()).spawn(drops).is_ok() {
+            let _ = ended.await;
+        }
     }
 
     /// What it has done and has in hand, as of a moment ago.
