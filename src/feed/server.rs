@@ -40,9 +40,9 @@ pub(super) fn serve(shared: &Shared, recovery: &zmq::Socket, mut desk: Desk) {
 }
 
 fn round(shared: &Shared, recovery: &zmq::Socket, desk: &mut Desk, rounds: u64) -> Result<()> {
-    let (mut asked, mut refused) = (0, 0);
+    let (mut asked, mut refused, mut space) = (0, 0, zmq::Message::new());
     for _ in 0..REQUESTS {
-        let Some(mut arrival) = Arrival::on(recovery)? else { break };
+        let Some(mut arrival) = Arrival::on(recovery, &mut space)? else { break };
         asked += 1;
         refused += match take(&mut arrival, desk) {
             Ok(true) => 0,
@@ -99,8 +99,9 @@ fn speak(live: &mut Live) -> Result<()> {
     let Live { socket, source, clock, statistics } = live;
     let (now, time) = clock.now();
     source.expire(now);
+    let mut space = zmq::Message::new();
     for _ in 0..SUBSCRIPTIONS {
-        let Some(mut arrival) = Arrival::on(socket)? else { break };
+        let Some(mut arrival) = Arrival::on(socket, &mut space)? else { break };
         // a subscription is a 1 and what topics begin with; everything else is not for us
         if let Some(frame) = arrival.frame()?
             && let [1, prefix @ ..] = &frame[..]

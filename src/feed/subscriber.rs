@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::event::{Event, Item};
 use super::header::Header;
-use super::intake::{content, open};
+use super::intake::{Found, Looked, content, open};
 use super::options::SubscriberOptions;
 use super::sockets;
 use super::start::Start;
@@ -17,6 +17,7 @@ use super::statistics::StreamStatistics;
 use super::streams::Streams;
 use crate::codec::{Decode, MsgPack};
 use crate::error::{Detail, Result};
+use crate::limits::Limits;
 use crate::multipart::Multipart;
 use crate::socket::{Arrival, send_front};
 
@@ -58,6 +59,8 @@ use crate::socket::{Arrival, send_front};
 pub struct Subscriber {
     pub(super) live: zmq::Socket,
     pub(super) recovery: Option<zmq::Socket>,
+    /// The frame in hand, of either.
+    frame: zmq::Message,
     streams: Streams<Item>,
     start: Start,
     conflate: bool,
@@ -69,13 +72,6 @@ pub struct Subscriber {
     /// How often nothing was there since the last message.
     looks: u32,
     malformed: u64,
-}
-
-/// What came of a look at a socket.
-enum Looked<T> {
-    Nothing,
-    Something,
-    Told(Event<T>),
 }
 
 /// The clock is read after so many frames, and whenever there is none.
@@ -137,6 +133,7 @@ impl Subscriber {
         Ok(Self {
             live,
             recovery,
+            frame: zmq::Message::new(),
             streams: Streams::new(rules, room),
             start: options.start,
             conflate: rules.conflate,
@@ -266,12 +263,22 @@ impl Subscriber {
     }
 
     /// The next event, as far as there is one without waiting.
+    #[inline]
     pub(super) fn look<T, C: Decode<T>>(&mut self, codec: &C) -> Result<Option<Event<T>>> {
+        let found = self.find(&codec.limits())?;
+        Ok(found.map(|found| found.tell(&self.frame, codec)))
+    }
+
+    /// What is the next event, before it is decoded.
+    fn find(&mut self, limits: &Limits) -> Result<Option<Found>> {
         let mut replaced = 0;
         loop {
             let may_tell = !self.conflate || replaced == CONFLATED;
-            if let Some((stream, step)) = may_tell.then(|| self.streams.poll()).flatten() {
-                return Ok(Some(Event::of(stream, step, codec)));
+            if may_tell && self.streams.is_ready() {
+                let step = self.streams.poll();
+                if step.is_some() {
+                    return Ok(step.map(Found::Step));
+                }
             }
             self.unclocked += 1;
             if self.unclocked >= CLOCK_AFTER {
@@ -280,25 +287,25 @@ impl Subscriber {
             let mut recovered = false;
             if self.streams.is_recovering() {
                 self.ask()?;
-                recovered = self.look_at_recovery(codec)?;
+                recovered = self.look_at_recovery(limits)?;
             }
-            match self.look_at_live(codec)? {
-                Looked::Told(event) => return Ok(Some(event)),
+            match self.look_at_live(limits)? {
+                Looked::Found(found) => return Ok(Some(found)),
                 Looked::Nothing if !recovered => break,
                 _ => replaced += 1,
             }
         }
-        Ok(self.streams.poll().map(|(stream, step)| Event::of(stream, step, codec)))
+        Ok(self.streams.poll().map(Found::Step))
     }
 
     /// Takes one message off the live socket.
-    fn look_at_live<T, C: Decode<T>>(&mut self, codec: &C) -> Result<Looked<T>> {
-        let Some(mut arrival) = Arrival::on(&self.live)? else { return Ok(Looked::Nothing) };
+    fn look_at_live(&mut self, limits: &Limits) -> Result<Looked> {
+        let Some(mut arrival) = Arrival::on(&self.live, &mut self.frame)? else { return Ok(Looked::Nothing) };
         let (index, stamp, heartbeat) = match open(&mut arrival, &mut self.streams, self.now) {
             Ok(opened) => opened,
             Err(error) if error.is_peer() || error.is_limit() => {
                 self.malformed += 1;
-                return Ok(Looked::Told(Event::Malformed { error }));
+                return Ok(Looked::Found(Found::Malformed(error)));
             }
             Err(error) => return Err(error),
         };
@@ -311,32 +318,28 @@ impl Subscriber {
             && self.streams.pass(index, stamp, frame.len())
             && let Some(stream) = self.streams.name(index)
         {
-            return Ok(Looked::Told(Event::live(stream.clone(), stamp, codec.decode_frame(frame))));
+            return Ok(Looked::Found(Found::Frame(stream.clone(), stamp)));
         }
-        let message = content(&mut arrival, &codec.limits())?;
+        let message = content(&mut arrival, limits)?;
         let len = message.as_ref().map_or(0, Multipart::total_len);
         if self.streams.pass(index, stamp, len)
             && let Some(stream) = self.streams.name(index)
         {
-            return Ok(Looked::Told(Event::live(
-                stream.clone(),
-                stamp,
-                message.and_then(|message| codec.decode(message)),
-            )));
+            return Ok(Looked::Found(Found::Message(stream.clone(), stamp, message)));
         }
         self.streams.data(index, stamp, (stamp.time, message), len);
         Ok(Looked::Something)
     }
 
     /// Takes one message off the recovery socket, if there is one.
-    fn look_at_recovery<T, C: Decode<T>>(&mut self, codec: &C) -> Result<bool> {
+    fn look_at_recovery(&mut self, limits: &Limits) -> Result<bool> {
         let Some(recovery) = &self.recovery else { return Ok(false) };
-        let Some(mut arrival) = Arrival::on(recovery)? else { return Ok(false) };
+        let Some(mut arrival) = Arrival::on(recovery, &mut self.frame)? else { return Ok(false) };
         let frame = arrival.frame()?;
         match Header::read(frame.as_deref().unwrap_or_default()) {
             Ok(Header::End { stamp, first, request }) => self.streams.end(self.now, stamp, first, request),
             Ok(Header::Recovered { stamp, request }) => {
-                let message = content(&mut arrival, &codec.limits())?;
+                let message = content(&mut arrival, limits)?;
                 let len = message.as_ref().map_or(0, Multipart::total_len);
                 self.streams.recovered(self.now, stamp, request, (stamp.time, message), len);
             }

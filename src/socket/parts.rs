@@ -33,16 +33,20 @@ fn send(socket: &zmq::Socket, kind: zmq::SocketType, outgoing: &Outgoing<'_>) ->
 }
 
 /// A message that has arrived and is taken off the socket frame by frame; what is left of it goes when this is dropped.
+///
+/// The frame in hand lies where the caller says: a message of libzmq's is 64 bytes, and to make one, move it about and close
+/// it with each arrival costs more than to receive into the same one.
 pub(crate) struct Arrival<'s> {
-    incoming: Incoming<'s>,
+    incoming: Incoming<'s, &'s mut zmq::Message>,
     /// Whether the frame in hand was taken already.
     is_taken: bool,
 }
 
 impl<'s> Arrival<'s> {
     /// Takes the next message off a socket; `None` where there is none.
-    pub(crate) fn on(socket: &'s zmq::Socket) -> Result<Option<Self>> {
-        let mut incoming = Incoming::on(socket);
+    #[inline]
+    pub(crate) fn on(socket: &'s zmq::Socket, frame: &'s mut zmq::Message) -> Result<Option<Self>> {
+        let mut incoming = Incoming::into(frame, socket);
         Ok(incoming.try_first()?.then_some(Self { incoming, is_taken: false }))
     }
 
@@ -94,5 +98,6 @@ impl<'s> Arrival<'s> {
 impl Drop for Arrival<'_> {
     fn drop(&mut self) {
         self.incoming.finish();
+        self.incoming.let_go();
     }
 }

@@ -1,5 +1,6 @@
 //! Receiving: one message off a socket, frame by frame, whole whatever happens.
 
+use std::borrow::BorrowMut;
 use std::cell::Cell;
 use std::mem;
 use std::ptr;
@@ -15,10 +16,11 @@ use crate::multipart::Multipart;
 /// A message that is being received: one frame in hand, and perhaps more on the socket.
 ///
 /// libzmq hands over the first frame only when all of them are there, so nothing here waits after that. Whoever stops
-/// early calls [`finish`](Self::finish).
-pub(super) struct Incoming<'s> {
+/// early calls [`finish`](Self::finish). `F` is where the frame in hand lies: here, or with who receives many messages and
+/// has one place for all of them.
+pub(super) struct Incoming<'s, F = zmq::Message> {
     socket: &'s zmq::Socket,
-    frame: zmq::Message,
+    frame: F,
     /// Whether frames of this message are still on the socket.
     more: bool,
     /// Whether the socket is known to carry messages, and to keep them whole.
@@ -31,7 +33,7 @@ pub(super) struct Incoming<'s> {
 impl<'s> Incoming<'s> {
     /// Nothing yet: the first frame comes with [`first`](Self::first).
     pub(super) fn on(socket: &'s zmq::Socket) -> Self {
-        Self { socket, frame: zmq::Message::new(), more: false, is_checked: false, is_decoded: false }
+        Self::into(zmq::Message::new(), socket)
     }
 
     /// As [`on`](Self::on), for a message that is decoded: where that fails, [`failed_to_decode`] says why.
@@ -43,6 +45,13 @@ impl<'s> Incoming<'s> {
     #[cfg(feature = "tokio")]
     pub(super) fn on_checked(socket: &'s zmq::Socket) -> Self {
         Self { is_checked: true, ..Self::on(socket) }
+    }
+}
+
+impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
+    /// As [`on`](Incoming::on), with a place for the frame in hand.
+    pub(super) fn into(frame: F, socket: &'s zmq::Socket) -> Self {
+        Self { socket, frame, more: false, is_checked: false, is_decoded: false }
     }
 
     /// Receives the first frame of a message, if one is there.
@@ -95,7 +104,7 @@ impl<'s> Incoming<'s> {
 
     /// Notes whether the first frame is the only one.
     fn arrived(&mut self) -> Result<()> {
-        self.more = self.frame.get_more();
+        self.more = self.frame.borrow().get_more();
         // a socket that keeps only the last frame never has more
         if self.more || self.is_checked { Ok(()) } else { guard::check_whole(self.socket) }
     }
@@ -118,7 +127,7 @@ impl<'s> Incoming<'s> {
         let received = self.receive_within(&mut Deadline::start(self.socket, Direction::Receive)?)?;
         match received {
             Ok(()) => {
-                self.more = self.frame.get_more();
+                self.more = self.frame.borrow().get_more();
                 Ok(())
             }
             // the socket has its own timeout again, which the error names
@@ -128,7 +137,7 @@ impl<'s> Incoming<'s> {
 
     fn receive_within(&mut self, deadline: &mut Deadline<'_>) -> Result<std::result::Result<(), zmq::Error>> {
         loop {
-            match self.socket.recv(&mut self.frame, 0) {
+            match self.socket.recv(self.frame.borrow_mut(), 0) {
                 Err(zmq::Error::EINTR) => deadline.resume()?,
                 received => return Ok(received),
             }
@@ -146,12 +155,12 @@ impl<'s> Incoming<'s> {
 
     /// The frame in hand, where it is the last one and too short to be shared.
     pub(super) fn lone_frame(&self) -> Option<&[u8]> {
-        if self.more || self.frame.len() > RECEIVE_ARENA { None } else { Some(&self.frame) }
+        if self.more || self.frame.borrow().len() > RECEIVE_ARENA { None } else { Some(self.frame.borrow()) }
     }
 
     /// What libzmq notes about the connection that the frame in hand came over: zmq_msg_gets(3).
     pub(super) fn property(&mut self, name: &str) -> Option<&str> {
-        self.frame.gets(name)
+        self.frame.borrow_mut().gets(name)
     }
 
     /// Takes a frame that has to be followed by others.
@@ -166,7 +175,7 @@ impl<'s> Incoming<'s> {
 
     /// Skips an empty frame before others.
     pub(super) fn skip_delimiter(&mut self) -> Result<bool> {
-        let is_delimiter = self.frame.is_empty() && self.more;
+        let is_delimiter = self.frame.borrow().is_empty() && self.more;
         if is_delimiter {
             self.advance()?;
         }
@@ -175,7 +184,7 @@ impl<'s> Incoming<'s> {
 
     /// The metadata and all buffers.
     pub(super) fn message(&mut self, limits: &Limits) -> Result<Multipart> {
-        let len = self.frame.len();
+        let len = self.frame.borrow().len();
         limits.check_metadata(len as u64)?;
         let metadata = frame::detach(self.take());
         Ok(Multipart::new(metadata, self.buffers(len, limits)?))
@@ -185,9 +194,9 @@ impl<'s> Incoming<'s> {
     pub(super) fn into_parts(mut self, limits: &Limits) -> Result<(zmq::Message, Vec<Buffer>)> {
         if !self.more {
             // its decoder looks at the length
-            return Ok((self.frame, Vec::new()));
+            return Ok((self.take(), Vec::new()));
         }
-        let len = self.frame.len();
+        let len = self.frame.borrow().len();
         let metadata = self.take();
         let buffers = limits.check_metadata(len as u64).and_then(|()| self.buffers(len, limits));
         if buffers.is_err() {
@@ -203,7 +212,7 @@ impl<'s> Incoming<'s> {
         while self.more {
             self.advance()?;
             limits.check_frames(buffers.len() as u64 + 1)?;
-            let len = self.frame.len();
+            let len = self.frame.borrow().len();
             total = total.saturating_add(len as u64);
             limits.check_total(total)?;
             let buffer = buffer(self.take(), len);
@@ -226,20 +235,27 @@ impl<'s> Incoming<'s> {
         while self.more && self.advance().is_ok() {}
     }
 
+    /// Lets go of a frame with memory of its own, which the next message would come much later to free.
+    pub(super) fn let_go(&mut self) {
+        if self.frame.borrow().len() > RECEIVE_ARENA {
+            *self.frame.borrow_mut() = zmq::Message::new();
+        }
+    }
+
     /// The frame in hand, where it lies.
     pub(super) fn shown(&self) -> &[u8] {
-        &self.frame
+        self.frame.borrow()
     }
 
     pub(super) fn take(&mut self) -> zmq::Message {
-        mem::replace(&mut self.frame, zmq::Message::new())
+        mem::replace(self.frame.borrow_mut(), zmq::Message::new())
     }
 
     /// Receives the next frame of this message.
     pub(super) fn advance(&mut self) -> Result<()> {
         match self.receive_now() {
             Ok(()) => {
-                self.more = self.frame.get_more();
+                self.more = self.frame.borrow().get_more();
                 Ok(())
             }
             Err(error) => {
@@ -252,7 +268,7 @@ impl<'s> Incoming<'s> {
     /// Receives a frame without waiting.
     fn receive_now(&mut self) -> std::result::Result<(), zmq::Error> {
         loop {
-            match self.socket.recv(&mut self.frame, zmq::DONTWAIT) {
+            match self.socket.recv(self.frame.borrow_mut(), zmq::DONTWAIT) {
                 Err(zmq::Error::EINTR) => {}
                 received => return received,
             }
