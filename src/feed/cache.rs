@@ -3,6 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use super::log::{Log, Place, SHORT};
 use crate::multipart::Multipart;
 
 /// What the cache may hold. Where several bounds are met, the strictest holds.
@@ -20,8 +23,8 @@ pub(crate) struct Bounds {
 pub(crate) struct Cache {
     bounds: Bounds,
     streams: Vec<Kept>,
-    /// Stream and number of everything cached, oldest first, and of some that have left.
-    order: VecDeque<(usize, u64)>,
+    /// Everything cached, oldest first, and some that has left.
+    order: VecDeque<Run>,
     messages: usize,
     bytes: usize,
 }
@@ -31,15 +34,59 @@ pub(crate) struct Cache {
 struct Kept {
     first: u64,
     entries: VecDeque<Entry>,
+    /// The messages of one short frame.
+    log: Log,
 }
 
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) message: Multipart,
-    /// The publisher's clock, for who receives it.
-    pub(crate) time: u64,
+/// Numbers of a stream that came after each other and after those of no other stream.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    stream: usize,
+    from: u64,
+    to: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    content: Content,
+    time: u64,
     since: Duration,
     len: usize,
+}
+
+#[derive(Debug)]
+enum Content {
+    Logged(Place),
+    Whole(Box<Multipart>),
+}
+
+/// A message for the cache.
+#[derive(Debug)]
+pub(crate) enum Fresh<'m> {
+    /// One frame, in memory of the caller's.
+    Frame(&'m [u8]),
+    Message(Multipart),
+}
+
+impl Fresh<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Frame(frame) => frame.len(),
+            Self::Message(message) => message.total_len(),
+        }
+    }
+
+    pub(crate) fn lacks_metadata(&self) -> bool {
+        match self {
+            Self::Frame(frame) => frame.is_empty(),
+            Self::Message(message) => message.metadata().is_empty(),
+        }
+    }
+}
+
+/// Whether a frame is copied into the cache, rather than shared with it.
+pub(crate) fn is_short(frame: &[u8]) -> bool {
+    (1..=SHORT).contains(&frame.len())
 }
 
 /// What an entry takes beside its frames: so that empty messages are not free.
@@ -52,7 +99,7 @@ impl Cache {
 
     /// Makes room for another stream.
     pub(crate) fn add_stream(&mut self) {
-        self.streams.push(Kept { first: 1, entries: VecDeque::new() });
+        self.streams.push(Kept { first: 1, entries: VecDeque::new(), log: Log::default() });
     }
 
     /// The oldest number that is there; one past the newest where none is.
@@ -60,14 +107,21 @@ impl Cache {
         self.streams[stream].first
     }
 
-    pub(crate) fn find(&self, stream: usize, number: u64) -> Option<&Entry> {
-        let kept = &self.streams[stream];
-        kept.entries.get(usize::try_from(number.checked_sub(kept.first)?).ok()?)
+    /// A message, and when it was published by the publisher's clock.
+    pub(crate) fn find(&self, stream: usize, number: u64) -> Option<(u64, Multipart)> {
+        let entry = self.entry(stream, number)?;
+        let message = match &entry.content {
+            Content::Logged(place) => {
+                Multipart::new(Bytes::copy_from_slice(self.streams[stream].log.text(*place)), Vec::new())
+            }
+            Content::Whole(message) => Multipart::clone(message),
+        };
+        Some((entry.time, message))
     }
 
     /// Takes the next message of a stream in.
-    pub(crate) fn push(&mut self, now: Duration, stream: usize, time: u64, message: Multipart) {
-        let len = message.total_len().saturating_add(OVERHEAD);
+    pub(crate) fn push(&mut self, now: Duration, stream: usize, time: u64, message: Fresh<'_>) {
+        let len = message.len().saturating_add(OVERHEAD);
         if self.bounds.messages == 0 || len > self.bounds.bytes {
             // a message that can never be kept ends what was kept before it: numbers are contiguous
             while self.drop_first(stream) {}
@@ -78,8 +132,20 @@ impl Cache {
             self.drop_first(stream);
         }
         let kept = &mut self.streams[stream];
-        self.order.push_back((stream, kept.first + kept.entries.len() as u64));
-        kept.entries.push_back(Entry { message, time, since: now, len });
+        let number = kept.first + kept.entries.len() as u64;
+        let content = match message {
+            Fresh::Frame(frame) if is_short(frame) => Content::Logged(kept.log.push(frame)),
+            Fresh::Message(message) if message.buffers().is_empty() && is_short(message.metadata()) => {
+                Content::Logged(kept.log.push(message.metadata()))
+            }
+            Fresh::Frame(frame) => Content::Whole(Box::new(Multipart::new(frame.to_vec(), Vec::new()))),
+            Fresh::Message(message) => Content::Whole(Box::new(message)),
+        };
+        kept.entries.push_back(Entry { content, time, since: now, len });
+        match self.order.back_mut() {
+            Some(run) if run.stream == stream && run.to + 1 == number => run.to = number,
+            _ => self.order.push_back(Run { stream, from: number, to: number }),
+        }
         self.messages += 1;
         self.bytes += len;
         while self.bytes > self.bounds.bytes {
@@ -90,15 +156,15 @@ impl Cache {
 
     /// Drops what is too old.
     pub(crate) fn expire(&mut self, now: Duration) {
-        while let Some(&(stream, number)) = self.order.front() {
-            match self.find(stream, number) {
+        while let Some(run) = self.order.front() {
+            match self.entry(run.stream, run.from.max(self.first(run.stream))) {
                 Some(entry) if now.saturating_sub(entry.since) < self.bounds.age => break,
                 _ => self.drop_oldest(),
             }
         }
         if self.order.len() > 2 * self.messages + 64 {
             let streams = &self.streams;
-            self.order.retain(|&(stream, number)| number >= streams[stream].first);
+            self.order.retain(|run| run.to >= streams[run.stream].first);
         }
     }
 
@@ -110,11 +176,21 @@ impl Cache {
         self.bytes
     }
 
-    /// Drops the oldest message of all streams, or forgets one that had left already.
+    fn entry(&self, stream: usize, number: u64) -> Option<&Entry> {
+        let kept = &self.streams[stream];
+        kept.entries.get(usize::try_from(number.checked_sub(kept.first)?).ok()?)
+    }
+
+    /// Drops the oldest message of all streams, or forgets a run that had left already.
     fn drop_oldest(&mut self) {
-        if let Some((stream, number)) = self.order.pop_front()
-            && self.streams[stream].first == number
-        {
+        let Some(run) = self.order.front_mut() else { return };
+        let (stream, oldest) = (run.stream, run.from.max(self.streams[run.stream].first));
+        run.from = oldest + 1;
+        let (is_left, is_over) = (oldest > run.to, oldest >= run.to);
+        if is_over {
+            self.order.pop_front();
+        }
+        if !is_left {
             self.drop_first(stream);
         }
     }
@@ -122,6 +198,9 @@ impl Cache {
     fn drop_first(&mut self, stream: usize) -> bool {
         let kept = &mut self.streams[stream];
         let Some(entry) = kept.entries.pop_front() else { return false };
+        if let Content::Logged(place) = entry.content {
+            kept.log.pop(place);
+        }
         kept.first += 1;
         self.messages -= 1;
         self.bytes -= entry.len;
@@ -139,8 +218,8 @@ mod tests {
         cache
     }
 
-    fn message(len: usize) -> Multipart {
-        Multipart::new(vec![0; len], vec![])
+    fn message(len: usize) -> Fresh<'static> {
+        Fresh::Message(Multipart::new(vec![0; len], vec![]))
     }
 
     #[test]
@@ -152,7 +231,7 @@ mod tests {
         cache.push(Duration::ZERO, 1, 1, message(1));
         assert_eq!((cache.first(0), cache.first(1), cache.messages()), (9_998, 1, 4));
         assert!(cache.find(0, 9_997).is_none() && cache.find(0, 10_001).is_none());
-        assert_eq!(cache.find(0, 9_999).map(|entry| entry.time), Some(9_999));
+        assert_eq!(cache.find(0, 9_999).map(|(time, _)| time), Some(9_999));
         assert!(cache.order.len() < 100, "what has left is forgotten: {}", cache.order.len());
     }
 

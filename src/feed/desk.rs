@@ -110,11 +110,11 @@ impl Desk {
                 answers.push(end(&job));
                 return answers;
             };
-            let Some(entry) = source.cached(stream, number) else { break };
-            let len = entry.message.total_len();
-            let stamp = Stamp { epoch: source.epoch(), number, time: entry.time };
+            let Some((time, message)) = source.cached(stream, number) else { break };
+            let len = message.total_len();
+            let stamp = Stamp { epoch: source.epoch(), number, time };
             let header = Header::Recovered { stamp, request: job.request.id };
-            answers.push(Answer { peer: job.peer.clone(), header, message: Some(entry.message.clone()) });
+            answers.push(Answer { peer: job.peer.clone(), header, message: Some(message) });
             bytes += len;
             job.pay(number, len as u64);
         }
@@ -158,7 +158,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
-    use crate::feed::cache::Bounds;
+    use crate::feed::cache::{Bounds, Fresh};
     use std::time::Duration;
 
     fn source(messages: u64, len: usize) -> Source {
@@ -167,7 +167,7 @@ mod tests {
         for name in ["a", "b"] {
             let stream = source.stream(name).unwrap();
             for number in 1..=messages {
-                source.commit(Duration::ZERO, stream, number, Multipart::new(vec![number as u8; len], vec![]));
+                source.commit(Duration::ZERO, stream, number, Fresh::Frame(&vec![number as u8; len]));
             }
         }
         source

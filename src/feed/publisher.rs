@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use serde::Serialize;
 
+use super::cache::{self, Fresh};
 use super::clock::Clock;
 use super::desk::Desk;
 use super::header::{Header, MAX_HEADER};
@@ -19,7 +20,7 @@ use crate::codec::{Encode, MsgPack};
 use crate::error::{Detail, Error, Result};
 use crate::multipart::Multipart;
 use crate::scratch;
-use crate::socket::send_parts;
+use crate::socket::{send_front, send_parts};
 
 /// Publishes objects on named streams to [`Subscriber`](super::Subscriber)s, and to plain SUB sockets.
 ///
@@ -165,11 +166,15 @@ impl Publisher {
     ///
     /// As [`publish`](Self::publish).
     pub fn publish_with<T: ?Sized, C: Encode<T>>(&self, codec: &C, stream: &str, value: &T) -> Result<u64> {
-        let message = scratch::with(|metadata| {
+        scratch::with(|metadata| {
             let buffers = codec.encode_into(value, metadata)?;
-            Ok::<_, Error>(Multipart::new(scratch::freeze(metadata), buffers))
-        })?;
-        self.send(stream, message).map_err(|(error, _)| error)
+            let message = if buffers.is_empty() && cache::is_short(metadata) {
+                Fresh::Frame(metadata)
+            } else {
+                Fresh::Message(Multipart::new(scratch::freeze(metadata), buffers))
+            };
+            self.send(stream, message).map_err(|(error, _)| error)
+        })
     }
 
     /// Publishes a message; returns its number. A failed one gives the message back:
@@ -179,7 +184,10 @@ impl Publisher {
     ///
     /// As [`publish`](Self::publish).
     pub fn publish_message(&self, stream: &str, message: Multipart) -> Result<u64> {
-        self.send(stream, message).map_err(|(error, message)| error.with_payload(Box::new(message)))
+        self.send(stream, Fresh::Message(message)).map_err(|(error, message)| match message {
+            Fresh::Message(message) => error.with_payload(Box::new(message)),
+            Fresh::Frame(_) => error,
+        })
     }
 
     /// Begins a stream without a message: subscribers hear of it by its heartbeats.
@@ -203,8 +211,8 @@ impl Publisher {
         }
     }
 
-    fn send(&self, stream: &str, message: Multipart) -> Result<u64, (Error, Multipart)> {
-        if message.metadata().is_empty() {
+    fn send<'m>(&self, stream: &str, message: Fresh<'m>) -> Result<u64, (Error, Fresh<'m>)> {
+        if message.lacks_metadata() {
             return Err((Detail::EmptyMetadata.into(), message));
         }
         let mut live = self.live();
@@ -216,7 +224,11 @@ impl Publisher {
         let (now, time) = clock.now();
         let mut space = [0; MAX_HEADER];
         let header = Header::Data(source.next_stamp(index, time)).write(&mut space);
-        if let Err(error) = send_parts(socket, zmq::XPUB, &[source.topic(index), header], &message) {
+        let sent = match &message {
+            Fresh::Frame(frame) => send_front(socket, zmq::XPUB, &[source.topic(index), header, frame]),
+            Fresh::Message(message) => send_parts(socket, zmq::XPUB, &[source.topic(index), header], message),
+        };
+        if let Err(error) = sent {
             return Err((error, message));
         }
         statistics.published += 1;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::cache::{Bounds, Cache, Entry};
+use super::cache::{Bounds, Cache, Fresh};
 use super::header::{Header, Stamp};
 use super::name;
 use crate::error::{Detail, Result};
@@ -78,7 +78,7 @@ impl Source {
     }
 
     /// Counts and keeps a message that was sent with [`next_stamp`](Self::next_stamp).
-    pub(crate) fn commit(&mut self, now: Duration, stream: usize, time: u64, message: Multipart) -> u64 {
+    pub(crate) fn commit(&mut self, now: Duration, stream: usize, time: u64, message: Fresh<'_>) -> u64 {
         self.cache.push(now, stream, time, message);
         let stream = &mut self.streams[stream];
         stream.last += 1;
@@ -133,7 +133,7 @@ impl Source {
         self.cache.first(stream)
     }
 
-    pub(crate) fn cached(&self, stream: usize, number: u64) -> Option<&Entry> {
+    pub(crate) fn cached(&self, stream: usize, number: u64) -> Option<(u64, Multipart)> {
         self.cache.find(stream, number)
     }
 
@@ -176,7 +176,7 @@ mod tests {
         let stream = source.stream("a").unwrap();
         for number in 1..=5 {
             assert_eq!(source.next_stamp(stream, 9), Stamp { epoch: 7, number, time: 9 });
-            assert_eq!(source.commit(at(0), stream, 9, Multipart::new("x", vec![])), number);
+            assert_eq!(source.commit(at(0), stream, 9, Fresh::Frame(b"x")), number);
         }
         assert_eq!((source.first(stream), source.last(stream)), (4, 5));
         assert_eq!(source.stream("a").unwrap(), stream);
@@ -187,7 +187,7 @@ mod tests {
         let mut source = source();
         let (a, _b) = (source.stream("a").unwrap(), source.stream("b").unwrap());
         assert_eq!(source.heartbeats(at(0), 0, 10).len(), 2, "a stream that begins says so");
-        source.commit(at(600), a, 0, Multipart::new("x", vec![]));
+        source.commit(at(600), a, 0, Fresh::Frame(b"x"));
         let due = source.heartbeats(at(1000), 5, 10);
         let stamp = Stamp { epoch: 7, number: 0, time: 5 };
         assert_eq!(due, [(b"b\0"[..].into(), Header::Heartbeat { stamp, first: 1 })]);

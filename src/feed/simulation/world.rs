@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::super::cache::Bounds;
+use super::super::cache::{Bounds, Fresh};
 use super::super::desk::{Desk, Grants};
 use super::super::header::{Header, Request};
 use super::super::room::Rules;
@@ -333,7 +333,7 @@ impl World {
         bytes[..signature.len()].copy_from_slice(&signature);
         let message = Multipart::new(bytes, vec![]);
         let topic = source.topic(index).clone();
-        source.commit(self.now, index, 0, message.clone());
+        source.commit(self.now, index, 0, Fresh::Message(message.clone()));
         assert!(source.cache().messages() <= self.bounds.messages * self.names.len(), "the cache is too long");
         assert!(source.cache().bytes() <= self.bounds.bytes, "the cache is too large");
         self.published.note(stamp.epoch, stream, stamp.number);

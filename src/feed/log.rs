@@ -1,0 +1,110 @@
+//! `Log`: short texts one after the other, in blocks. They leave in the order in which they came.
+
+use std::collections::VecDeque;
+use std::mem;
+
+/// Short texts one after the other, none of them empty.
+///
+/// A text of its own in the heap is fetched from far when it leaves a cache of megabytes, and costs two calls of the
+/// allocator and a count. These lie where the processor expects them, and leave a block at a time.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    blocks: VecDeque<Vec<u8>>,
+    /// Which block the first one is.
+    first: u64,
+    /// The length of all texts.
+    len: usize,
+    /// A block to use again.
+    spare: Vec<u8>,
+}
+
+/// Where a text lies.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    block: u64,
+    at: u32,
+    len: u32,
+}
+
+/// The longest text.
+pub(super) const SHORT: usize = 2 << 10;
+
+/// The size of blocks where there are texts enough to fill them. Others are as long as all texts before together: so
+/// blocks take at most these bytes, or as many again as the texts.
+const BLOCK: usize = 16 << 10;
+
+impl Log {
+    /// Copies a text to the end.
+    pub(super) fn push(&mut self, text: &[u8]) -> Place {
+        if self.blocks.back().is_none_or(|block| block.capacity() - block.len() < text.len()) {
+            let len = self.len.min(BLOCK).max(text.len());
+            let spare = mem::take(&mut self.spare);
+            self.blocks.push_back(if spare.capacity() >= len { spare } else { Vec::with_capacity(len) });
+        }
+        let block = self.first + self.blocks.len() as u64 - 1;
+        let last = self.blocks.back_mut().expect("invariant: there is a block that has room for the text");
+        let place = Place { block, at: last.len() as u32, len: text.len() as u32 };
+        last.extend_from_slice(text);
+        self.len += text.len();
+        place
+    }
+
+    /// The text at a place that has not left.
+    pub(super) fn text(&self, place: Place) -> &[u8] {
+        let block = self.blocks.get((place.block - self.first) as usize);
+        block.and_then(|block| block.get(place.at as usize..)?.get(..place.len as usize)).unwrap_or_default()
+    }
+
+    /// Lets the first text go.
+    pub(super) fn pop(&mut self, place: Place) {
+        self.len -= place.len as usize;
+        let Some(block) = self.blocks.front() else { return };
+        if (place.at + place.len) as usize == block.len() {
+            self.first += 1;
+            if let Some(mut block) = self.blocks.pop_front()
+                && !self.blocks.is_empty()
+            {
+                block.clear();
+                self.spare = block;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(number: usize) -> Vec<u8> {
+        vec![number as u8; 1 + number * 7919 % SHORT]
+    }
+
+    #[test]
+    fn texts_are_read_back_until_they_leave() {
+        let (mut log, mut places) = (Log::default(), VecDeque::new());
+        for number in 0..10_000 {
+            places.push_back((number, log.push(&text(number))));
+            while places.len() > 50 || (number % 1000 == 0 && !places.is_empty()) {
+                let Some((oldest, place)) = places.pop_front() else { return };
+                assert_eq!(log.text(place), text(oldest));
+                log.pop(place);
+            }
+            assert!(places.iter().all(|&(number, place)| log.text(place) == text(number)));
+        }
+    }
+
+    #[test]
+    fn blocks_are_bounded_by_the_texts() {
+        let (mut log, mut places) = (Log::default(), VecDeque::new());
+        for number in 1..10_000 {
+            places.push_back(log.push(&text(number)));
+            if number > 300 {
+                places.pop_front().iter().for_each(|&place| log.pop(place));
+            }
+            let blocks: usize = log.blocks.iter().map(Vec::capacity).sum();
+            assert!(blocks <= log.len * 9 / 8 + 2 * BLOCK.min(log.len), "{blocks} for {}", log.len);
+        }
+        places.iter().for_each(|&place| log.pop(place));
+        assert_eq!((log.len, log.blocks.len()), (0, 0));
+    }
+}
