@@ -1,7 +1,7 @@
 //! What a feed costs beside plain PUB/SUB, and what it delivers while its processes are stopped and killed.
 //!
-//! `cargo bench --bench feed`; with `-- speed` or `-- faults` one of the two, with `-- quick` less of it. The simulation is
-//! a test: see `src/feed/simulation`.
+//! `cargo bench --bench feed`; with `-- speed` or `-- faults` one of the two, with `-- quick` less of it, and with lengths in
+//! bytes, as in `-- speed 64 1024`, only these. The simulation is a test: see `src/feed/simulation`.
 
 #![allow(clippy::unwrap_used, reason = "a bench that fails stops")]
 
@@ -201,7 +201,9 @@ fn speed(rounds: usize, time: Duration) {
         "| processes, tcp | publish_obj | and one frame more | feed | one frame more ÷ publish_obj | feed ÷ publish_obj |"
     );
     println!("|---|---:|---:|---:|---:|---:|");
-    for bytes in [64, 1 << 10, 16 << 10, 64 << 10, 1 << 20] {
+    let given: Vec<usize> = env::args().filter_map(|word| word.parse().ok()).collect();
+    let lengths = if given.is_empty() { &[64, 1 << 10, 16 << 10, 64 << 10, 1 << 20][..] } else { &given[..] };
+    for &bytes in lengths {
         let pairs = MEANS.map(|means| Pair::new(means, bytes));
         let told_at = told_at(bytes) as f64;
         let counts = pairs.each_ref().map(|pair| {
