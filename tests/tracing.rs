@@ -240,6 +240,86 @@ fn the_messages_of_an_async_socket_are_noted_as_well() {
     });
 }
 
+#[cfg(feature = "tokio")]
+#[test]
+fn what_other_tasks_copy_meanwhile_is_not_told_as_this_ones() {
+    use futures_util::SinkExt;
+    use outband::AsyncSocket;
+    use std::future::{Future, poll_fn};
+    use std::pin::{Pin, pin};
+    use std::task::Poll;
+
+    async fn waits(mut future: impl Future + Unpin) -> bool {
+        poll_fn(|context| Poll::Ready(Pin::new(&mut future).poll(context).is_pending())).await
+    }
+
+    let _alone = alone();
+    let notes = Notes::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(notes.clone()), || {
+        runtime.block_on(async {
+            let others = || drop(Buffer::copy_from_slice(&[0; 7777]));
+            let short = Buffer::from_vec(vec![1_u8; 100]);
+            let copied = |kind: &str| {
+                let events = notes.take();
+                let of_kind = events.iter().filter(|event| event["message"] == kind);
+                of_kind.map(|event| event["copied"].clone()).collect::<Vec<_>>()
+            };
+
+            // receives that wait
+            let place = Place::new("inproc");
+            let (rx, tx) = place.connected(zmq::PULL, zmq::PUSH);
+            let (rx, tx) = (AsyncSocket::new(rx).unwrap(), AsyncSocket::new(tx).unwrap());
+            {
+                let mut waiting = pin!(rx.recv_obj::<Buffer>());
+                assert!(waits(waiting.as_mut()).await);
+                others();
+                tx.send_obj(&short).await.unwrap();
+                assert_eq!(waiting.await.unwrap(), short);
+            }
+            assert_eq!(copied("received"), ["100"]);
+            {
+                let mut waiting = pin!(rx.recv_message());
+                assert!(waits(waiting.as_mut()).await);
+                others();
+                tx.send_obj(&short).await.unwrap();
+                waiting.await.unwrap();
+            }
+            assert_eq!(copied("received"), ["0"]);
+
+            // what is copied by encoding counts, waiting or not
+            let tracker = tx.send_obj_tracked(&short).await.unwrap();
+            assert_eq!(copied("sent"), ["100"]);
+            assert_eq!(rx.recv_obj::<Buffer>().await.unwrap(), short);
+            drop(tracker);
+            assert_eq!(copied("received"), ["100"]);
+
+            // sends that wait: there is nobody yet
+            let place = Place::new("inproc");
+            let (rx, tx) = (place.socket(zmq::PULL), place.socket(zmq::PUSH));
+            let endpoint = place.bind(&rx);
+            let tx = AsyncSocket::new(tx).unwrap();
+            let mut sink = tx.object_sink();
+            sink.feed(short.clone()).await.unwrap();
+            let mut waiting = [pin!(tx.send_obj(&short)), pin!(tx.send_obj(&short))];
+            let mut tracked = pin!(tx.send_obj_tracked(&short));
+            for waiting in &mut waiting {
+                assert!(waits(waiting.as_mut()).await);
+            }
+            assert!(waits(tracked.as_mut()).await);
+            others();
+            assert!(notes.take().is_empty());
+            tx.with_socket(|socket| socket.connect(&endpoint)).unwrap();
+            for waiting in &mut waiting {
+                waiting.await.unwrap();
+            }
+            tracked.await.unwrap();
+            sink.flush().await.unwrap();
+            assert_eq!(copied("sent"), ["100"; 4]);
+        });
+    });
+}
+
 #[test]
 fn nothing_is_allocated_for_tracing_when_nobody_listens() {
     let _alone = alone();

@@ -9,12 +9,42 @@ use super::outgoing::Outgoing;
 use crate::memory;
 
 /// What has to be noted before a message is encoded or waited for; empty when nobody listens.
-pub(super) struct Watch(Option<(Instant, u64)>);
+pub(super) struct Watch(Option<Noted>);
+
+struct Noted {
+    started: Instant,
+    /// What this message had copied when the watch was paused.
+    copied: u64,
+    /// What the thread had copied when the watch was started or resumed.
+    from: u64,
+}
+
+impl Noted {
+    fn copied(&self) -> u64 {
+        self.copied + memory::copied_bytes().wrapping_sub(self.from)
+    }
+}
 
 impl Watch {
     pub(super) fn start() -> Self {
         let listens = tracing::enabled!(target: "outband", Level::DEBUG);
-        Self(listens.then(|| (Instant::now(), memory::copied_bytes())))
+        Self(listens.then(|| Noted { started: Instant::now(), copied: 0, from: memory::copied_bytes() }))
+    }
+
+    /// What this thread copies from here on is for other messages: a task waits, and others have their turn.
+    #[cfg(feature = "tokio")]
+    pub(super) fn pause(&mut self) {
+        if let Some(noted) = &mut self.0 {
+            noted.copied = noted.copied();
+        }
+    }
+
+    /// What is copied from here on, perhaps on another thread, is for this message again.
+    #[cfg(feature = "tokio")]
+    pub(super) fn resume(&mut self) {
+        if let Some(noted) = &mut self.0 {
+            noted.from = memory::copied_bytes();
+        }
     }
 
     /// Whether anybody does.
@@ -23,7 +53,7 @@ impl Watch {
     }
 
     pub(super) fn sent(&self, kind: zmq::SocketType, outgoing: &Outgoing<'_>, restarts: u32) {
-        let Some((started, copied)) = self.0 else { return };
+        let Some(noted) = &self.0 else { return };
         let (frames, bytes) = (outgoing.len(), outgoing.total_len());
         tracing::event!(
             target: "outband",
@@ -31,9 +61,9 @@ impl Watch {
             socket = ?Some(kind),
             frames,
             bytes,
-            copied = memory::copied_bytes().wrapping_sub(copied),
+            copied = noted.copied(),
             restarts,
-            elapsed = ?started.elapsed(),
+            elapsed = ?noted.started.elapsed(),
             "sent"
         );
     }
@@ -45,7 +75,7 @@ impl Watch {
         envelope: &Envelope,
         size: (usize, usize),
     ) {
-        let Some((started, copied)) = self.0 else { return };
+        let Some(noted) = &self.0 else { return };
         let (frames, bytes) = (envelope.size().0 + size.0, envelope.size().1 + size.1);
         tracing::event!(
             target: "outband",
@@ -53,8 +83,8 @@ impl Watch {
             socket = ?kind(),
             frames,
             bytes,
-            copied = memory::copied_bytes().wrapping_sub(copied),
-            elapsed = ?started.elapsed(),
+            copied = noted.copied(),
+            elapsed = ?noted.started.elapsed(),
             "received"
         );
     }

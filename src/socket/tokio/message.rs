@@ -43,9 +43,12 @@ impl AsyncSocket {
 
     /// Sends a message and tells when libzmq has let go of every frame of it. A failed send gives the message back.
     pub async fn send_message_tracked(&self, message: Multipart) -> Result<Tracker> {
-        let watch = Watch::start();
+        self.track(message, Watch::start()).await
+    }
+
+    pub(super) async fn track(&self, message: Multipart, watch: Watch) -> Result<Tracker> {
         let (tracker, hold) = Tracker::new();
-        match self.deliver(&message, &[], Some(&hold), &watch).await {
+        match self.deliver(&message, &[], Some(&hold), watch).await {
             Ok(()) => Ok(tracker),
             Err(error) => Err(error.with_payload(Box::new(message))),
         }

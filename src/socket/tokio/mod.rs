@@ -210,7 +210,14 @@ impl AsyncSocket {
     }
 
     /// Sends a message whole.
-    async fn deliver(&self, message: &Multipart, envelope: &[&[u8]], hold: Option<&Hold>, watch: &Watch) -> Result<()> {
+    async fn deliver(
+        &self,
+        message: &Multipart,
+        envelope: &[&[u8]],
+        hold: Option<&Hold>,
+        mut watch: Watch,
+    ) -> Result<()> {
+        watch.pause();
         let (mut waiter, mut restarts) = (Waiter::new(self, Direction::Send), 0);
         let attempt = poll_fn(|context| {
             waiter.poll(context, |inner| {
@@ -222,23 +229,23 @@ impl AsyncSocket {
             })
         });
         attempt.await?;
+        watch.resume();
         watch.sent(self.kind, &Outgoing::new(envelope, message), restarts);
         Ok(())
     }
 
     /// Sends a message whole; a failed send gives it back.
     async fn send_owned(&self, message: Multipart, envelope: &[&[u8]]) -> Result<()> {
-        let watch = Watch::start();
-        let sent = self.deliver(&message, envelope, None, &watch).await;
+        let sent = self.deliver(&message, envelope, None, Watch::start()).await;
         sent.map_err(|error| error.with_payload(Box::new(message)))
     }
 
     async fn encode_and_send<T: ?Sized, C: Encode<T>>(&self, codec: &C, value: &T, envelope: &[&[u8]]) -> Result<()> {
-        let watch = Watch::start();
         tokio::task::coop::consume_budget().await;
+        let watch = Watch::start();
         match self.encode_and_try(codec, value, envelope, &watch)? {
             None => Ok(()),
-            Some(message) => self.deliver(&message, envelope, None, &watch).await,
+            Some(message) => self.deliver(&message, envelope, None, watch).await,
         }
     }
 
@@ -266,9 +273,13 @@ impl AsyncSocket {
     }
 
     async fn receive(&self, limits: &Limits, open: Open) -> Result<(Envelope, Multipart)> {
-        let watch = Watch::start();
+        let mut watch = Watch::start();
         let mut waiter = Waiter::new(self, Direction::Receive);
-        let received = poll_fn(|context| waiter.poll(context, |inner| inner.try_receive(limits, open))).await;
+        let mut attempt = |inner: &mut Inner| {
+            watch.resume();
+            inner.try_receive(limits, open)
+        };
+        let received = poll_fn(|context| waiter.poll(context, &mut attempt)).await;
         self.received(received, &watch)
     }
 
@@ -286,10 +297,14 @@ impl AsyncSocket {
     }
 
     async fn receive_and_decode<T, C: Decode<T>>(&self, codec: &C, open: Open) -> Result<(Envelope, T)> {
-        let watch = Watch::start();
+        let mut watch = Watch::start();
         let mut waiter = Waiter::new(self, Direction::Receive);
         let limits = codec.limits();
-        let taken = poll_fn(|context| waiter.poll(context, |inner| inner.try_take(&limits, open))).await;
+        let mut attempt = |inner: &mut Inner| {
+            watch.resume();
+            inner.try_take(&limits, open)
+        };
+        let taken = poll_fn(|context| waiter.poll(context, &mut attempt)).await;
         self.decode(codec, taken?, &watch)
     }
 

@@ -83,8 +83,8 @@ impl AsyncSocket {
     /// # }
     /// ```
     pub async fn send_obj_tracked<T: Serialize + ?Sized>(&self, value: &T) -> Result<Tracker> {
-        let message = MsgPack::new().encode(value)?;
-        self.send_message_tracked(message).await
+        let watch = Watch::start();
+        self.track(MsgPack::new().encode(value)?, watch).await
     }
 
     /// Sends a value as pyzmq's `send_json` does: see [`Json`].

@@ -57,9 +57,10 @@ impl MessageSink<'_> {
                 Try::WouldBlock => None,
             })
         }));
-        let Some((message, watch)) = self.unsent.take() else { return Poll::Ready(sent) };
+        let Some((message, mut watch)) = self.unsent.take() else { return Poll::Ready(sent) };
         Poll::Ready(match sent {
             Ok(()) => {
+                watch.resume();
                 watch.sent(self.waiter.socket().kind, &Outgoing::new(&[], &message), self.restarts);
                 Ok(())
             }
@@ -68,12 +69,13 @@ impl MessageSink<'_> {
     }
 
     /// Sends a message if that takes no waiting, and holds it if it does.
-    fn put(&mut self, message: Multipart, watch: Watch) -> Result<()> {
+    fn put(&mut self, message: Multipart, mut watch: Watch) -> Result<()> {
         debug_assert!(self.unsent.is_none(), "start_send follows a poll_ready that was ready");
         self.restarts = 0;
         match self.waiter.socket().try_send(&Outgoing::new(&[], &message), &watch) {
             Ok(true) => Ok(()),
             Ok(false) => {
+                watch.pause();
                 self.unsent = Some((message, watch));
                 Ok(())
             }
