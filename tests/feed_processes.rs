@@ -8,8 +8,14 @@
 
 #[path = "support/feed.rs"]
 mod feed;
+#[path = "support/python.rs"]
+mod python;
 #[path = "support/random.rs"]
 mod random;
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use feed::{Sink, Source};
 use random::Random;
@@ -22,8 +28,10 @@ const MEMORY: u64 = 160 << 10;
 
 fn main() {
     feed::play_a_role();
-    let tests: [(&str, fn()); 5] = [
+    let tests: [(&str, fn()); 7] = [
         ("a_stopped_subscriber_is_told_everything_when_it_goes_on", stopped),
+        ("a_stopped_publisher_is_stale_and_then_goes_on_where_it_was", paused),
+        ("python_is_told_of_a_killed_publisher_and_follows_the_next", python_follows),
         ("a_killed_publisher_is_a_reset_and_nothing_else_is_lost", killed),
         ("who_joins_late_or_again_is_told_what_the_cache_has", late),
         ("a_stopped_subscriber_costs_the_publisher_no_memory", bounded),
@@ -52,6 +60,67 @@ fn stopped() {
     assert_eq!((stopped.delivered, stopped.evicted + stopped.unanswered), (22_000, 0), "{stopped:?}");
     assert!(stopped.recovered > 1000, "{stopped:?}");
     assert_eq!((other.delivered, other.evicted + other.unanswered), (22_000, 0), "{other:?}");
+}
+
+/// The streams are stale after three seconds.
+fn paused() {
+    let mut source = Source::start(&[], LOOPBACK, LOOPBACK, 2);
+    let mut sinks = [Sink::start(&[], &source, "now"), Sink::start(&[], &source, "all")];
+    sinks.iter_mut().for_each(Sink::joined);
+    source.publish(2000);
+    for messages in [100_000, 2] {
+        // in the midst of its work, and then with hardly any
+        source.begin(messages);
+        source.signal("STOP");
+        sinks.iter_mut().for_each(|sink| (0..2).for_each(|_| sink.says("stale")));
+        source.signal("CONT");
+        sinks.iter_mut().for_each(|sink| (0..2).for_each(|_| sink.says("resumed")));
+        source.end();
+        source.published += messages;
+    }
+    source.publish(1000);
+    assert_eq!(source.published, 103_002);
+    for told in sinks.map(|sink| sink.finish(&source)) {
+        assert_eq!(told.delivered + told.evicted + told.unanswered, 103_002, "{told:?}");
+        assert_eq!((told.resets, told.restarted), (0, 0), "it is the same publisher: {told:?}");
+        assert!(told.stale >= 4 && told.resumed == told.stale, "{told:?}");
+    }
+}
+
+fn python_follows() {
+    let mut source = Source::start(&[], LOOPBACK, LOOPBACK, 2);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new(python::python());
+    command.arg("-B").arg(root.join("tests/python/feed_follower.py")).env("PYTHONPATH", root.join("python"));
+    command.args([&source.live, &source.recovery]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut follower = Killed(command.spawn().unwrap());
+    let mut lines = BufReader::new(follower.0.stdout.take().unwrap()).lines();
+    let mut line = || lines.next().expect("the script failed, see its output above").unwrap();
+    assert_eq!(line(), "joined");
+    source.publish(3000);
+    for _ in 0..2 {
+        source.begin(1_000_000);
+        source.kill_and_restart();
+        source.publish(3000);
+        assert_eq!([line(), line()], ["reset", "reset"], "one of each stream");
+    }
+    writeln!(follower.0.stdin.as_mut().unwrap(), "{}", source.goal()).unwrap();
+    let told = line();
+    let numbers: Vec<u64> = told.split(' ').map(|number| number.parse().unwrap()).collect();
+    let [delivered, evicted, unanswered] = numbers[..] else { panic!("{told}") };
+    assert!(delivered >= 6000, "all of the second and the third start: {told}");
+    assert_eq!((evicted, unanswered), (0, 0), "{told}");
+    assert!(follower.0.wait().unwrap().success());
+}
+
+/// A process that does not outlive the test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn killed() {

@@ -104,6 +104,8 @@ pub(crate) struct Summary {
     pub(crate) unanswered: u64,
     pub(crate) restarted: u64,
     pub(crate) resets: u64,
+    pub(crate) stale: u64,
+    pub(crate) resumed: u64,
     /// The most memory that the process had, in KiB.
     pub(crate) memory: u64,
 }
@@ -152,10 +154,10 @@ fn subscribe(live: &str, recovery: &str, start: &str) {
             say("joined");
         }
     }
-    let Summary { delivered, evicted, unanswered, restarted, resets, .. } = summary;
+    let Summary { delivered, evicted, unanswered, restarted, resets, stale, resumed, .. } = summary;
     let recovered: u64 = told.keys().map(|name| subscriber.statistics(name).unwrap().recovered).sum();
     let memory = peak_memory();
-    say(&format!("{delivered} {recovered} {evicted} {unanswered} {restarted} {resets} {memory}"));
+    say(&format!("{delivered} {recovered} {evicted} {unanswered} {restarted} {resets} {stale} {resumed} {memory}"));
 }
 
 /// The invariant.
@@ -191,7 +193,14 @@ fn hear(event: Event<Sample>, told: &mut BTreeMap<String, (u64, u64)>, summary: 
             *at = (epoch, 1);
             summary.resets += 1;
         }
-        Event::Stale { .. } | Event::Resumed { .. } => {}
+        Event::Stale { .. } => {
+            summary.stale += 1;
+            say("stale");
+        }
+        Event::Resumed { .. } => {
+            summary.resumed += 1;
+            say("resumed");
+        }
         event => panic!("{event:?}"),
     }
 }
@@ -299,12 +308,23 @@ impl Source {
         self.peer.command(&messages.to_string());
     }
 
-    fn end(&mut self) {
+    /// Waits until it has published what it was let.
+    pub(crate) fn end(&mut self) {
         let line = self.peer.line();
         let mut words = line.splitn(3, ' ');
         let (epoch, memory, last) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
         self.memory = self.memory.max(memory.parse().unwrap());
         self.at = Some(format!("{epoch} {last}"));
+    }
+
+    /// Sends a signal: `STOP`, `CONT`.
+    pub(crate) fn signal(&self, name: &str) {
+        self.peer.signal(name);
+    }
+
+    /// What the subscribers of everything that was published wait for: the epoch, and the last number of each stream.
+    pub(crate) fn goal(&self) -> &str {
+        self.at.as_ref().expect("something was published")
     }
 
     /// Kills it, whatever it does, and starts it again.
@@ -317,6 +337,9 @@ impl Source {
         (self.memory, self.published) = (memory, published);
     }
 }
+
+/// What a subscriber's process says on the way.
+const WORDS: [&str; 3] = ["joined", "stale", "resumed"];
 
 /// A subscriber's process.
 pub(crate) struct Sink {
@@ -336,20 +359,31 @@ impl Sink {
 
     /// Waits until it has joined.
     pub(crate) fn joined(&mut self) {
-        assert_eq!(self.peer.line(), "joined");
+        self.says("joined");
+    }
+
+    /// Waits until it says a word.
+    pub(crate) fn says(&mut self, word: &str) {
+        loop {
+            let line = self.peer.line();
+            if line == word {
+                return;
+            }
+            assert!(WORDS.contains(&line.as_str()), "{line}");
+        }
     }
 
     /// Waits until it has been told of everything that was published, and returns what it was told.
     pub(crate) fn finish(mut self, source: &Source) -> Summary {
-        self.peer.command(source.at.as_ref().expect("something was published"));
+        self.peer.command(source.goal());
         let mut line = self.peer.line();
-        if line == "joined" {
+        while WORDS.contains(&line.as_str()) {
             line = self.peer.line();
         }
         let numbers: Vec<u64> = line.split(' ').map(|number| number.parse().unwrap()).collect();
-        let [delivered, recovered, evicted, unanswered, restarted, resets, memory] = numbers[..] else {
+        let [delivered, recovered, evicted, unanswered, restarted, resets, stale, resumed, memory] = numbers[..] else {
             panic!("{line}")
         };
-        Summary { delivered, recovered, evicted, unanswered, restarted, resets, memory }
+        Summary { delivered, recovered, evicted, unanswered, restarted, resets, stale, resumed, memory }
     }
 }
