@@ -8,9 +8,10 @@ mod patience;
 mod python;
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command};
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use outband::Array;
 use outband::pipeline::{Dispatcher, DispatcherOptions};
@@ -34,9 +35,13 @@ struct Process(Child);
 
 impl Process {
     fn start(dispatcher: &Dispatcher) -> Self {
+        Self::start_at(dispatcher.endpoint(), &[])
+    }
+
+    fn start_at(endpoint: &str, words: &[&str]) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut command = Command::new(python::python());
-        command.arg("-B").arg(root.join("tests/python/pipeline_worker.py")).arg(dispatcher.endpoint());
+        command.arg("-B").arg(root.join("tests/python/pipeline_worker.py")).arg(endpoint).args(words);
         Self(command.env("PYTHONPATH", root.join("python")).spawn().unwrap())
     }
 }
@@ -84,6 +89,61 @@ fn python_workers_do_every_task_once_though_they_are_killed() {
     }
     assert!(tasks.is_empty() && ended == 140);
     assert!(dispatcher.stats().lost >= 1, "{:?}", dispatcher.stats());
+}
+
+/// Set in a process that is a dispatcher: where, and with how many tasks.
+const DISPATCHES: &str = "OUTBAND_TEST_DISPATCHES";
+
+/// Not a test of its own: what the dispatcher processes of the next one run.
+#[test]
+fn dispatches() {
+    let Ok(job) = std::env::var(DISPATCHES) else { return };
+    let (endpoint, tasks) = job.split_once(' ').unwrap();
+    let (context, started) = (zmq::Context::new(), Instant::now());
+    let dispatcher = loop {
+        // the socket of a process that was killed is closed by the kernel, in its own time
+        match Dispatcher::bind(&context, endpoint, DispatcherOptions::new()) {
+            Ok(dispatcher) => break dispatcher,
+            Err(error) => assert!(started.elapsed() < LONG, "{error}"),
+        }
+    };
+    println!("\nat {}", dispatcher.endpoint());
+    for number in 0..tasks.parse().unwrap() {
+        let array = Array::from_shape_vec([1], vec![f64::from(number)]).unwrap();
+        dispatcher.submit(&Job { name: "plain", array }).unwrap();
+    }
+    dispatcher.close();
+    while let Some(outcome) = dispatcher.recv().unwrap() {
+        println!("done {}", outcome.decode::<Done>().unwrap().sum);
+    }
+}
+
+/// A dispatcher process, and what it says.
+fn dispatcher(endpoint: &str, tasks: u32) -> (Process, impl Iterator<Item = String>) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "dispatches", "--nocapture"]).env(DISPATCHES, format!("{endpoint} {tasks}"));
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    (Process(child), lines.filter(|line| line.starts_with("at ") || line.starts_with("done ")))
+}
+
+#[test]
+fn a_python_worker_outlives_its_dispatcher_and_works_for_the_next_one() {
+    let (mut first, mut lines) = dispatcher("tcp://127.0.0.1:*", 10_000);
+    let endpoint = lines.next().expect("its endpoint")["at ".len()..].to_owned();
+    let mut worker = Process::start_at(&endpoint, &["stays"]);
+    // in the midst of its tasks
+    assert!(lines.by_ref().take(50).all(|line| line.starts_with("done ")));
+    first.0.kill().unwrap();
+    first.0.wait().unwrap();
+    let (mut second, lines) = dispatcher(&endpoint, 300);
+    let sums: Vec<String> = lines.skip(1).collect();
+    // all of its own tasks, each once, and none of the first one's
+    let mut numbers: Vec<u32> = sums.iter().map(|line| line["done ".len()..].parse().unwrap()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..300).collect::<Vec<_>>());
+    assert!(second.0.wait().unwrap().success());
+    assert_eq!(worker.0.try_wait().unwrap(), None, "the worker waits for another one");
 }
 
 #[test]

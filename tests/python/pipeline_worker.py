@@ -22,4 +22,5 @@ def handle(task: Task) -> dict:
 
 
 with zmq.Context() as context:
-    Worker(context, sys.argv[1], threads=2, in_flight=6, ends_with_dispatcher=True).run(handle)
+    stays = sys.argv[2:] == ["stays"]
+    Worker(context, sys.argv[1], threads=2, in_flight=6, ends_with_dispatcher=not stays).run(handle)
