@@ -369,6 +369,73 @@ fn many_threads_publish_and_every_stream_stays_in_order() {
 }
 
 #[test]
+fn an_answer_is_no_longer_than_the_credit() {
+    let context = zmq::Context::new();
+    let publisher = publisher(&context, PublisherOptions::new());
+    (1..=1000_u64).for_each(|value| assert_eq!(publisher.publish("a", &value).unwrap(), value));
+    let asking = context.socket(zmq::DEALER).unwrap();
+    asking.set_rcvtimeo(20_000).unwrap();
+    asking.connect(publisher.recovery_endpoint()).unwrap();
+    // messages, bytes, and how many come: a message is one byte or three, and one comes whatever is granted
+    for (request, (messages, bytes, expected)) in [(7, 1 << 20, 7), (0, 0, 1), (500, 5, 5)].into_iter().enumerate() {
+        let mut header = b"F\x01\x05\0".to_vec();
+        for number in [publisher.epoch(), request as u64, messages, bytes] {
+            header.extend(number.to_le_bytes());
+        }
+        let ranges = [1_u64, 1000].map(u64::to_le_bytes).concat();
+        asking.send_multipart([&header[..], b"a", &ranges], 0).unwrap();
+        for number in 1..=expected {
+            let frames = asking.recv_multipart(0).unwrap();
+            assert_eq!((frames[0][2], &frames[0][12..20]), (3, &u64::to_le_bytes(number)[..]));
+        }
+        let end = asking.recv_multipart(0).unwrap();
+        assert_eq!((end.len(), end[0][2], &end[0][36..44]), (1, 4, &u64::to_le_bytes(request as u64)[..]));
+    }
+    assert_eq!(publisher.statistics().recovered, 7 + 1 + 5);
+}
+
+#[test]
+fn who_recovers_a_large_cache_does_not_starve_live_messages() {
+    const CACHED: u64 = 20_000;
+    let context = zmq::Context::new();
+    let publisher = publisher(&context, PublisherOptions::new().cache_messages(CACHED as usize));
+    let history = Buffer::from_vec(vec![1_u8; 5000]);
+    for number in 1..=CACHED {
+        assert_eq!(publisher.publish("history", &history).unwrap(), number);
+    }
+    publisher.announce("live").unwrap();
+    let mut live = subscriber(&context, &publisher, SubscriberOptions::new());
+    live.subscribe("live").unwrap();
+    assert!(matches!(next::<u64>(&mut live), Event::Joined { from: 1, .. }));
+    let mut greedy = subscriber(&context, &publisher, SubscriberOptions::new());
+    greedy.subscribe_from("history", Start::All).unwrap();
+    let recovering = std::thread::spawn(move || {
+        assert!(matches!(next::<Buffer>(&mut greedy), Event::Joined { from: 1, .. }));
+        for expected in 1..=CACHED {
+            let Event::Data { number, origin: Origin::Recovered, .. } = next::<Buffer>(&mut greedy) else { panic!() };
+            assert_eq!(number, expected);
+        }
+    });
+    // from the first answer to the last: one message at a time, there before the next one is published
+    while publisher.statistics().recovered == 0 {
+        std::thread::yield_now();
+    }
+    let (mut exchanged, mut most) = (0, 0);
+    while !recovering.is_finished() {
+        exchanged += 1;
+        let before = publisher.statistics().recovered;
+        publisher.publish("live", &exchanged).unwrap();
+        let Event::Data { number, value, origin: Origin::Live, .. } = next::<u64>(&mut live) else { panic!() };
+        assert_eq!((number, value), (exchanged, exchanged));
+        most = most.max(publisher.statistics().recovered - before);
+    }
+    recovering.join().unwrap();
+    println!("{exchanged} live messages during {CACHED} recovered ones, at most {most} of these in the time of one");
+    assert!(exchanged > 20, "{exchanged} live messages while {CACHED} were recovered");
+    assert!(most < CACHED / 2, "{most} were recovered before one live message arrived");
+}
+
+#[test]
 fn sockets_that_cannot_carry_a_feed_are_refused() {
     let context = zmq::Context::new();
     let socket = |kind| context.socket(kind).unwrap();
