@@ -118,6 +118,7 @@ pub(super) fn take_whole(mut incoming: Incoming<'_>, limits: &Limits, open: Open
 }
 
 /// As [`take_whole`], for a message that is going to be decoded.
+#[cfg(feature = "tokio")]
 pub(super) fn take(mut incoming: Incoming<'_>, limits: &Limits, open: Open) -> Result<(Envelope, Taken)> {
     let opened = open(&mut incoming);
     if opened.is_err() {
@@ -126,6 +127,15 @@ pub(super) fn take(mut incoming: Incoming<'_>, limits: &Limits, open: Open) -> R
     let envelope = opened?;
     let (metadata, buffers) = incoming.into_parts(limits)?;
     Ok((envelope, Taken { metadata, buffers }))
+}
+
+/// The frames before the metadata; and the metadata, where nothing follows it and it is short.
+fn lone<'i>(incoming: &'i mut Incoming<'_>, open: Open) -> Result<(Envelope, Option<&'i [u8]>)> {
+    let opened = open(incoming);
+    if opened.is_err() {
+        incoming.finish();
+    }
+    Ok((opened?, incoming.lone_frame()))
 }
 
 pub(super) fn receive(socket: &zmq::Socket, limits: &Limits, wait: Wait, open: Open) -> Result<(Envelope, Multipart)> {
@@ -147,9 +157,16 @@ pub(super) fn receive_and_decode<T, C: Decode<T>>(
     let watch = Watch::start();
     let mut incoming = Incoming::to_decode(socket);
     incoming.first(wait)?;
-    let (envelope, taken) = take(incoming, &codec.limits(), open)?;
-    let size = if watch.listens() { taken.size() } else { (0, 0) };
-    let value = taken.decode(codec).map_err(|error| receive::failed_to_decode(socket, error));
+    let (envelope, size, value) = match lone(&mut incoming, open)? {
+        // decoded where it is: wide moves of what libzmq has just written in narrow ones stall
+        (envelope, Some(frame)) => (envelope, (1, frame.len()), codec.decode_frame(frame)),
+        (envelope, None) => {
+            let (metadata, buffers) = incoming.into_parts(&codec.limits())?;
+            let taken = Taken { metadata, buffers };
+            (envelope, if watch.listens() { taken.size() } else { (0, 0) }, taken.decode(codec))
+        }
+    };
+    let value = value.map_err(|error| receive::failed_to_decode(socket, error));
     watch.received(|| socket.get_socket_type().ok(), &envelope, size);
     Ok((envelope, value?))
 }
