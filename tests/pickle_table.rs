@@ -334,7 +334,7 @@ fn columns_of_one_block_leave_as_that_block() {
     let block = Buffer::from_vec(vec![1_i16, 2, 3, 4]);
     let on_a_frame = BLOCK.replace("C\x08\x01\0\x02\0\x03\0\x04\0", "\u{97}");
     assert_ne!(on_a_frame, BLOCK);
-    let message = pickle(&of_columns(&on_a_frame, RANGE, TWO_LABELS, "NI00\n"), &[block.clone()]);
+    let message = pickle(&of_columns(&on_a_frame, RANGE, TWO_LABELS, "NI00\n"), std::slice::from_ref(&block));
     let starts = |message: &Multipart| message.buffers().iter().map(|frame| frame.as_ptr()).collect::<Vec<_>>();
     let encode = |table: &Table| Pickle::new().encode(table).unwrap();
     let copied = memory::copied_bytes();
