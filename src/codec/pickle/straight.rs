@@ -95,9 +95,8 @@ impl<'g> Cursor<'g> {
     #[inline]
     fn map<V: Visitor<'g>>(&mut self, len: usize, visitor: V) -> Result<V::Value> {
         self.descend()?;
-        let mut entries = Entries::new(self, len);
-        let value = visitor.visit_map(&mut entries);
-        let left = entries.left();
+        let mut left = len;
+        let value = visitor.visit_map(Entries { cursor: self, left: &mut left });
         let value = self.note(value)?;
         if left > 0 {
             self.skip(left)?;

@@ -1,5 +1,7 @@
 //! What serde is shown of the parts of a value.
 
+use std::marker::PhantomData;
+
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, Unexpected,
     VariantAccess, Visitor,
@@ -44,20 +46,17 @@ impl<'g> SeqAccess<'g> for Elements<'_, 'g> {
 
 /// The entries of a dict.
 pub(super) struct Entries<'c, 'g> {
-    cursor: &'c mut Cursor<'g>,
-    /// Keys and values.
-    left: usize,
+    pub(super) cursor: &'c mut Cursor<'g>,
+    /// Keys and values that were not looked at yet.
+    pub(super) left: &'c mut usize,
 }
 
-impl<'c, 'g> Entries<'c, 'g> {
-    #[inline]
-    pub(super) fn new(cursor: &'c mut Cursor<'g>, len: usize) -> Self {
-        Self { cursor, left: len }
-    }
-
-    #[inline]
-    pub(super) fn left(&self) -> usize {
-        self.left
+impl<'g> Entries<'_, 'g> {
+    #[inline(always)]
+    fn next<T: DeserializeSeed<'g>>(&mut self, seed: T) -> Result<T::Value> {
+        let Some(left) = self.left.checked_sub(1) else { return Err(self.cursor.lose()) };
+        *self.left = left;
+        self.cursor.whole(|cursor| seed.deserialize(cursor))
     }
 }
 
@@ -66,21 +65,41 @@ impl<'g> MapAccess<'g> for Entries<'_, 'g> {
 
     #[inline]
     fn next_key_seed<K: DeserializeSeed<'g>>(&mut self, seed: K) -> Result<Option<K::Value>> {
-        let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
-        self.left = left;
-        self.cursor.whole(|cursor| seed.deserialize(cursor)).map(Some)
+        if *self.left == 0 {
+            return Ok(None);
+        }
+        self.next(seed).map(Some)
     }
 
     #[inline]
     fn next_value_seed<V: DeserializeSeed<'g>>(&mut self, seed: V) -> Result<V::Value> {
-        let Some(left) = self.left.checked_sub(1) else { return Err(self.cursor.lose()) };
-        self.left = left;
-        self.cursor.whole(|cursor| seed.deserialize(cursor))
+        self.next(seed)
+    }
+
+    /// Key and value in one step, which has to be a part of the loop that fills a map: handed over in memory, an entry waits for the
+    /// one before it to be written to the map, which is most of the time where that is larger than the caches.
+    #[inline(always)]
+    fn next_entry_seed<K: DeserializeSeed<'g>, V: DeserializeSeed<'g>>(
+        &mut self,
+        key: K,
+        value: V,
+    ) -> Result<Option<(K::Value, V::Value)>> {
+        if *self.left == 0 {
+            return Ok(None);
+        }
+        let key = self.next(key)?;
+        let value = self.next(value)?;
+        Ok(Some((key, value)))
+    }
+
+    #[inline(always)]
+    fn next_entry<K: Deserialize<'g>, V: Deserialize<'g>>(&mut self) -> Result<Option<(K, V)>> {
+        self.next_entry_seed(PhantomData, PhantomData)
     }
 
     #[inline]
     fn size_hint(&self) -> Option<usize> {
-        Some(self.left / 2)
+        Some(*self.left / 2)
     }
 }
 
