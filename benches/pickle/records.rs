@@ -1,6 +1,7 @@
 //! Many small values, as telemetry and tables of settings have them.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 
 use outband::{Decode, Encode, Multipart, Pickle};
 use serde::de::DeserializeOwned;
@@ -22,15 +23,10 @@ pub(super) fn table(written: &Written) {
         "| message | pickle.loads | decode | times as fast | filling alone | pickle.dumps | encode | times as fast |"
     );
     println!("|---|---:|---:|---:|---:|---:|---:|---:|");
-    let what = "dict of 100 000 integers, `HashMap<String, i64>`";
-    row(written, "values", what, filled, |map: &HashMap<String, i64>| {
-        assert_eq!((map.len(), map["key 99999"]), (100_000, 699_993));
-    });
-    let what = "dict of 100 000 records, `HashMap<String, Record>`";
-    row(written, "records", what, filled, |map: &HashMap<String, Record>| {
-        assert_eq!(map.len(), 100_000);
-        check(&map["key 99999"]);
-    });
+    integers::<RandomState>(written, "dict of 100 000 integers, `HashMap<String, i64>`");
+    integers::<ahash::RandomState>(written, "the same, `HashMap<String, i64, ahash::RandomState>`");
+    records::<RandomState>(written, "dict of 100 000 records, `HashMap<String, Record>`");
+    records::<ahash::RandomState>(written, "the same, `HashMap<String, Record, ahash::RandomState>`");
     let copied = |list: &Vec<Record>| once(|| list.clone());
     row(written, "list", "list of 100 000 records, `Vec<Record>`", copied, |list: &Vec<Record>| {
         assert_eq!(list.len(), 100_000);
@@ -43,17 +39,31 @@ pub(super) fn table(written: &Written) {
     println!();
 }
 
-/// What it takes to fill a map with copies of what is in another, in the order of the message and as serde does it: with room for
-/// a mebibyte at first.
-fn filled<V: Clone>(map: &HashMap<String, V>) -> f64 {
+fn integers<S: BuildHasher + Default>(written: &Written, what: &str) {
+    row(written, "values", what, filled, |map: &HashMap<String, i64, S>| {
+        assert_eq!((map.len(), map["key 99999"]), (100_000, 699_993));
+    });
+}
+
+fn records<S: BuildHasher + Default>(written: &Written, what: &str) {
+    row(written, "records", what, filled, |map: &HashMap<String, Record, S>| {
+        assert_eq!(map.len(), 100_000);
+        check(&map["key 99999"]);
+    });
+}
+
+/// What it takes to move ready keys and values into a map, in the order of the message and as serde does it: with room for a mebibyte
+/// at first. No key is made and no value.
+fn filled<V: Clone, S: BuildHasher + Default>(map: &HashMap<String, V, S>) -> f64 {
     let mut entries: Vec<_> = map.iter().collect();
     entries.sort_by_key(|(key, _)| (key.len(), *key));
+    let ready: Vec<(String, V)> = entries.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect();
     once(|| {
-        let mut copy = HashMap::with_capacity((1 << 20) / size_of::<(String, V)>());
-        for (key, value) in entries {
-            copy.insert(key.clone(), value.clone());
+        let mut filled = HashMap::with_capacity_and_hasher((1 << 20) / size_of::<(String, V)>(), S::default());
+        for (key, value) in ready {
+            filled.insert(key, value);
         }
-        copy
+        filled
     })
 }
 
