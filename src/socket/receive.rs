@@ -3,11 +3,10 @@
 use std::borrow::BorrowMut;
 use std::cell::Cell;
 use std::mem;
-use std::ptr;
 
 use super::guard::{self, Deadline, Direction, Wait};
 use crate::buffer::Buffer;
-use crate::error::{Detail, Error, Result};
+use crate::error::{Detail, Result};
 use crate::frame::{self, RECEIVE_ARENA};
 use crate::limits::Limits;
 use crate::memory;
@@ -25,20 +24,12 @@ pub(super) struct Incoming<'s, F = zmq::Message> {
     more: bool,
     /// Whether the socket is known to carry messages, and to keep them whole.
     is_checked: bool,
-    /// Whether a frame that is all of its message will be decoded. One that is what a socket kept of a longer message does not get
-    /// through that, and it is time enough to look at the socket then.
-    is_decoded: bool,
 }
 
 impl<'s> Incoming<'s> {
     /// Nothing yet: the first frame comes with [`first`](Self::first).
     pub(super) fn on(socket: &'s zmq::Socket) -> Self {
         Self::into(zmq::Message::new(), socket)
-    }
-
-    /// As [`on`](Self::on), for a message that is decoded: where that fails, [`failed_to_decode`] says why.
-    pub(super) fn to_decode(socket: &'s zmq::Socket) -> Self {
-        Self { is_decoded: true, ..Self::on(socket) }
     }
 
     /// As [`on`](Self::on), for a socket that has been asked before whether it carries messages and keeps them whole.
@@ -51,7 +42,7 @@ impl<'s> Incoming<'s> {
 impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
     /// As [`on`](Incoming::on), with a place for the frame in hand.
     pub(super) fn into(frame: F, socket: &'s zmq::Socket) -> Self {
-        Self { socket, frame, more: false, is_checked: false, is_decoded: false }
+        Self { socket, frame, more: false, is_checked: false }
     }
 
     /// Receives the first frame of a message, if one is there.
@@ -74,32 +65,12 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
 
     /// Receives the first frame of a message, and waits for it.
     pub(super) fn first(&mut self, wait: Wait) -> Result<()> {
-        match expect(wait, self.socket) {
-            Expected::Anything => {
-                if self.try_first()? {
-                    return Ok(());
-                }
-                self.wait_for_first(wait)
-            }
-            Expected::Waiting => {
-                guard::check_process(self.socket)?;
-                self.wait_for_first(wait)
-            }
-            Expected::WaitingAgain => {
-                guard::check_process(self.socket)?;
-                self.receive_patiently(wait)?;
-                let checked = match self.more {
-                    // the one type that is refused has two frames at least
-                    true => guard::socket_type(self.socket).map(|_| ()),
-                    false if self.is_decoded => Ok(()),
-                    false => guard::check_whole(self.socket),
-                };
-                if checked.is_err() {
-                    self.finish();
-                }
-                checked
-            }
+        if expect_to_wait(wait) {
+            guard::check_process(self.socket)?;
+        } else if self.try_first()? {
+            return Ok(());
         }
+        self.wait_for_first(wait)
     }
 
     /// Notes whether the first frame is the only one.
@@ -122,8 +93,9 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
 
     /// Receives the first frame, across interruptions, within the socket's own timeout.
     fn receive_patiently(&mut self, wait: Wait) -> Result<()> {
-        let (_, left) = WAITS_LEFT.get();
-        WAITS_LEFT.set((place(self.socket), if left == 0 { WAITS } else { left }));
+        if WAITS_LEFT.get() == 0 {
+            WAITS_LEFT.set(WAITS);
+        }
         let received = self.receive_within(&mut Deadline::start(self.socket, Direction::Receive)?)?;
         match received {
             Ok(()) => {
@@ -192,11 +164,11 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
 
     /// The metadata where libzmq put it, and all buffers. What is refused is taken off the socket all the same.
     pub(super) fn into_parts(mut self, limits: &Limits) -> Result<(zmq::Message, Vec<Buffer>)> {
+        let len = self.frame.borrow().len();
         if !self.more {
-            // its decoder looks at the length
+            limits.check_metadata(len as u64)?;
             return Ok((self.take(), Vec::new()));
         }
-        let len = self.frame.borrow().len();
         let metadata = self.take();
         let buffers = limits.check_metadata(len as u64).and_then(|()| self.buffers(len, limits));
         if buffers.is_err() {
@@ -276,12 +248,6 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
     }
 }
 
-/// Why a message was not decoded: the socket may have kept only its last frame.
-#[cold]
-pub(super) fn failed_to_decode(socket: &zmq::Socket, error: Error) -> Error {
-    guard::check_whole(socket).err().unwrap_or(error)
-}
-
 /// What a second buffer makes room for: where there are two, there are often many.
 const SEVERAL: usize = 15;
 
@@ -289,34 +255,15 @@ const SEVERAL: usize = 15;
 const WAITS: u8 = 15;
 
 thread_local! {
-    /// Where the socket lies that was waited for last, and how many receives are left of [`WAITS`].
-    static WAITS_LEFT: Cell<(usize, u8)> = const { Cell::new((0, 0)) };
-}
-
-/// What a receive may expect of its socket.
-enum Expected {
-    Anything,
-    /// Nothing is there yet.
-    Waiting,
-    /// Nothing is there yet, and the socket was looked at a few receives ago: what has come may be looked at instead. (If another
-    /// socket has taken the place of that one meanwhile, and is one that is refused, it is refused then.)
-    WaitingAgain,
+    static WAITS_LEFT: Cell<u8> = const { Cell::new(0) };
 }
 
 /// Whether to wait without looking first. Looking at an empty socket costs two system calls more than waiting alone, and a
 /// receiver that is faster than its sender finds it empty every time; one that is slower never does.
-fn expect(wait: Wait, socket: &zmq::Socket) -> Expected {
-    let (here, left) = WAITS_LEFT.get();
-    WAITS_LEFT.set((here, left.saturating_sub(1)));
-    match left > 0 && wait == Wait::AsTheSocketSays {
-        false => Expected::Anything,
-        true if here == place(socket) => Expected::WaitingAgain,
-        true => Expected::Waiting,
-    }
-}
-
-fn place(socket: &zmq::Socket) -> usize {
-    ptr::from_ref(socket).addr()
+fn expect_to_wait(wait: Wait) -> bool {
+    let left = WAITS_LEFT.get();
+    WAITS_LEFT.set(left.saturating_sub(1));
+    left > 0 && wait == Wait::AsTheSocketSays
 }
 
 /// A received buffer frame: shared where it has memory of its own, copied out of libzmq's arena where it may lie there.

@@ -4,7 +4,7 @@ use super::Envelope;
 use super::blocking;
 use super::guard::Wait;
 use super::outgoing::Outgoing;
-use super::receive::{self, Incoming};
+use super::receive::Incoming;
 use super::send;
 use super::trace::Watch;
 use crate::buffer::Buffer;
@@ -155,18 +155,20 @@ pub(super) fn receive_and_decode<T, C: Decode<T>>(
     open: Open,
 ) -> Result<(Envelope, T)> {
     let watch = Watch::start();
-    let mut incoming = Incoming::to_decode(socket);
+    let mut incoming = Incoming::on(socket);
     incoming.first(wait)?;
     let (envelope, size, value) = match lone(&mut incoming, open)? {
         // decoded where it is: wide moves of what libzmq has just written in narrow ones stall
-        (envelope, Some(frame)) => (envelope, (1, frame.len()), codec.decode_frame(frame)),
+        (envelope, Some(frame)) => {
+            codec.limits().check_metadata(frame.len() as u64)?;
+            (envelope, (1, frame.len()), codec.decode_frame(frame))
+        }
         (envelope, None) => {
             let (metadata, buffers) = incoming.into_parts(&codec.limits())?;
             let taken = Taken { metadata, buffers };
             (envelope, if watch.listens() { taken.size() } else { (0, 0) }, taken.decode(codec))
         }
     };
-    let value = value.map_err(|error| receive::failed_to_decode(socket, error));
     watch.received(|| socket.get_socket_type().ok(), &envelope, size);
     Ok((envelope, value?))
 }
