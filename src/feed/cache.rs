@@ -157,7 +157,9 @@ impl Cache {
     /// Drops what is too old.
     pub(crate) fn expire(&mut self, now: Duration) {
         while let Some(run) = self.order.front() {
-            match self.entry(run.stream, run.from.max(self.first(run.stream))) {
+            let oldest = run.from.max(self.first(run.stream));
+            // past the end of a run that has left there may be a later one of the same stream
+            match self.entry(run.stream, oldest).filter(|_| oldest <= run.to) {
                 Some(entry) if now.saturating_sub(entry.since) < self.bounds.age => break,
                 _ => self.drop_oldest(),
             }
@@ -267,5 +269,18 @@ mod tests {
         assert_eq!(cache.first(0), 2);
         cache.expire(Duration::from_secs(100));
         assert_eq!((cache.first(0), cache.messages(), cache.bytes()), (3, 0, 0));
+    }
+
+    #[test]
+    fn what_is_too_old_leaves_beside_a_stream_whose_messages_leave_sooner() {
+        let mut cache = cache(2, usize::MAX, 10, 2);
+        for stream in [0, 0, 1] {
+            cache.push(Duration::ZERO, stream, 0, message(1));
+        }
+        for _ in 0..2 {
+            cache.push(Duration::from_secs(9), 0, 9, message(1));
+        }
+        cache.expire(Duration::from_secs(11));
+        assert_eq!((cache.first(0), cache.first(1), cache.messages()), (3, 2, 2));
     }
 }

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! After every event: what each follower was told partitions each stream, exactly and in order; a gap is blamed on what
-//! really happened; memory is within its bounds. At the end, when faults have stopped: everybody is up to date.
+//! really happened; memory, and the age of what is cached, are within their bounds. At the end, when faults have stopped:
+//! everybody is up to date.
 
 #![cfg(test)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]

@@ -327,17 +327,28 @@ impl World {
         let stream = self.random.between(0, self.names.len() as u64 - 1) as usize;
         let Some((source, _)) = &mut self.publisher else { return };
         let index = source.stream(&self.names[stream]).unwrap();
-        let stamp = source.next_stamp(index, 0);
+        let time = self.now.as_micros() as u64;
+        let stamp = source.next_stamp(index, time);
         let signature = signature(stamp.epoch, stream, stamp.number);
         let mut bytes = vec![0; signature.len() + self.random.between(0, 200) as usize];
         bytes[..signature.len()].copy_from_slice(&signature);
         let message = Multipart::new(bytes, vec![]);
         let topic = source.topic(index).clone();
-        source.commit(self.now, index, 0, Fresh::Message(message.clone()));
-        assert!(source.cache().messages() <= self.bounds.messages * self.names.len(), "the cache is too long");
-        assert!(source.cache().bytes() <= self.bounds.bytes, "the cache is too large");
+        source.commit(self.now, index, time, Fresh::Message(message.clone()));
+        self.check_cache();
         self.published.note(stamp.epoch, stream, stamp.number);
         self.broadcast(topic, Header::Data(stamp), Some(message));
+    }
+
+    fn check_cache(&self) {
+        let Some((source, _)) = &self.publisher else { return };
+        assert!(source.cache().messages() <= self.bounds.messages * self.names.len(), "the cache is too long");
+        assert!(source.cache().bytes() <= self.bounds.bytes, "the cache is too large");
+        for stream in 0..source.streams() {
+            let oldest = source.cached(stream, source.first(stream));
+            let age = oldest.map(|(time, _)| self.now - Duration::from_micros(time));
+            assert!(age.is_none_or(|age| age < self.bounds.age), "{age:?} old, of {:?}", self.bounds.age);
+        }
     }
 
     fn broadcast(&mut self, topic: Arc<[u8]>, header: Header, message: Option<Multipart>) {
@@ -399,6 +410,7 @@ impl World {
         source.expire(self.now);
         let due = source.heartbeats(self.now, 0, 2);
         let epoch = source.epoch();
+        self.check_cache();
         for (topic, header) in due {
             self.published.note(epoch, index(&topic), 0);
             self.broadcast(topic, header, None);
