@@ -29,8 +29,12 @@ pub(super) struct Place {
 /// The longest text.
 pub(super) const SHORT: usize = 2 << 10;
 
-/// The size of blocks where there are texts enough to fill them. Others are as long as all texts before together: so
-/// blocks take at most these bytes, or as many again as the texts.
+/// The size of blocks where there are texts enough to fill them. Others are as long as all texts before together, so that
+/// few texts take few bytes.
+///
+/// Beside the texts, and the ends of blocks that the next text was too long for, a log takes what has left of its first
+/// block, what is free in its last one, and a spare one, which is never longer than all texts: three blocks at most, and
+/// nothing where there is no text.
 const BLOCK: usize = 16 << 10;
 
 impl Log {
@@ -61,12 +65,13 @@ impl Log {
         let Some(block) = self.blocks.front() else { return };
         if (place.at + place.len) as usize == block.len() {
             self.first += 1;
-            if let Some(mut block) = self.blocks.pop_front()
-                && !self.blocks.is_empty()
-            {
+            if let Some(mut block) = self.blocks.pop_front() {
                 block.clear();
                 self.spare = block;
             }
+        }
+        if self.spare.capacity() > self.len {
+            self.spare = Vec::new();
         }
     }
 }
@@ -93,6 +98,10 @@ mod tests {
         }
     }
 
+    fn taken(log: &Log) -> usize {
+        log.blocks.iter().chain([&log.spare]).map(Vec::capacity).sum()
+    }
+
     #[test]
     fn blocks_are_bounded_by_the_texts() {
         let (mut log, mut places) = (Log::default(), VecDeque::new());
@@ -101,10 +110,31 @@ mod tests {
             if number > 300 {
                 places.pop_front().iter().for_each(|&place| log.pop(place));
             }
-            let blocks: usize = log.blocks.iter().map(Vec::capacity).sum();
-            assert!(blocks <= log.len * 9 / 8 + 2 * BLOCK.min(log.len), "{blocks} for {}", log.len);
+            let taken = taken(&log);
+            assert!(taken <= log.len * 9 / 8 + 2 * BLOCK.min(log.len), "{taken} for {}", log.len);
         }
         places.iter().for_each(|&place| log.pop(place));
         assert_eq!((log.len, log.blocks.len()), (0, 0));
+    }
+
+    #[test]
+    fn blocks_go_with_the_texts() {
+        for (most, left) in [(1, 0), (10, 0), (300, 0), (300, 1), (300, 20)] {
+            let (mut log, mut places) = (Log::default(), VecDeque::new());
+            (0..most).for_each(|number| places.push_back(log.push(&text(number))));
+            for number in 0.. {
+                // two leave for each one that comes
+                (0..2).filter_map(|_| places.pop_front()).for_each(|place| log.pop(place));
+                let (taken, len) = (taken(&log), log.len);
+                assert!(taken <= len * 9 / 8 + 2 * BLOCK + BLOCK.min(len), "{taken} for {len}");
+                assert!(log.spare.capacity() <= len, "{} to use again for {len}", log.spare.capacity());
+                if places.len() <= left {
+                    break;
+                }
+                places.push_back(log.push(&text(number)));
+            }
+            places.iter().for_each(|&place| log.pop(place));
+            assert_eq!((log.len, taken(&log)), (0, 0));
+        }
     }
 }
