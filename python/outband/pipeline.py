@@ -6,8 +6,8 @@
 >>> worker = outband.pipeline.Worker(zmq.Context.instance(), "tcp://127.0.0.1:5555")  # doctest: +SKIP
 >>> worker.run(area)  # doctest: +SKIP
 
-A handler returns an object, which is the result. An exception is a failure: the task is tried again, as often as the
-dispatcher says. It may run more than once for one task.
+A handler returns an object, which is the result. An exception, ``SystemExit`` too, is a failure: the task is tried again,
+as often as the dispatcher says. It may run more than once for one task.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _RETRY = 0.5
 _PATIENCE = 5.0
 _FAREWELL = 1.0
 _MAX_TEXT = 4096
+_MAX_DELAY = 1 << 53  # in milliseconds
 _MAX_NAMED = 100_000
 
 Frames = List[Any]
@@ -186,10 +187,8 @@ class Worker:
         try:
             value = _wire.loads(job.frames, **self._options)
             return list(_wire.dumps(handler(Task(self, job, value))))
-        except Failure as failure:
-            return failure
-        except Exception as error:
-            return Failure(f"{type(error).__name__}: {error}")
+        except BaseException as error:  # SystemExit too: a task whose thread has ended would be held for ever
+            return _told(error)
 
     def _progress(self, job: _Job) -> None:
         with self._condition:
@@ -203,8 +202,8 @@ class Worker:
         if self._is_joined and job.epoch != self._epoch:
             return  # of a dispatcher that is gone
         if isinstance(answer, Failure):
-            delay = None if answer.retry_after is None else max(0, int(answer.retry_after * 1000))
-            reason = str(answer).encode()[:_MAX_TEXT].decode(errors="ignore")
+            delay = None if answer.retry_after is None else int(answer.retry_after * 1000)
+            reason = str(answer).encode(errors="replace")[:_MAX_TEXT].decode(errors="ignore")
             nak = _pack("nak", job.epoch, job.task, job.delivery, answer.fault, delay, reason)
             self._outbox.append((job.epoch, job.task, [nak]))
         else:
@@ -397,6 +396,18 @@ class Worker:
             self._held[job.task] = job
             self._waiting.append(job)
             self._condition.notify()
+
+
+def _told(error: BaseException) -> Failure:
+    """What is said of it: a failure of plain values, of which an answer can be made whatever the error is."""
+    try:
+        if not isinstance(error, Failure):
+            return Failure(f"{type(error).__name__}: {error}")
+        kind = next(kind for kind in (Rejected, Returned, Failure) if isinstance(error, kind))
+        after = getattr(error, "retry_after", None)  # of a class that does not call its base
+        return kind(str(error), None if after is None else min(max(int(after * 1000), 0), _MAX_DELAY) / 1000)
+    except BaseException as second:
+        return Failure(f"{type(error).__name__}, of which nothing can be said: {type(second).__name__}")
 
 
 def _pack(*fields: Any) -> bytes:

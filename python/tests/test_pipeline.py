@@ -91,6 +91,43 @@ def test_what_fails_says_how(context: zmq.Context[Any]) -> None:
     dispatcher.close()
 
 
+def test_whatever_a_handler_raises_is_answered_and_its_thread_goes_on(context: zmq.Context[Any]) -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise SystemExit
+
+    class Unmade(Rejected):
+        def __init__(self) -> None:
+            pass
+
+    def handler(task: Task) -> None:
+        raise {
+            1: SystemExit(3),
+            2: Failure("lone \ud800"),
+            3: Mute(),
+            4: Failure("late", float("nan")),
+            5: Failure("later", 1e300),
+            6: Unmade(),
+            7: Failure("x" * 4095 + "\u00e4"),
+        }[task.id]
+
+    dispatcher = Dispatcher(context, handler)
+    dispatcher.welcome(1)
+    expected = [
+        ["failed", None, "SystemExit: 3"],
+        ["failed", None, "lone ?"],
+        ["failed", None, "Mute, of which nothing can be said: SystemExit"],
+        ["failed", None, "Failure, of which nothing can be said: ValueError"],
+        ["failed", 1 << 53, "later"],
+        ["rejected", None, ""],
+        ["failed", None, "x" * 4095],
+    ]
+    for task, answer in enumerate(expected, 1):
+        dispatcher.task(1, task, None)
+        assert dispatcher.next("nak")[1] == ["nak", EPOCH, task, 1, *answer]
+    dispatcher.close()
+
+
 def test_a_task_is_cancelled_whether_it_waits_or_runs(context: zmq.Context[Any]) -> None:
     def handler(task: Task) -> str:
         task.progress()

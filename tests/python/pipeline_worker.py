@@ -11,6 +11,8 @@ from outband.pipeline import Failure, Rejected, Task, Worker
 def handle(task: Task) -> dict:
     if task.value["name"] == "fails" and task.attempt == 1:
         raise Failure("the first time", retry_after=0.01)
+    if task.value["name"] == "exits" and task.attempt == 1:
+        sys.exit("the first time")
     if task.value["name"] == "never":
         raise Rejected("not in this life")
     if task.value["name"] == "slow":
