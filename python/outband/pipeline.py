@@ -305,11 +305,12 @@ class Worker:
 
     def _sign(self, dealer: zmq.Socket[Any]) -> None:
         if self._is_joined:
-            waiting = [job.task for job in self._waiting][:_MAX_NAMED]
+            waiting = [job.task for job in self._waiting]
             busy = [job.task for job in self._held.values() if job.is_running]
             busy += [task for _, task, _ in self._outbox if task is not None]  # this overtakes those
-            busy = busy[: _MAX_NAMED - len(waiting)]
-            sign = _pack("beat", self._session, *self._room(), waiting, self._clock, busy)
+            # an account that leaves something out would make that missing
+            account = (self._clock, busy) if len(waiting) + len(busy) <= _MAX_NAMED else ()
+            sign = _pack("beat", self._session, *self._room(), waiting[:_MAX_NAMED], *account)
         else:
             self._has_said_hello = True
             sign = _pack("hello", VERSION, self._id, self._session, self._name, *self._room(), self._capacity[1])

@@ -156,7 +156,8 @@ impl DispatcherOptions {
         self
     }
 
-    /// The most tasks that one worker is given at once, however many it asks for.
+    /// The most tasks that one worker is given at once, however many it asks for. More than 100 000, which is what a sign of
+    /// life can name, counts as 100 000.
     pub const fn in_flight(mut self, tasks: u32) -> Self {
         self.in_flight = tasks as u64;
         self

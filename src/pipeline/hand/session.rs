@@ -186,15 +186,19 @@ impl Hand {
         })
     }
 
-    pub(super) fn beat(&self) -> Up {
+    pub(in crate::pipeline) fn beat(&self) -> Up {
         let waiting =
             self.waiting.iter().copied().filter(|task| self.held.get(task).is_some_and(|held| !held.is_running));
-        let waiting: Vec<u64> = waiting.take(MAX_NAMED).collect();
+        let mut waiting: Vec<u64> = waiting.take(MAX_NAMED + 1).collect();
+        let is_whole = waiting.len() <= MAX_NAMED;
+        waiting.truncate(MAX_NAMED);
         let running = self.held.iter().filter(|(_, held)| held.is_running).map(|(&task, _)| task);
         // this overtakes the answers that have not left
         let answered = self.outbox.iter().filter_map(|(message, _)| answered_by(message));
-        let busy = running.chain(answered).take(MAX_NAMED - waiting.len()).collect();
-        let account = Some(Account { clock: self.clock, busy });
+        let room = MAX_NAMED - waiting.len();
+        let busy: Vec<u64> = running.chain(answered).take(room + 1).collect();
+        // an account that leaves something out would make that missing
+        let account = (is_whole && busy.len() <= room).then_some(Account { clock: self.clock, busy });
         Up::Beat(Beat { session: self.session, window: self.window(), waiting, account })
     }
 

@@ -3,6 +3,7 @@
 use super::super::entry::Answered;
 use super::super::message::{Account, Beat, Down, Hello, Peer, Ticket, Time, VERSION, Welcome, Window};
 use super::super::outcome::Failed;
+use super::super::wire::MAX_NAMED;
 use super::{Ledger, Loss};
 
 impl Ledger {
@@ -93,8 +94,9 @@ impl Ledger {
         }
     }
 
+    /// No more than a sign of life can name: an account of less than all would make what is left out missing.
     pub(super) fn capped(&self, window: Window) -> Window {
-        Window { messages: window.messages.min(self.terms.in_flight), ..window }
+        Window { messages: window.messages.min(self.terms.in_flight).min(MAX_NAMED as u64), ..window }
     }
 
     pub(super) fn beat(&mut self, now: Time, peer: &Peer, beat: &Beat) {
@@ -305,6 +307,40 @@ mod tests {
         pair.talk_until(5 * BEAT, 9 * BEAT);
         let stats = pair.ledger.stats();
         assert_eq!((stats.missing, stats.redelivered, stats.done), (0, 0, 1), "{stats:?}");
+    }
+
+    #[test]
+    fn a_worker_with_room_for_more_than_a_beat_names_has_nothing_missing() {
+        let mut pair = Pair::new();
+        let most = 2 * MAX_NAMED;
+        let options = DispatcherOptions::new().heartbeat(BEAT).liveness(LIVENESS).task_bytes(100);
+        pair.ledger = Ledger::new(options.in_flight(most as u32).unread(most, u64::MAX), 7);
+        let capacity = Window { messages: most as u64, bytes: most as u64 };
+        let terms = Terms { name: String::new(), capacity, grace: BEAT, ends_with_dispatcher: false };
+        pair.hand = Hand::new(Time::ZERO, terms, 5);
+        pair.talk(Time::ZERO);
+        pair.submit(BEAT / 2, 1..=MAX_NAMED as u64 + 1000);
+        pair.talk_until(BEAT / 2, 4 * BEAT);
+        let stats = pair.ledger.stats();
+        assert_eq!((stats.missing, stats.redelivered, stats.in_flight), (0, 0, MAX_NAMED as u64), "{stats:?}");
+    }
+
+    #[test]
+    fn a_beat_that_cannot_name_all_gives_no_account() {
+        let mut pair = Pair::joined();
+        let capacity = Window { messages: u64::MAX, bytes: u64::MAX };
+        let terms = Terms { name: String::new(), capacity, grace: BEAT, ends_with_dispatcher: false };
+        pair.hand = Hand::new(Time::ZERO, terms, 6);
+        pair.talk(Time::ZERO);
+        for (task, accounts) in [(1..=MAX_NAMED as u64, true), (0..=0, false)] {
+            for task in task {
+                let ticket = Ticket { task, delivery: 1 };
+                let object = Some(Multipart::new(vec![1], vec![]));
+                pair.hand.handle(Time::ZERO, Down::Task { session: 1, ticket, attempt: 1 }, object);
+            }
+            let Up::Beat(beat) = pair.hand.beat() else { panic!("no beat") };
+            assert_eq!(beat.account.is_some(), accounts, "with {} tasks", pair.hand.held().messages);
+        }
     }
 
     #[test]
