@@ -306,7 +306,8 @@ class Worker:
     def _sign(self, dealer: zmq.Socket[Any]) -> None:
         if self._is_joined:
             waiting = [job.task for job in self._waiting]
-            busy = [job.task for job in self._held.values() if job.is_running]
+            # one of a dispatcher that is gone is not the task that has its number now
+            busy = [job.task for job in self._held.values() if job.is_running and job.epoch == self._epoch]
             busy += [task for _, task, _ in self._outbox if task is not None]  # this overtakes those
             # an account that leaves something out would make that missing
             account = (self._clock, busy) if len(waiting) + len(busy) <= _MAX_NAMED else ()

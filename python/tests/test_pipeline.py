@@ -214,6 +214,10 @@ def test_results_for_a_dispatcher_that_is_gone_are_dropped(context: zmq.Context[
     dispatcher.say(["who", 1])
     dispatcher.next("hello")
     dispatcher.welcome(2, EPOCH + 1)
+    beat = dispatcher.next("beat")[1]
+    while beat[1] == 1:
+        beat = dispatcher.next("beat")[1]
+    assert beat[4:] == [[], 0, []], "of the old one's tasks it says nothing"
     dispatcher.task(2, 1, "new")
     # the number is taken by what still runs for the old one
     assert dispatcher.next("nak")[1][:4] == ["nak", EPOCH + 1, 1, 1]

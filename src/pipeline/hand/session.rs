@@ -192,7 +192,9 @@ impl Hand {
         let mut waiting: Vec<u64> = waiting.take(MAX_NAMED + 1).collect();
         let is_whole = waiting.len() <= MAX_NAMED;
         waiting.truncate(MAX_NAMED);
-        let running = self.held.iter().filter(|(_, held)| held.is_running).map(|(&task, _)| task);
+        // one of a dispatcher that is gone is not the task that has its number now
+        let running = self.held.iter().filter(|(_, held)| held.is_running && self.is_epoch(held.job.epoch));
+        let running = running.map(|(&task, _)| task);
         // this overtakes the answers that have not left
         let answered = self.outbox.iter().filter_map(|(message, _)| answered_by(message));
         let room = MAX_NAMED - waiting.len();

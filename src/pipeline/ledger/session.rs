@@ -256,6 +256,28 @@ mod tests {
     }
 
     #[test]
+    fn a_task_that_was_lost_is_missed_though_one_of_its_number_runs_for_a_former_dispatcher() {
+        let mut pair = Pair::joined();
+        pair.submit(BEAT / 2, 1..=1);
+        pair.talk(BEAT / 2);
+        let job = pair.hand.pop_job().expect("the former one's");
+        pair.hand.handle(BEAT / 2, Down::Bye, None);
+        pair.ledger = Ledger::new(pair.ledger.terms.clone(), 8);
+        pair.talk_until(BEAT / 2, 2 * BEAT);
+        assert!(pair.hand.is_joined());
+        pair.submit(2 * BEAT, 1..=1);
+        assert!(pair.downs(2 * BEAT).iter().any(|(message, _)| matches!(message, Down::Task { .. })));
+        pair.talk_until(2 * BEAT + MILLI, 6 * BEAT);
+        assert_eq!(pair.ledger.stats().missing, 1);
+        pair.hand.finish(6 * BEAT, &job, Answer::Done(job.object.clone()));
+        assert!(pair.ledger.pop_outcome().is_none(), "that answer is for nobody");
+        pair.talk_until(6 * BEAT, 8 * BEAT);
+        pair.finish(8 * BEAT);
+        pair.talk(8 * BEAT);
+        assert!(pair.ledger.pop_outcome().is_some());
+    }
+
+    #[test]
     fn a_task_whose_answer_was_lost_is_handed_out_again_and_no_room_is_lost() {
         let mut pair = Pair::joined();
         pair.submit(BEAT / 2, 1..=2);
