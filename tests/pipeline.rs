@@ -13,7 +13,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use outband::pipeline::{Dispatcher, DispatcherOptions, Failure, Outcome, Task, Worker, WorkerOptions};
-use outband::{Buffer, ErrorKind, Multipart};
+use outband::{Buffer, ErrorKind, Limits, Multipart};
 use patience::{LONG, until};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -62,6 +62,40 @@ fn a_task_that_waits_at_a_worker_keeps_its_lease() {
         assert_eq!(next(&dispatcher).attempts(), 1);
     }
     assert_eq!(dispatcher.stats().expired, 0);
+    drop(dispatcher);
+    worker.join().unwrap();
+}
+
+#[test]
+fn limits_are_for_results_and_not_for_signs_of_life() {
+    let context = zmq::Context::new();
+    let limits = Limits::new().metadata_bytes(256).total_bytes(2048);
+    let dispatcher = bind(&context, quick().attempts(1).limits(limits));
+    let options = WorkerOptions::new().threads(1).in_flight(1000);
+    let is_free = Arc::new(AtomicBool::new(false));
+    let worker = employ(&context, &dispatcher, options, {
+        let is_free = is_free.clone();
+        move |task: Task<usize>| {
+            until("all of them have been named", || is_free.load(Ordering::SeqCst));
+            Ok(Buffer::from(vec![0; *task]))
+        }
+    });
+    for _ in 0..999 {
+        dispatcher.submit(&0).unwrap();
+    }
+    until("its hands are full", || dispatcher.stats().in_flight == 999);
+    let (started, beats) = (Instant::now(), 20 * 50 * MILLI);
+    until("some signs of life have come", || started.elapsed() > beats);
+    let stats = dispatcher.stats();
+    assert_eq!((stats.in_flight, stats.lost, stats.garbage), (999, 0, 0), "{stats:?}");
+    is_free.store(true, Ordering::SeqCst);
+    for _ in 0..999 {
+        assert!(next(&dispatcher).result().is_some());
+    }
+    let large = dispatcher.submit(&4000).unwrap();
+    let outcome = next(&dispatcher);
+    assert_eq!(outcome.task(), large);
+    assert_eq!(outcome.dead_letter().unwrap().failures[0].reason, "it sent more than the limits allow");
     drop(dispatcher);
     worker.join().unwrap();
 }

@@ -150,8 +150,10 @@ impl Engine {
 
     /// Reads what workers say; whether there is no more of it.
     fn receive(&mut self) -> Result<bool> {
+        // the limits are for results: how long a sign of life is says nothing about its worker
+        let limits = self.limits.with_header(wire::MAX_HEADER);
         for _ in 0..BATCH {
-            let arrival = match routed::try_receive(&self.socket, &self.limits, |peer| !self.ledger.knows(peer)) {
+            let arrival = match routed::try_receive(&self.socket, &limits, |peer| !self.ledger.knows(peer)) {
                 Ok(arrival) => arrival,
                 Err(error) if error.is_timeout() => return Ok(true),
                 Err(error) if error.is_peer() => {
@@ -161,7 +163,7 @@ impl Engine {
                 Err(error) => return Err(error),
             };
             let now = self.now();
-            match arrival.message.and_then(wire::read_up) {
+            match arrival.message.and_then(|message| self.within_limits(message)).and_then(wire::read_up) {
                 Ok(messages) => {
                     for (message, object) in messages {
                         if let (Up::Hello(_), Some(connection)) = (&message, arrival.connection) {
@@ -177,6 +179,13 @@ impl Engine {
             }
         }
         Ok(false)
+    }
+
+    fn within_limits(&self, message: Multipart) -> Result<Multipart> {
+        if !message.buffers().is_empty() {
+            self.limits.check_total(message.total_len() as u64)?;
+        }
+        Ok(message)
     }
 
     fn refuse(&mut self, error: &Error) {

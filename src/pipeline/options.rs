@@ -169,7 +169,8 @@ impl DispatcherOptions {
         self
     }
 
-    /// What a message from a worker may cost. A worker that sends more is given up.
+    /// What a message with results may cost. A worker that sends more is given up. Messages without any are at most 1 MiB long
+    /// whatever the limits are.
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self

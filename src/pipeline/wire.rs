@@ -4,6 +4,7 @@
 
 mod header;
 
+pub(super) use header::MAX_HEADER;
 use header::{Header, Reader};
 
 use super::message::{Account, Beat, Down, Fault, Nak, Ticket, Up, Welcome};
