@@ -126,6 +126,7 @@ class Worker:
         self._is_joined = self._is_ended = self._has_said_hello = self._has_said_bye = self._owes_bye = False
         self._clock = 0  # the dispatcher's latest in this session
         self._held: Dict[int, _Job] = {}
+        self._held_bytes = 0  # of all that is held
         self._waiting: Deque[_Job] = collections.deque()
         # each with the dispatcher it is for, and the task that it answers for
         self._outbox: Deque[Tuple[Optional[int], Optional[int], Frames]] = collections.deque()
@@ -179,7 +180,7 @@ class Worker:
             answer = self._attempt(handler, job)
             with self._condition:
                 if self._held.get(job.task) is job:
-                    del self._held[job.task]
+                    self._let_go(job)
                     self._answer(job, answer)
             self._ring()
 
@@ -212,12 +213,16 @@ class Worker:
 
     def _hand_back(self, job: _Job, reason: str) -> None:
         job.is_void = True
-        self._held.pop(job.task, None)
+        self._let_go(job)
         self._answer(job, Returned(reason))
+
+    def _let_go(self, job: _Job) -> None:
+        del self._held[job.task]
+        self._held_bytes -= job.bytes
 
     def _has_room(self, job: _Job) -> bool:
         messages, size = self._capacity
-        return len(self._held) < messages and sum(held.bytes for held in self._held.values()) + job.bytes <= size
+        return len(self._held) < messages and self._held_bytes + job.bytes <= size
 
     def _room(self) -> Tuple[int, int]:
         if self._leaving is not None:
@@ -327,7 +332,7 @@ class Worker:
         self._session += 1
         self._clock = 0
         for job in self._waiting:
-            self._held.pop(job.task, None)
+            self._let_go(job)
         self._waiting.clear()
         self._outbox = collections.deque(entry for entry in self._outbox if entry[0] is not None)
 
@@ -396,6 +401,7 @@ class Worker:
             self._answer(job, Returned("handed back: the worker has no room", 0.5))
         else:
             self._held[job.task] = job
+            self._held_bytes += job.bytes
             self._waiting.append(job)
             self._condition.notify()
 

@@ -276,6 +276,35 @@ def test_a_sign_of_life_tells_all_that_it_has_and_of_what_it_has_read(context: z
     dispatcher.close()
 
 
+def test_more_tasks_than_a_sign_of_life_names_are_held_and_none_is_left_out_of_an_account(
+    context: zmq.Context[Any],
+) -> None:
+    is_free = threading.Event()
+
+    def handler(task: Task) -> None:
+        is_free.wait(20)
+
+    named = 100_000
+    dispatcher = Dispatcher(context, handler, in_flight=2 * named)
+    dispatcher.welcome(1)
+    frames = outband.dumps(None)
+    for first in range(0, named, 50):
+        batch = [[task, 1, 1, len(frames)] for task in range(first, first + 50)]
+        dispatcher.say(["task", 1, *batch], *(50 * list(frames)))
+    dispatcher.say(["beat", 1])
+    beat = dispatcher.next("beat")[1]
+    while beat[5] != 1:
+        beat = dispatcher.next("beat")[1]
+    assert beat[4:] == [list(range(1, named)), 1, [0]]
+    dispatcher.task(1, named, None)
+    beat = dispatcher.next("beat")[1]
+    while len(beat[4]) != named:
+        beat = dispatcher.next("beat")[1]
+    assert beat[5:] == [], "it is no account"
+    is_free.set()
+    dispatcher.close()
+
+
 def test_a_task_too_many_is_handed_back(context: zmq.Context[Any]) -> None:
     is_free = threading.Event()
 
@@ -293,6 +322,10 @@ def test_a_task_too_many_is_handed_back(context: zmq.Context[Any]) -> None:
     assert dispatcher.next("nak")[1][2:6] == [4, 1, "returned", 500]
     is_free.set()
     assert [dispatcher.result()[1] for _ in range(2)] == [1, 3]
+    # what is done takes up no room
+    for task in range(5, 15):
+        dispatcher.task(1, task, "x" * 900)
+        assert dispatcher.result()[1] == task
     dispatcher.close()
 
 
