@@ -6,6 +6,9 @@ use super::super::outcome::Failed;
 use super::super::wire::MAX_NAMED;
 use super::{Ledger, Loss};
 
+/// An answer to a goodbye is given at least so much time, however short a heartbeat is.
+const OVERDUE: Time = Time::from_millis(100);
+
 impl Ledger {
     /// Gives up a worker and takes its tasks back.
     pub(in crate::pipeline) fn lose(&mut self, now: Time, peer: &Peer, loss: Loss) {
@@ -40,7 +43,8 @@ impl Ledger {
     /// Until when an answer to a goodbye may be expected: by then all workers are overdue. `None` when there are none.
     pub(in crate::pipeline) fn awaits_until(&self) -> Option<Time> {
         // a worker shows a sign of life every heartbeat: one that owes two does not run, or is out of reach
-        self.roster.iter().map(|(_, member)| member.heard + 2 * self.terms.heartbeat).max()
+        let overdue = (2 * self.terms.heartbeat).max(OVERDUE);
+        self.roster.iter().map(|(_, member)| member.heard + overdue).max()
     }
 
     pub(super) fn hello(&mut self, now: Time, peer: &Peer, hello: &Hello) {
@@ -478,6 +482,14 @@ mod tests {
         }
         pair.ledger.close(11 * BEAT / 4);
         assert_eq!(pair.ledger.awaits_until(), Some(4 * BEAT), "it was heard of after two heartbeats");
+    }
+
+    #[test]
+    fn an_answer_to_a_goodbye_has_a_tenth_of_a_second_however_short_a_heartbeat_is() {
+        let mut pair = Pair::joined();
+        pair.ledger.terms.heartbeat = MILLI;
+        pair.ledger.close(Time::ZERO);
+        assert_eq!(pair.ledger.awaits_until(), Some(OVERDUE));
     }
 
     #[test]
