@@ -167,7 +167,8 @@ impl AsyncDispatcher {
     /// Drops the dispatcher, and is done when its goodbye was heard: what dropping it does, while other tasks run.
     ///
     /// A thread of its own waits, for the goodbye and for the last commit of a journal; once this was polled, that goes on
-    /// though the future is dropped.
+    /// though the future is dropped. Until it is over the journal's file is in use: start another dispatcher with that file when
+    /// this future is done, not when it was dropped.
     ///
     /// # Examples
     ///
