@@ -283,7 +283,7 @@ class Worker:
                         _close(dealer, monitor)
                         (dealer, monitor), heard, beat = self._dealer(), now, now
                         self._seek()
-                    if now >= beat:
+                    if now >= beat and not self._is_ended:
                         beat = now + interval
                         self._sign(dealer)
                     self._leave_if_due(now)
@@ -352,6 +352,8 @@ class Worker:
 
     def _handle(self, frames: Frames) -> bool:
         """Takes a message; whether a sign of life is due at once."""
+        if self._is_ended:
+            return False  # a "who" after the goodbye that ended it would have it say hello, and be lost
         name, *fields = msgpack.unpackb(frames[0], strict_map_key=False)
         if name == "task" and self._is_joined and fields[0] == self._session:
             start = 1

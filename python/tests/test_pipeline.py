@@ -361,3 +361,11 @@ def test_a_goodbye_is_answered(context: zmq.Context[Any]) -> None:
     assert hello[3] == 2, "it stays for another dispatcher"
     dispatcher.worker._ends_with_dispatcher = True
     dispatcher.close()
+
+
+def test_nothing_is_heard_after_the_goodbye_that_ends_it(context: zmq.Context[Any]) -> None:
+    # "who" answers a sign of life that was under way with the worker's own goodbye, and comes with the answer to that
+    worker = Worker(context, "inproc://nobody", ends_with_dispatcher=True)
+    for header in (["welcome", 1, 1, EPOCH, 100, 300], ["bye"], ["who", 1]):
+        assert not worker._handle([msgpack.packb(header)])
+    assert worker._is_ended and worker._session == 1
