@@ -348,6 +348,97 @@ fn types_in_each_other_without_end_are_refused() {
     refused(arrow(deep, 0, 0, &[false, true]), &[&[]], "limit");
 }
 
+fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().stack_size(512 << 10).spawn(run).unwrap();
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+}
+
+/// Refused within the limits of these tests and within those that a codec has by itself.
+fn refused_at_any_limit(pickle: Vec<u8>, frames: &[&[u8]], why: &str) {
+    for codec in [codec(), Pickle::new()] {
+        let message = message(pickle.clone(), frames);
+        let errors = [
+            Decode::<Table>::decode(&codec, message.clone()).map(drop),
+            Decode::<Value>::decode(&codec, message.clone()).map(drop),
+            Decode::<Option<Vec<u8>>>::decode(&codec, message).map(drop),
+        ];
+        for error in errors {
+            let error = error.unwrap_err();
+            check(&error);
+            assert!(error.to_string().contains(why), "{error}, not {why}");
+        }
+    }
+}
+
+#[test]
+fn what_holds_itself_is_refused_on_a_small_stack() {
+    on_a_small_stack(|| {
+        let this = || b"h\0".to_vec();
+        let memoized = |made: Vec<u8>| [made, b"q\0".to_vec()].concat();
+        let build = |made: Vec<u8>, state: Vec<u8>| [memoized(made), state, b"b".to_vec()].concat();
+        let new = |module: &str, name: &str| [global(module, name), b")\x81".to_vec()].concat();
+        let backed =
+            |class: Vec<u8>| call("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked", &[class, int(1), NONE.into()]);
+        let masked = dict(&[("_data", this()), ("_mask", NONE.into())]);
+        let odd = "in a form that it is not written in";
+        refused_at_any_limit(build(new("pandas.arrays", "IntegerArray"), masked), &[], odd);
+        let masked = dict(&[("_data", array("i8", &[1])), ("_mask", this())]);
+        refused_at_any_limit(build(new("pandas.arrays", "IntegerArray"), masked), &[&[0; 8]], odd);
+        let arguments = [tuple(&[block(this(), slice(0, 1, 1))]), list(&[names(&["a"]), range(0, 1, 1)])];
+        let manager = call("pandas.core.internals.managers", "BlockManager", &arguments);
+        refused_at_any_limit(build(new("pandas", "DataFrame"), dict(&[("_mgr", manager)])), &[], odd);
+        let wrapped = backed(global("pandas.arrays", "NumpyExtensionArray"));
+        refused_at_any_limit(build(wrapped, tuple(&[dtype("f8"), this()])), &[], odd);
+        let cycle = "contains itself";
+        let categories = index("Index", &[("data", this()), ("name", NONE.into())]);
+        let state = dict(&[("categories", categories), ("ordered", b"\x89".to_vec())]);
+        let state = tuple(&[instance("pandas", "CategoricalDtype", state), array("i1", &[1])]);
+        refused_at_any_limit(build(backed(global("pandas", "Categorical")), state), &[&[0]], cycle);
+        // of which a list is a part that grows when it is made
+        let grown = |made: Vec<u8>, by: Vec<u8>| [made, b"q\x01h\0".to_vec(), by, b"a0".to_vec()].concat();
+        let slots = memoized(b"]".to_vec());
+        let parts = [alias("int8"), int(1), int(0), int(0), slots, b"]".to_vec(), NONE.into()];
+        let made = call("pyarrow.lib", "_restore_array", &[tuple(&parts)]);
+        refused_at_any_limit(grown(made, call("pyarrow.lib", "py_buffer", &[b"h\x01".to_vec()])), &[], odd);
+        let none = list(&[NONE.into()]);
+        let parts = [("levels", memoized(b"]".to_vec())), ("codes", none.clone()), ("names", none)];
+        refused_at_any_limit(grown(index("MultiIndex", &parts), b"h\x01".to_vec()), &[], "an index of several levels");
+    });
+}
+
+#[test]
+fn what_is_deep_fits_a_small_stack() {
+    on_a_small_stack(|| {
+        let inner = || b"INNER".to_vec();
+        let repeated = |one: &[u8], depth: usize| {
+            let at = one.windows(5).position(|part| part == b"INNER").unwrap();
+            message([one[..at].repeat(depth), names(&["x"]), one[at + 5..].repeat(depth)].concat(), &[])
+        };
+        let masked = instance("pandas.arrays", "IntegerArray", dict(&[("_data", inner()), ("_mask", NONE.into())]));
+        let codes = call("numpy", "ndarray", &[int(1), dtype("i1"), b"C\x01\0".to_vec()]);
+        let coded = index("Index", &[("data", categorical(codes.clone(), inner())), ("name", NONE.into())]);
+        let list_of = |part| list(&[part]);
+        let parts = [("levels", list_of(inner())), ("codes", list_of(codes)), ("names", list_of(NONE.into()))];
+        let leveled = index("MultiIndex", &parts);
+        let codec = Pickle::new().limits(Limits::new().metadata_bytes(32 << 20));
+        for (one, why) in [
+            (masked, "in a form that it is not written in"),
+            (coded, "deeper than the limit"),
+            (leveled, "an index of several levels"),
+        ] {
+            for depth in [15, 31, 32, 63, 64, 65, 1000, 30_000] {
+                for error in [
+                    Decode::<Table>::decode(&codec, repeated(&one, depth)).map(drop).unwrap_err(),
+                    Decode::<Value>::decode(&codec, repeated(&one, depth)).map(drop).unwrap_err(),
+                ] {
+                    check(&error);
+                    assert!(depth < 17 || error.to_string().contains(why), "{depth}: {error}");
+                }
+            }
+        }
+    });
+}
+
 #[test]
 fn getattr_is_read_as_a_zone_and_as_nothing_else() {
     let zoned = |zone: Vec<u8>| {

@@ -17,6 +17,8 @@ use crate::pickle::{Node, NodeId};
 
 /// The columns of an array, as many as it has rows: one for all but matrices. An error is that of the one column.
 pub(super) fn columns(reader: Reader<'_>, id: NodeId) -> Result<Vec<std::result::Result<Piece, String>>> {
+    // categories may be categorical
+    let reader = reader.inside()?;
     let call = called(reader, id)?;
     match call.listed {
         Listed::Pandas(Pandas::Backed) => backed(reader, call),

@@ -101,9 +101,14 @@ pub(super) fn range_len(start: i64, stop: i64, step: i64) -> u64 {
 
 /// The values of an index of one level, where they are needed: those of a range are written out.
 pub(super) fn values(reader: Reader<'_>, id: NodeId) -> Result<Piece> {
-    match Index::read(reader, id)? {
+    let several = || Mismatch::because("an index of several levels, which has no Arrow type");
+    // before it is read, since what is within its levels might be itself
+    if let Ok((_, Pandas::MultiIndex, _)) = parts(reader, id) {
+        return Err(several());
+    }
+    match Index::read(reader.inside()?, id)? {
         Index::Levels(mut levels) if levels.len() == 1 => Ok(levels.remove(0).1),
-        Index::Levels(_) => Err(Mismatch::because("an index of several levels, which has no Arrow type")),
+        Index::Levels(_) => Err(several()),
         Index::Range { start, stop, step, .. } => {
             let len = range_len(start, stop, step);
             let len = usize::try_from(len).ok().filter(|len| len.checked_mul(8).is_some());

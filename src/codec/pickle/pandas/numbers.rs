@@ -7,7 +7,7 @@ use super::super::dtype;
 use super::super::form::{Call, Form};
 use super::super::mismatch::{Mismatch, Result};
 use super::super::read::Reader;
-use super::object::{buffer, charge, copying};
+use super::object::{buffer, charge, copying, of_no_table};
 use super::piece::{Nulls, Piece, packed};
 use crate::array::{ByteOrder, DType, Kind, TimeStep, TimeUnit};
 use crate::buffer::Buffer;
@@ -27,7 +27,7 @@ pub(super) struct Numbers {
 
 impl Numbers {
     pub(super) fn read(reader: Reader<'_>, id: NodeId) -> Result<Self> {
-        match reader.at(id).form()? {
+        match of_no_table(reader, id)? {
             Form::Array(found) => Self::of(reader, *found),
             _ => Err(Mismatch::because("something else where an array should be")),
         }
@@ -108,7 +108,7 @@ impl Numbers {
 
     /// The columns of an array of two axes as `DataFrame` takes it: a row after the other in C order, a column in Fortran order.
     pub(super) fn of_columns(reader: Reader<'_>, id: NodeId) -> Result<Self> {
-        let Form::Array(mut found) = reader.at(id).form()? else {
+        let Form::Array(mut found) = of_no_table(reader, id)? else {
             return Err(Mismatch::because("something else where an array should be"));
         };
         if found.shape.len() != 2 || found.order != "F" {

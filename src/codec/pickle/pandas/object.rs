@@ -2,6 +2,7 @@
 
 use super::super::array::Data;
 use super::super::form::{Call, Form};
+use super::super::list::Listed;
 use super::super::mismatch::{Mismatch, Result};
 use super::super::read::Reader;
 use crate::buffer::Buffer;
@@ -96,9 +97,21 @@ pub(super) fn buffer<'g>(reader: Reader<'g>, data: Data<'g>) -> Result<Buffer> {
     })
 }
 
+/// What serde would be shown of a part of a table that is no object of pandas or pyarrow: so a table is never looked for in a
+/// table, which might be the same one.
+pub(super) fn of_no_table<'g>(reader: Reader<'g>, id: NodeId) -> Result<Form<'g>> {
+    match reader.tree.node(id) {
+        Node::Object(object) => match reader.call(object)? {
+            call if matches!(call.listed, Listed::Pandas(_) | Listed::PyArrow(_)) => Err(call.odd()),
+            _ => reader.at(id).form(),
+        },
+        _ => reader.at(id).form(),
+    }
+}
+
 /// The buffer that a node is: `PickleBuffer`, bytes, a bytearray.
 pub(super) fn buffer_of(reader: Reader<'_>, id: NodeId) -> Result<Buffer> {
-    match reader.at(id).form()? {
+    match of_no_table(reader, id)? {
         Form::Frame(index) => buffer(reader, Data::Frame(index)),
         Form::Bytes(bytes) => {
             reader.tree.spend(bytes.len())?;
