@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 #[cfg(feature = "arrow")]
 use outband::Table;
@@ -222,6 +223,27 @@ fn an_array_of_objects_is_a_pickle_within() {
     // an importer within is named like any other
     refused(&[&objects[..], b"cos\nsystem\n.."].concat(), "asks for system of os");
     refused(&[&objects[..], b"N.."].concat(), "in a form that it is not written in");
+}
+
+#[test]
+fn what_is_long_and_named_often_is_not_read_as_often() {
+    let text = [b"X", &(1_u32 << 19).to_le_bytes()[..], &vec![b'k'; 1 << 19], b"q\x000"].concat();
+    let axis = [b"I", &vec![b'0'; 1 << 19][..], b"1073741824\nq\x000"].concat();
+    let state = [b"}(", &b"h\0N".repeat(16)[..], b"uq\x02"].concat();
+    let shape = [b"(K\0", &b"h\0".repeat(63)[..], b"t"].concat();
+    let shaped = wrapper(&shape, &floats(0), b"");
+    let shaped = [&shaped[CLASS.len() + 2..shaped.len() - 1], b"q\x02"].concat();
+    for (long, state) in [(text, state), (axis, shaped)] {
+        // one object that is given its state over and over, and one object after the other
+        let again = [b"h\x01)\x81", &b"h\x02b".repeat(100_000)[..], b"."].concat();
+        let anew = [&b"h\x01)\x81h\x02b0".repeat(50_000)[..], b"N."].concat();
+        for rest in [again, anew] {
+            let started = Instant::now();
+            let data = [&long[..], CLASS, b"q\x010", &state[..], b"0", &rest].concat();
+            drop(read::<Value>(&data));
+            assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+        }
+    }
 }
 
 #[test]

@@ -3,6 +3,8 @@
 #![cfg(feature = "arrow")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::time::{Duration, Instant};
+
 use arrow_array::Array;
 use outband::{Buffer, Decode, Encode, Error, ErrorKind, Limits, Multipart, Pickle, Table, Value};
 use serde::Deserialize;
@@ -346,6 +348,21 @@ fn types_in_each_other_without_end_are_refused() {
     let deep =
         (0..200).fold(alias("int8"), |inner, _| [global("pyarrow.lib", "list_"), inner, b"\x85R".to_vec()].concat());
     refused(arrow(deep, 0, 0, &[false, true]), &[&[]], "limit");
+}
+
+#[test]
+fn what_is_long_and_named_often_is_not_read_as_often() {
+    let long = [text(&"k".repeat(1 << 21)), b"q\x000".to_vec()].concat();
+    let count = 200_000;
+    let entries = [&b"}("[..], &b"h\0N".repeat(count), b"u"].concat();
+    let entries = call("pandas.core.indexes.base", "_new_Index", &[global("pandas", "Index"), entries]);
+    let items = index("Index", &[("data", objects(&[count as i64], &vec![b"h\0".to_vec(); count]))]);
+    for rest in [entries, items] {
+        let started = Instant::now();
+        let message = message([&long[..], &rest].concat(), &[]);
+        check(&Decode::<Table>::decode(&Pickle::new(), message).unwrap_err());
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    }
 }
 
 fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {

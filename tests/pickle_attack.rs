@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use outband::{Array, Buffer, Decode, Error, Limits, Multipart, Pickle, Value};
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -936,5 +937,25 @@ fn a_strict_reader_is_strict_in_every_way() {
     for limits in [Limits::new().frames(2), Limits::new().total_bytes(28)] {
         let error = Decode::<IgnoredAny>::decode(&Pickle::new().limits(limits), many.clone()).map(drop).unwrap_err();
         assert!(error.is_limit(), "{error}");
+    }
+}
+
+#[test]
+fn what_is_long_and_named_often_is_not_read_as_often() {
+    let long = [b"X", &(1_u32 << 22).to_le_bytes()[..], &vec![b'k'; 1 << 22], b"q\x00"].concat();
+    let class = b"0h\0h\0\x93q\x01";
+    let method = b"cbuiltins\ngetattr\n(cshop\nColor\nh\0tq\x02";
+    for rest in [
+        // as module and name, as what is called, as what getattr is asked for, as an element
+        b"h\0h\0\x930".repeat(100_000),
+        [class, &b"h\x01)R0".repeat(100_000)[..]].concat(),
+        [method, &b"cbuiltins\ngetattr\nh\x02R0".repeat(25_000)[..]].concat(),
+        [&b"]("[..], &b"h\0".repeat(200_000), b"e"].concat(),
+    ] {
+        let started = Instant::now();
+        let data = [&long[..], &rest, b"0N."].concat();
+        let data = if rest.ends_with(b"e") { [&data[..data.len() - 3], b"\x86."].concat() } else { data };
+        drop(Decode::<Value>::decode(&Pickle::new(), message(&data)));
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     }
 }

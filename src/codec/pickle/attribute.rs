@@ -17,6 +17,9 @@ use super::read::Reader;
 use crate::error::excerpt;
 use crate::pickle::{Construction, Graph, Node, NodeId, Object};
 
+/// The longest name of a class, its module or its member that is asked for.
+const LONGEST: usize = 512;
+
 /// The globals that are one of the two functions, and of which nothing is asked but this.
 pub(super) fn harmless(graph: &Graph<'_>) -> BTreeMap<usize, Listed> {
     let mut asked = BTreeMap::new();
@@ -31,7 +34,7 @@ pub(super) fn harmless(graph: &Graph<'_>) -> BTreeMap<usize, Listed> {
 
 /// Which of the two functions a node is.
 fn function(graph: &Graph<'_>, id: NodeId) -> Option<Listed> {
-    match graph.node(id) {
+    match graph.short(id, LONGEST)? {
         Node::Global { module: "builtins" | "__builtin__", name: "getattr" } => Some(Listed::Attribute),
         Node::Global { module: "_operator", name: "or_" } => Some(Listed::Flags),
         _ => None,
@@ -54,14 +57,14 @@ fn is_asked_well(graph: &Graph<'_>, object: &Object, function: Listed) -> bool {
         Node::Object(made) => self::function(graph, made.callable).is_some_and(|made| functions.contains(&made)),
         _ => false,
     };
-    match (function, graph.node(one), graph.node(other)) {
-        (Listed::Attribute, Node::Global { module: "zoneinfo", name: "ZoneInfo" }, Node::Str("_unpickle")) => true,
+    if function == Listed::Flags {
+        return is_made_by(one, &[Listed::Attribute, Listed::Flags]) && is_made_by(other, &[Listed::Attribute]);
+    }
+    match (graph.short(one, LONGEST), graph.short(other, LONGEST)) {
+        (Some(Node::Global { module: "zoneinfo", name: "ZoneInfo" }), Some(Node::Str("_unpickle"))) => true,
         // a class that is refused by its own name where the user does not allow it
-        (Listed::Attribute, Node::Global { module, name }, Node::Str(member)) => {
+        (Some(Node::Global { module, name }), Some(Node::Str(member))) => {
             list::find(module, name).is_none() && self::function(graph, one).is_none() && is_member(member)
-        }
-        (Listed::Flags, ..) => {
-            is_made_by(one, &[Listed::Attribute, Listed::Flags]) && is_made_by(other, &[Listed::Attribute])
         }
         _ => false,
     }

@@ -16,8 +16,8 @@ pub(super) fn is_class(graph: &Graph<'_>, global: usize) -> bool {
     let is_it = |id| graph.global_index(id) == Some(global);
     let has_name =
         |(_, name): (&str, &str)| name.rsplit('.').next().is_some_and(|last| last.starts_with(char::is_uppercase));
-    let makes = |object: &Object| match (graph.node(object.callable), graph.node(object.args)) {
-        (Node::Global { module: "copyreg" | "copy_reg", .. }, Node::Tuple(mut arguments)) => {
+    let makes = |object: &Object| match (graph.short(object.callable, 64), graph.node(object.args)) {
+        (Some(Node::Global { module: "copyreg" | "copy_reg", .. }), Node::Tuple(mut arguments)) => {
             arguments.next().is_some_and(is_it)
         }
         _ => is_it(object.callable) && object.construction == Construction::New,
@@ -154,7 +154,7 @@ fn uuid<'g>(reader: Reader<'g>, call: Call<'g>, state: NodeId) -> Result<Form<'g
     let Node::Dict(mut entries) = reader.tree.node(state) else { return Err(call.odd()) };
     while let (Some(name), Some(value)) = (entries.next(), entries.next()) {
         reader.tree.spend(1)?;
-        if matches!(reader.tree.node(name), Node::Str("int")) {
+        if reader.tree.graph().is_text(name, "int") {
             return plain::uuid(reader.tree.node(value)).map(Form::Made);
         }
     }

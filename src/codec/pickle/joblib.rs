@@ -20,6 +20,9 @@ const CLASS: (&str, &str) = ("joblib.numpy_pickle", "NumpyArrayWrapper");
 /// The most attributes of a wrapper: joblib writes five or six.
 const MAX_ATTRIBUTES: usize = 16;
 
+/// The longest name, number or code of a dtype that is looked at, which is more than the longest of them has.
+const LONGEST: usize = 64;
+
 /// The bit in the flags of a dtype that says that elements are or hold Python objects: `NPY_ITEM_REFCOUNT`.
 const HOLDS_OBJECTS: i64 = 1;
 
@@ -41,9 +44,10 @@ fn after(graph: &Graph<'_>, object: &Object, state: NodeId) -> std::result::Resu
 
 /// Whether an object is a wrapper: made by its class, or in protocols 0 and 1 by `copyreg._reconstructor(class, object, None)`.
 fn is_wrapper(graph: &Graph<'_>, object: &Object) -> bool {
-    let is_class = |id| matches!(graph.node(id), Node::Global { module, name } if (module, name) == CLASS);
-    match (graph.node(object.callable), graph.node(object.args)) {
-        (Node::Global { module: "copyreg" | "copy_reg", name: "_reconstructor" }, Node::Tuple(mut arguments)) => {
+    let is_class =
+        |id| matches!(graph.short(id, LONGEST), Some(Node::Global { module, name }) if (module, name) == CLASS);
+    match (graph.short(object.callable, LONGEST), graph.node(object.args)) {
+        (Some(Node::Global { module: "copyreg" | "copy_reg", name: "_reconstructor" }), Node::Tuple(mut arguments)) => {
             arguments.next().is_some_and(is_class)
         }
         _ => is_class(object.callable),
@@ -67,13 +71,13 @@ impl Wrapper {
         }
         let (mut parts, mut is_padded) = ([None; 4], false);
         while let (Some(name), Some(value)) = (entries.next(), entries.next()) {
-            match graph.node(name) {
-                Node::Str("subclass") => parts[0] = Some(value),
-                Node::Str("shape") => parts[1] = Some(value),
-                Node::Str("order") => parts[2] = Some(value),
-                Node::Str("dtype") => parts[3] = Some(value),
+            match graph.short(name, LONGEST) {
+                Some(Node::Str("subclass")) => parts[0] = Some(value),
+                Some(Node::Str("shape")) => parts[1] = Some(value),
+                Some(Node::Str("order")) => parts[2] = Some(value),
+                Some(Node::Str("dtype")) => parts[3] = Some(value),
                 // `None` where the file could not tell its position
-                Node::Str("numpy_array_alignment_bytes") => is_padded = !matches!(graph.node(value), Node::None),
+                Some(Node::Str("numpy_array_alignment_bytes")) => is_padded = !value.is_none(),
                 _ => {}
             }
         }
@@ -83,12 +87,12 @@ impl Wrapper {
 
     /// How many elements there are.
     fn count(&self, graph: &Graph<'_>) -> Option<usize> {
-        let Node::Tuple(mut axes) = graph.node(self.shape) else { return None };
+        let Some(Node::Tuple(mut axes)) = graph.short(self.shape, LONGEST) else { return None };
         if axes.len() > array::MAX_DIMS {
             return None;
         }
-        axes.try_fold(1_usize, |count, axis| match graph.node(axis) {
-            Node::Int(axis) => count.checked_mul(usize::try_from(axis).ok()?),
+        axes.try_fold(1_usize, |count, axis| match graph.short(axis, LONGEST) {
+            Some(Node::Int(axis)) => count.checked_mul(usize::try_from(axis).ok()?),
             _ => None,
         })
     }
@@ -104,18 +108,19 @@ enum Element {
 fn element(graph: &Graph<'_>, id: NodeId) -> Option<Element> {
     let Node::Object(object) = graph.node(id) else { return None };
     let mut states = graph.states_of(object);
-    let (Node::Tuple(mut arguments), Node::Tuple(mut state)) = (graph.node(object.args), graph.node(states.next()?))
+    let (Node::Tuple(mut arguments), Node::Tuple(mut state)) =
+        (graph.node(object.args), graph.short(states.next()?, LONGEST)?)
     else {
         return None;
     };
-    let code = match graph.node(arguments.next()?) {
+    let code = match graph.short(arguments.next()?, LONGEST)? {
         Node::Str(code) => code,
         Node::OldStr(code) => std::str::from_utf8(code).ok()?,
         // the type of a record
         Node::Global { .. } => "",
         _ => return None,
     };
-    let (len, flags) = (graph.node(state.nth(5)?), graph.node(state.nth(1)?));
+    let (len, flags) = (graph.short(state.nth(5)?, LONGEST)?, graph.short(state.nth(1)?, LONGEST)?);
     match (len, flags) {
         (_, Node::Int(flags)) if flags & HOLDS_OBJECTS != 0 => Some(Element::Objects),
         // it follows from the kind: `f8`
@@ -137,9 +142,9 @@ pub(super) fn form<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Form<'g>> {
         return Err(call.odd());
     }
     let wrapper = Wrapper::of(graph, state).ok_or_else(|| call.odd())?;
-    let (order, bytes) = match (graph.node(wrapper.order), graph.node(bytes)) {
-        (Node::Str("C"), Node::Bytes(bytes)) => ("C", bytes),
-        (Node::Str("F"), Node::Bytes(bytes)) => ("F", bytes),
+    let (order, bytes) = match (graph.short(wrapper.order, LONGEST), graph.node(bytes)) {
+        (Some(Node::Str("C")), Node::Bytes(bytes)) => ("C", bytes),
+        (Some(Node::Str("F")), Node::Bytes(bytes)) => ("F", bytes),
         _ => return Err(call.odd()),
     };
     if !matches!(reader.tree.listed(wrapper.subclass), Some(Listed::NdArray | Listed::MemMap)) {

@@ -55,6 +55,9 @@ impl Objects {
 
     /// The object that a node was decoded to, and its height.
     fn known(&self, id: NodeId) -> Option<(Owned, usize)> {
+        if !self.named_again.get()?.contains(id) {
+            return None;
+        }
         let known = self.known.borrow();
         let Known { place, height } = known.get(&id)?;
         Some((place.get()?.clone(), *height))
@@ -125,19 +128,20 @@ impl<'g> Reader<'g> {
 
     /// What there is to tell of a node, before it is shown.
     fn object(self) -> Result<Object<'g>> {
+        let objects = self.tree.objects();
+        // before it is read: a long text is checked each time that it is
+        if let Some((object, height)) = objects.known(self.id) {
+            self.tree.spend(1)?;
+            let left = self.depth.checked_sub(height).ok_or_else(|| self.tree.too_deep())?;
+            objects.reach(left);
+            return Ok(Object::Known(object));
+        }
         let node = self.tree.node(self.id);
         if matches!(node, Node::None | Node::Bool(_) | Node::Int(_) | Node::Float(_)) {
             return Ok(Object::Plain);
         }
-        let objects = self.tree.objects();
         let mut again = None;
         if objects.is_shared(self.tree.graph(), self.id, &node) {
-            if let Some((object, height)) = objects.known(self.id) {
-                self.tree.spend(1)?;
-                let left = self.depth.checked_sub(height).ok_or_else(|| self.tree.too_deep())?;
-                objects.reach(left);
-                return Ok(Object::Known(object));
-            }
             let outside = objects.least_depth.replace(self.depth);
             again = Some(Again { id: self.id, depth: self.depth, outside });
         }

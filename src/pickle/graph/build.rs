@@ -3,7 +3,7 @@
 use std::mem;
 
 use super::store::Tools;
-use super::{Chain, Ends, Graph, IN_PIECES, NO_PIECE, Node, NodeId, Object, Piece, Slot, Span};
+use super::{Chain, Ends, Graph, IN_PIECES, NO_PIECE, NodeId, Object, Piece, Slot, Span};
 
 impl Graph<'_> {
     #[inline]
@@ -108,10 +108,6 @@ impl Graph<'_> {
 
     pub(in crate::pickle) fn object(&self, index: u32) -> &Object {
         &self.store.objects[index as usize]
-    }
-
-    pub(in crate::pickle) fn is_text(&self, id: NodeId, wanted: &str) -> bool {
-        matches!(self.node(id), Node::Str(text) if text == wanted)
     }
 
     pub(in crate::pickle) fn object_mut(&mut self, index: u32) -> &mut Object {

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::str;
 
 use super::number::{NodeId, Place};
-use super::{Graph, Node};
+use super::{Graph, Node, Slot};
 use crate::pickle::{opcode as op, text};
 
 /// Why nothing here fails.
@@ -33,6 +33,45 @@ impl<'p> Graph<'p> {
         }
     }
 
+    /// What a node is, where its text, bytes or digits are no more than `most` bytes: who is asked again and again about what a
+    /// pickle names in two bytes must not read a long one each time.
+    pub(crate) fn short(&self, id: NodeId, most: usize) -> Option<Node<'_>> {
+        self.is_within(id, most).then(|| self.node(id))
+    }
+
+    /// Whether a node is this text, which is told from their lengths where those differ.
+    pub(crate) fn is_text(&self, id: NodeId, wanted: &str) -> bool {
+        self.is_within(id, wanted.len()) && matches!(self.node(id), Node::Str(text) if text == wanted)
+    }
+
+    /// Whether a node is text, which is not read.
+    pub(in crate::pickle) fn is_any_text(&self, id: NodeId) -> bool {
+        match id.place() {
+            Place::Leaf(at) => {
+                matches!(self.pickle[at], op::SHORT_BINUNICODE | op::BINUNICODE | op::BINUNICODE8 | op::UNICODE)
+            }
+            Place::Slot(index) => matches!(self.store.slots[index], Slot::Line(_) | Slot::OwnedStr(_)),
+            Place::Small(_) => false,
+        }
+    }
+
+    fn is_within(&self, id: NodeId, most: usize) -> bool {
+        match id.place() {
+            Place::Small(_) => true,
+            Place::Leaf(at) => is_leaf_within(self.pickle[at], &self.pickle[at + 1..], most),
+            Place::Slot(index) => match self.store.slots[index] {
+                Slot::Line(span) | Slot::Inset(span) => span.len as usize <= most,
+                Slot::OwnedStr(index) => self.texts[index as usize].len() <= most,
+                Slot::OwnedOldStr(index) => self.old_texts[index as usize].len() <= most,
+                Slot::Global(index) => {
+                    let (module, name) = self.store.globals[index as usize];
+                    self.is_within(module, most) && self.is_within(name, most)
+                }
+                _ => true,
+            },
+        }
+    }
+
     /// The float that a node is, where it is one in binary.
     #[inline]
     pub(crate) fn as_float(&self, id: NodeId) -> Option<f64> {
@@ -40,6 +79,24 @@ impl<'p> Graph<'p> {
             Place::Leaf(at) if self.pickle[at] == op::BINFLOAT => Some(float(&self.pickle[at + 1..])),
             _ => None,
         }
+    }
+}
+
+fn is_leaf_within(opcode: u8, after: &[u8], most: usize) -> bool {
+    fn is_within<const N: usize>(after: &[u8], most: usize) -> bool {
+        let mut wide = [0; 8];
+        wide[..N].copy_from_slice(after.first_chunk::<N>().expect(READ));
+        u64::from_le_bytes(wide) <= most as u64
+    }
+    match opcode {
+        op::SHORT_BINUNICODE | op::SHORT_BINBYTES | op::SHORT_BINSTRING | op::LONG1 => is_within::<1>(after, most),
+        op::BINUNICODE | op::BINBYTES | op::BINSTRING | op::LONG4 => is_within::<4>(after, most),
+        op::BINUNICODE8 | op::BINBYTES8 | op::BYTEARRAY8 => is_within::<8>(after, most),
+        // with quotes or an `L`
+        op::UNICODE | op::STRING | op::INT | op::LONG | op::FLOAT => {
+            after.iter().take(most + 3).any(|&byte| byte == b'\n')
+        }
+        _ => true,
     }
 }
 

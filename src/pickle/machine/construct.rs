@@ -2,7 +2,7 @@
 
 use super::Machine;
 use crate::error::Result;
-use crate::pickle::graph::{Chain, Construction, Node, NodeId, Object, Slot};
+use crate::pickle::graph::{Chain, Construction, NodeId, Object, Slot};
 use crate::pickle::opcode as op;
 
 impl Machine<'_> {
@@ -10,8 +10,7 @@ impl Machine<'_> {
         let (module, name) = match opcode {
             op::STACK_GLOBAL => {
                 let (name, module) = (self.pop()?, self.pop()?);
-                let is_text = |id| matches!(self.graph.node(id), Node::Str(_));
-                if !is_text(module) || !is_text(name) {
+                if !self.graph.is_any_text(module) || !self.graph.is_any_text(name) {
                     return Err(self.input.fault("module and name have to be text"));
                 }
                 (module, name)

@@ -12,7 +12,7 @@ use crate::pickle::memo::Memo;
 pub(crate) struct Insets {
     /// Module and name that a pickle with insets names: no other is looked at.
     pub(crate) class: (&'static str, &'static str),
-    /// What follows an object that is given this state; why it cannot be told, where it has to be.
+    /// What follows an object that is given this state, its first; why it cannot be told, where it has to be.
     pub(crate) after: fn(&Graph<'_>, &Object, state: NodeId) -> std::result::Result<Option<Inset>, String>,
 }
 
@@ -46,7 +46,12 @@ impl Machine<'_> {
 
     /// Reads what follows the state that an object was given.
     pub(super) fn inset(&mut self, object: u32, state: NodeId) -> Result<()> {
-        let inset = (self.insets.after)(&self.graph, self.graph.object(object), state);
+        let whole = self.graph.object(object);
+        if self.graph.states_of(whole).len() > 1 {
+            // one at most for each object: another takes three bytes to ask for, and more to tell
+            return Ok(());
+        }
+        let inset = (self.insets.after)(&self.graph, whole, state);
         match inset.map_err(|reason| self.input.fault(reason))? {
             None => Ok(()),
             Some(Inset::Bytes(len)) => self.bytes(object, len),

@@ -39,7 +39,7 @@ pub(super) fn entry<'g>(reader: Reader<'g>, mut entries: Items<'g>, name: &str) 
     let mut found = None;
     while let (Some(key), Some(value)) = (entries.next(), entries.next()) {
         reader.tree.spend(1)?;
-        if matches!(reader.tree.node(key), Node::Str(key) if key == name) {
+        if reader.tree.graph().is_text(key, name) {
             found = Some(value);
         }
     }

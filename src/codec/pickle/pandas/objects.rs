@@ -88,8 +88,10 @@ impl<'g> Objects<'g> {
             let column = items;
             let mut odd = None;
             for id in items.by_ref().take(self.rows) {
-                reader.tree.spend(1)?;
-                if let Err(why) = kind.meet(Value::of(reader, id)) {
+                let value = Value::of(reader, id);
+                // before all of them are looked at once more
+                reader.tree.spend(1 + value.len())?;
+                if let Err(why) = kind.meet(value) {
                     odd = odd.or(Some(why));
                 }
             }
@@ -124,6 +126,15 @@ enum Value<'g> {
 }
 
 impl<'g> Value<'g> {
+    /// How many bytes of text or bytes it has.
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        }
+    }
+
     fn of(reader: Reader<'g>, id: NodeId) -> Self {
         match reader.tree.node(id) {
             Node::None => Self::Missing,
@@ -196,7 +207,6 @@ fn piece<'g>(reader: Reader<'g>, kind: Kind, items: Items<'g>, rows: usize) -> R
                 })
             };
             let len = parts().map(|part| part.len()).fold(0, usize::saturating_add);
-            reader.tree.spend(len)?;
             copying(len)?;
             let is_long = i32::try_from(len).is_err();
             let mut bytes = Vec::with_capacity(len);
