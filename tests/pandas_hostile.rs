@@ -344,6 +344,56 @@ fn what_is_named_a_thousand_times_is_not_copied_as_often() {
 }
 
 #[test]
+fn what_is_named_a_thousand_times_is_not_looked_at_as_often() {
+    // a frame that is named by each of fifty columns: to look for nulls
+    let rows = 1 << 19;
+    let named = |first: &dyn Fn(Vec<u8>) -> Vec<u8>| {
+        let one = |at: i64| {
+            let buffer = if at == 0 { b"\x97q\0".to_vec() } else { b"h\0".to_vec() };
+            block(first(buffer), slice(at, at + 1, 1))
+        };
+        let blocks: Vec<_> = (0..50).map(one).collect();
+        frame(&blocks, range(0, 50, 1), range(0, rows, 1))
+    };
+    let on = |buffer: Vec<u8>, code: &str| call("numpy", "ndarray", &[int(rows), dtype(code), buffer]);
+    let codes = named(&|buffer| categorical(on(buffer, "i1"), names(&["x"])));
+    refused(codes, &[&[0; 1 << 19]], "more than the limit of 1048576");
+    let masks = named(&|buffer| {
+        let values = dict(&[("_mask", on(buffer, "b1")), ("_data", on(b"h\0".to_vec(), "i1"))]);
+        instance("pandas.arrays", "IntegerArray", values)
+    });
+    refused(masks, &[&[0; 1 << 19]], "more than the limit of 1048576");
+    let times = |rows: i64, buffer: Vec<u8>, rest: &[Vec<u8>]| {
+        let times = call("numpy", "dtype", &[text("<M8[ns]")]);
+        call("numpy", "ndarray", &[&[int(rows), times, buffer], rest].concat())
+    };
+    let made = |buffer: Vec<u8>| {
+        let class = global("pandas.arrays", "DatetimeArray");
+        let made = call("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked", &[class, int(1), NONE.into()]);
+        [made, tuple(&[dtype("f8"), times(rows / 8, buffer, &[])]), b"b".to_vec()].concat()
+    };
+    let named =
+        |at: i64| block(made(if at == 0 { b"\x97q\0".to_vec() } else { b"h\0".to_vec() }), slice(at, at + 1, 1));
+    let blocks: Vec<_> = (0..50).map(named).collect();
+    let instants = frame(&blocks, range(0, 50, 1), range(0, rows / 8, 1));
+    refused(instants, &[&[0; 1 << 19]], "more than the limit of 1048576");
+    // a block of this crate's has no times
+    let index = call("pandas", "RangeIndex", &[int(0), int(2), int(1), NONE.into(), b"\x89".to_vec(), NONE.into()]);
+    let labels = call("pandas", "Index", &[list(&[text("a")]), NONE.into(), b"\x89".to_vec(), NONE.into()]);
+    let columns = dict(&[("a", times(2, BUFFER.into(), &[int(0)]))]);
+    let frame = call("pandas", "DataFrame", &[columns, index, labels, NONE.into(), b"\x89".to_vec()]);
+    refused(frame, &[&[0; 16]], "ndarray of numpy in a form that it is not written in");
+    // far more places than columns
+    let many = frame_of_places(rows);
+    refused(many, &[&[0; 32], &[0; 1 << 19]], "not from 0");
+}
+
+fn frame_of_places(rows: i64) -> Vec<u8> {
+    let block = block(array("f8", &[1, 4]), array("i1", &[rows]));
+    frame(&[block], names(&["a"]), range(0, 4, 1))
+}
+
+#[test]
 fn types_in_each_other_without_end_are_refused() {
     let deep =
         (0..200).fold(alias("int8"), |inner, _| [global("pyarrow.lib", "list_"), inner, b"\x85R".to_vec()].concat());

@@ -56,6 +56,9 @@ fn places<'g>(reader: Reader<'g>, call: Call<'g>, id: NodeId) -> Result<Vec<usiz
     let outside = || Mismatch::because(format_args!("a block with columns that are not from 0 to {MAX_PARTS}"));
     if placement.listed != Listed::Slice {
         let places = Numbers::read(reader, id)?.single()?.integers(0)?;
+        if places.len() > MAX_PARTS {
+            return Err(outside());
+        }
         return places.map(|at| place(at).ok_or_else(outside)).collect();
     }
     let bounds = placement.exactly::<3>()?.map(|id| match reader.tree.node(id) {

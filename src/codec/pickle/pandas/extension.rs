@@ -108,10 +108,7 @@ fn categorical(reader: Reader<'_>, dtype: NodeId, codes: NodeId) -> Result<std::
 /// A column of codes, of which -1 is no category.
 pub(super) fn categories(codes: &Numbers, categories: Piece, is_ordered: bool) -> Result<Piece> {
     let values = codes.integers(0)?;
-    let nulls = match values.clone().any(|code| code < 0) {
-        true => Nulls::of(values.map(|code| code == -1))?,
-        false => None,
-    };
+    let nulls = Nulls::looked_for(values.map(|code| code == -1), codes.item_len())?;
     let mut piece = codes.piece(0, None)?.with_nulls(nulls);
     piece.data_type = DataType::Dictionary(Box::new(piece.data_type), Box::new(categories.data_type));
     piece.categories = Some((categories.column.len, is_ordered));
@@ -134,8 +131,7 @@ pub(super) fn masked_by(reader: Reader<'_>, data: NodeId, mask: NodeId) -> Resul
     if mask.len() != data.rows {
         return Err(Mismatch::because(format_args!("{} values with a mask of {}", data.rows, mask.len())));
     }
-    let is_null = || mask.iter().map(|&byte| byte != 0);
-    let nulls = if is_null().any(|is_null| is_null) { Nulls::of(is_null())? } else { None };
+    let nulls = Nulls::looked_for(mask.iter().map(|&byte| byte != 0), 1)?;
     let piece = data.piece(0, None)?.with_nulls(nulls);
     // Int64, UInt8, Float32
     let name = match piece.dtype.as_str() {

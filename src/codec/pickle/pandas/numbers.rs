@@ -125,6 +125,9 @@ impl Numbers {
     pub(super) fn of_part<'g>(reader: Reader<'g>, call: Call<'g>, parts: [NodeId; 4]) -> Result<Self> {
         let [shape, dtype, block, offset] = parts;
         let dtype = dtype::read(reader, dtype)?;
+        if matches!(dtype.kind(), Kind::DateTime(_) | Kind::TimeDelta(_)) {
+            return Err(call.odd());
+        }
         let shape = axes(reader, call, shape)?;
         let (&[rows], Node::Int(start)) = (&shape[..], reader.tree.node(offset)) else {
             return Err(call.odd());
@@ -227,7 +230,7 @@ impl Numbers {
         let bytes = self.bytes(column)?;
         let not_a_time = i64::MIN.to_le_bytes();
         let values = || bytes.chunks_exact(8).map(|value| value == not_a_time);
-        let nulls = if values().any(|is_null| is_null) { Nulls::of(values())? } else { None };
+        let nulls = Nulls::looked_for(values(), 8)?;
         Ok(Piece::new(data_type, self.rows, vec![bytes]).with_nulls(nulls))
     }
 
@@ -255,6 +258,10 @@ impl Numbers {
     /// The values of a column of truth values, or of 64-bit floats, as they are needed for names.
     pub(super) fn kind(&self) -> &Kind {
         self.dtype.kind()
+    }
+
+    pub(super) fn item_len(&self) -> usize {
+        self.dtype.item_len()
     }
 
     /// The bytes of a mask: a byte for each row.

@@ -106,6 +106,17 @@ impl Nulls {
         let count = len - valid;
         Ok((count > 0).then(|| Self { count, validity: Buffer::from(bits) }))
     }
+
+    /// The same of rows that mostly have none. Looking at all of them, of so many bytes each, costs an eighth of a copy: a frame that
+    /// many columns name is looked at for each.
+    pub(super) fn looked_for(
+        mut rows: impl ExactSizeIterator<Item = bool> + Clone,
+        item: usize,
+    ) -> Result<Option<Self>> {
+        let all = rows.clone();
+        super::object::charge(all.len().saturating_mul(item).div_ceil(8))?;
+        if rows.any(|is_null| is_null) { Self::of(all) } else { Ok(None) }
+    }
 }
 
 /// Truth values as bits, the first one the lowest: how many they are, the bits, and how many are true.
