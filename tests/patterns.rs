@@ -427,7 +427,7 @@ fn the_limits_of_any_codec_hold_for_a_frame_by_itself() {
         for len in [100, 101, 20_000, 99] {
             tx.send(vec![0_u8; len], 0).unwrap();
         }
-        let mut received = || rx.recv_with::<usize, _>(&Whatever).map_err(|error| error.kind());
+        let received = || rx.recv_with::<usize, _>(&Whatever).map_err(|error| error.kind());
         assert_eq!([(); 4].map(|()| received()), [Ok(100), Err(ErrorKind::Limits), Err(ErrorKind::Limits), Ok(99)]);
     });
 }

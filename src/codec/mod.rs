@@ -122,12 +122,14 @@ pub trait Decode<T> {
 
     /// Decodes a message that is one frame and no buffers, where it lies.
     ///
-    /// Sockets call this for small messages. The default copies the frame and calls [`decode`](Self::decode).
+    /// Sockets call this for small messages, and leave it to look at the [`limits`](Self::limits). The default does, copies the frame and calls
+    /// [`decode`](Self::decode).
     ///
     /// # Errors
     ///
     /// As [`decode`](Self::decode).
     fn decode_frame(&self, metadata: &[u8]) -> Result<T> {
+        self.limits().check_metadata(metadata.len() as u64)?;
         self.decode(Multipart::new(metadata.to_vec(), Vec::new()))
     }
 }

@@ -159,10 +159,7 @@ pub(super) fn receive_and_decode<T, C: Decode<T>>(
     incoming.first(wait)?;
     let (envelope, size, value) = match lone(&mut incoming, open)? {
         // decoded where it is: wide moves of what libzmq has just written in narrow ones stall
-        (envelope, Some(frame)) => {
-            codec.limits().check_metadata(frame.len() as u64)?;
-            (envelope, (1, frame.len()), codec.decode_frame(frame))
-        }
+        (envelope, Some(frame)) => (envelope, (1, frame.len()), codec.decode_frame(frame)),
         (envelope, None) => {
             let (metadata, buffers) = incoming.into_parts(&codec.limits())?;
             let taken = Taken { metadata, buffers };
