@@ -163,6 +163,9 @@ fn every_size_is_compared_with_what_is_there() {
         &[&with_padding[..], b"\x04", &[0xff; 17], b"."].concat(),
         "it needs 16 bytes, and 14 are left of the pickle",
     );
+    // made as protocol 0 makes instances of a class of Python 2
+    let inst = [b"(i", &CLASS[1..], &bare[CLASS.len() + 2..], &[0; 16], b"."].concat();
+    assert_eq!(read::<Array>(&inst).unwrap().to_vec::<f64>().unwrap(), [0.0, 0.0]);
     // after a frame that is not at its end
     let framed = [b"\x80\x04\x95", &(bare.len() as u64 + 1).to_le_bytes()[..], &bare, &[0; 16], b"."].concat();
     refused(&framed, "1 bytes are left of the frame");
@@ -220,6 +223,9 @@ fn an_array_of_objects_is_a_pickle_within() {
     refused(&[&objects[..], &objects, &objects, b"N...."].concat(), "a pickle within a pickle within a pickle");
     refused(&objects, "the pickle ends without STOP");
     refused(&[&objects[..], b"N."].concat(), "the pickle ends without STOP");
+    // it ends where its frame does
+    refused(&[&objects[..], b"\x95\x03\0\0\0\0\0\0\0N.."].concat(), "1 bytes are left of the frame");
+    refused(&[&objects[..], b"\x95\x02\0\0\0\0\0\0\0N.."].concat(), "in a form that it is not written in");
     // an importer within is named like any other
     refused(&[&objects[..], b"cos\nsystem\n.."].concat(), "asks for system of os");
     refused(&[&objects[..], b"N.."].concat(), "in a form that it is not written in");

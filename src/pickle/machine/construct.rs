@@ -50,6 +50,7 @@ impl Machine<'_> {
             }
             op::INST => {
                 let (module, name) = self.global_lines()?;
+                self.note_class(module, name);
                 let class = self.graph.global_node(module, name);
                 let args = self.marked_tuple()?;
                 (Construction::Instance, class, args, None)

@@ -86,6 +86,8 @@ impl Machine<'_> {
 
     /// Goes on with what is around a pickle that has ended.
     pub(super) fn go_on(&mut self, around: Around) -> Result<()> {
+        // what follows is no part of it, and of no frame of it either
+        self.input.end_frame()?;
         let root = self.pop()?;
         self.check_end()?;
         let Around { object, stack, marks, floor, memo } = around;
