@@ -103,7 +103,8 @@ pub(crate) struct Placed<'p> {
 #[derive(Default)]
 struct More {
     /// The frame of each buffer by address and length; made where there are more than [`LOOKED_THROUGH`]. No peer chooses an
-    /// address, so a hash that could be foreseen does.
+    /// address. Of a table that a program passes on it may have chosen where in a block each column begins, and so keys that collide in
+    /// a hash that can be foreseen: that costs no more than comparing each of them with the others, of which a table has up to 65 536.
     known: Option<FxHashMap<(usize, usize), usize>>,
     /// The buffers that were to be compressed; made with the first.
     compressed: Option<HashMap<(usize, usize, Compression), Compressed>>,
