@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use foldhash::HashMapExt;
 
 use crate::buffer::Buffer;
 use crate::compress::Compression;
@@ -102,10 +102,9 @@ pub(crate) struct Placed<'p> {
 
 #[derive(Default)]
 struct More {
-    /// The frame of each buffer by address and length; made where there are more than [`LOOKED_THROUGH`]. No peer chooses an
-    /// address. Of a table that a program passes on it may have chosen where in a block each column begins, and so keys that collide in
-    /// a hash that can be foreseen: that costs no more than comparing each of them with the others, of which a table has up to 65 536.
-    known: Option<FxHashMap<(usize, usize), usize>>,
+    /// The frame of each buffer by address and length; made where there are more than [`LOOKED_THROUGH`]. Of a table that a program passes
+    /// on, a peer has chosen where in a block each column begins, so the hash has a seed that nobody knows.
+    known: Option<foldhash::HashMap<(usize, usize), usize>>,
     /// The buffers that were to be compressed; made with the first.
     compressed: Option<HashMap<(usize, usize, Compression), Compressed>>,
     /// The bytes of those that are compressed, decompressed.
@@ -172,7 +171,7 @@ impl<'p> Placed<'p> {
             frames => {
                 // compressed frames are in it as well, which nobody else's buffer can be
                 let known = || {
-                    let mut known = FxHashMap::with_capacity_and_hasher(4 * LOOKED_THROUGH, FxBuildHasher);
+                    let mut known = foldhash::HashMap::with_capacity(4 * LOOKED_THROUGH);
                     known.extend(frames.iter().map(key).zip(0..));
                     known
                 };
