@@ -22,6 +22,7 @@ use outband::{Array, Buffer, SocketExt, to_multipart};
 use serde::de::IgnoredAny;
 
 use rig::paired::{Ratio, median};
+use rig::turns::Faults;
 use rig::{Moves, Rounds, raw, rounds, turns};
 
 /// What is sent in a turn.
@@ -116,10 +117,10 @@ fn measure(transport: &str, bytes: usize, means: [Means; 4], seconds: f64) -> (R
     let receiver = Receiver::start(transport, &context, &endpoint);
     let sender = Sender::new(socket, bytes);
 
-    let all = means.map(|means| Sent { sender: &sender, means, faults: Cell::default() });
+    let all = means.map(|means| Sent { sender: &sender, means, faults: Faults::default() });
     let started = Instant::now();
     let rounds = Rounds::run_while(&all, TURN, |done| done < 8 || started.elapsed().as_secs_f64() < seconds);
-    let faults = all.map(|sent| sent.faults.get().0 as f64 / sent.faults.get().1 as f64);
+    let faults = all.map(|sent| sent.faults.per_object());
     receiver.stop(&sender.socket);
     (rounds, faults)
 }
@@ -128,8 +129,7 @@ fn measure(transport: &str, bytes: usize, means: [Means; 4], seconds: f64) -> (R
 struct Sent<'a> {
     sender: &'a Sender,
     means: Means,
-    /// Page faults of the receiver, and the objects that it received.
-    faults: Cell<(u64, u64)>,
+    faults: Faults,
 }
 
 impl Moves for Sent<'_> {
@@ -137,16 +137,11 @@ impl Moves for Sent<'_> {
         let took = turns::lead(&self.sender.socket, self.means as usize, count, || {
             (0..count).for_each(|_| self.sender.send(self.means));
         });
-        let (faults, objects) = self.faults.get();
-        self.faults.set((faults + took.faults, objects + count));
-        took.time
+        self.faults.add(took, count)
     }
 
-    /// The same for all, since the first object of a turn waits for nothing.
     fn calibrate(&self, time: Duration) -> u64 {
-        let count = self.sender.count.get().unwrap_or_else(|| rounds::calibrate(self, time));
-        self.sender.count.set(Some(count));
-        count
+        rounds::calibrate_once(&self.sender.count, self, time)
     }
 }
 

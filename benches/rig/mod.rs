@@ -28,6 +28,7 @@ use serde_bytes::ByteBuf;
 
 use least::Metadata;
 pub(crate) use rounds::{Moves, Rounds};
+use turns::Faults;
 
 /// What is sent: a little metadata and the payload, which is one buffer or many; for the naive way, byte strings.
 #[derive(Serialize, Deserialize)]
@@ -144,7 +145,7 @@ struct Line {
     sample: Sample,
     frames: Vec<Vec<u8>>,
     least: Option<RefCell<least::Sender>>,
-    /// How many objects take a turn: the same for all means, since the first object of a turn waits for nothing.
+    /// How many objects take a turn of any means.
     count: Cell<Option<u64>>,
     receiver: Receiver,
 }
@@ -159,8 +160,7 @@ enum Receiver {
 pub(crate) struct Pair {
     means: Means,
     line: Rc<Line>,
-    /// Page faults of the receiver, and the objects that it received.
-    faults: Cell<(u64, u64)>,
+    faults: Faults,
 }
 
 const CHILD: &str = "OUTBAND_BENCH_RECEIVER";
@@ -259,28 +259,23 @@ impl Pair {
     /// One for each means, all on the same sockets, in the same two heaps, to the same receiver.
     pub(crate) fn sharing(all: &[Means], sides: Sides, transport: &str, size: Size) -> Vec<Self> {
         let line = Rc::new(Line::new(all, sides, transport, size));
-        all.iter().map(|&means| Self { means, line: line.clone(), faults: Cell::default() }).collect()
+        all.iter().map(|&means| Self { means, line: line.clone(), faults: Faults::default() }).collect()
     }
 
     /// Page faults of the receiver's process per object.
     pub(crate) fn faults(&self) -> f64 {
-        let (faults, objects) = self.faults.get();
-        faults as f64 / objects.max(1) as f64
+        self.faults.per_object()
     }
 }
 
 impl Moves for Pair {
     fn run(&self, count: u64) -> Duration {
         let took = turns::lead(&self.line.socket, self.means as usize, count, || self.line.send(self.means, count));
-        let (faults, objects) = self.faults.get();
-        self.faults.set((faults + took.faults, objects + count));
-        took.time
+        self.faults.add(took, count)
     }
 
     fn calibrate(&self, time: Duration) -> u64 {
-        let count = self.line.count.get().unwrap_or_else(|| rounds::calibrate(self, time));
-        self.line.count.set(Some(count));
-        count
+        rounds::calibrate_once(&self.line.count, self, time)
     }
 }
 

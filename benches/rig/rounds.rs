@@ -1,5 +1,6 @@
 //! Several means of moving objects, in turn.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use super::paired::{Ratio, median};
@@ -25,7 +26,7 @@ impl<M: Moves + ?Sized> Moves for Box<M> {
     }
 }
 
-pub(crate) fn calibrate(moves: &(impl Moves + ?Sized), time: Duration) -> u64 {
+fn calibrate(moves: &(impl Moves + ?Sized), time: Duration) -> u64 {
     let mut count = 4;
     loop {
         let took = moves.run(count);
@@ -34,6 +35,14 @@ pub(crate) fn calibrate(moves: &(impl Moves + ?Sized), time: Duration) -> u64 {
         }
         count *= 4;
     }
+}
+
+/// As [`calibrate`], once for all means that share `count`: the first object of a turn waits for nothing, so turns of different
+/// lengths would not compare.
+pub(crate) fn calibrate_once(count: &Cell<Option<u64>>, moves: &impl Moves, time: Duration) -> u64 {
+    let known = count.get().unwrap_or_else(|| calibrate(moves, time));
+    count.set(Some(known));
+    known
 }
 
 /// Seconds per object of each means, round by round.

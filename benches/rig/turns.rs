@@ -1,5 +1,6 @@
 //! Turns at a pair of sockets: one end sends so many objects by one of several means, the other receives them.
 
+use std::cell::Cell;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,24 @@ pub(crate) struct Took {
     pub(crate) time: Duration,
     /// Page faults of the receiver's process.
     pub(crate) faults: u64,
+}
+
+/// Page faults of a receiver, and the objects that it received.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Cell<(u64, u64)>);
+
+impl Faults {
+    /// Adds those of a turn of `count` objects, and returns its time.
+    pub(crate) fn add(&self, took: Took, count: u64) -> Duration {
+        let (faults, objects) = self.0.get();
+        self.0.set((faults + took.faults, objects + count));
+        took.time
+    }
+
+    pub(crate) fn per_object(&self) -> f64 {
+        let (faults, objects) = self.0.get();
+        faults as f64 / objects.max(1) as f64
+    }
 }
 
 /// Announces `count` objects of one means, sends them once the receiver is ready, and waits until it has them all: the clock runs
