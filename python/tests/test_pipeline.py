@@ -148,13 +148,19 @@ def test_a_task_is_cancelled_whether_it_waits_or_runs(context: zmq.Context[Any])
     dispatcher.close()
 
 
-def test_a_worker_that_leaves_hands_back_what_waits(context: zmq.Context[Any]) -> None:
+def held_up() -> Tuple[threading.Event, Callable[[Task], int]]:
+    """A handler that answers with its task's number once the event is set."""
     is_free = threading.Event()
 
     def handler(task: Task) -> int:
         is_free.wait(20)
         return task.id
 
+    return is_free, handler
+
+
+def test_a_worker_that_leaves_hands_back_what_waits(context: zmq.Context[Any]) -> None:
+    is_free, handler = held_up()
     dispatcher = Dispatcher(context, handler, in_flight=3)
     dispatcher.welcome(1)
     for task in (1, 2, 3):
@@ -250,12 +256,7 @@ def test_a_connection_that_ends_begins_a_new_session_with_the_next_dispatcher(co
 
 
 def test_a_sign_of_life_tells_all_that_it_has_and_of_what_it_has_read(context: zmq.Context[Any]) -> None:
-    is_free = threading.Event()
-
-    def handler(task: Task) -> int:
-        is_free.wait(20)
-        return task.id
-
+    is_free, handler = held_up()
     dispatcher = Dispatcher(context, handler, in_flight=3)
     dispatcher.welcome(1)
     dispatcher.say(["beat"])  # of an earlier release
@@ -304,12 +305,7 @@ def test_more_tasks_than_a_sign_of_life_names_are_held_and_none_is_left_out_of_a
 
 
 def test_a_task_too_many_is_handed_back(context: zmq.Context[Any]) -> None:
-    is_free = threading.Event()
-
-    def handler(task: Task) -> int:
-        is_free.wait(20)
-        return task.id
-
+    is_free, handler = held_up()
     dispatcher = Dispatcher(context, handler, in_flight=2, bytes=1000)
     dispatcher.welcome(1)
     dispatcher.task(1, 1, None)
