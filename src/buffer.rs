@@ -294,7 +294,10 @@ impl<'de> Visitor<'de> for PayloadVisitor {
     }
 
     fn visit_borrowed_bytes<E: de::Error>(self, bytes: &'de [u8]) -> Result<Buffer, E> {
-        Ok(handoff::owner_of(bytes).unwrap_or_else(|| Buffer::copy_from_slice(bytes)))
+        match handoff::owner_of(bytes) {
+            Some(owner) => Ok(owner),
+            None => Ok(Buffer::copy_from_slice(bytes)),
+        }
     }
 
     fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Buffer, E> {

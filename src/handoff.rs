@@ -54,8 +54,9 @@ enum Asked {
     Nobody,
     /// The next buffer is asked for, if it has as many bytes or more.
     From(usize),
-    /// It takes none; the text says why and what to do.
-    Refused(&'static str),
+    /// It takes none; the text says why and what to do. (By a thin reference: this is written and read for every buffer, and
+    /// two words travel in registers.)
+    Refused(&'static &'static str),
 }
 
 fn asked<R>(asked: Asked, serialize: impl FnOnce() -> R) -> R {
@@ -75,7 +76,7 @@ pub(crate) fn ask<R>(from: usize, serialize: impl FnOnce() -> R) -> R {
 }
 
 /// Runs `serialize`, in which every buffer fails with `why`.
-pub(crate) fn refuse<R>(why: &'static str, serialize: impl FnOnce() -> R) -> R {
+pub(crate) fn refuse<R>(why: &'static &'static str, serialize: impl FnOnce() -> R) -> R {
     asked(Asked::Refused(why), serialize)
 }
 

@@ -1,6 +1,7 @@
 //! Where buffers go: in band or out of band, one frame for a buffer used many times.
 
 use std::collections::HashMap;
+use std::mem;
 use std::sync::Arc;
 
 use foldhash::HashMapExt;
@@ -127,8 +128,9 @@ impl<'p> Placed<'p> {
         Self { policy, seen: 0, frames: Vec::new(), more: None }
     }
 
-    pub(crate) fn into_frames(self) -> Vec<Buffer> {
-        self.frames
+    /// Takes the frames. (Out of a reference: to move the whole of this for them takes as long as encoding a small field.)
+    pub(crate) fn take_frames(&mut self) -> Vec<Buffer> {
+        mem::take(&mut self.frames)
     }
 
     /// The bytes of all compressed buffers, decompressed.

@@ -69,6 +69,9 @@ impl Envelope {
         self.delimiter
     }
 
+    /// No frames.
+    pub(super) const NONE: Self = Self { peer: None, delimiter: false };
+
     pub(super) fn has_peer(&self) -> bool {
         self.peer.is_some()
     }
@@ -90,10 +93,9 @@ impl Envelope {
 
     /// Opens a message that begins with its metadata, or with a delimiter on the sockets that see those.
     pub(super) fn none(incoming: &mut Incoming<'_>) -> Result<Self> {
-        let none = Self { peer: None, delimiter: false };
         if !incoming.has_more() {
             // a routing id never comes alone
-            return Ok(none);
+            return Ok(Self::NONE);
         }
         match incoming.socket_type()? {
             zmq::ROUTER => Err(Detail::NoSuchDirection {
@@ -102,8 +104,8 @@ impl Envelope {
                 use_instead: "use recv_obj_from, recv_obj_via or their message forms",
             }
             .into()),
-            zmq::DEALER => Ok(Self { delimiter: incoming.skip_delimiter()?, ..none }),
-            _ => Ok(none),
+            zmq::DEALER => Ok(Self { delimiter: incoming.skip_delimiter()?, ..Self::NONE }),
+            _ => Ok(Self::NONE),
         }
     }
 

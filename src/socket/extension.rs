@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use super::envelope::Envelope;
 use super::guard::Wait;
 use super::send;
-use super::transfer::{encode_and_send, encode_and_send_via, encode_and_track, receive, receive_and_decode};
-use super::transfer::{send_owned, send_tracked, send_via};
+use super::transfer::{encode_and_send, encode_and_send_via, encode_and_track, send_owned, send_tracked, send_via};
+use super::transfer::{receive, receive_and_decode, receive_value};
 use crate::array::Array;
 #[cfg(feature = "zlib")]
 use crate::codec::Zipped;
@@ -97,7 +97,7 @@ pub trait SocketExt {
 
     /// Receives a value with any codec.
     fn recv_with<T, C: Decode<T>>(&self, codec: &C) -> Result<T> {
-        receive_and_decode(self.as_zmq(), codec, Wait::AsTheSocketSays, Envelope::none).map(|(_, value)| value)
+        receive_value(self.as_zmq(), codec, Wait::AsTheSocketSays)
     }
 
     /// Sends a value with any codec, or fails at once with kind `Timeout`.
@@ -107,7 +107,7 @@ pub trait SocketExt {
 
     /// Receives a value with any codec, or fails at once with kind `Timeout`.
     fn try_recv_with<T, C: Decode<T>>(&self, codec: &C) -> Result<T> {
-        receive_and_decode(self.as_zmq(), codec, Wait::Never, Envelope::none).map(|(_, value)| value)
+        receive_value(self.as_zmq(), codec, Wait::Never)
     }
 
     /// Sends a value as pyzmq's `send_json` does: see [`Json`].

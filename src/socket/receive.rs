@@ -68,7 +68,10 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
         if expect_to_wait(wait) {
             guard::check_process(self.socket)?;
         } else if self.try_first()? {
+            PACE.set(Pace::Ahead);
             return Ok(());
+        } else if wait == Wait::AsTheSocketSays {
+            note_wait();
         }
         self.wait_for_first(wait)
     }
@@ -93,9 +96,6 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
 
     /// Receives the first frame, across interruptions, within the socket's own timeout.
     fn receive_patiently(&mut self, wait: Wait) -> Result<()> {
-        if WAITS_LEFT.get() == 0 {
-            WAITS_LEFT.set(WAITS);
-        }
         let received = self.receive_within(&mut Deadline::start(self.socket, Direction::Receive)?)?;
         match received {
             Ok(()) => {
@@ -127,7 +127,12 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
 
     /// The frame in hand, where it is the last one and too short to be shared.
     pub(super) fn lone_frame(&self) -> Option<&[u8]> {
-        if self.more || self.frame.borrow().len() > RECEIVE_ARENA { None } else { Some(self.frame.borrow()) }
+        if self.more {
+            return None;
+        }
+        // one look at the frame: each asks libzmq twice
+        let bytes: &[u8] = self.frame.borrow();
+        Some(bytes).filter(|bytes| bytes.len() <= RECEIVE_ARENA)
     }
 
     /// What libzmq notes about the connection that the frame in hand came over: zmq_msg_gets(3).
@@ -251,19 +256,44 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
 /// What a second buffer makes room for: where there are two, there are often many.
 const SEVERAL: usize = 15;
 
-/// How many receives go straight to waiting after one that found nothing.
+/// How many receives go straight to waiting once two in a row had to wait.
 const WAITS: u8 = 15;
 
 thread_local! {
-    static WAITS_LEFT: Cell<u8> = const { Cell::new(0) };
+    static PACE: Cell<Pace> = const { Cell::new(Pace::Ahead) };
 }
 
-/// Whether to wait without looking first. Looking at an empty socket costs two system calls more than waiting alone, and a
-/// receiver that is faster than its sender finds it empty every time; one that is slower never does.
+/// Who is faster, the senders or this thread.
+///
+/// Looking at an empty socket costs two system calls more than waiting alone, and waiting costs looking at the socket's options
+/// first. Messages of a wire often come many at a time, so that a receiver waits for the first of them and finds the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    /// The last receive found a message.
+    Ahead,
+    /// The last receive had to wait, and the one before did not.
+    Once,
+    /// Every receive has to wait; so many more go straight to it.
+    Behind(u8),
+}
+
+/// Whether to wait without looking first.
 fn expect_to_wait(wait: Wait) -> bool {
-    let left = WAITS_LEFT.get();
-    WAITS_LEFT.set(left.saturating_sub(1));
-    left > 0 && wait == Wait::AsTheSocketSays
+    match PACE.get() {
+        Pace::Behind(left @ 1..) if wait == Wait::AsTheSocketSays => {
+            PACE.set(Pace::Behind(left - 1));
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Notes that a look found nothing, and that waiting follows.
+fn note_wait() {
+    PACE.set(match PACE.get() {
+        Pace::Ahead => Pace::Once,
+        Pace::Once | Pace::Behind(_) => Pace::Behind(WAITS),
+    });
 }
 
 /// A received buffer frame: shared where it has memory of its own, copied out of libzmq's arena where it may lie there.

@@ -138,6 +138,22 @@ fn lone<'i>(incoming: &'i mut Incoming<'_>, open: Open) -> Result<(Envelope, Opt
     Ok((opened?, incoming.lone_frame()))
 }
 
+/// Receives and decodes a value that nothing stands before, or a delimiter: what [`Envelope::none`] opens.
+pub(super) fn receive_value<T, C: Decode<T>>(socket: &zmq::Socket, codec: &C, wait: Wait) -> Result<T> {
+    let watch = Watch::start();
+    let mut incoming = Incoming::on(socket);
+    incoming.first(wait)?;
+    // a lone frame has nothing before it, and the empty envelope is one move less of what was just written
+    if let Some(frame) = incoming.lone_frame() {
+        let value = codec.decode_frame(frame);
+        if watch.listens() {
+            watch.received(|| socket.get_socket_type().ok(), &Envelope::NONE, (1, frame.len()));
+        }
+        return value;
+    }
+    open_and_decode(socket, incoming, codec, Envelope::none, &watch).map(|(_, value)| value)
+}
+
 pub(super) fn receive(socket: &zmq::Socket, limits: &Limits, wait: Wait, open: Open) -> Result<(Envelope, Multipart)> {
     let watch = Watch::start();
     let mut incoming = Incoming::on(socket);
@@ -157,6 +173,16 @@ pub(super) fn receive_and_decode<T, C: Decode<T>>(
     let watch = Watch::start();
     let mut incoming = Incoming::on(socket);
     incoming.first(wait)?;
+    open_and_decode(socket, incoming, codec, open, &watch)
+}
+
+fn open_and_decode<T, C: Decode<T>>(
+    socket: &zmq::Socket,
+    mut incoming: Incoming<'_>,
+    codec: &C,
+    open: Open,
+    watch: &Watch,
+) -> Result<(Envelope, T)> {
     let (envelope, size, value) = match lone(&mut incoming, open)? {
         // decoded where it is: wide moves of what libzmq has just written in narrow ones stall
         (envelope, Some(frame)) => (envelope, (1, frame.len()), codec.decode_frame(frame)),

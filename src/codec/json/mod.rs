@@ -196,7 +196,7 @@ impl<T: Serialize + ?Sized> Encode<T> for Json {
         let start = metadata.len();
         let mut writer = Writer::new(metadata, &self.limits);
         let written = match self.buffers_in_band {
-            false => handoff::refuse(NO_BUFFERS, || value.serialize(&mut writer)),
+            false => handoff::refuse(&NO_BUFFERS, || value.serialize(&mut writer)),
             true => handoff::take_bytes(|| value.serialize(&mut writer)),
         };
         if writer.is_too_deep() {

@@ -266,7 +266,7 @@ impl<T: Serialize + ?Sized> Encode<T> for MsgPack {
             }
         })?;
         let raw_len = writer.placed.raw_len();
-        let frames = writer.into_frames();
+        let frames = writer.take_frames();
         check_sizes(&self.limits, (metadata.len() - start) as u64, &frames)?;
         self.limits.check_decompressed(raw_len)?;
         Ok(frames)

@@ -40,8 +40,8 @@ impl<'w> Writer<'w> {
     }
 
     /// The frames of the buffers that went out of band.
-    pub(crate) fn into_frames(self) -> Vec<Buffer> {
-        self.placed.into_frames()
+    pub(crate) fn take_frames(&mut self) -> Vec<Buffer> {
+        self.placed.take_frames()
     }
 
     // in line, because most lengths are known where this is called

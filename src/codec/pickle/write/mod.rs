@@ -104,9 +104,9 @@ impl<'w> Writer<'w> {
     }
 
     /// Ends the pickle.
-    pub(super) fn finish(self) -> Written {
+    pub(super) fn finish(mut self) -> Written {
         let len = self.out.finish() as u64;
-        Written { frames: self.placed.into_frames(), whole_len: len.saturating_add(self.repeated) }
+        Written { frames: self.placed.take_frames(), whole_len: len.saturating_add(self.repeated) }
     }
 
     /// A name of a field or a variant: text, the first time.
