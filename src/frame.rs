@@ -9,16 +9,20 @@
 
 #![allow(unsafe_code, reason = "building a zmq::Message around memory of any owner needs zmq_msg_init_data")]
 
+mod berths;
+
 use std::any::Any;
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::mem::{self, align_of, size_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use zmq_sys::zmq_msg_t;
+
+use berths::Berths;
 
 const _: () = assert!(size_of::<zmq::Message>() == size_of::<zmq_msg_t>());
 const _: () = assert!(align_of::<zmq::Message>() == align_of::<zmq_msg_t>());
@@ -41,13 +45,39 @@ pub(crate) fn lend(bytes: Bytes, hold: Option<Hold>) -> zmq::Message {
 }
 
 fn lend_held(held: Box<Held>) -> zmq::Message {
-    let data = held.bytes.as_ptr().cast_mut().cast::<c_void>();
-    let len = held.bytes.len();
-    let held = Box::into_raw(held).cast::<c_void>();
+    let (data, len) = (held.bytes.as_ptr(), held.bytes.len());
+    // SAFETY: `data` is valid for `len` bytes for as long as `held` lives, which is until `release` frees it.
+    unsafe { lent(data, len, release, Box::into_raw(held).cast()) }
+}
+
+/// Lends the frames of one message of so many buffers, as [`lend`] does each, with one block of memory for all owners.
+pub(crate) struct Lender(Berths<Held>);
+
+impl Lender {
+    pub(crate) fn of(buffers: usize) -> Self {
+        Self(Berths::new(buffers))
+    }
+
+    pub(crate) fn lend(&self, bytes: Bytes, hold: Option<Hold>) -> zmq::Message {
+        let (data, len) = (bytes.as_ptr(), bytes.len());
+        match self.0.enter(Held { bytes, hold }) {
+            // SAFETY: `data` is valid for `len` bytes for as long as what is in the berth, which is until `leave` takes it out.
+            Ok(berth) => unsafe { lent(data, len, leave, berth.as_ptr()) },
+            // a message that had to start over
+            Err(held) => lend_held(Box::new(held)),
+        }
+    }
+}
+
+/// A message of memory that is not libzmq's.
+///
+/// # Safety
+///
+/// `data` is valid for `len` bytes until `release` was called with `owner`, once, on any thread.
+unsafe fn lent(data: *const u8, len: usize, release: Release, owner: *mut c_void) -> zmq::Message {
     let mut raw = zmq_msg_t::default();
-    // SAFETY: `raw` is no message yet. `data` is valid for `len` bytes for as long as `held` lives, and `held` is freed only
-    // by `release`, which libzmq calls once. libzmq only reads from memory that it did not allocate.
-    let status = unsafe { zmq_sys::zmq_msg_init_data(&raw mut raw, data, len, Some(release), held) };
+    // SAFETY: `raw` is no message yet. libzmq calls `release` once, and only reads from memory that it did not allocate.
+    let status = unsafe { zmq_sys::zmq_msg_init_data(&raw mut raw, data.cast_mut().cast(), len, Some(release), owner) };
     // zmq_msg_init_data(3): the only failure is ENOMEM, for a control block of 40 bytes
     assert_eq!(status, 0, "invariant: libzmq has memory for a message header");
     // SAFETY: just initialised, and not used again.
@@ -152,7 +182,18 @@ struct Held {
     hold: Option<Hold>,
 }
 
-/// The free function of every lent frame. Runs on any thread.
+/// A free function of libzmq's: zmq_msg_init_data(3).
+type Release = unsafe extern "C" fn(*mut c_void, *mut c_void);
+
+/// The free function of a frame whose owner is in a berth of a [`Lender`]. Runs on any thread.
+unsafe extern "C" fn leave(_data: *mut c_void, berth: *mut c_void) {
+    // SAFETY: it is that of `Lender::lend`, of an owner, and libzmq calls a free function once.
+    let held = NonNull::new(berth).and_then(|berth| unsafe { berths::leave::<Held>(berth) });
+    // an owner whose `Drop` panics must not unwind into C
+    let _ = catch_unwind(AssertUnwindSafe(move || drop(held)));
+}
+
+/// The free function of a frame that was lent by itself. Runs on any thread.
 unsafe extern "C" fn release(_data: *mut c_void, hint: *mut c_void) {
     // SAFETY: `hint` is what `lend` made with `Box::into_raw`, and libzmq calls a free function once.
     let held = unsafe { Box::from_raw(hint.cast::<Held>()) };

@@ -63,6 +63,7 @@ const DOORS: &[(&str, &str)] = &[
     ("src/element.rs", "plain elements are viewed as bytes and back"),
     ("src/fork.rs", "pthread_atfork and getsockopt are C's"),
     ("src/frame.rs", "a zmq::Message is built around memory of any owner"),
+    ("src/frame/berths.rs", "a block that its last tenant frees, found by a pointer through C"),
     ("src/memory.rs", "mallopt and mallinfo2 are C's"),
 ];
 

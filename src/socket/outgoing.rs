@@ -1,9 +1,11 @@
 //! `Outgoing`: the frames of a message on its way out.
 
+use std::cell::OnceCell;
+
 use bytes::Bytes;
 
 use crate::buffer::Buffer;
-use crate::frame::{self, Hold};
+use crate::frame::{self, Hold, Lender};
 use crate::multipart::Multipart;
 
 /// The frames of a message on its way out.
@@ -12,7 +14,12 @@ pub(super) struct Outgoing<'m> {
     metadata: Metadata<'m>,
     buffers: &'m [Buffer],
     hold: Option<&'m Hold>,
+    /// Made with the first of [`MANY`] buffers.
+    lender: OnceCell<Lender>,
 }
+
+/// From so many buffers on their owners lie in one block.
+const MANY: usize = 4;
 
 #[derive(Clone, Copy)]
 enum Metadata<'m> {
@@ -23,11 +30,12 @@ enum Metadata<'m> {
 
 impl<'m> Outgoing<'m> {
     pub(super) fn new(envelope: &'m [&'m [u8]], message: &'m Multipart) -> Self {
-        Self { envelope, metadata: Metadata::Shared(message.metadata()), buffers: message.buffers(), hold: None }
+        let metadata = Metadata::Shared(message.metadata());
+        Self { envelope, metadata, buffers: message.buffers(), hold: None, lender: OnceCell::new() }
     }
 
     pub(super) fn from_scratch(envelope: &'m [&'m [u8]], metadata: &'m [u8], buffers: &'m [Buffer]) -> Self {
-        Self { envelope, metadata: Metadata::Scratch(metadata), buffers, hold: None }
+        Self { envelope, metadata: Metadata::Scratch(metadata), buffers, hold: None, lender: OnceCell::new() }
     }
 
     /// The message with frames that all keep `hold` alive.
@@ -75,7 +83,8 @@ impl<'m> Outgoing<'m> {
         match (index.checked_sub(self.envelope.len() + 1), self.metadata) {
             (None, Metadata::Scratch(bytes)) => frame::copied(bytes),
             (None, Metadata::Shared(bytes)) if self.hold.is_none() => frame::carry(bytes),
-            _ => frame::lend(self.bytes(index), self.hold.cloned()),
+            _ if self.buffers.len() < MANY => frame::lend(self.bytes(index), self.hold()),
+            _ => self.lender.get_or_init(|| Lender::of(self.buffers.len())).lend(self.bytes(index), self.hold()),
         }
     }
 
