@@ -548,6 +548,24 @@ fn the_grammar_is_serde_jsons_and_three_words() {
 }
 
 #[test]
+fn an_error_does_not_repeat_a_peers_megabyte() {
+    on_a_small_stack(|| {
+        // a byte that is six in a text that is shown as it is written in a program
+        let text = "\x7f".repeat(4 << 20);
+        for json in [format!("\"{text}\""), format!("{{\"{text}\":1}}"), format!("[{{\"a\":\"{text}\"}}]")] {
+            let message = Multipart::new(json.into_bytes(), vec![]);
+            let (error, usage) = measure(|| Decode::<u32>::decode(&Json::new(), message.clone()).unwrap_err());
+            assert!(error.to_string().len() < 1000, "{error}");
+            assert!(usage.peak < 64 << 10, "{usage:?}");
+            let decode = || Decode::<Vec<BTreeMap<String, u8>>>::decode(&Json::new(), message).unwrap_err();
+            let (error, usage) = measure(decode);
+            assert!(error.to_string().len() < 1000, "{error}");
+            assert!(usage.peak < 3 * (4 << 20), "{usage:?}");
+        }
+    });
+}
+
+#[test]
 fn nesting_is_refused_before_anything_recurses() {
     on_a_small_stack(|| {
         let mut worst = Usage::default();

@@ -6,6 +6,7 @@
 mod container;
 mod headed;
 mod json;
+mod mismatch;
 mod msgpack;
 mod pickle;
 mod place;

@@ -6,14 +6,11 @@
 use serde::de::{Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
-pub(super) use serde::de::value::Error as Mismatch;
-
 use super::Text;
 use super::access::{Elements, UnitVariant, Variant};
 use super::string::unescape;
+pub(super) use crate::codec::mismatch::{Mismatch, Result};
 use crate::memory;
-
-pub(super) type Result<T> = std::result::Result<T, Mismatch>;
 
 pub(super) struct Reader<'de> {
     text: &'de str,

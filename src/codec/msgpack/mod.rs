@@ -3,7 +3,6 @@
 mod access;
 mod bytes;
 mod frames;
-mod mismatch;
 mod read;
 mod scan;
 mod serialize;
@@ -18,6 +17,7 @@ use ::bytes::Bytes;
 use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned};
 
+use super::mismatch;
 use super::place::{BufferInfo, Placement, Policy};
 use super::{Decode, Encode, check_sizes};
 use crate::buffer::Buffer;

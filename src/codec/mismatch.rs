@@ -25,4 +25,4 @@ impl de::Error for Mismatch {
     }
 }
 
-pub(super) type Result<T> = std::result::Result<T, Mismatch>;
+pub(crate) type Result<T> = std::result::Result<T, Mismatch>;
