@@ -3,7 +3,8 @@
 //! The I/O threads stay with the parent. A child that sends on an inherited socket loses the message with every call
 //! `Ok`, and one that closes it makes the parent abort (measured with libzmq 4.3.4 as `zmq-sys` builds it). A plain
 //! socket has nowhere to note its process, so: a flag is raised in every forked child, and only there each socket is asked
-//! who made the descriptor it wakes up by.
+//! who made the descriptor it wakes up by. Where that is an eventfd, as in most distributions' libzmq, it does not say, and
+//! nothing is refused.
 
 #![allow(unsafe_code, reason = "pthread_atfork, getsockopt and the list of functions to run at load time are C's")]
 

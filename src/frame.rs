@@ -159,10 +159,11 @@ pub(crate) fn was_swallowed<R>(bytes: Bytes, hold: Option<Hold>, send: impl FnOn
     let held = Box::new(Held { bytes, hold });
     let address = &raw const *held;
     let message = lend_held(held);
-    WATCHED.set(address);
+    let outer = WATCHED.replace(address);
     let sent = send(message);
-    // another frame may be released during the call (a pipe that ends), and this one on another thread right after it
-    (WATCHED.replace(ptr::null()).is_null(), sent)
+    // another frame may be released during the call (a pipe that ends), whose owner may send as well when it is dropped; and this one
+    // on another thread right after it
+    (WATCHED.replace(outer).is_null(), sent)
 }
 
 /// Takes a received message as bytes without copying, or, where it may sit in the receive arena, copies it out.

@@ -386,6 +386,49 @@ fn a_stream_socket_is_refused() {
     is_the_callers(stream.recv_obj_from::<u8>(), "STREAM");
 }
 
+/// What a ROUTER takes for a routing id, and an XSUB for a subscription, would be dropped with `Ok`, and the rest of it with it.
+#[test]
+fn what_a_first_frame_would_be_taken_for_something_else_is_refused() {
+    let place = Place::new("inproc");
+    let (router, dealer) = (place.socket(zmq::ROUTER), place.socket(zmq::DEALER));
+    dealer.set_identity(&[7]).unwrap();
+    dealer.connect(&place.bind(&router)).unwrap();
+    dealer.send_obj(&"here").unwrap();
+    let (peer, _): (bytes::Bytes, String) = router.recv_obj_from().unwrap();
+    let message = Multipart::new(vec![7], vec![Buffer::from_vec(vec![9_u8])]);
+    is_the_callers(router.send_obj(&7), "send_obj_to");
+    is_the_callers(router.send_json(&7), "send_obj_to");
+    is_the_callers(router.send_obj_tracked(&7), "send_obj_to");
+    let error = router.send_message(message.clone()).unwrap_err();
+    assert_eq!(error.into_message().unwrap(), message);
+    router.send_obj_to(&peer, &8).unwrap();
+    assert_eq!(dealer.recv_obj::<i32>().unwrap(), 8);
+
+    let (xpub, xsub) = (place.socket(zmq::XPUB), place.socket(zmq::XSUB));
+    xsub.connect(&place.bind(&xpub)).unwrap();
+    is_the_callers(xsub.send_obj(&0), "a struct or a list");
+    is_the_callers(xsub.send_obj(&1), "a struct or a list");
+    xsub.send_obj(&[1]).unwrap();
+    assert_eq!(xpub.recv_obj::<[i32; 1]>().unwrap(), [1]);
+}
+
+/// The frames before the metadata count as well.
+#[test]
+fn a_topic_is_held_against_the_limit_of_a_message() {
+    let strict = MsgPack::new().limits(Limits::new().total_bytes(1000));
+    everywhere(|place| {
+        let (rx, tx) = place.connected(zmq::PULL, zmq::PUSH);
+        for (topic, len) in [(900, 0), (1000, 0), (900, 80), (900, 200), (10, 0)] {
+            let bytes = Buffer::from_vec(vec![1_u8; len]);
+            tx.publish_obj(vec![b't'; topic], &bytes).unwrap();
+        }
+        let received =
+            || rx.recv_topic_with::<Buffer, _>(&strict).map(|(topic, _)| topic.len()).map_err(|error| error.kind());
+        let over = Err(ErrorKind::Limits);
+        assert_eq!([(); 5].map(|()| received()), [Ok(900), over, Ok(900), over, Ok(10)]);
+    });
+}
+
 /// A socket may lie where one lay that was waited for: it is looked at all the same, though what it kept of a message would decode.
 #[test]
 fn a_socket_in_the_place_of_one_that_was_waited_for_is_looked_at() {

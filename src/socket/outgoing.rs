@@ -68,6 +68,15 @@ impl<'m> Outgoing<'m> {
         self.envelope.first().copied().unwrap_or_default()
     }
 
+    pub(super) fn has_envelope(&self) -> bool {
+        !self.envelope.is_empty()
+    }
+
+    /// The frame that is sent first.
+    pub(super) fn first(&self) -> &'m [u8] {
+        self.envelope.first().copied().unwrap_or_else(|| self.metadata())
+    }
+
     fn metadata(&self) -> &'m [u8] {
         match self.metadata {
             Metadata::Scratch(bytes) => bytes,

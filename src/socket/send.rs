@@ -60,8 +60,8 @@ enum Pass {
 
 /// Refuses messages that cannot be sent and sockets that cannot send them; the socket's type.
 pub(super) fn check(socket: &zmq::Socket, outgoing: &Outgoing<'_>) -> Result<zmq::SocketType> {
-    check_message(socket, outgoing)?;
     let kind = guard::socket_type(socket)?;
+    check_message(socket, kind, outgoing)?;
     if may_conflate(kind) {
         guard::check_whole(socket)?;
     }
@@ -69,11 +69,31 @@ pub(super) fn check(socket: &zmq::Socket, outgoing: &Outgoing<'_>) -> Result<zmq
 }
 
 /// As [`check`], for a socket of a known type.
-pub(super) fn check_message(socket: &zmq::Socket, outgoing: &Outgoing<'_>) -> Result<()> {
+pub(super) fn check_message(socket: &zmq::Socket, kind: zmq::SocketType, outgoing: &Outgoing<'_>) -> Result<()> {
     if outgoing.lacks_metadata() {
         return Err(Detail::EmptyMetadata.into());
     }
+    if matches!(kind, zmq::ROUTER | zmq::XSUB) {
+        check_first_frame(kind, outgoing)?;
+    }
     guard::check_process(socket)
+}
+
+/// Refuses messages whose first frame would be taken for something else, and the rest be dropped or sent without it.
+#[cold]
+fn check_first_frame(kind: zmq::SocketType, outgoing: &Outgoing<'_>) -> Result<()> {
+    let (operation, use_instead) = match kind {
+        zmq::ROUTER if !outgoing.has_envelope() => (
+            "send a message without the routing id of its peer",
+            "use send_obj_to, send_obj_via or their message forms",
+        ),
+        zmq::XSUB if matches!(outgoing.first(), [0 | 1, ..]) => (
+            "send a message that begins with a byte 0 or 1, which it takes for a subscription",
+            "put the number into a struct or a list",
+        ),
+        _ => return Ok(()),
+    };
+    Err(Detail::NoSuchDirection { socket: kind, operation, use_instead }.into())
 }
 
 /// Whether `ZMQ_CONFLATE` has an effect on what this type of socket sends: zmq_setsockopt(3).

@@ -339,7 +339,7 @@ impl AsyncSocket {
 impl Inner {
     fn try_send(&mut self, outgoing: &Outgoing<'_>, restarts: &mut u32) -> Result<Try> {
         let kind = self.kind;
-        send::check_message(&self.socket, outgoing)?;
+        send::check_message(&self.socket, kind, outgoing)?;
         if !self.is_whole && send::may_conflate(kind) {
             guard::check_whole(&self.socket)?;
         }
