@@ -7,8 +7,10 @@ use crate::error::{Detail, Result};
 /// A frame that is referenced n times is shared n times by [`Buffer`](crate::Buffer) fields. Where other fields (`Vec<u8>`,
 /// `String`) copy it out n times, all of these together keep to `total_bytes` as well.
 ///
-/// No single allocation is longer than the limit that it falls under, and what a message takes while it is refused is a small multiple
-/// of its metadata: four times that, where all of it is one name that the error's path would go through.
+/// What a message takes while it is refused is a small multiple of its metadata: four times that, where all of it is one name that
+/// the error's path would go through. **What it takes once it is decoded is up to its type**: an element of a `Vec<T>` or a
+/// [`Value`](crate::Value) may be a byte of metadata and dozens of bytes in memory, and a frame that is copied out into many `String`s
+/// takes as much for each. Strangers want a lower `metadata_bytes` and `total_bytes` than the defaults.
 ///
 /// A message over a limit is taken off the socket frame by frame, each frame released at once, and reported as an error
 /// of kind [`Limits`](crate::ErrorKind::Limits); the next message is untouched. What these limits cannot do: libzmq
@@ -19,7 +21,7 @@ use crate::error::{Detail, Result};
 /// |---|---|---|
 /// | [`frames`](Self::frames) | 65 536 | buffer frames of one message |
 /// | [`metadata_bytes`](Self::metadata_bytes) | 64 MiB | length of the metadata frame |
-/// | [`total_bytes`](Self::total_bytes) | 16 GiB | all frames of one message together |
+/// | [`total_bytes`](Self::total_bytes) | 16 GiB | all frames of one message together, a topic included |
 /// | [`depth`](Self::depth) | 64 | nested arrays and maps in the metadata |
 /// | [`decompressed_bytes`](Self::decompressed_bytes) | 4 GiB | all compressed buffers of one message, decompressed |
 ///

@@ -14,14 +14,16 @@ use crate::multipart::Multipart;
 
 /// A message that is being received: one frame in hand, and perhaps more on the socket.
 ///
-/// libzmq hands over the first frame only when all of them are there, so nothing here waits after that. Whoever stops
-/// early calls [`finish`](Self::finish). `F` is where the frame in hand lies: here, or with who receives many messages and
+/// libzmq hands over the first frame only when all of them are there, so nothing here waits after that. What is left when this is
+/// dropped, by an error or a panic, is taken off the socket, so that the next receive begins with the next message. `F` is where the frame in hand lies: here, or with who receives many messages and
 /// has one place for all of them.
-pub(super) struct Incoming<'s, F = zmq::Message> {
+pub(super) struct Incoming<'s, F: BorrowMut<zmq::Message> = zmq::Message> {
     socket: &'s zmq::Socket,
     frame: F,
     /// Whether frames of this message are still on the socket.
     more: bool,
+    /// The bytes of the frames that were taken before the metadata.
+    before: u64,
     /// Whether the socket is known to carry messages, and to keep them whole.
     is_checked: bool,
 }
@@ -35,14 +37,16 @@ impl<'s> Incoming<'s> {
     /// As [`on`](Self::on), for a socket that has been asked before whether it carries messages and keeps them whole.
     #[cfg(feature = "tokio")]
     pub(super) fn on_checked(socket: &'s zmq::Socket) -> Self {
-        Self { is_checked: true, ..Self::on(socket) }
+        let mut incoming = Self::on(socket);
+        incoming.is_checked = true;
+        incoming
     }
 }
 
 impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
     /// As [`on`](Incoming::on), with a place for the frame in hand.
     pub(super) fn into(frame: F, socket: &'s zmq::Socket) -> Self {
-        Self { socket, frame, more: false, is_checked: false }
+        Self { socket, frame, more: false, before: 0, is_checked: false }
     }
 
     /// Receives the first frame of a message, if one is there.
@@ -145,6 +149,7 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
         if !self.more {
             return Err(Detail::NoEnvelope { missing }.into());
         }
+        self.before = self.before.saturating_add(self.frame.borrow().len() as u64);
         let frame = self.take();
         self.advance()?;
         Ok(frame)
@@ -163,6 +168,7 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
     pub(super) fn message(&mut self, limits: &Limits) -> Result<Multipart> {
         let len = self.frame.borrow().len();
         limits.check_metadata(len as u64)?;
+        self.check_with_envelope(limits)?;
         let metadata = frame::detach(self.take());
         Ok(Multipart::new(metadata, self.buffers(len, limits)?))
     }
@@ -170,21 +176,24 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
     /// The metadata where libzmq put it, and all buffers. What is refused is taken off the socket all the same.
     pub(super) fn into_parts(mut self, limits: &Limits) -> Result<(zmq::Message, Vec<Buffer>)> {
         let len = self.frame.borrow().len();
-        if !self.more {
-            limits.check_metadata(len as u64)?;
-            return Ok((self.take(), Vec::new()));
-        }
+        limits.check_metadata(len as u64)?;
+        self.check_with_envelope(limits)?;
         let metadata = self.take();
-        let buffers = limits.check_metadata(len as u64).and_then(|()| self.buffers(len, limits));
-        if buffers.is_err() {
-            self.finish();
+        let buffers = self.buffers(len, limits)?;
+        Ok((metadata, buffers))
+    }
+
+    /// Refuses the frame in hand where it is too long together with those that were taken before it.
+    pub(super) fn check_with_envelope(&self, limits: &Limits) -> Result<()> {
+        match self.before {
+            0 => Ok(()),
+            before => limits.check_total(before.saturating_add(self.frame.borrow().len() as u64)),
         }
-        Ok((metadata, buffers?))
     }
 
     /// All buffers, which follow `metadata` bytes.
     fn buffers(&mut self, metadata: usize, limits: &Limits) -> Result<Vec<Buffer>> {
-        let mut total = metadata as u64;
+        let mut total = self.before.saturating_add(metadata as u64);
         let mut buffers = Vec::new();
         while self.more {
             self.advance()?;
@@ -207,7 +216,7 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
         Ok(buffers)
     }
 
-    /// Takes what is left of the message off the socket, so that the next receive begins with the next message.
+    /// Takes what is left of the message off the socket.
     pub(super) fn finish(&mut self) {
         while self.more && self.advance().is_ok() {}
     }
@@ -255,6 +264,12 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
 
 /// What a second buffer makes room for: where there are two, there are often many.
 const SEVERAL: usize = 15;
+
+impl<F: BorrowMut<zmq::Message>> Drop for Incoming<'_, F> {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
 
 /// How many receives go straight to waiting once two in a row had to wait.
 const WAITS: u8 = 15;

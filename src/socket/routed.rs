@@ -31,6 +31,5 @@ pub(crate) fn try_receive(
     // zmq_msg_get(3) has it as ZMQ_SRCFD, which reads this property; the routing id's frame lacks it after a poll
     let connection = if is_new(&id) { incoming.property("__fd").and_then(|number| number.parse().ok()) } else { None };
     let message = incoming.message(limits);
-    incoming.finish();
     Ok(Arrival { peer: frame::detach(id), connection, message })
 }

@@ -112,30 +112,23 @@ impl Taken {
 
 /// Takes all frames off the socket, whose first one is in hand. A message that is refused is taken off all the same.
 pub(super) fn take_whole(mut incoming: Incoming<'_>, limits: &Limits, open: Open) -> Result<(Envelope, Multipart)> {
-    let taken = open(&mut incoming).and_then(|envelope| Ok((envelope, incoming.message(limits)?)));
-    incoming.finish();
-    taken
+    let envelope = open(&mut incoming)?;
+    Ok((envelope, incoming.message(limits)?))
 }
 
 /// As [`take_whole`], for a message that is going to be decoded.
 #[cfg(feature = "tokio")]
 pub(super) fn take(mut incoming: Incoming<'_>, limits: &Limits, open: Open) -> Result<(Envelope, Taken)> {
-    let opened = open(&mut incoming);
-    if opened.is_err() {
-        incoming.finish();
-    }
-    let envelope = opened?;
+    let envelope = open(&mut incoming)?;
     let (metadata, buffers) = incoming.into_parts(limits)?;
     Ok((envelope, Taken { metadata, buffers }))
 }
 
 /// The frames before the metadata; and the metadata, where nothing follows it and it is short.
-fn lone<'i>(incoming: &'i mut Incoming<'_>, open: Open) -> Result<(Envelope, Option<&'i [u8]>)> {
-    let opened = open(incoming);
-    if opened.is_err() {
-        incoming.finish();
-    }
-    Ok((opened?, incoming.lone_frame()))
+fn lone<'i>(incoming: &'i mut Incoming<'_>, open: Open, limits: &Limits) -> Result<(Envelope, Option<&'i [u8]>)> {
+    let envelope = open(incoming)?;
+    incoming.check_with_envelope(limits)?;
+    Ok((envelope, incoming.lone_frame()))
 }
 
 /// Receives and decodes a value that nothing stands before, or a delimiter: what [`Envelope::none`] opens.
@@ -183,11 +176,12 @@ fn open_and_decode<T, C: Decode<T>>(
     open: Open,
     watch: &Watch,
 ) -> Result<(Envelope, T)> {
-    let (envelope, size, value) = match lone(&mut incoming, open)? {
+    let limits = codec.limits();
+    let (envelope, size, value) = match lone(&mut incoming, open, &limits)? {
         // decoded where it is: wide moves of what libzmq has just written in narrow ones stall
         (envelope, Some(frame)) => (envelope, (1, frame.len()), codec.decode_frame(frame)),
         (envelope, None) => {
-            let (metadata, buffers) = incoming.into_parts(&codec.limits())?;
+            let (metadata, buffers) = incoming.into_parts(&limits)?;
             let taken = Taken { metadata, buffers };
             (envelope, if watch.listens() { taken.size() } else { (0, 0) }, taken.decode(codec))
         }
