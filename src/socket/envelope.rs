@@ -1,5 +1,6 @@
 //! `Envelope`: the frames before the metadata.
 
+use std::borrow::BorrowMut;
 use std::fmt;
 
 use bytes::Bytes;
@@ -92,7 +93,7 @@ impl Envelope {
     }
 
     /// Opens a message that begins with its metadata, or with a delimiter on the sockets that see those.
-    pub(super) fn none(incoming: &mut Incoming<'_>) -> Result<Self> {
+    fn none<F: BorrowMut<zmq::Message>>(incoming: &mut Incoming<'_, F>) -> Result<Self> {
         if !incoming.has_more() {
             // a routing id never comes alone
             return Ok(Self::NONE);
@@ -110,13 +111,13 @@ impl Envelope {
     }
 
     /// Opens a message that begins with a topic.
-    pub(super) fn topic(incoming: &mut Incoming<'_>) -> Result<Self> {
+    fn topic<F: BorrowMut<zmq::Message>>(incoming: &mut Incoming<'_, F>) -> Result<Self> {
         let topic = incoming.take_before("metadata")?;
         Ok(Self { peer: Some(frame::detach(topic)), delimiter: false })
     }
 
     /// Opens a message on a ROUTER or DEALER.
-    pub(super) fn routed(incoming: &mut Incoming<'_>) -> Result<Self> {
+    fn routed<F: BorrowMut<zmq::Message>>(incoming: &mut Incoming<'_, F>) -> Result<Self> {
         let peer = match incoming.socket_type()? {
             zmq::ROUTER => Some(frame::detach(incoming.take_before("metadata")?)),
             zmq::DEALER => None,
@@ -130,6 +131,27 @@ impl Envelope {
             }
         };
         Ok(Self { peer, delimiter: incoming.skip_delimiter()? })
+    }
+}
+
+/// What a message is to begin with, and how that is taken off its front.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Open {
+    /// The metadata.
+    None,
+    Topic,
+    /// A routing id, on a ROUTER.
+    Routed,
+}
+
+impl Open {
+    /// The frames before the metadata.
+    pub(super) fn envelope<F: BorrowMut<zmq::Message>>(self, incoming: &mut Incoming<'_, F>) -> Result<Envelope> {
+        match self {
+            Self::None => Envelope::none(incoming),
+            Self::Topic => Envelope::topic(incoming),
+            Self::Routed => Envelope::routed(incoming),
+        }
     }
 }
 

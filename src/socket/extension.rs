@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::envelope::Envelope;
+use super::envelope::{Envelope, Open};
 use super::guard::Wait;
 use super::send;
 use super::transfer::{encode_and_send, encode_and_send_via, encode_and_track, send_owned, send_tracked, send_via};
@@ -173,7 +173,7 @@ pub trait SocketExt {
 
     /// Receives a message without decoding it, within limits of the caller's.
     fn recv_message_within(&self, limits: &Limits) -> Result<Multipart> {
-        receive(self.as_zmq(), limits, Wait::AsTheSocketSays, Envelope::none).map(|(_, message)| message)
+        receive(self.as_zmq(), limits, Wait::AsTheSocketSays, Open::None).map(|(_, message)| message)
     }
 
     /// Sends a message, or fails at once with kind `Timeout` and gives it back.
@@ -183,7 +183,7 @@ pub trait SocketExt {
 
     /// Receives a message without decoding it, or fails at once with kind `Timeout`.
     fn try_recv_message(&self) -> Result<Multipart> {
-        receive(self.as_zmq(), &Limits::default(), Wait::Never, Envelope::none).map(|(_, message)| message)
+        receive(self.as_zmq(), &Limits::default(), Wait::Never, Open::None).map(|(_, message)| message)
     }
 
     /// Sends a value and tells when libzmq has let go of every frame of it: see [`Tracker`].
@@ -234,13 +234,13 @@ pub trait SocketExt {
 
     /// Receives a topic and a value with any codec.
     fn recv_topic_with<T, C: Decode<T>>(&self, codec: &C) -> Result<(Bytes, T)> {
-        let (envelope, value) = receive_and_decode(self.as_zmq(), codec, Wait::AsTheSocketSays, Envelope::topic)?;
+        let (envelope, value) = receive_and_decode(self.as_zmq(), codec, Wait::AsTheSocketSays, Open::Topic)?;
         Ok((envelope.into_peer(), value))
     }
 
     /// Receives a topic and a value, or fails at once with kind `Timeout`.
     fn try_recv_topic_obj<T: DeserializeOwned>(&self) -> Result<(Bytes, T)> {
-        let (envelope, value) = receive_and_decode(self.as_zmq(), &MsgPack::new(), Wait::Never, Envelope::topic)?;
+        let (envelope, value) = receive_and_decode(self.as_zmq(), &MsgPack::new(), Wait::Never, Open::Topic)?;
         Ok((envelope.into_peer(), value))
     }
 
@@ -256,7 +256,7 @@ pub trait SocketExt {
 
     /// Receives a topic and a message without decoding it.
     fn recv_topic_message(&self) -> Result<(Bytes, Multipart)> {
-        let received = receive(self.as_zmq(), &Limits::default(), Wait::AsTheSocketSays, Envelope::topic)?;
+        let received = receive(self.as_zmq(), &Limits::default(), Wait::AsTheSocketSays, Open::Topic)?;
         Ok((received.0.into_peer(), received.1))
     }
 
@@ -349,7 +349,7 @@ pub trait SocketExt {
 
     /// Receives a value and the [`Envelope`] it came in with any codec.
     fn recv_with_via<T, C: Decode<T>>(&self, codec: &C) -> Result<(Envelope, T)> {
-        receive_and_decode(self.as_zmq(), codec, Wait::AsTheSocketSays, Envelope::routed)
+        receive_and_decode(self.as_zmq(), codec, Wait::AsTheSocketSays, Open::Routed)
     }
 
     /// Sends a value in an [`Envelope`], or fails at once with kind `Timeout`.
@@ -369,7 +369,7 @@ pub trait SocketExt {
 
     /// Receives a value and the [`Envelope`] it came in with any codec, or fails at once with kind `Timeout`.
     fn try_recv_with_via<T, C: Decode<T>>(&self, codec: &C) -> Result<(Envelope, T)> {
-        receive_and_decode(self.as_zmq(), codec, Wait::Never, Envelope::routed)
+        receive_and_decode(self.as_zmq(), codec, Wait::Never, Open::Routed)
     }
 
     /// Sends a message in an [`Envelope`]. A failed send gives the message back.
@@ -379,7 +379,7 @@ pub trait SocketExt {
 
     /// Receives a message and the [`Envelope`] it came in, on a ROUTER or DEALER, without decoding it.
     fn recv_message_via(&self) -> Result<(Envelope, Multipart)> {
-        receive(self.as_zmq(), &Limits::default(), Wait::AsTheSocketSays, Envelope::routed)
+        receive(self.as_zmq(), &Limits::default(), Wait::AsTheSocketSays, Open::Routed)
     }
 
     /// Sends a message in an [`Envelope`], or fails at once with kind `Timeout` and gives it back.
@@ -389,7 +389,7 @@ pub trait SocketExt {
 
     /// Receives a message and the [`Envelope`] it came in, or fails at once with kind `Timeout`.
     fn try_recv_message_via(&self) -> Result<(Envelope, Multipart)> {
-        receive(self.as_zmq(), &Limits::default(), Wait::Never, Envelope::routed)
+        receive(self.as_zmq(), &Limits::default(), Wait::Never, Open::Routed)
     }
 }
 

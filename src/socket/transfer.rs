@@ -1,7 +1,7 @@
 //! One message through one socket: encode and send, receive and decode.
 
-use super::Envelope;
 use super::blocking;
+use super::envelope::{Envelope, Open};
 use super::guard::Wait;
 use super::outgoing::Outgoing;
 use super::receive::Incoming;
@@ -82,9 +82,6 @@ fn track(socket: &zmq::Socket, message: Multipart, watch: &Watch) -> Result<Trac
     }
 }
 
-/// Takes the frames before the metadata off the front of a message.
-pub(super) type Open = fn(&mut Incoming<'_>) -> Result<Envelope>;
-
 /// A message that is off the socket and not decoded yet.
 pub(super) struct Taken {
     /// The metadata, where libzmq put it.
@@ -112,26 +109,26 @@ impl Taken {
 
 /// Takes all frames off the socket, whose first one is in hand. A message that is refused is taken off all the same.
 pub(super) fn take_whole(mut incoming: Incoming<'_>, limits: &Limits, open: Open) -> Result<(Envelope, Multipart)> {
-    let envelope = open(&mut incoming)?;
+    let envelope = open.envelope(&mut incoming)?;
     Ok((envelope, incoming.message(limits)?))
 }
 
 /// As [`take_whole`], for a message that is going to be decoded.
 #[cfg(feature = "tokio")]
 pub(super) fn take(mut incoming: Incoming<'_>, limits: &Limits, open: Open) -> Result<(Envelope, Taken)> {
-    let envelope = open(&mut incoming)?;
+    let envelope = open.envelope(&mut incoming)?;
     let (metadata, buffers) = incoming.into_parts(limits)?;
     Ok((envelope, Taken { metadata, buffers }))
 }
 
 /// The frames before the metadata; and the metadata, where nothing follows it and it is short.
 fn lone<'i>(incoming: &'i mut Incoming<'_>, open: Open, limits: &Limits) -> Result<(Envelope, Option<&'i [u8]>)> {
-    let envelope = open(incoming)?;
+    let envelope = open.envelope(incoming)?;
     incoming.check_with_envelope(limits)?;
     Ok((envelope, incoming.lone_frame()))
 }
 
-/// Receives and decodes a value that nothing stands before, or a delimiter: what [`Envelope::none`] opens.
+/// Receives and decodes a value that nothing stands before, or a delimiter: what [`Open::None`] opens.
 pub(super) fn receive_value<T, C: Decode<T>>(socket: &zmq::Socket, codec: &C, wait: Wait) -> Result<T> {
     let watch = Watch::start();
     let mut incoming = Incoming::on(socket);
@@ -144,7 +141,7 @@ pub(super) fn receive_value<T, C: Decode<T>>(socket: &zmq::Socket, codec: &C, wa
         }
         return value;
     }
-    open_and_decode(socket, incoming, codec, Envelope::none, &watch).map(|(_, value)| value)
+    open_and_decode(socket, incoming, codec, Open::None, &watch).map(|(_, value)| value)
 }
 
 pub(super) fn receive(socket: &zmq::Socket, limits: &Limits, wait: Wait, open: Open) -> Result<(Envelope, Multipart)> {

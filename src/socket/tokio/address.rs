@@ -9,7 +9,7 @@ use crate::codec::{Decode, Encode, MsgPack};
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::multipart::Multipart;
-use crate::socket::envelope::Envelope;
+use crate::socket::envelope::{Envelope, Open};
 use crate::socket::send;
 
 /// Topics: PUB and SUB.
@@ -58,13 +58,13 @@ impl AsyncSocket {
 
     /// Receives a topic and a value with any codec.
     pub async fn recv_topic_with<T, C: Decode<T>>(&self, codec: &C) -> Result<(Bytes, T)> {
-        let (envelope, value) = self.receive_and_decode(codec, Envelope::topic).await?;
+        let (envelope, value) = self.receive_and_decode(codec, Open::Topic).await?;
         Ok((envelope.into_peer(), value))
     }
 
     /// Receives a topic and a value, or fails at once with kind `Timeout`.
     pub fn try_recv_topic_obj<T: DeserializeOwned>(&self) -> Result<(Bytes, T)> {
-        let (envelope, value) = self.try_receive_and_decode(&MsgPack::new(), Envelope::topic)?;
+        let (envelope, value) = self.try_receive_and_decode(&MsgPack::new(), Open::Topic)?;
         Ok((envelope.into_peer(), value))
     }
 
@@ -75,7 +75,7 @@ impl AsyncSocket {
 
     /// Receives a topic and a message without decoding it.
     pub async fn recv_topic_message(&self) -> Result<(Bytes, Multipart)> {
-        let (envelope, message) = self.receive(&Limits::default(), Envelope::topic).await?;
+        let (envelope, message) = self.receive(&Limits::default(), Open::Topic).await?;
         Ok((envelope.into_peer(), message))
     }
 }
@@ -148,7 +148,7 @@ impl AsyncSocket {
 
     /// Receives a value and the [`Envelope`] it came in with any codec.
     pub async fn recv_with_via<T, C: Decode<T>>(&self, codec: &C) -> Result<(Envelope, T)> {
-        self.receive_and_decode(codec, Envelope::routed).await
+        self.receive_and_decode(codec, Open::Routed).await
     }
 
     /// Sends a message in an [`Envelope`]. A failed send gives the message back.
@@ -161,7 +161,7 @@ impl AsyncSocket {
 
     /// Receives a message and the [`Envelope`] it came in, on a ROUTER or DEALER, without decoding it.
     pub async fn recv_message_via(&self) -> Result<(Envelope, Multipart)> {
-        self.receive(&Limits::default(), Envelope::routed).await
+        self.receive(&Limits::default(), Open::Routed).await
     }
 
     fn make_routable(&self, envelope: &Envelope) -> Result<()> {

@@ -4,7 +4,7 @@ use super::AsyncSocket;
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::multipart::Multipart;
-use crate::socket::envelope::Envelope;
+use crate::socket::envelope::Open;
 use crate::socket::guard::{self, Direction};
 use crate::socket::outgoing::Outgoing;
 use crate::socket::trace::Watch;
@@ -24,7 +24,7 @@ impl AsyncSocket {
 
     /// Receives a message without decoding it, within limits of the caller's.
     pub async fn recv_message_within(&self, limits: &Limits) -> Result<Multipart> {
-        Ok(self.receive(limits, Envelope::none).await?.1)
+        Ok(self.receive(limits, Open::None).await?.1)
     }
 
     /// Sends a message, or fails at once with kind `Timeout` and gives it back.
@@ -38,7 +38,7 @@ impl AsyncSocket {
 
     /// Receives a message without decoding it, or fails at once with kind `Timeout`.
     pub fn try_recv_message(&self) -> Result<Multipart> {
-        self.try_receive(&Limits::default(), Envelope::none).map(|(_, message)| message)
+        self.try_receive(&Limits::default(), Open::None).map(|(_, message)| message)
     }
 
     /// Sends a message and tells when libzmq has let go of every frame of it. A failed send gives the message back.

@@ -21,13 +21,13 @@ pub(crate) use news::News;
 pub use sink::{MessageSink, ObjectSink};
 pub use stream::{Messages, Objects};
 
-use super::envelope::Envelope;
+use super::envelope::{Envelope, Open};
 use super::guard::{self, Direction};
 use super::outgoing::Outgoing;
 use super::receive::Incoming;
 use super::send::{self, Sending, Torn, Try};
 use super::trace::Watch;
-use super::transfer::{self, Open, Taken};
+use super::transfer::{self, Taken};
 use crate::codec::{Decode, Encode};
 use crate::error::Result;
 use crate::frame::Hold;

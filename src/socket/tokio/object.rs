@@ -9,7 +9,7 @@ use crate::array::Array;
 use crate::codec::Zipped;
 use crate::codec::{Decode, Encode, HeadedArray, Json, MsgPack};
 use crate::error::Result;
-use crate::socket::envelope::Envelope;
+use crate::socket::envelope::Open;
 use crate::socket::guard::{self, Direction};
 use crate::socket::trace::Watch;
 use crate::tracker::Tracker;
@@ -43,7 +43,7 @@ impl AsyncSocket {
 
     /// Receives a value with any codec.
     pub async fn recv_with<T, C: Decode<T>>(&self, codec: &C) -> Result<T> {
-        Ok(self.receive_and_decode(codec, Envelope::none).await?.1)
+        Ok(self.receive_and_decode(codec, Open::None).await?.1)
     }
 
     /// Sends a value with any codec, or fails at once with kind `Timeout`.
@@ -56,7 +56,7 @@ impl AsyncSocket {
 
     /// Receives a value with any codec, or fails at once with kind `Timeout`.
     pub fn try_recv_with<T, C: Decode<T>>(&self, codec: &C) -> Result<T> {
-        self.try_receive_and_decode(codec, Envelope::none).map(|(_, value)| value)
+        self.try_receive_and_decode(codec, Open::None).map(|(_, value)| value)
     }
 
     /// Sends a value and tells when libzmq has let go of every frame of it: see [`Tracker`], which is a future.

@@ -14,7 +14,7 @@ use crate::codec::{Decode, MsgPack};
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::multipart::Multipart;
-use crate::socket::envelope::Envelope;
+use crate::socket::envelope::Open;
 use crate::socket::guard::Direction;
 use crate::socket::trace::Watch;
 
@@ -93,7 +93,7 @@ impl Stream for Messages<'_> {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let watch = Watch::start();
-        let received = ready!(self.poll(context, |inner, limits| inner.try_receive(limits, Envelope::none)));
+        let received = ready!(self.poll(context, |inner, limits| inner.try_receive(limits, Open::None)));
         let socket = self.waiter.socket();
         Poll::Ready(received.map(|received| socket.received(received, &watch).map(|(_, message)| message)))
     }
@@ -115,7 +115,7 @@ impl<T, C: Decode<T> + Unpin> Stream for Objects<'_, T, C> {
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Self { messages, codec, .. } = self.get_mut();
         let watch = Watch::start();
-        let taken = ready!(messages.poll(context, |inner, limits| inner.try_take(limits, Envelope::none)));
+        let taken = ready!(messages.poll(context, |inner, limits| inner.try_take(limits, Open::None)));
         let socket = messages.waiter.socket();
         let decode = |taken| socket.decode(codec, taken, &watch).map(|(_, object)| object);
         Poll::Ready(taken.map(|taken| taken.and_then(decode)))
