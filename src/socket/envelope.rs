@@ -45,6 +45,9 @@ pub struct Envelope {
 }
 
 impl Envelope {
+    /// No frames.
+    pub(super) const EMPTY: Self = Self { peer: None, delimiter: false };
+
     /// To the peer of a ROUTER with this routing id, a DEALER.
     pub fn to(peer: impl AsRef<[u8]>) -> Self {
         Self { peer: Some(Bytes::copy_from_slice(peer.as_ref())), delimiter: false }
@@ -70,9 +73,6 @@ impl Envelope {
         self.delimiter
     }
 
-    /// No frames.
-    pub(super) const NONE: Self = Self { peer: None, delimiter: false };
-
     pub(super) fn has_peer(&self) -> bool {
         self.peer.is_some()
     }
@@ -93,10 +93,11 @@ impl Envelope {
     }
 
     /// Opens a message that begins with its metadata, or with a delimiter on the sockets that see those.
+    #[inline]
     fn none<F: BorrowMut<zmq::Message>>(incoming: &mut Incoming<'_, F>) -> Result<Self> {
         if !incoming.has_more() {
             // a routing id never comes alone
-            return Ok(Self::NONE);
+            return Ok(Self::EMPTY);
         }
         match incoming.socket_type()? {
             zmq::ROUTER => Err(Detail::NoSuchDirection {
@@ -105,8 +106,8 @@ impl Envelope {
                 use_instead: "use recv_obj_from, recv_obj_via or their message forms",
             }
             .into()),
-            zmq::DEALER => Ok(Self { delimiter: incoming.skip_delimiter()?, ..Self::NONE }),
-            _ => Ok(Self::NONE),
+            zmq::DEALER => Ok(Self { delimiter: incoming.skip_delimiter()?, ..Self::EMPTY }),
+            _ => Ok(Self::EMPTY),
         }
     }
 
@@ -146,6 +147,7 @@ pub(super) enum Open {
 
 impl Open {
     /// The frames before the metadata.
+    #[inline]
     pub(super) fn envelope<F: BorrowMut<zmq::Message>>(self, incoming: &mut Incoming<'_, F>) -> Result<Envelope> {
         match self {
             Self::None => Envelope::none(incoming),

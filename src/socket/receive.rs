@@ -33,20 +33,19 @@ impl<'s> Incoming<'s> {
     pub(super) fn on(socket: &'s zmq::Socket) -> Self {
         Self::into(zmq::Message::new(), socket)
     }
-
-    /// As [`on`](Self::on), for a socket that has been asked before whether it carries messages and keeps them whole.
-    #[cfg(feature = "tokio")]
-    pub(super) fn on_checked(socket: &'s zmq::Socket) -> Self {
-        let mut incoming = Self::on(socket);
-        incoming.is_checked = true;
-        incoming
-    }
 }
 
 impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
     /// As [`on`](Incoming::on), with a place for the frame in hand.
     pub(super) fn into(frame: F, socket: &'s zmq::Socket) -> Self {
         Self { socket, frame, more: false, before: 0, is_checked: false }
+    }
+
+    /// The same, where the socket has been asked before whether it carries messages and keeps them whole.
+    #[cfg(feature = "tokio")]
+    pub(super) fn checked(mut self, is_checked: bool) -> Self {
+        self.is_checked = is_checked;
+        self
     }
 
     /// Receives the first frame of a message, if one is there.
@@ -68,6 +67,7 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
     }
 
     /// Receives the first frame of a message, and waits for it.
+    #[inline]
     pub(super) fn first(&mut self, wait: Wait) -> Result<()> {
         if expect_to_wait(wait) {
             guard::check_process(self.socket)?;

@@ -1,5 +1,7 @@
 //! One message through one socket: encode and send, receive and decode.
 
+use std::borrow::BorrowMut;
+
 use super::blocking;
 use super::envelope::{Envelope, Open};
 use super::guard::Wait;
@@ -90,6 +92,12 @@ pub(super) struct Taken {
 }
 
 impl Taken {
+    /// Takes what follows the envelope. What is refused is taken off the socket all the same.
+    pub(super) fn of<F: BorrowMut<zmq::Message>>(incoming: Incoming<'_, F>, limits: &Limits) -> Result<Self> {
+        let (metadata, buffers) = incoming.into_parts(limits)?;
+        Ok(Self { metadata, buffers })
+    }
+
     /// The number of its frames, and their length.
     pub(super) fn size(&self) -> (usize, usize) {
         let buffers: usize = self.buffers.iter().map(Buffer::len).sum();
@@ -113,14 +121,6 @@ pub(super) fn take_whole(mut incoming: Incoming<'_>, limits: &Limits, open: Open
     Ok((envelope, incoming.message(limits)?))
 }
 
-/// As [`take_whole`], for a message that is going to be decoded.
-#[cfg(feature = "tokio")]
-pub(super) fn take(mut incoming: Incoming<'_>, limits: &Limits, open: Open) -> Result<(Envelope, Taken)> {
-    let envelope = open.envelope(&mut incoming)?;
-    let (metadata, buffers) = incoming.into_parts(limits)?;
-    Ok((envelope, Taken { metadata, buffers }))
-}
-
 /// The frames before the metadata; and the metadata, where nothing follows it and it is short.
 fn lone<'i>(incoming: &'i mut Incoming<'_>, open: Open, limits: &Limits) -> Result<(Envelope, Option<&'i [u8]>)> {
     let envelope = open.envelope(incoming)?;
@@ -137,7 +137,7 @@ pub(super) fn receive_value<T, C: Decode<T>>(socket: &zmq::Socket, codec: &C, wa
     if let Some(frame) = incoming.lone_frame() {
         let value = codec.decode_frame(frame);
         if watch.listens() {
-            watch.received(|| socket.get_socket_type().ok(), &Envelope::NONE, (1, frame.len()));
+            watch.received(|| socket.get_socket_type().ok(), &Envelope::EMPTY, (1, frame.len()));
         }
         return value;
     }
@@ -178,8 +178,7 @@ fn open_and_decode<T, C: Decode<T>>(
         // decoded where it is: wide moves of what libzmq has just written in narrow ones stall
         (envelope, Some(frame)) => (envelope, (1, frame.len()), codec.decode_frame(frame)),
         (envelope, None) => {
-            let (metadata, buffers) = incoming.into_parts(&limits)?;
-            let taken = Taken { metadata, buffers };
+            let taken = Taken::of(incoming, &limits)?;
             (envelope, if watch.listens() { taken.size() } else { (0, 0) }, taken.decode(codec))
         }
     };

@@ -7,6 +7,7 @@ mod address;
 mod message;
 mod news;
 mod object;
+mod place;
 mod sink;
 mod stream;
 mod waiter;
@@ -15,7 +16,7 @@ mod waiting;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::{Poll, Waker, ready};
 
 pub(crate) use news::News;
 pub use sink::{MessageSink, ObjectSink};
@@ -27,13 +28,14 @@ use super::outgoing::Outgoing;
 use super::receive::Incoming;
 use super::send::{self, Sending, Torn, Try};
 use super::trace::Watch;
-use super::transfer::{self, Taken};
+use super::transfer;
 use crate::codec::{Decode, Encode};
 use crate::error::Result;
 use crate::frame::Hold;
 use crate::limits::Limits;
 use crate::multipart::Multipart;
 use crate::scratch;
+use place::Place;
 use waiter::Waiter;
 use waiting::Waiting;
 
@@ -296,36 +298,38 @@ impl AsyncSocket {
         Ok((envelope, message))
     }
 
-    async fn receive_and_decode<T, C: Decode<T>>(&self, codec: &C, open: Open) -> Result<(Envelope, T)> {
+    async fn receive_and_decode<T, C: Decode<T>, R>(
+        &self,
+        codec: &C,
+        open: Open,
+        give: impl Fn(Place, T) -> R,
+    ) -> Result<R> {
         let mut watch = Watch::start();
         let mut waiter = Waiter::new(self, Direction::Receive);
-        let limits = codec.limits();
-        let mut attempt = |inner: &mut Inner| {
+        let attempt = poll_fn(|context| {
             watch.resume();
-            inner.try_take(&limits, open)
-        };
-        let taken = poll_fn(|context| waiter.poll(context, &mut attempt)).await;
-        self.decode(codec, taken?, &watch)
+            let mut place = Place::new();
+            ready!(waiter.poll(context, |inner| inner.try_take(&mut place, || codec.limits(), open)))?;
+            let value = self.decode(codec, &mut place, &watch)?;
+            Poll::Ready(Ok(give(place, value)))
+        });
+        attempt.await
     }
 
     /// Receives and decodes a message if one is there.
     fn try_receive_and_decode<T, C: Decode<T>>(&self, codec: &C, open: Open) -> Result<(Envelope, T)> {
         let watch = Watch::start();
-        let limits = codec.limits();
-        let taken = self.receive_now(|inner| inner.try_take(&limits, open))?;
-        self.decode(codec, taken, &watch)
+        let mut place = Place::new();
+        self.receive_now(|inner| inner.try_take(&mut place, || codec.limits(), open))?;
+        let value = self.decode(codec, &mut place, &watch)?;
+        Ok((place.into_envelope(), value))
     }
 
-    fn decode<T, C: Decode<T>>(
-        &self,
-        codec: &C,
-        (envelope, taken): (Envelope, Taken),
-        watch: &Watch,
-    ) -> Result<(Envelope, T)> {
-        let size = taken.size();
-        let value = taken.decode(codec);
-        watch.received(|| Some(self.kind), &envelope, size);
-        Ok((envelope, value?))
+    fn decode<T, C: Decode<T>>(&self, codec: &C, place: &mut Place, watch: &Watch) -> Result<T> {
+        let size = if watch.listens() { place.size() } else { (0, 0) };
+        let value = place.decode(codec);
+        watch.received(|| Some(self.kind), place.envelope(), size);
+        value
     }
 
     fn receive_now<R>(&self, attempt: impl FnOnce(&mut Inner) -> Result<Option<R>>) -> Result<R> {
@@ -353,18 +357,13 @@ impl Inner {
         tried
     }
 
-    fn incoming(&self) -> Incoming<'_> {
-        if self.is_whole { Incoming::on_checked(&self.socket) } else { Incoming::on(&self.socket) }
-    }
-
     fn try_receive(&mut self, limits: &Limits, open: Open) -> Result<Option<(Envelope, Multipart)>> {
-        let mut incoming = self.incoming();
+        let mut incoming = Incoming::on(&self.socket).checked(self.is_whole);
         if incoming.try_first()? { transfer::take_whole(incoming, limits, open).map(Some) } else { Ok(None) }
     }
 
-    fn try_take(&mut self, limits: &Limits, open: Open) -> Result<Option<(Envelope, Taken)>> {
-        let mut incoming = self.incoming();
-        if incoming.try_first()? { transfer::take(incoming, limits, open).map(Some) } else { Ok(None) }
+    fn try_take(&mut self, place: &mut Place, limits: impl FnOnce() -> Limits, open: Open) -> Result<Option<()>> {
+        Ok(place.try_fill(&self.socket, self.is_whole, limits, open)?.then_some(()))
     }
 }
 

@@ -23,7 +23,7 @@ impl AsyncSocket {
 
     /// Receives a value with the default codec.
     pub async fn recv_obj<T: DeserializeOwned>(&self) -> Result<T> {
-        self.recv_with(&MsgPack::new()).await
+        self.receive_and_decode(&MsgPack::new(), Open::None, |_, value| value).await
     }
 
     /// Sends a value with the default codec, or fails at once with kind `Timeout`.
@@ -43,7 +43,7 @@ impl AsyncSocket {
 
     /// Receives a value with any codec.
     pub async fn recv_with<T, C: Decode<T>>(&self, codec: &C) -> Result<T> {
-        Ok(self.receive_and_decode(codec, Open::None).await?.1)
+        self.receive_and_decode(codec, Open::None, |_, value| value).await
     }
 
     /// Sends a value with any codec, or fails at once with kind `Timeout`.

@@ -9,6 +9,7 @@ use futures_core::Stream;
 use serde::de::DeserializeOwned;
 
 use super::AsyncSocket;
+use super::place::Place;
 use super::waiter::Waiter;
 use crate::codec::{Decode, MsgPack};
 use crate::error::Result;
@@ -22,7 +23,7 @@ use crate::socket::trace::Watch;
 impl AsyncSocket {
     /// The messages that arrive, as a stream.
     pub fn messages(&self) -> Messages<'_> {
-        Messages { waiter: Waiter::new(self, Direction::Receive), limits: Limits::default(), is_over: false }
+        Messages { waiter: Waiter::new(self, Direction::Receive), is_over: false }
     }
 
     /// The objects that arrive, as a stream: each decoded with the default codec.
@@ -55,8 +56,7 @@ impl AsyncSocket {
 
     /// The objects that arrive, as a stream: each decoded with any codec.
     pub fn objects_with<T, C: Decode<T>>(&self, codec: C) -> Objects<'_, T, C> {
-        let limits = codec.limits();
-        Objects { messages: Messages { limits, ..self.messages() }, codec, object: PhantomData }
+        Objects { messages: self.messages(), codec, object: PhantomData }
     }
 }
 
@@ -67,7 +67,6 @@ impl AsyncSocket {
 #[must_use = "a stream receives nothing unless it is polled"]
 pub struct Messages<'s> {
     waiter: Waiter<'s>,
-    limits: Limits,
     is_over: bool,
 }
 
@@ -75,13 +74,12 @@ impl Messages<'_> {
     fn poll<R>(
         &mut self,
         context: &mut Context<'_>,
-        receive: impl Fn(&mut super::Inner, &Limits) -> Result<Option<R>>,
+        receive: impl FnMut(&mut super::Inner) -> Result<Option<R>>,
     ) -> Poll<Option<Result<R>>> {
         if self.is_over {
             return Poll::Ready(None);
         }
-        let limits = self.limits;
-        let received = ready!(self.waiter.poll(context, |inner| receive(inner, &limits)));
+        let received = ready!(self.waiter.poll(context, receive));
         self.is_over =
             received.as_ref().is_err_and(|error| !(error.is_timeout() || error.is_peer() || error.is_limit()));
         Poll::Ready(Some(received))
@@ -93,7 +91,7 @@ impl Stream for Messages<'_> {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let watch = Watch::start();
-        let received = ready!(self.poll(context, |inner, limits| inner.try_receive(limits, Open::None)));
+        let received = ready!(self.poll(context, |inner| inner.try_receive(&Limits::default(), Open::None)));
         let socket = self.waiter.socket();
         Poll::Ready(received.map(|received| socket.received(received, &watch).map(|(_, message)| message)))
     }
@@ -114,11 +112,10 @@ impl<T, C: Decode<T> + Unpin> Stream for Objects<'_, T, C> {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Self { messages, codec, .. } = self.get_mut();
-        let watch = Watch::start();
-        let taken = ready!(messages.poll(context, |inner, limits| inner.try_take(limits, Open::None)));
+        let (watch, mut place) = (Watch::start(), Place::new());
+        let taken = ready!(messages.poll(context, |inner| inner.try_take(&mut place, || codec.limits(), Open::None)));
         let socket = messages.waiter.socket();
-        let decode = |taken| socket.decode(codec, taken, &watch).map(|(_, object)| object);
-        Poll::Ready(taken.map(|taken| taken.and_then(decode)))
+        Poll::Ready(taken.map(|taken| taken.and_then(|()| socket.decode(codec, &mut place, &watch))))
     }
 }
 
