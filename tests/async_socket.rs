@@ -445,17 +445,29 @@ fn a_task_that_never_has_to_wait_lets_the_others_run() {
                 }
             }
         });
-        (0..1000).for_each(|_| tx.try_send_obj(&1).unwrap());
-        assert_eq!(turns.load(Ordering::Relaxed), 0);
-        for _ in 0..1000 {
-            rx.recv_obj::<u8>().await.unwrap();
+        // how many operations this task has done since the last turn of the other one
+        let (mut since, mut turn) = (0, 0);
+        let mut count = || {
+            let now = turns.load(Ordering::Relaxed);
+            (turn, since) = (now, if now == turn { since + 1 } else { 1 });
+            since
+        };
+        // a unit of the runtime's 128 for four operations on short messages, or for one on any other
+        for (bytes, limit) in [(1, 4 * 128), (10_000, 128)] {
+            let object = Buffer::from_vec(vec![1_u8; bytes]);
+            (0..1000).for_each(|_| tx.try_send_obj(&object).unwrap());
+            tokio::task::yield_now().await;
+            for _ in 0..1000 {
+                rx.recv_obj::<Buffer>().await.unwrap();
+                assert!(count() <= limit, "receiving {bytes} bytes starved the other task");
+            }
+            for _ in 0..1000 {
+                tx.send_obj(&object).await.unwrap();
+                assert!(count() <= limit, "sending {bytes} bytes starved the other task");
+            }
+            while rx.try_recv_message().is_ok() {}
+            tokio::task::yield_now().await;
         }
-        let while_receiving = turns.load(Ordering::Relaxed);
-        assert!(while_receiving > 0, "receiving starved the other task");
-        for _ in 0..1000 {
-            tx.send_obj(&1).await.unwrap();
-        }
-        assert!(turns.load(Ordering::Relaxed) > while_receiving, "sending starved the other task");
         other.abort();
     });
 }

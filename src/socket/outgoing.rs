@@ -5,6 +5,8 @@ use std::cell::OnceCell;
 use bytes::Bytes;
 
 use crate::buffer::Buffer;
+#[cfg(feature = "tokio")]
+use crate::frame::RECEIVE_ARENA;
 use crate::frame::{self, Hold, Lender};
 use crate::multipart::Multipart;
 
@@ -51,6 +53,12 @@ impl<'m> Outgoing<'m> {
         let envelope: usize = self.envelope.iter().map(|frame| frame.len()).sum();
         let buffers: usize = self.buffers.iter().map(Buffer::len).sum();
         envelope + self.metadata().len() + buffers
+    }
+
+    /// Whether this is more than one short frame.
+    #[cfg(feature = "tokio")]
+    pub(super) fn is_long(&self) -> bool {
+        self.len() > 1 || self.metadata().len() > RECEIVE_ARENA
     }
 
     /// Whether this could not be told from a message that begins with a delimiter.

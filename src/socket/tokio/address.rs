@@ -58,7 +58,7 @@ impl AsyncSocket {
 
     /// Receives a topic and a value with any codec.
     pub async fn recv_topic_with<T, C: Decode<T>>(&self, codec: &C) -> Result<(Bytes, T)> {
-        self.receive_and_decode(codec, Open::Topic, |place, value| (place.into_envelope().into_peer(), value)).await
+        self.receive_and_decode(codec, Open::Topic, |place, value| (place.take_envelope().into_peer(), value)).await
     }
 
     /// Receives a topic and a value, or fails at once with kind `Timeout`.
@@ -147,7 +147,7 @@ impl AsyncSocket {
 
     /// Receives a value and the [`Envelope`] it came in with any codec.
     pub async fn recv_with_via<T, C: Decode<T>>(&self, codec: &C) -> Result<(Envelope, T)> {
-        self.receive_and_decode(codec, Open::Routed, |place, value| (place.into_envelope(), value)).await
+        self.receive_and_decode(codec, Open::Routed, |place, value| (place.take_envelope(), value)).await
     }
 
     /// Sends a message in an [`Envelope`]. A failed send gives the message back.

@@ -10,6 +10,7 @@ mod object;
 mod place;
 mod sink;
 mod stream;
+mod turn;
 mod waiter;
 mod waiting;
 
@@ -31,11 +32,12 @@ use super::trace::Watch;
 use super::transfer;
 use crate::codec::{Decode, Encode};
 use crate::error::Result;
-use crate::frame::Hold;
+use crate::frame::{Hold, RECEIVE_ARENA};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
 use crate::scratch;
 use place::Place;
+use turn::Turn;
 use waiter::Waiter;
 use waiting::Waiting;
 
@@ -97,6 +99,7 @@ pub struct AsyncSocket {
     inner: Mutex<Inner>,
     kind: zmq::SocketType,
     waiting: Arc<Waiting>,
+    turn: Turn,
     /// What the runtime wakes: all that are waiting.
     everyone: Waker,
 }
@@ -132,7 +135,7 @@ impl AsyncSocket {
         let everyone = Waker::from(waiting.clone());
         let is_whole = guard::check_whole(&socket).is_ok();
         let inner = Mutex::new(Inner { socket, kind, is_whole, torn: Torn::No });
-        Ok(Self { news, inner, kind, waiting, everyone })
+        Ok(Self { news, inner, kind, waiting, turn: Turn::default(), everyone })
     }
 
     /// Gives the socket back, for blocking use or for another runtime.
@@ -204,6 +207,9 @@ impl AsyncSocket {
         let tried = inner.try_send(outgoing, &mut restarts);
         self.tell_others(&inner, false, Seated::No);
         drop(inner);
+        if outgoing.is_long() {
+            self.turn.was_long();
+        }
         let is_sent = tried? == Try::Sent;
         if is_sent {
             watch.sent(self.kind, outgoing, restarts);
@@ -243,7 +249,7 @@ impl AsyncSocket {
     }
 
     async fn encode_and_send<T: ?Sized, C: Encode<T>>(&self, codec: &C, value: &T, envelope: &[&[u8]]) -> Result<()> {
-        tokio::task::coop::consume_budget().await;
+        self.turn.end(poll_fn(|context| self.turn.poll(context)).await);
         let watch = Watch::start();
         match self.encode_and_try(codec, value, envelope, &watch)? {
             None => Ok(()),
@@ -294,6 +300,9 @@ impl AsyncSocket {
 
     fn received(&self, received: Result<(Envelope, Multipart)>, watch: &Watch) -> Result<(Envelope, Multipart)> {
         let (envelope, message) = received?;
+        if !message.buffers().is_empty() || message.metadata().len() > RECEIVE_ARENA {
+            self.turn.was_long();
+        }
         watch.received(|| Some(self.kind), &envelope, (1 + message.buffers().len(), message.total_len()));
         Ok((envelope, message))
     }
@@ -302,7 +311,7 @@ impl AsyncSocket {
         &self,
         codec: &C,
         open: Open,
-        give: impl Fn(Place, T) -> R,
+        give: impl Fn(&mut Place, T) -> R,
     ) -> Result<R> {
         let mut watch = Watch::start();
         let mut waiter = Waiter::new(self, Direction::Receive);
@@ -311,7 +320,7 @@ impl AsyncSocket {
             let mut place = Place::new();
             ready!(waiter.poll(context, |inner| inner.try_take(&mut place, || codec.limits(), open)))?;
             let value = self.decode(codec, &mut place, &watch)?;
-            Poll::Ready(Ok(give(place, value)))
+            Poll::Ready(Ok(give(&mut place, value)))
         });
         attempt.await
     }
@@ -322,12 +331,15 @@ impl AsyncSocket {
         let mut place = Place::new();
         self.receive_now(|inner| inner.try_take(&mut place, || codec.limits(), open))?;
         let value = self.decode(codec, &mut place, &watch)?;
-        Ok((place.into_envelope(), value))
+        Ok((place.take_envelope(), value))
     }
 
     fn decode<T, C: Decode<T>>(&self, codec: &C, place: &mut Place, watch: &Watch) -> Result<T> {
         let size = if watch.listens() { place.size() } else { (0, 0) };
         let value = place.decode(codec);
+        if place.is_long() {
+            self.turn.was_long();
+        }
         watch.received(|| Some(self.kind), place.envelope(), size);
         value
     }

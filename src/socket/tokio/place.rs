@@ -21,11 +21,13 @@ pub(super) struct Place {
     envelope: Envelope,
     /// A message that is more than one frame.
     taken: Option<Taken>,
+    /// Whether it is, or was, more than one short frame.
+    is_long: bool,
 }
 
 impl Place {
     pub(super) fn new() -> Self {
-        Self { frame: zmq::Message::new(), envelope: Envelope::EMPTY, taken: None }
+        Self { frame: zmq::Message::new(), envelope: Envelope::EMPTY, taken: None, is_long: false }
     }
 
     /// Takes a message off the socket, if one is there. One that is refused is taken off all the same.
@@ -43,6 +45,7 @@ impl Place {
         if open == Open::None && !incoming.has_more() {
             return Ok(true);
         }
+        self.is_long = true;
         let limits = limits();
         self.envelope = open.envelope(&mut incoming)?;
         incoming.check_with_envelope(&limits)?;
@@ -66,16 +69,22 @@ impl Place {
         if bytes.len() <= RECEIVE_ARENA {
             return codec.decode_frame(bytes);
         }
+        self.is_long = true;
         codec.limits().check_metadata(bytes.len() as u64)?;
         let metadata = mem::replace(&mut self.frame, zmq::Message::new());
         codec.decode(Multipart::new(frame::adopt(metadata), Vec::new()))
+    }
+
+    /// Whether what was decoded was more than one short frame.
+    pub(super) fn is_long(&self) -> bool {
+        self.is_long
     }
 
     pub(super) fn envelope(&self) -> &Envelope {
         &self.envelope
     }
 
-    pub(super) fn into_envelope(self) -> Envelope {
-        self.envelope
+    pub(super) fn take_envelope(&mut self) -> Envelope {
+        mem::replace(&mut self.envelope, Envelope::EMPTY)
     }
 }

@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::task::coop;
 use tokio::time::{Instant, Sleep};
 
 use super::{AsyncSocket, Inner, Seated};
@@ -63,12 +62,12 @@ impl<'s> Waiter<'s> {
         attempt: impl FnMut(&mut Inner) -> Result<Option<R>>,
     ) -> Poll<Result<R>> {
         // a task whose operations always succeed at once lets the others run now and then
-        let budget = ready!(coop::poll_proceed(context));
+        let spent = ready!(self.socket.turn.poll(context));
         let done = match self.poll_socket(context, attempt) {
             Poll::Pending => ready!(self.poll_end(context)),
             Poll::Ready(done) => done,
         };
-        budget.made_progress();
+        self.socket.turn.end(spent);
         self.rest();
         Poll::Ready(done)
     }
