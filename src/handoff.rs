@@ -41,7 +41,7 @@ thread_local! {
     static ASKED: Cell<Asked> = const { Cell::new(Asked::Nobody) };
     static GIVEN: Cell<Option<Buffer>> = const { Cell::new(None) };
     /// What is known of the buffer that comes next.
-    static HINT: Cell<Hint> = const { Cell::new(Hint { item: 1, out_of_band: false }) };
+    static HINT: Cell<Hint> = const { Cell::new(Hint { item: 1, place: None }) };
     static OWNERS: RefCell<Option<Owners>> = const { RefCell::new(None) };
     static SHARED_OWNER: Cell<Option<SharedOwner>> = const { Cell::new(None) };
 }
@@ -97,7 +97,8 @@ pub(crate) fn offer(buffer: &Buffer) -> Result<bool, &'static str> {
         Asked::From(from) => from,
     };
     ASKED.set(Asked::Nobody);
-    let wanted = buffer.len() >= from || HINT.get().out_of_band;
+    // who knows where it goes is who writes it
+    let wanted = buffer.len() >= from || HINT.get().place.is_some();
     if wanted {
         GIVEN.set(Some(buffer.clone()));
     }
@@ -114,8 +115,16 @@ pub(crate) fn stop_asking() {
 struct Hint {
     /// The length of its elements in bytes.
     item: usize,
-    /// Whether it has a frame of its own however short it is.
-    out_of_band: bool,
+    /// Where it goes however long it is.
+    place: Option<Place>,
+}
+
+/// Where a buffer goes by default, whatever its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    #[cfg_attr(not(feature = "arrow"), expect(dead_code, reason = "parts of tables alone are told to"))]
+    InBand,
+    OutOfBand,
 }
 
 fn hinting<R>(hint: Hint, serialize: impl FnOnce() -> R) -> R {
@@ -134,9 +143,9 @@ pub(crate) fn of_items<R>(item: usize, serialize: impl FnOnce() -> R) -> R {
     hinting(Hint { item: item.max(1), ..HINT.get() }, serialize)
 }
 
-/// Runs `serialize`, in which buffers go out of band however short they are.
-pub(crate) fn out_of_band<R>(serialize: impl FnOnce() -> R) -> R {
-    hinting(Hint { out_of_band: true, ..HINT.get() }, serialize)
+/// Runs `serialize`, in which buffers go out of band however short they are, or in band however long.
+pub(crate) fn placed<R>(place: Place, serialize: impl FnOnce() -> R) -> R {
+    hinting(Hint { place: Some(place), ..HINT.get() }, serialize)
 }
 
 /// The length in bytes of the elements of the buffer that is being serialized; 1 where nobody said.
@@ -144,9 +153,9 @@ pub(crate) fn item() -> usize {
     HINT.get().item
 }
 
-/// Whether the buffer that is being serialized goes out of band however short it is.
-pub(crate) fn is_out_of_band() -> bool {
-    HINT.get().out_of_band
+/// Where the buffer that is being serialized goes however long it is.
+pub(crate) fn place() -> Option<Place> {
+    HINT.get().place
 }
 
 /// Takes the buffer that was given, if one was.

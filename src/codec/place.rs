@@ -80,10 +80,11 @@ pub(crate) type Decide = dyn Fn(&BufferInfo) -> Placement + Send + Sync;
 
 impl Policy {
     fn decide(&self, index: usize, bytes: &[u8]) -> Placement {
-        let default = match self.compression {
-            _ if bytes.len() < self.out_of_band_from && !handoff::is_out_of_band() => Placement::InBand,
-            None => Placement::OutOfBand,
-            Some(compression) => Placement::Compressed(compression),
+        let default = match (handoff::place(), self.compression) {
+            (Some(handoff::Place::InBand), _) => Placement::InBand,
+            (None, _) if bytes.len() < self.out_of_band_from => Placement::InBand,
+            (_, None) => Placement::OutOfBand,
+            (_, Some(compression)) => Placement::Compressed(compression),
         };
         match &self.callback {
             None => default,

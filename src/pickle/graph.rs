@@ -173,6 +173,11 @@ impl<'p> Graph<'p> {
         self.root
     }
 
+    /// Whether it is of the first protocol that has buffers beside the pickle.
+    pub(crate) fn is_of_protocol_5(&self) -> bool {
+        self.pickle.starts_with(&[super::opcode::PROTO, 5])
+    }
+
     /// How many nodes have a slot: integers, floats, text and bytes mostly have none.
     pub(crate) fn len(&self) -> usize {
         self.store.slots.len()

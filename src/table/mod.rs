@@ -6,6 +6,7 @@ mod arrive;
 mod block;
 mod column;
 mod leave;
+mod memory;
 mod piece;
 mod schema;
 pub mod serde_table;
@@ -23,11 +24,13 @@ use crate::buffer::Buffer;
 use crate::error::{Detail, Result};
 use block::Blocks;
 use column::SchemaBytes;
+use memory::Arrived;
 
 pub(crate) use arrive::fields_below;
 pub(crate) use block::place;
-pub(crate) use column::{Column, Columns, MAX_DEPTH, MAX_PARTS, Slot};
+pub(crate) use column::{Column, MAX_DEPTH, MAX_PARTS, Slot};
 pub(crate) use leave::whole;
+pub(crate) use memory::{Memory, arriving_with};
 pub(crate) use piece::{joined, picked, texts, window};
 pub(crate) use schema::to_bytes as schema_bytes;
 
@@ -79,6 +82,7 @@ pub struct Table {
     batch: RecordBatch,
     /// Where its columns lie together, in order of their addresses.
     blocks: Option<Blocks>,
+    memory: Option<Memory>,
 }
 
 impl Table {
@@ -140,12 +144,17 @@ impl Table {
     pub(crate) fn blocks(&self) -> &[Buffer] {
         self.blocks.as_deref().unwrap_or_default()
     }
+
+    /// What the codec that read it keeps of how it came.
+    pub(crate) fn memory(&self) -> Option<Memory> {
+        self.memory.clone()
+    }
 }
 
 /// Without copying.
 impl From<RecordBatch> for Table {
     fn from(batch: RecordBatch) -> Self {
-        Self { batch, blocks: None }
+        Self { batch, blocks: None, memory: None }
     }
 }
 
@@ -242,7 +251,7 @@ impl<'de> Visitor<'de> for TableVisitor {
             let again = match key {
                 Key::Schema => schema.replace(map.next_value::<SchemaBytes>()?).is_some(),
                 Key::Rows => rows.replace(map.next_value::<u64>()?).is_some(),
-                Key::Columns => columns.replace(map.next_value::<Columns>()?).is_some(),
+                Key::Columns => columns.replace(map.next_value::<Arrived>()?).is_some(),
                 Key::Other => map.next_value::<IgnoredAny>().map(|_| false)?,
             };
             if again {
@@ -253,9 +262,10 @@ impl<'de> Visitor<'de> for TableVisitor {
         let rows = rows.ok_or_else(|| de::Error::missing_field(KEYS[1]))?;
         let columns = columns.ok_or_else(|| de::Error::missing_field(KEYS[2]))?;
         let schema = schema::from_bytes(&schema.0).map_err(de::Error::custom)?;
+        let Arrived { columns, memory } = columns;
         let batch = arrive::batch(schema, rows, columns).map_err(de::Error::custom)?;
         let blocks = block::around(&batch);
-        Ok(Table { batch, blocks })
+        Ok(Table { batch, blocks, memory })
     }
 }
 

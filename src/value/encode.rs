@@ -3,7 +3,7 @@
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::Value;
-use crate::handoff;
+use crate::handoff::{self, Place};
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -16,7 +16,7 @@ impl Serialize for Value {
             Self::F64(value) => serializer.serialize_f64(*value),
             Self::Text(text) => serializer.serialize_str(text),
             Self::Bytes(bytes) => serializer.serialize_bytes(bytes),
-            Self::Buffer(buffer) => handoff::out_of_band(|| buffer.serialize(serializer)),
+            Self::Buffer(buffer) => handoff::placed(Place::OutOfBand, || buffer.serialize(serializer)),
             Self::List(elements) => serializer.collect_seq(elements),
             Self::Map(entries) => {
                 let mut map = serializer.serialize_map(Some(entries.len()))?;

@@ -25,6 +25,8 @@ pub(super) struct Found<'g> {
     /// The axes in the order in which they lie, the slowest first, where it is neither.
     pub(super) axes: Option<Vec<usize>>,
     pub(super) data: Data<'g>,
+    /// Whether it is in the pickle where its writer had the choice.
+    pub(super) is_chosen: bool,
 }
 
 /// Where the elements of an array lie.
@@ -182,7 +184,12 @@ pub(super) fn reconstructed<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Fo
         Node::Bool(false) | Node::Int(0) => "C",
         _ => return Err(call.odd()),
     };
-    form(&dtype, axes(reader, call, shape)?, order, in_band(reader, data)?)
+    let Form::Array(mut found) = form(&dtype, axes(reader, call, shape)?, order, in_band(reader, data)?)? else {
+        return Err(call.odd());
+    };
+    // NumPy does so with what is not in one piece, and with points and spans of time
+    found.is_chosen = reader.tree.graph().is_of_protocol_5();
+    Ok(Form::Array(found))
 }
 
 /// A dtype by itself, as NumPy prints it; those of records have fields, and no such text.
@@ -233,7 +240,7 @@ pub(super) fn scalar<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Form<'g>>
 
 pub(super) fn form<'g>(dtype: &DType, shape: Vec<usize>, order: &'static str, data: Data<'g>) -> Result<Form<'g>> {
     let dtype = serde_json::to_value(dtype).map_err(Mismatch::because)?;
-    Ok(Form::Array(Box::new(Found { dtype, shape, base: None, order, axes: None, data })))
+    Ok(Form::Array(Box::new(Found { dtype, shape, base: None, order, axes: None, data, is_chosen: false })))
 }
 
 fn in_band<'g>(reader: Reader<'g>, id: NodeId) -> Result<Data<'g>> {

@@ -159,6 +159,12 @@ impl<'g> Tree<'g> {
         }
     }
 
+    /// Whether there are any frames beside the pickle.
+    #[cfg(feature = "arrow")]
+    pub(super) fn has_frames(&self) -> bool {
+        !self.frames.is_empty()
+    }
+
     /// Pays for a node or for bytes.
     #[inline]
     pub(super) fn spend(&self, cost: usize) -> Result<(), Mismatch> {

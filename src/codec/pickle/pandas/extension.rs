@@ -7,6 +7,7 @@ use super::super::list::{Listed, Pandas};
 use super::super::mismatch::{Mismatch, Result};
 use super::super::read::Reader;
 use super::arrow;
+use super::came::Mask;
 use super::index;
 use super::numbers::Numbers;
 use super::object::{attributes, called, elements, needed, state, text};
@@ -114,6 +115,9 @@ pub(super) fn categories(codes: &Numbers, categories: Piece, is_ordered: bool) -
     piece.categories = Some((categories.column.len, is_ordered));
     piece.is_in_arrow = categories.is_in_arrow;
     piece.column.dictionary = Some(Box::new(categories.column));
+    if let Some(part) = categories.part {
+        piece.part.get_or_insert_default().categories = Some(part);
+    }
     Ok(piece)
 }
 
@@ -127,12 +131,15 @@ fn masked<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Piece> {
 /// Values and the mask of those that are missing.
 pub(super) fn masked_by(reader: Reader<'_>, data: NodeId, mask: NodeId) -> Result<Piece> {
     let data = Numbers::read(reader, data)?.single()?;
-    let mask = Numbers::read(reader, mask)?.mask()?;
+    let (mask, came) = Numbers::read(reader, mask)?.mask()?;
     if mask.len() != data.rows {
         return Err(Mismatch::because(format_args!("{} values with a mask of {}", data.rows, mask.len())));
     }
     let nulls = Nulls::looked_for(mask.iter().map(|&byte| byte != 0), 1)?;
-    let piece = data.piece(0, None)?.with_nulls(nulls);
+    let mut piece = data.piece(0, None)?.with_nulls(nulls);
+    if !matches!(came, Mask::Unknown) {
+        piece.part.get_or_insert_default().mask = came;
+    }
     // Int64, UInt8, Float32
     let name = match piece.dtype.as_str() {
         "bool" => "boolean".to_owned(),

@@ -10,6 +10,7 @@ use super::super::list::{Listed, Pandas};
 use super::super::mismatch::Result;
 use super::super::read::Reader;
 use super::block::{self, Found};
+use super::came::Came;
 use super::index::{self, Index};
 use super::labels::{Label, Labels};
 use super::metadata;
@@ -50,6 +51,7 @@ impl Frame {
         let rows = index.rows();
         let names = labels.as_ref().map_or(&[][..], |labels| &labels.names);
         let (mut fields, mut described) = (Vec::new(), Vec::new());
+        let mut parts: Vec<_> = columns.iter().map(|piece| piece.part.clone()).collect();
         for (piece, name) in columns.iter().zip(names) {
             fields.push(piece.field(name));
             described.push(piece.described(name.as_str().into(), name.as_str().into()));
@@ -67,13 +69,14 @@ impl Frame {
                     fields.push(piece.field(&field));
                     described.push(piece.described(titled(&name), field.as_str().into()));
                     columns.push(piece.column);
+                    parts.push(piece.part);
                     index.push(Json::from(field));
                 }
                 index
             }
         };
         let metadata = metadata::of(index, labels.as_ref().map_or(&[][..], |labels| &labels.levels), described, origin);
-        Shown::new(&Schema::new(fields).with_metadata(metadata), rows, columns)
+        Shown::new(&Schema::new(fields).with_metadata(metadata), rows, columns).map(|it| it.that_came(Came::of(parts)))
     }
 }
 

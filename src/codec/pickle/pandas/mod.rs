@@ -16,6 +16,7 @@
 
 mod arrow;
 mod block;
+mod came;
 mod extension;
 mod frame;
 mod index;
@@ -36,6 +37,7 @@ use super::list::{Listed, Pandas, PyArrow};
 use super::mismatch::{Mismatch, Result};
 use super::read::Reader;
 pub(super) use arrow::name;
+pub(super) use came::{Bytes, Came, Mask, Part};
 pub(super) use shown::{Parts, Shown};
 
 /// The table that a call of pandas or pyarrow describes.

@@ -7,6 +7,7 @@ use super::super::dtype;
 use super::super::form::{Call, Form};
 use super::super::mismatch::{Mismatch, Result};
 use super::super::read::Reader;
+use super::came::{Bytes, Mask};
 use super::object::{buffer, charge, copying, of_no_table};
 use super::piece::{Nulls, Piece, packed};
 use crate::array::{ByteOrder, DType, Kind, TimeStep, TimeUnit};
@@ -23,6 +24,17 @@ pub(super) struct Numbers {
     /// Whether the elements of a row of the matrix lie apart from each other.
     is_scattered: bool,
     data: Buffer,
+    came: How,
+}
+
+/// How the elements came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    InFrame,
+    /// In a pickle whose writer had no choice.
+    Anyhow,
+    /// In the pickle, where the writer had the choice.
+    InBand,
 }
 
 impl Numbers {
@@ -34,7 +46,7 @@ impl Numbers {
     }
 
     fn of<'g>(reader: Reader<'g>, found: Found<'g>) -> Result<Self> {
-        let Found { dtype, shape, order, axes, data, base } = found;
+        let Found { dtype, shape, order, axes, data, base, is_chosen } = found;
         if base.is_some() || axes.is_some() {
             return Err(Mismatch::because(
                 "an array that repeats its elements or has its axes in another order, as a column",
@@ -49,6 +61,11 @@ impl Numbers {
         if columns > MAX_PARTS {
             return Err(Mismatch::because(format_args!("{columns} columns are more than the limit of {MAX_PARTS}")));
         }
+        let came = match data {
+            Data::Frame(_) => How::InFrame,
+            _ if is_chosen || reader.tree.has_frames() => How::InBand,
+            _ => How::Anyhow,
+        };
         let data = buffer(reader, data)?;
         let needed = columns.checked_mul(rows).and_then(|all| all.checked_mul(dtype.item_len()));
         if needed != Some(data.len()) {
@@ -58,7 +75,7 @@ impl Numbers {
                 data.len()
             )));
         }
-        Ok(Self { dtype, columns, rows, is_scattered: order == "F" && columns > 1 && rows > 1, data })
+        Ok(Self { dtype, columns, rows, is_scattered: order == "F" && columns > 1 && rows > 1, data, came })
     }
 
     /// One column of them all.
@@ -145,6 +162,11 @@ impl Numbers {
                 "a column of {rows} elements from byte {start} on in a block of {have} bytes"
             ))
         })?;
+        let came = match frame {
+            Some(_) => How::InFrame,
+            None if reader.tree.has_frames() => How::InBand,
+            None => How::Anyhow,
+        };
         let data = match (whole, frame) {
             (_, Some(frame)) => {
                 handoff::note_block(&frame);
@@ -156,11 +178,24 @@ impl Numbers {
                 buffer(reader, Data::InBand(bytes))?
             }
         };
-        Ok(Self { dtype, columns: 1, rows, is_scattered: false, data })
+        Ok(Self { dtype, columns: 1, rows, is_scattered: false, data, came })
     }
 
     /// One column, in a time zone where its dtype says so.
     pub(super) fn piece(&self, column: usize, zone: Option<&str>) -> Result<Piece> {
+        let mut piece = self.values(column, zone)?;
+        match self.came {
+            How::InBand => piece.part.get_or_insert_default().is_in_band = true,
+            How::InFrame if *self.kind() == Kind::Bool && Bytes::are_true_or_false(&self.bytes(column)?) => {
+                let bytes = Bytes { block: self.data.clone(), start: column * self.rows };
+                piece.part.get_or_insert_default().truths = Some(bytes);
+            }
+            _ => {}
+        }
+        Ok(piece)
+    }
+
+    fn values(&self, column: usize, zone: Option<&str>) -> Result<Piece> {
         let dtype = &self.dtype;
         if dtype.byte_order() == Some(ByteOrder::Big) {
             return Err(Mismatch::because(format_args!("elements of dtype {dtype}, big-endian, which Arrow is not")));
@@ -265,9 +300,17 @@ impl Numbers {
     }
 
     /// The bytes of a mask: a byte for each row.
-    pub(super) fn mask(&self) -> Result<Buffer> {
+    pub(super) fn mask(&self) -> Result<(Buffer, Mask)> {
         match self.dtype.kind() {
-            Kind::Bool if self.columns == 1 => self.bytes(0),
+            Kind::Bool if self.columns == 1 => {
+                let bytes = self.bytes(0)?;
+                let mask = match self.came {
+                    How::InFrame if Bytes::are_true_or_false(&bytes) => Mask::Bytes(bytes.clone()),
+                    How::InBand => Mask::InBand,
+                    _ => Mask::Unknown,
+                };
+                Ok((bytes, mask))
+            }
             _ => Err(Mismatch::because("a mask that is no array of truth values")),
         }
     }

@@ -4,6 +4,7 @@ use arrow_schema::{DataType, Field};
 use serde_json::{Value as Json, json};
 
 use super::super::mismatch::{Mismatch, Result};
+use super::came::Part;
 use crate::buffer::Buffer;
 use crate::table::{Column, Slot};
 
@@ -17,6 +18,8 @@ pub(super) struct Piece {
     pub(super) categories: Option<(u64, bool)>,
     /// Whether it is text that pandas has in Arrow, or categories of such text.
     pub(super) is_in_arrow: bool,
+    /// How it came, where that is worth keeping.
+    pub(super) part: Option<Box<Part>>,
 }
 
 impl Piece {
@@ -25,7 +28,7 @@ impl Piece {
         let slots = buffers.into_iter().map(|buffer| Slot::of(buffer, 1));
         let buffers = std::iter::once(Slot::NONE).chain(slots).collect();
         let column = Column { len: rows as u64, nulls: 0, buffers, children: Vec::new(), dictionary: None };
-        Self { data_type, column, dtype: String::new(), categories: None, is_in_arrow: false }
+        Self { data_type, column, dtype: String::new(), categories: None, is_in_arrow: false, part: None }
     }
 
     pub(super) fn with_nulls(mut self, nulls: Option<Nulls>) -> Self {

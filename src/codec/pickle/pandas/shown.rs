@@ -6,21 +6,29 @@ use serde::de::{DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visi
 use serde::forward_to_deserialize_any;
 
 use super::super::mismatch::{Mismatch, Result};
+use super::came::Came;
 use crate::buffer::Buffer;
 use crate::handoff;
-use crate::table::{Column, KEYS, Slot, schema_bytes};
+use crate::table::{Column, KEYS, Memory, Slot, arriving_with, schema_bytes};
 
 /// A table in parts. Whether they fit each other is for `Table` to say.
 pub(in crate::codec::pickle) struct Shown {
     schema: Vec<u8>,
     rows: u64,
     columns: Vec<Column>,
+    memory: Option<Memory>,
 }
 
 impl Shown {
     pub(super) fn new(schema: &Schema, rows: u64, columns: Vec<Column>) -> Result<Self> {
         let schema = schema_bytes(schema).map_err(Mismatch::because)?;
-        Ok(Self { schema, rows, columns })
+        Ok(Self { schema, rows, columns, memory: None })
+    }
+
+    /// The same, which the table is to remember this of.
+    pub(super) fn that_came(mut self, came: Came) -> Self {
+        self.memory = came.remembered();
+        self
     }
 }
 
@@ -45,11 +53,14 @@ impl<'g> MapAccess<'g> for Parts {
 
     fn next_value_seed<V: DeserializeSeed<'g>>(&mut self, seed: V) -> Result<V::Value> {
         self.at += 1;
-        seed.deserialize(match self.at {
-            1 => Part::Bytes(std::mem::take(&mut self.table.schema)),
-            2 => Part::Number(self.table.rows),
-            _ => Part::Columns(std::mem::take(&mut self.table.columns)),
-        })
+        match self.at {
+            1 => seed.deserialize(Part::Bytes(std::mem::take(&mut self.table.schema))),
+            2 => seed.deserialize(Part::Number(self.table.rows)),
+            _ => {
+                let columns = Part::Columns(std::mem::take(&mut self.table.columns));
+                arriving_with(self.table.memory.take(), || seed.deserialize(columns))
+            }
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use serde::ser::{Error as _, Serialize};
 use super::{Next, Writer};
 use crate::array::{self, DType, Field, Kind, Order};
 use crate::codec::unserializable::{Result, Unserializable};
-use crate::handoff;
+use crate::handoff::{self, Place};
 use crate::pickle::{Memoized, opcode as op};
 
 /// What comes before the elements of an array.
@@ -19,6 +19,7 @@ pub(super) struct Parts {
     shape: Vec<usize>,
     lying: Lying,
     base: Option<Vec<usize>>,
+    place: Place,
 }
 
 /// How elements lie, as an array has it on the wire.
@@ -41,20 +42,22 @@ pub(super) struct Element {
 
 impl Parts {
     pub(super) fn of_dtype<T: Serialize + ?Sized>(dtype: &T) -> Result<Self> {
-        Ok(Self { dtype: read(dtype)?, shape: Vec::new(), lying: Lying::Order(Order::C), base: None })
+        let (lying, place) = (Lying::Order(Order::C), Place::OutOfBand);
+        Ok(Self { dtype: read(dtype)?, shape: Vec::new(), lying, base: None, place })
     }
 
     /// An array of one axis, of so many bytes.
     #[cfg(feature = "arrow")]
-    pub(super) fn of_line(dtype: &str, bytes: usize) -> Result<Self> {
+    pub(super) fn of_line(dtype: &str, bytes: usize, place: Place) -> Result<Self> {
         let item = dtype.parse::<DType>().map_err(Unserializable::custom)?.item_len();
-        Ok(Self { dtype: dtype.into(), shape: vec![bytes / item.max(1)], lying: Lying::Order(Order::C), base: None })
+        let (shape, lying) = (vec![bytes / item.max(1)], Lying::Order(Order::C));
+        Ok(Self { dtype: dtype.into(), shape, lying, base: None, place })
     }
 
     /// An array of two axes in Fortran order.
     #[cfg(feature = "arrow")]
-    pub(super) fn of_columns(dtype: &str, rows: usize, columns: usize) -> Self {
-        Self { dtype: dtype.into(), shape: vec![rows, columns], lying: Lying::Order(Order::F), base: None }
+    pub(super) fn of_columns(dtype: &str, [rows, columns]: [usize; 2], place: Place) -> Self {
+        Self { dtype: dtype.into(), shape: vec![rows, columns], lying: Lying::Order(Order::F), base: None, place }
     }
 
     pub(super) fn set<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<()> {
@@ -85,7 +88,7 @@ impl Writer<'_> {
         self.axes(&parts.shape);
         let item = self.element(&parts.dtype)?;
         self.next = Next::Elements;
-        handoff::out_of_band(|| handoff::of_items(item, || elements.serialize(&mut *self)))?;
+        handoff::placed(parts.place, || handoff::of_items(item, || elements.serialize(&mut *self)))?;
         self.plain("elements")?;
         if is_plain {
             self.out.op(op::TUPLE3);

@@ -11,7 +11,7 @@ use super::column::short;
 use super::{Next, Writer};
 use crate::codec::pickle::pandas::name;
 use crate::codec::unserializable::Result;
-use crate::handoff;
+use crate::handoff::{self, Place};
 use crate::pickle::opcode as op;
 use crate::table::{Slot, whole};
 
@@ -87,7 +87,7 @@ impl Writer<'_> {
         };
         self.global("pyarrow.lib", "py_buffer");
         self.next = Next::Elements;
-        handoff::out_of_band(|| buffer.serialize(&mut *self))?;
+        handoff::placed(Place::OutOfBand, || buffer.serialize(&mut *self))?;
         self.plain("elements")?;
         self.out.ops(&[op::TUPLE1, op::REDUCE]);
         Ok(())

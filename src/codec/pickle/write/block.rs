@@ -1,10 +1,10 @@
 //! Blocks: columns of a frame that go out as one buffer, as pandas has those of one dtype.
 //!
 //! Columns that were read from a block lie in it still, and it leaves **without copying** where they are all of it. Truth values, which
-//! are bits in Arrow and have to be made bytes, are made one block. A frame that is one block in order is an array of two axes
+//! are bits in Arrow, leave as the bytes that they were read from, or have to be made bytes, and are made one block. A frame that is one block in order is an array of two axes
 //! to pandas, which keeps it as it lies; of any other each column is an array from an offset of the block on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
@@ -14,8 +14,9 @@ use super::arrow::Storage;
 use super::described::Described;
 use super::{Next, Writer};
 use crate::buffer::Buffer;
+use crate::codec::pickle::pandas::{Bytes, Part};
 use crate::codec::unserializable::Result;
-use crate::handoff;
+use crate::handoff::{self, Place};
 use crate::memory;
 use crate::pickle::{Memoized, opcode as op};
 use crate::table::{Table, place};
@@ -29,9 +30,10 @@ pub(super) struct Blocks {
     places: HashMap<usize, (usize, usize)>,
 }
 
-struct Block {
-    dtype: &'static str,
-    buffer: Buffer,
+pub(super) struct Block {
+    pub(super) dtype: &'static str,
+    pub(super) buffer: Buffer,
+    pub(super) place: Place,
     /// The columns in it, in order.
     columns: Vec<usize>,
     /// The memo's entry of the buffer, once it was written.
@@ -47,12 +49,12 @@ impl Blocks {
         }
         let blocks = table.blocks();
         let mut members: Vec<Vec<Member>> = blocks.iter().map(|_| Vec::new()).collect();
-        let mut truths = Vec::new();
+        let mut truths = Truths::default();
         for &at in &described.columns {
             let column = batch.column(at);
             let is_plain = column.null_count() == 0 && described.storage(at) == Storage::Python;
             match (column.data_type(), described.dtype(at)) {
-                (DataType::Boolean, "" | "bool") if is_plain => truths.push(at),
+                (DataType::Boolean, "" | "bool") if is_plain => truths.add(at, batch.num_rows(), described.part(at)),
                 (data_type, dtype) if is_plain => {
                     let Some(dtype) = plain(data_type, dtype) else { continue };
                     let Some((start, len)) = place(column) else { continue };
@@ -67,37 +69,54 @@ impl Blocks {
                 _ => {}
             }
         }
-        for (buffer, mut members) in blocks.iter().zip(members) {
-            members.sort_by_key(|member| member.start);
-            // no byte that is no column's goes out
-            let end = members.iter().try_fold(0, |end, member| (member.start == end).then_some(end + member.len));
-            if let [first, _, ..] = &members[..]
-                && end == Some(buffer.len())
-                && members.iter().all(|member| member.dtype == first.dtype)
-            {
-                found.push(first.dtype, buffer.clone(), members.iter().map(|member| (member.at, member.start)));
-            }
+        for (buffer, members) in blocks.iter().zip(members) {
+            let place = members.first().map_or(Place::OutOfBand, |member| described.part(member.at).place());
+            found.add(buffer, place, members);
         }
-        if truths.len() > 1 {
-            let buffer = bytes_of(batch, &truths);
-            found.push("|b1", buffer, truths.into_iter().zip((0..).step_by(batch.num_rows())));
+        for (buffer, members) in truths.known.into_values() {
+            found.add(&buffer, Place::OutOfBand, members);
+        }
+        for (place, columns) in [(Place::OutOfBand, truths.others), (Place::InBand, truths.in_band)] {
+            if columns.len() > 1 {
+                let buffer = bytes_of(batch, &columns);
+                found.push("|b1", buffer, place, columns.into_iter().zip((0..).step_by(batch.num_rows())));
+            }
         }
         found
     }
 
-    fn push(&mut self, dtype: &'static str, buffer: Buffer, columns: impl Iterator<Item = (usize, usize)>) {
+    /// A block, where several columns are all of it.
+    fn add(&mut self, buffer: &Buffer, place: Place, mut members: Vec<Member>) {
+        members.sort_by_key(|member| member.start);
+        // no byte that is no column's goes out
+        let end = members.iter().try_fold(0, |end, member| (member.start == end).then_some(end + member.len));
+        if let [first, _, ..] = &members[..]
+            && end == Some(buffer.len())
+            && members.iter().all(|member| member.dtype == first.dtype)
+        {
+            self.push(first.dtype, buffer.clone(), place, members.iter().map(|member| (member.at, member.start)));
+        }
+    }
+
+    fn push(
+        &mut self,
+        dtype: &'static str,
+        buffer: Buffer,
+        place: Place,
+        columns: impl Iterator<Item = (usize, usize)>,
+    ) {
         let mut inside = Vec::new();
         for (at, start) in columns {
             self.places.insert(at, (self.blocks.len(), start));
             inside.push(at);
         }
-        self.blocks.push(Block { dtype, buffer, columns: inside, entry: None });
+        self.blocks.push(Block { dtype, buffer, place, columns: inside, entry: None });
     }
 
-    /// The dtype and the elements of the one block that all columns of a frame are, in order.
-    pub(super) fn whole(&self, described: &Described) -> Option<(&'static str, &Buffer)> {
+    /// The one block that all columns of a frame are, in order.
+    pub(super) fn whole(&self, described: &Described) -> Option<&Block> {
         match &self.blocks[..] {
-            [only] if only.columns == described.columns => Some((only.dtype, &only.buffer)),
+            [only] if only.columns == described.columns => Some(only),
             _ => None,
         }
     }
@@ -116,10 +135,32 @@ struct Member {
     dtype: &'static str,
 }
 
+/// Columns of truth values, of which bytes have to be made but where those are kept that they were read from.
+#[derive(Default)]
+struct Truths {
+    /// By the address of the block that is kept.
+    known: BTreeMap<usize, (Buffer, Vec<Member>)>,
+    in_band: Vec<usize>,
+    others: Vec<usize>,
+}
+
+impl Truths {
+    fn add(&mut self, at: usize, len: usize, part: &Part) {
+        match (&part.truths, part.place()) {
+            (Some(Bytes { block, start }), _) => {
+                let known = self.known.entry(block.as_ptr().addr()).or_insert_with(|| (block.clone(), Vec::new()));
+                known.1.push(Member { at, start: *start, len, dtype: "|b1" });
+            }
+            (None, Place::InBand) => self.in_band.push(at),
+            (None, Place::OutOfBand) => self.others.push(at),
+        }
+    }
+}
+
 impl Writer<'_> {
     /// `ndarray(rows, dtype, block, offset)`.
     pub(super) fn in_block(&mut self, blocks: &mut Blocks, (block, start): (usize, usize), rows: usize) -> Result<()> {
-        let Block { dtype, buffer, entry, .. } = &mut blocks.blocks[block];
+        let Block { dtype, buffer, place, entry, .. } = &mut blocks.blocks[block];
         self.global("numpy", "ndarray");
         self.out.op(op::MARK);
         self.axes(&[rows]);
@@ -128,7 +169,7 @@ impl Writer<'_> {
             Some(entry) => self.out.again(entry),
             None => {
                 self.next = Next::Elements;
-                handoff::out_of_band(|| handoff::of_items(item, || buffer.serialize(&mut *self)))?;
+                handoff::placed(*place, || handoff::of_items(item, || buffer.serialize(&mut *self)))?;
                 self.plain("elements")?;
                 *entry = Some(self.out.memoize());
             }

@@ -10,13 +10,16 @@ use super::Writer;
 use super::array::Parts;
 use super::arrow::Storage;
 use crate::buffer::Buffer;
+use crate::codec::pickle::pandas::{Mask, Part};
 use crate::codec::unserializable::{Result, Unserializable};
+use crate::handoff::Place;
 use crate::memory;
 use crate::pickle::opcode as op;
 
 impl Writer<'_> {
     /// A column of this dtype in NumPy's or pandas' words, empty where nobody said.
-    pub(super) fn column(&mut self, array: &ArrayRef, dtype: &str) -> Result<()> {
+    pub(super) fn column(&mut self, array: &ArrayRef, dtype: &str, part: &Part) -> Result<()> {
+        let place = part.place();
         // Int64, UInt8, Float32, boolean
         let is_masked = dtype.starts_with(['I', 'U', 'F']) || dtype == "boolean";
         let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
@@ -33,14 +36,14 @@ impl Writer<'_> {
             DataType::UInt16 => ("<u2", "IntegerArray"),
             DataType::UInt32 => ("<u4", "IntegerArray"),
             DataType::UInt64 => ("<u8", "IntegerArray"),
-            DataType::Float16 => return self.filled("<f2", array, &0x7e00_u16.to_le_bytes()),
-            DataType::Float32 if !is_masked => return self.filled("<f4", array, &f32::NAN.to_le_bytes()),
-            DataType::Float64 if !is_masked => return self.filled("<f8", array, &f64::NAN.to_le_bytes()),
+            DataType::Float16 => return self.filled("<f2", array, &0x7e00_u16.to_le_bytes(), place),
+            DataType::Float32 if !is_masked => return self.filled("<f4", array, &f32::NAN.to_le_bytes(), place),
+            DataType::Float64 if !is_masked => return self.filled("<f8", array, &f64::NAN.to_le_bytes(), place),
             DataType::Float32 => ("<f4", "FloatingArray"),
             DataType::Float64 => ("<f8", "FloatingArray"),
-            DataType::Timestamp(unit, zone) => return self.instants(array, *unit, zone.as_deref()),
+            DataType::Timestamp(unit, zone) => return self.instants(array, *unit, zone.as_deref(), place),
             DataType::Duration(unit) => {
-                return self.filled(&format!("<m8[{}]", short(*unit)), array, &i64::MIN.to_le_bytes());
+                return self.filled(&format!("<m8[{}]", short(*unit)), array, &i64::MIN.to_le_bytes(), place);
             }
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => return self.texts(array, dtype),
             DataType::Binary => return self.objects(array.as_binary::<i32>().iter(), Self::object_of_bytes),
@@ -57,42 +60,50 @@ impl Writer<'_> {
             }
         };
         let values = match array.data_type() {
-            DataType::Boolean => bytes_of(array.as_boolean().values(), false),
+            DataType::Boolean => match &part.truths {
+                Some(bytes) => bytes.of_rows(array.len()),
+                None => bytes_of(array.as_boolean().values(), false),
+            },
             _ => values(array),
         };
         if nulls.is_none() && !is_masked {
-            return self.ndarray(code, values);
+            return self.ndarray(code, values, place);
         }
         self.global("pandas.arrays", masked);
-        self.ndarray(code, values)?;
-        let mask = match nulls {
+        self.ndarray(code, values, place)?;
+        let made = || match nulls {
             Some(nulls) => bytes_of(nulls.inner(), true),
             None => Buffer::from(vec![0; array.len()]),
         };
-        self.ndarray("|b1", mask)?;
+        let (mask, place) = match &part.mask {
+            Mask::Bytes(bytes) => (bytes.clone(), Place::OutOfBand),
+            Mask::InBand => (made(), Place::InBand),
+            Mask::Unknown => (made(), Place::OutOfBand),
+        };
+        self.ndarray("|b1", mask, place)?;
         self.out.ops(&[op::TUPLE2, op::REDUCE]);
         Ok(())
     }
 
     /// A NumPy array of one axis.
-    fn ndarray(&mut self, dtype: &str, values: Buffer) -> Result<()> {
-        self.array(&Parts::of_line(dtype, values.len())?, &values)
+    fn ndarray(&mut self, dtype: &str, values: Buffer, place: Place) -> Result<()> {
+        self.array(&Parts::of_line(dtype, values.len(), place)?, &values)
     }
 
     /// A NumPy array in which nulls are this value: **without copying** where they are already.
-    fn filled(&mut self, dtype: &str, array: &ArrayRef, null: &[u8]) -> Result<()> {
-        self.ndarray(dtype, fill(values(array), array.nulls(), null))
+    fn filled(&mut self, dtype: &str, array: &ArrayRef, null: &[u8], place: Place) -> Result<()> {
+        self.ndarray(dtype, fill(values(array), array.nulls(), null), place)
     }
 
     /// Points in time; in a zone they are a `DatetimeIndex`.
-    fn instants(&mut self, array: &ArrayRef, unit: TimeUnit, zone: Option<&str>) -> Result<()> {
+    fn instants(&mut self, array: &ArrayRef, unit: TimeUnit, zone: Option<&str>, place: Place) -> Result<()> {
         let dtype = format!("<M8[{}]", short(unit));
         let null = i64::MIN.to_le_bytes();
-        let Some(zone) = zone else { return self.filled(&dtype, array, &null) };
+        let Some(zone) = zone else { return self.filled(&dtype, array, &null, place) };
         self.global("pandas", "DatetimeIndex.tz_convert");
         self.global("pandas", "DatetimeIndex.tz_localize");
         self.global("pandas", "DatetimeIndex");
-        self.filled(&dtype, array, &null)?;
+        self.filled(&dtype, array, &null, place)?;
         self.out.ops(&[op::TUPLE1, op::REDUCE]);
         self.out.text("UTC");
         self.out.ops(&[op::TUPLE2, op::REDUCE]);
@@ -102,7 +113,13 @@ impl Writer<'_> {
     }
 
     /// `Categorical.from_codes(codes, Index(categories), ordered)`, where the code of a null is -1.
-    pub(super) fn categories(&mut self, array: &ArrayRef, is_ordered: bool, storage: Storage) -> Result<()> {
+    pub(super) fn categories(
+        &mut self,
+        array: &ArrayRef,
+        is_ordered: bool,
+        storage: Storage,
+        part: &Part,
+    ) -> Result<()> {
         let dictionary = array.as_any_dictionary();
         let (code, null): (_, &[u8]) = match dictionary.keys().data_type() {
             DataType::Int8 => ("|i1", &[0xff]),
@@ -115,13 +132,13 @@ impl Writer<'_> {
         };
         self.global("pandas", "Categorical.from_codes");
         let keys = dictionary.keys();
-        self.ndarray(code, fill(values_of(keys), keys.nulls(), null))?;
+        self.ndarray(code, fill(values_of(keys), keys.nulls(), null), part.place())?;
         let values = dictionary.values();
         match (storage, values.data_type()) {
             (Storage::Arrow, DataType::Utf8 | DataType::LargeUtf8) => self.in_arrow(values, "")?,
             _ => {
                 self.global("pandas", "Index");
-                self.column(values, "")?;
+                self.column(values, "", part.of_categories())?;
                 self.out.ops(&[op::TUPLE1, op::REDUCE]);
             }
         }

@@ -3,12 +3,15 @@
 //! Metadata that says something else than that is no error: the frame is then the one that the columns make.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use serde_json::Value as Json;
 
 use super::arrow::Storage;
+use crate::codec::pickle::pandas::{Came, Part};
 use crate::codec::unserializable::Result;
+use crate::table::Table;
 
 /// A label of a column.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,10 +64,12 @@ pub(super) struct Described {
     pub(super) index: Index,
     dtypes: Vec<String>,
     storages: Vec<Storage>,
+    came: Arc<Came>,
 }
 
 impl Described {
-    pub(super) fn of(batch: &RecordBatch) -> Result<Self> {
+    pub(super) fn of(table: &Table) -> Result<Self> {
+        let batch = table.batch();
         let schema = batch.schema_ref();
         let metadata = schema.metadata();
         let pandas: Json = metadata.get("pandas").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
@@ -108,12 +113,18 @@ impl Described {
             index,
             dtypes: numbers.clone().map(dtype).collect(),
             storages: numbers.map(storage).collect(),
+            came: Came::from(table),
         })
     }
 
     /// The dtype of a column in NumPy's or pandas' words; empty where nobody said.
     pub(super) fn dtype(&self, at: usize) -> &str {
         &self.dtypes[at]
+    }
+
+    /// How a column came.
+    pub(super) fn part(&self, at: usize) -> &Part {
+        self.came.part(at)
     }
 
     /// What a column, or the text of its categories, was in.

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use super::Writer;
 use super::array::Parts;
 use super::arrow::{self, Storage};
-use super::block::Blocks;
+use super::block::{Block, Blocks};
 use super::described::{Described, Index, Label};
 use crate::codec::unserializable::{Result, Unserializable};
 use crate::error::excerpt;
@@ -24,7 +24,7 @@ impl Writer<'_> {
     pub(super) fn table(&mut self, table: &Table) -> Result<()> {
         self.unhashable("a table")?;
         let batch = table.batch();
-        let described = Described::of(batch)?;
+        let described = Described::of(table)?;
         match described.origin.as_deref() {
             Some("pandas.Index") => self.index(batch, &described),
             Some("pandas.Series") if described.columns.len() == 1 => {
@@ -55,8 +55,9 @@ impl Writer<'_> {
         self.global("pandas", "DataFrame");
         self.out.op(op::MARK);
         let mut blocks = Blocks::of(table, described);
-        if let Some((dtype, elements)) = blocks.whole(described) {
-            self.array(&Parts::of_columns(dtype, batch.num_rows(), described.columns.len()), elements)?;
+        if let Some(Block { dtype, buffer, place, .. }) = blocks.whole(described) {
+            let shape = [batch.num_rows(), described.columns.len()];
+            self.array(&Parts::of_columns(dtype, shape, *place), buffer)?;
         } else {
             self.out.ops(&[op::EMPTY_DICT, op::MARK]);
             for (&at, label) in described.columns.iter().zip(&described.labels) {
@@ -180,13 +181,13 @@ impl Writer<'_> {
     fn values(&mut self, batch: &RecordBatch, at: usize, described: &Described) -> Result<()> {
         let field = batch.schema_ref().field(at);
         let is_ordered = field.dict_is_ordered().unwrap_or(false);
-        let (array, dtype) = (batch.column(at), described.dtype(at));
+        let (array, dtype, part) = (batch.column(at), described.dtype(at), described.part(at));
         let written = match (described.storage(at), array.data_type()) {
             (storage, DataType::Dictionary(..)) if !dtype.ends_with("[pyarrow]") => {
-                self.categories(array, is_ordered, storage)
+                self.categories(array, is_ordered, storage, part)
             }
             (Storage::Arrow, data_type) if arrow::is_plain(data_type) => self.in_arrow(array, dtype),
-            _ => self.column(array, dtype),
+            _ => self.column(array, dtype, part),
         };
         written.map_err(|why| match why {
             Unserializable::TooDeep => why,
