@@ -136,7 +136,7 @@ fn pickles_come_back_to_pyzmq_in_as_many_frames_as_they_were_sent_in() {
     let (printed, logged) = echo.stop(libc::SIGTERM);
     assert_eq!(printed, "");
     assert!(
-        logged.contains("answered=115") && logged.contains("refused=8") && logged.contains("system of os"),
+        logged.contains("answered=123") && logged.contains("refused=8") && logged.contains("system of os"),
         "{logged}"
     );
 }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowDictionaryKeyType, Float16Type, Int8Type, Int16Type, Int32Type, Int64Type};
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BinaryViewArray, BooleanArray, DictionaryArray, DurationMillisecondArray,
@@ -229,6 +230,9 @@ const TWO_LABELS: &str = "cpandas\nIndex\n((lVa\naVb\naNI00\nNtR";
 /// The second half of a block of four numbers, whose buffer is memo entry 7.
 const PART: &str = "cnumpy\nndarray\n((I2\ntcnumpy\ndtype\n(V<i2\ntRg7\nI4\ntR";
 
+/// An index of one level of several, whose codes are -1 and 1.
+const LEVELS: &str = "cpandas\nMultiIndex\n((lcpandas\nIndex\n((lVu\naVv\naNI00\nNtRa(lcnumpy\nndarray\n((I2\ntcnumpy\ndtype\n(V|i1\ntRC\x02\u{ff}\x01tRaN(lNat(dVverify_integrity\nI00\ns\u{92}";
+
 /// An array of pyarrow's without rows.
 const ARROW: &str =
     "cpyarrow.lib\n_restore_array\n((cpyarrow.lib\ntype_for_alias\n(Vstring\ntRI0\nI0\nI0\n(lNaNaNa(lNttR";
@@ -271,6 +275,43 @@ fn a_frame_is_read_in_the_one_form_that_is_written() {
         (BLOCK.replace("(I2\nI2\nt", "(I3\nI2\nt"), "that has 8 bytes"),
     ] {
         let error = refusal(&of_columns(&changed, RANGE, two, "NI00\n"));
+        assert!(error.contains(reason), "{error}, and not {reason}");
+    }
+
+    let leveled = |levels: &str| of_columns(&entries(TEXTS), levels, LABELS, "NI00\n");
+    let read_again = read(&leveled(LEVELS)).unwrap();
+    let level = |at: usize| {
+        read_again.batch().column(at).as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect()
+    };
+    let texts: [Vec<Option<String>>; 2] = [level(0), level(1)];
+    assert_eq!(texts, [vec![Some("x".to_owned()), None], vec![None, Some("v".to_owned())]]);
+    for (changed, reason) in [
+        (LEVELS.replace("I00\ns", "I01\ns"), "MultiIndex of pandas in a form"),
+        (LEVELS.replace("verify", "deify"), "MultiIndex of pandas in a form"),
+        (LEVELS.replace("I00\ns\u{92}", "I00\nsVcopy\nI00\ns\u{92}"), "MultiIndex of pandas in a form"),
+        (LEVELS.replace("(dVverify_integrity\nI00\ns\u{92}", "R"), "MultiIndex of pandas in a form"),
+        (LEVELS.replace("\u{92}", "\u{92}(db"), "MultiIndex of pandas in a form"),
+        (LEVELS.replace("N(lNat", "I0\n(lNat"), "MultiIndex of pandas in a form"),
+        (LEVELS.replace("N(lNat", "N(lt"), "an index of 1 levels, 1 codes and 0 names"),
+        (LEVELS.replace("C\x02\u{ff}\x01", "C\x02\u{ff}\x02"), "level 0 of the index: row 2 of 2"),
+        (LEVELS.replace("I2\nt", "I3\nt"), "that has 2 bytes"),
+        (LEVELS.replace("cpandas\nIndex\n(", &format!("{RANGE}acpandas\nIndex\n(")), "an index of 2 levels"),
+        (LEVELS.replace("cpandas\nIndex\n((lVu\naVv\naNI00\nNtR", LEVELS), "MultiIndex of pandas in a form"),
+        (LEVELS.replace("cpandas\nIndex\n((lVu\naVv\naNI00\nNtR", "N"), "something else where an object of pandas"),
+    ] {
+        let error = refusal(&leveled(&changed));
+        assert!(error.contains(reason), "{error}, and not {reason}");
+    }
+    let codes = LEVELS.replace("C\x02\u{ff}\x01", "C\x02\x00\x01");
+    for (labels, reason) in [
+        (LEVELS.replace("C\x02\u{ff}\x01", "C\x02\x00\u{ff}"), "label -1 of 2"),
+        (LEVELS.replace("C\x02\u{ff}\x01", "C\x02\x00\x02"), "label 2 of 2"),
+        (codes.clone(), "a label that is none of the columns'"),
+        (codes.replace("(lVu\naVv\na", "(lVu\naI00\na"), "among Python objects of another kind"),
+        (codes.replace("(lVu\naVv\na", TEXTS), "labels of more than one kind"),
+        (LEVELS.replace("cpandas\nIndex\n((lVu\naVv\naNI00\nNtR", LEVELS), "MultiIndex of pandas in a form"),
+    ] {
+        let error = refusal(&of_columns(&entries(TEXTS), RANGE, &labels, "NI00\n"));
         assert!(error.contains(reason), "{error}, and not {reason}");
     }
 

@@ -31,7 +31,7 @@ pub(crate) use block::place;
 pub(crate) use column::{Column, MAX_DEPTH, MAX_PARTS, Slot};
 pub(crate) use leave::whole;
 pub(crate) use memory::{Memory, arriving_with};
-pub(crate) use piece::{joined, picked, texts, window};
+pub(crate) use piece::{array, joined, picked, texts, window};
 pub(crate) use schema::to_bytes as schema_bytes;
 
 /// An Arrow record batch that travels: its schema in the metadata, **every one of its buffers without copying**.

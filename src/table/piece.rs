@@ -1,7 +1,8 @@
 //! Columns in pieces, as pyarrow and pandas pickle them: windows of longer ones, several after each other, rows picked by
 //! number.
 
-use arrow_array::{LargeStringArray, StringArray, StringViewArray};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, make_array};
 use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer as ArrowBuffer, ScalarBuffer};
 use arrow_data::transform::MutableArrayData;
 use arrow_data::{ArrayData, BufferSpec, layout};
@@ -94,11 +95,10 @@ fn of_one_dictionary(mut parts: Vec<ArrayData>) -> Result<Vec<ArrayData>, String
 ///
 /// A text that says what does not fit.
 pub(crate) fn picked(
-    column: Column,
-    data_type: &DataType,
+    values: &ArrayRef,
     rows: impl ExactSizeIterator<Item = Option<usize>> + Clone,
 ) -> Result<Column, String> {
-    let data = arrive::data(column, data_type)?;
+    let data = values.to_data();
     let len = data.len();
     if let Some(outside) = rows.clone().flatten().find(|&row| row >= len) {
         return Err(format!("row {outside} of {len}"));
@@ -158,15 +158,23 @@ fn copying(bytes: usize) -> Result<(), String> {
 /// # Errors
 ///
 /// A text that says what does not fit.
-pub(crate) fn texts(column: Column, data_type: &DataType) -> Result<Vec<Option<String>>, String> {
-    let data = arrive::data(column, data_type)?;
+pub(crate) fn texts(column: &ArrayRef) -> Result<Vec<Option<String>>, String> {
     let owned = |text: Option<&str>| text.map(str::to_owned);
-    Ok(match data_type {
-        DataType::Utf8 => StringArray::from(data).iter().map(owned).collect(),
-        DataType::LargeUtf8 => LargeStringArray::from(data).iter().map(owned).collect(),
-        DataType::Utf8View => StringViewArray::from(data).iter().map(owned).collect(),
-        _ => return Err(format!("{data_type} is no text")),
+    Ok(match column.data_type() {
+        DataType::Utf8 => column.as_string::<i32>().iter().map(owned).collect(),
+        DataType::LargeUtf8 => column.as_string::<i64>().iter().map(owned).collect(),
+        DataType::Utf8View => column.as_string_view().iter().map(owned).collect(),
+        other => return Err(format!("{other} is no text")),
     })
+}
+
+/// The array of a column that is in no table, validated.
+///
+/// # Errors
+///
+/// A text that says what does not fit.
+pub(crate) fn array(column: Column, data_type: &DataType) -> Result<ArrayRef, String> {
+    arrive::data(column, data_type).map(make_array)
 }
 
 #[cfg(test)]
@@ -176,7 +184,7 @@ mod tests {
     use arrow_schema::DataType;
 
     use super::super::column::{Column, Slot};
-    use super::{joined, picked, texts, window};
+    use super::{array, joined, picked, texts, window};
     use crate::buffer::Buffer;
 
     /// Letters, of which the second one is null.
@@ -188,7 +196,7 @@ mod tests {
     }
 
     fn read(column: Column) -> Vec<Option<String>> {
-        texts(column, &DataType::Utf8).unwrap()
+        texts(&array(column, &DataType::Utf8).unwrap()).unwrap()
     }
 
     fn some(texts: &[&str]) -> Vec<Option<String>> {
@@ -217,11 +225,9 @@ mod tests {
     #[test]
     fn rows_are_picked_by_number() {
         let rows = [Some(3), None, Some(2), Some(3), Some(1)];
-        assert_eq!(
-            read(picked(letters(), &DataType::Utf8, rows.into_iter()).unwrap()),
-            some(&["d", "-", "cc", "d", "-"])
-        );
-        let outside = picked(letters(), &DataType::Utf8, [Some(4)].into_iter()).map(drop).unwrap_err();
+        let letters = array(letters(), &DataType::Utf8).unwrap();
+        assert_eq!(read(picked(&letters, rows.into_iter()).unwrap()), some(&["d", "-", "cc", "d", "-"]));
+        let outside = picked(&letters, [Some(4)].into_iter()).map(drop).unwrap_err();
         assert_eq!(outside, "row 4 of 4");
     }
 }

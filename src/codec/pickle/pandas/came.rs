@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::axis::{Axis, Level};
 use crate::buffer::Buffer;
 use crate::handoff::Place;
 use crate::table::{Memory, Table};
@@ -10,7 +11,11 @@ use crate::table::{Memory, Table};
 #[derive(Debug, Default)]
 pub(in crate::codec::pickle) struct Came {
     /// Its columns in order, those of the index last.
-    parts: Vec<Option<Box<Part>>>,
+    pub(super) parts: Vec<Option<Box<Part>>>,
+    /// The labels of the columns, where these were in buffers.
+    pub(in crate::codec::pickle) labels: Option<Axis>,
+    /// The levels of the index, where there were several.
+    pub(in crate::codec::pickle) levels: Vec<Level>,
 }
 
 /// How a column came.
@@ -75,13 +80,9 @@ impl Part {
 }
 
 impl Came {
-    pub(super) fn of(parts: Vec<Option<Box<Part>>>) -> Self {
-        Self { parts }
-    }
-
     /// What a table is to remember, where that is anything.
     pub(super) fn remembered(self) -> Option<Memory> {
-        let is_known = self.parts.iter().any(Option::is_some);
+        let is_known = self.labels.is_some() || !self.levels.is_empty() || self.parts.iter().any(Option::is_some);
         is_known.then(|| Arc::new(self) as Memory)
     }
 

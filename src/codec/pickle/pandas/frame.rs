@@ -49,17 +49,19 @@ impl Frame {
     pub(super) fn shown(self) -> Result<Shown> {
         let Self { columns, labels, index, origin } = self;
         let rows = index.rows();
-        let names = labels.as_ref().map_or(&[][..], |labels| &labels.names);
+        let Labels { levels: label_levels, names, kept } = labels.unwrap_or_default();
         let (mut fields, mut described) = (Vec::new(), Vec::new());
         let mut parts: Vec<_> = columns.iter().map(|piece| piece.part.clone()).collect();
-        for (piece, name) in columns.iter().zip(names) {
+        for (piece, name) in columns.iter().zip(&names) {
             fields.push(piece.field(name));
             described.push(piece.described(name.as_str().into(), name.as_str().into()));
         }
         let mut columns: Vec<_> = columns.into_iter().map(|piece| piece.column).collect();
+        let mut kept_levels = Vec::new();
         let index = match index {
             Index::Range { name, start, stop, step } => vec![index::described(titled(&name), start, stop, step)],
-            Index::Levels(levels) => {
+            Index::Levels(levels, came) => {
+                kept_levels = came;
                 let mut taken: HashSet<String> = names.iter().cloned().collect();
                 let mut index = Vec::new();
                 for (at, (name, piece)) in levels.into_iter().enumerate() {
@@ -75,8 +77,9 @@ impl Frame {
                 index
             }
         };
-        let metadata = metadata::of(index, labels.as_ref().map_or(&[][..], |labels| &labels.levels), described, origin);
-        Shown::new(&Schema::new(fields).with_metadata(metadata), rows, columns).map(|it| it.that_came(Came::of(parts)))
+        let metadata = metadata::of(index, &label_levels, described, origin);
+        Shown::new(&Schema::new(fields).with_metadata(metadata), rows, columns)
+            .map(|it| it.that_came(Came { parts, labels: kept, levels: kept_levels }))
     }
 }
 

@@ -6,6 +6,7 @@ use super::super::form::Call;
 use super::super::list::{Listed, Pandas};
 use super::super::mismatch::{Mismatch, Result};
 use super::super::read::Reader;
+use super::axis::{Kept, Level, Levels, Values};
 use super::extension;
 use super::frame::Frame;
 use super::labels::Label;
@@ -20,8 +21,14 @@ use crate::table::picked;
 
 /// An index.
 pub(super) enum Index {
-    Range { name: Label, start: i64, stop: i64, step: i64 },
-    Levels(Vec<(Label, Piece)>),
+    Range {
+        name: Label,
+        start: i64,
+        stop: i64,
+        step: i64,
+    },
+    /// Columns; and of several levels what they are picked from, where that is worth keeping.
+    Levels(Vec<(Label, Piece)>, Vec<Level>),
 }
 
 /// The most levels of an index, far more than anybody has.
@@ -46,12 +53,15 @@ pub(super) fn parts<'g>(reader: Reader<'g>, id: NodeId) -> Result<(Call<'g>, Pan
 impl Index {
     pub(super) fn read(reader: Reader<'_>, id: NodeId) -> Result<Self> {
         let call = called(reader, id)?;
-        if let Listed::Pandas(Pandas::Index | Pandas::RangeIndex | Pandas::FromArrays) = call.listed {
+        if let Listed::Pandas(Pandas::Index | Pandas::RangeIndex | Pandas::MultiIndex | Pandas::FromArrays) =
+            call.listed
+        {
             return written::index(reader, call);
         }
         let (call, class, entries) = parts(reader, id)?;
         if class == Pandas::MultiIndex {
-            return levels(reader, call, entries).map(Self::Levels);
+            let part = |name| needed(reader, call, entries, name);
+            return several(reader, call, [part("levels")?, part("codes")?, part("names")?], single);
         }
         let name = match entry(reader, entries, "name")? {
             Some(name) => Label::read(reader, name)?,
@@ -63,14 +73,14 @@ impl Index {
         }
         let piece = extension::column(reader, needed(reader, call, entries, "data")?)
             .map_err(|why| Mismatch::because(format_args!("the index: {why}")))?;
-        Ok(Self::Levels(vec![(name, piece)]))
+        Ok(Self::Levels(vec![(name, piece)], Vec::new()))
     }
 
     /// How many rows it has.
     pub(super) fn rows(&self) -> u64 {
         match self {
             Self::Range { start, stop, step, .. } => range_len(*start, *stop, *step),
-            Self::Levels(levels) => levels.first().map_or(0, |(_, piece)| piece.column.len),
+            Self::Levels(levels, _) => levels.first().map_or(0, |(_, piece)| piece.column.len),
         }
     }
 }
@@ -101,45 +111,76 @@ pub(super) fn range_len(start: i64, stop: i64, step: i64) -> u64 {
 
 /// The values of an index of one level, where they are needed: those of a range are written out.
 pub(super) fn values(reader: Reader<'_>, id: NodeId) -> Result<Piece> {
-    let several = || Mismatch::because("an index of several levels, which has no Arrow type");
+    single(reader, id)?.written_out(reader)
+}
+
+/// An index of one level.
+fn single(reader: Reader<'_>, id: NodeId) -> Result<Index> {
     // before it is read, since what is within its levels might be itself
-    if let Ok((_, Pandas::MultiIndex, _)) = parts(reader, id) {
-        return Err(several());
+    let call = called(reader, id)?;
+    if let (Ok((_, Pandas::MultiIndex, _)), _) | (_, Listed::Pandas(Pandas::MultiIndex)) =
+        (parts(reader, id), call.listed)
+    {
+        return Err(several_levels());
     }
-    match Index::read(reader.inside()?, id)? {
-        Index::Levels(mut levels) if levels.len() == 1 => Ok(levels.remove(0).1),
-        Index::Levels(_) => Err(several()),
-        Index::Range { start, stop, step, .. } => {
-            let len = range_len(start, stop, step);
-            let len = usize::try_from(len).ok().filter(|len| len.checked_mul(8).is_some());
-            let len = len.ok_or_else(|| Mismatch::because("a range that is too long to be written out"))?;
-            reader.tree.spend(len.saturating_mul(8))?;
-            super::object::copying(8 * len)?;
-            let bytes = (0..len)
-                .flat_map(|at| start.wrapping_add((at as i64).wrapping_mul(step)).to_le_bytes())
-                .collect::<Vec<u8>>();
-            Ok(Piece::new(arrow_schema::DataType::Int64, len, vec![Buffer::from(bytes)]).with_dtype("int64"))
+    Index::read(reader.inside()?, id)
+}
+
+fn several_levels() -> Mismatch {
+    Mismatch::because("an index of several levels, which has no Arrow type")
+}
+
+impl Index {
+    /// The one column of its values.
+    fn written_out(self, reader: Reader<'_>) -> Result<Piece> {
+        match self {
+            Self::Levels(mut levels, _) if levels.len() == 1 => Ok(levels.remove(0).1),
+            Self::Levels(..) => Err(several_levels()),
+            Self::Range { start, stop, step, .. } => {
+                let len = range_len(start, stop, step);
+                let len = usize::try_from(len).ok().filter(|len| len.checked_mul(8).is_some());
+                let len = len.ok_or_else(|| Mismatch::because("a range that is too long to be written out"))?;
+                reader.tree.spend(len.saturating_mul(8))?;
+                super::object::copying(8 * len)?;
+                let bytes = (0..len)
+                    .flat_map(|at| start.wrapping_add((at as i64).wrapping_mul(step)).to_le_bytes())
+                    .collect::<Vec<u8>>();
+                Ok(Piece::new(arrow_schema::DataType::Int64, len, vec![Buffer::from(bytes)]).with_dtype("int64"))
+            }
         }
     }
 }
 
-/// The levels of a `MultiIndex`, each picked from its values by code: as many columns of as many rows.
-fn levels<'g>(reader: Reader<'g>, call: Call<'g>, entries: Items<'g>) -> Result<Vec<(Label, Piece)>> {
-    let part = |name| elements(reader, call, needed(reader, call, entries, name)?);
-    let (levels, codes, names) = (part("levels")?, part("codes")?, part("names")?);
+/// The levels, codes and names of a `MultiIndex`; each level picked from its values by code: as many columns of as many rows.
+pub(super) fn several<'g>(
+    reader: Reader<'g>,
+    call: Call<'g>,
+    parts: [NodeId; 3],
+    level: impl Fn(Reader<'g>, NodeId) -> Result<Index>,
+) -> Result<Index> {
+    let [levels, codes, names] = parts.map(|part| elements(reader, call, part));
+    let (levels, codes, names) = (levels?, codes?, names?);
     if levels.len() != codes.len() || levels.len() != names.len() || !(1..=MAX_LEVELS).contains(&levels.len()) {
         let (levels, codes, names) = (levels.len(), codes.len(), names.len());
         return Err(Mismatch::because(format_args!("an index of {levels} levels, {codes} codes and {names} names")));
     }
-    let level = |(at, ((level, codes), name))| {
+    let mut kept = Levels::default();
+    let mut columns = Vec::new();
+    for (at, ((id, codes), name)) in levels.zip(codes).zip(names).enumerate() {
         let says = |why: &dyn std::fmt::Display| Mismatch::because(format_args!("level {at} of the index: {why}"));
-        let mut piece = values(reader, level).map_err(|why| says(&why))?;
-        let codes = Numbers::read(reader, codes)?.single()?.integers(0)?;
-        let rows = codes.map(|code| usize::try_from(code).ok());
-        piece.column = picked(piece.column, &piece.data_type, rows).map_err(|why| says(&why))?;
-        Ok((Label::read(reader, name)?, piece))
-    };
-    levels.zip(codes).zip(names).enumerate().map(level).collect()
+        let found = level(reader, id).map_err(|why| says(&why))?;
+        let range = match found {
+            Index::Range { start, stop, step, .. } => Some(Kept::Range { start, stop, step }),
+            Index::Levels(..) => None,
+        };
+        let values = found.written_out(reader).and_then(Values::of).map_err(|why| says(&why))?;
+        let codes = Numbers::read(reader, codes)?.single()?;
+        let rows = codes.integers(0)?.map(|code| usize::try_from(code).ok());
+        let piece = values.like(picked(&values.array, rows).map_err(|why| says(&why))?);
+        columns.push((Label::read(reader, name)?, piece));
+        kept.add(reader, Some(range.unwrap_or(Kept::Values(values))), &codes)?;
+    }
+    Ok(Index::Levels(columns, kept.all()))
 }
 
 /// A range as the metadata has it.

@@ -4,17 +4,25 @@
 
 use std::fmt::Write as _;
 
+use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_cast::cast;
+use arrow_schema::DataType;
+
+use super::super::form::Call;
 use super::super::list::{Listed, Pandas};
 use super::super::mismatch::{Mismatch, Result};
 use super::super::read::Reader;
+use super::axis::{Axis, Kept, Levels, Values};
 use super::index::{parts, range, range_len};
 use super::numbers::Numbers;
 use super::object::{called, elements, entry, needed};
 use super::objects::Objects;
+use super::piece::Piece;
 use super::{arrow, extension};
-use crate::array::Kind;
 use crate::pickle::{Items, Node, NodeId};
-use crate::table::texts;
+use crate::table::{MAX_PARTS, texts};
 
 /// A label, or the name of an index.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,51 +117,43 @@ pub(super) struct Level {
 }
 
 /// The labels of all columns.
+#[derive(Default)]
 pub(super) struct Labels {
     pub(super) levels: Vec<Level>,
     /// The names of columns in Arrow.
     pub(super) names: Vec<String>,
+    /// What they were in Python, where that was not in the pickle.
+    pub(super) kept: Option<Axis>,
+}
+
+/// The labels of a level, their dtype, and what they were in Python.
+pub(super) struct Found {
+    pub(super) labels: Vec<Label>,
+    pub(super) dtype: String,
+    pub(super) kept: Option<Kept>,
+    /// Whether that was not in the pickle.
+    pub(super) is_beside: bool,
 }
 
 impl Labels {
     /// The labels of so many columns.
     pub(super) fn read(reader: Reader<'_>, id: NodeId, columns: usize) -> Result<Self> {
         let (call, class, entries) = parts(reader, id)?;
-        let (levels, names) = if class == Pandas::MultiIndex {
-            let part = |name| elements(reader, call, needed(reader, call, entries, name)?);
-            let (levels, codes, titles) = (part("levels")?, part("codes")?, part("names")?);
-            if levels.len() != codes.len() || levels.len() != titles.len() {
-                return Err(call.odd());
-            }
-            let mut rows = vec![Vec::new(); columns];
-            let mut described = Vec::new();
-            for ((level, codes), title) in levels.zip(codes).zip(titles) {
-                let (_, class, entries) = parts(reader, level)?;
-                let (values, dtype) = one(reader, class, entries, None)?;
-                let codes = Numbers::read(reader, codes)?.single()?.integers(0)?;
-                if codes.len() != columns {
-                    return Err(count(codes.len(), columns));
-                }
-                for (row, code) in rows.iter_mut().zip(codes) {
-                    let label = usize::try_from(code).ok().and_then(|code| values.get(code));
-                    let label =
-                        label.ok_or_else(|| Mismatch::because(format_args!("label {code} of {}", values.len())))?;
-                    reader.tree.spend(if let Label::Text(text) = label { 16 + text.len() } else { 16 })?;
-                    row.push(label.clone());
-                }
-                described.push(Level { name: Label::read(reader, title)?, kind: kind(&values)?, dtype });
-            }
-            (described, rows.iter().map(|row| tuple(row)).collect())
+        let labels = if class == Pandas::MultiIndex {
+            let part = |name| needed(reader, call, entries, name);
+            let level = |id| {
+                let (_, class, entries) = parts(reader, id)?;
+                one(reader, class, entries, None)
+            };
+            several(reader, call, [part("levels")?, part("codes")?, part("names")?], level)?.0
         } else {
-            let (values, dtype) = one(reader, class, entries, Some(columns))?;
+            let found = one(reader, class, entries, Some(columns))?;
             let name = match entry(reader, entries, "name")? {
                 Some(name) => Label::read(reader, name)?,
                 None => Label::None,
             };
-            let level = Level { name, kind: kind(&values)?, dtype };
-            (vec![level], values.iter().map(Label::to_text).collect())
+            found.alone(name)?.0
         };
-        let labels = Self { levels, names };
         if labels.names.len() != columns {
             return Err(count(labels.names.len(), columns));
         }
@@ -173,7 +173,7 @@ impl Labels {
             Label::Tuple(parts) => parts.iter().map(level).collect(),
             label => vec![level(label)],
         };
-        Ok(Self { levels, names })
+        Ok(Self { levels, names, kept: None })
     }
 
     /// Refuses two columns of one name.
@@ -218,55 +218,129 @@ pub(super) fn kind(labels: &[Label]) -> Result<&'static str> {
     }
 }
 
-/// The labels of an index of one level, and its dtype.
-fn one<'g>(
+impl Found {
+    /// The labels of an index of one level, and each as it is in pandas.
+    pub(super) fn alone(self, name: Label) -> Result<(Labels, Vec<Label>)> {
+        let Self { labels, dtype, kept, is_beside } = self;
+        let kept = match kept {
+            Some(Kept::Values(values)) if is_beside => Some(Axis::One(values)),
+            _ => None,
+        };
+        let names = labels.iter().map(Label::to_text).collect();
+        Ok((Labels { levels: vec![Level { name, kind: kind(&labels)?, dtype }], names, kept }, labels))
+    }
+
+    /// The labels that a column of text or numbers is.
+    pub(super) fn of(reader: Reader<'_>, piece: Piece, is_beside: bool) -> Result<Self> {
+        let bytes = piece.column.buffers.iter().filter_map(|slot| slot.buffer.as_ref()).map(|buffer| buffer.len());
+        let rows = usize::try_from(piece.column.len).unwrap_or(usize::MAX);
+        reader.tree.spend(bytes.fold(rows.saturating_mul(16), usize::saturating_add))?;
+        let values = Values::of(piece)?;
+        let labels = match values.data_type() {
+            text if arrow::is_text(text) => {
+                let texts = texts(&values.array).map_err(Mismatch::because)?;
+                texts.into_iter().map(|text| text.map_or(Label::None, Label::Text)).collect()
+            }
+            DataType::Float64 => {
+                values.array.as_primitive::<Float64Type>().values().iter().copied().map(Label::Float).collect()
+            }
+            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => integers(&values.array)?,
+            DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => integers(&values.array)?,
+            _ => return Err(odd()),
+        };
+        Ok(Self { labels, dtype: values.dtype.clone(), kept: Some(Kept::Values(values)), is_beside })
+    }
+}
+
+fn integers(array: &ArrayRef) -> Result<Vec<Label>> {
+    let wide = cast(array, &DataType::Int64).map_err(|_| odd())?;
+    Ok(wide.as_primitive::<Int64Type>().values().iter().copied().map(Label::Int).collect())
+}
+
+fn odd() -> Mismatch {
+    Mismatch::because("labels of columns that are neither text nor numbers")
+}
+
+/// The levels, codes and names of labels of several levels, and the labels as they are in pandas.
+pub(super) fn several<'g>(
     reader: Reader<'g>,
-    class: Pandas,
-    entries: Items<'g>,
-    wanted: Option<usize>,
-) -> Result<(Vec<Label>, String)> {
-    let odd = || Mismatch::because("labels of columns that are neither text nor numbers");
+    call: Call<'g>,
+    parts: [NodeId; 3],
+    level: impl Fn(NodeId) -> Result<Found>,
+) -> Result<(Labels, Vec<Label>)> {
+    let [levels, codes, titles] = parts.map(|part| elements(reader, call, part));
+    let (levels, codes, titles) = (levels?, codes?, titles?);
+    if levels.len() != codes.len() || levels.len() != titles.len() {
+        return Err(call.odd());
+    }
+    let mut rows: Option<Vec<Vec<Label>>> = None;
+    let (mut described, mut kept) = (Vec::new(), Levels::default());
+    for ((id, codes), title) in levels.zip(codes).zip(titles) {
+        let Found { labels, dtype, kept: values, .. } = level(id)?;
+        let numbers = Numbers::read(reader, codes)?.single()?;
+        let codes = numbers.integers(0)?;
+        if codes.len() > MAX_PARTS {
+            return Err(count(codes.len(), MAX_PARTS));
+        }
+        let rows = rows.get_or_insert_with(|| vec![Vec::new(); codes.len()]);
+        if codes.len() != rows.len() {
+            return Err(count(codes.len(), rows.len()));
+        }
+        for (row, code) in rows.iter_mut().zip(codes) {
+            let label = usize::try_from(code).ok().and_then(|code| labels.get(code));
+            let label = label.ok_or_else(|| Mismatch::because(format_args!("label {code} of {}", labels.len())))?;
+            reader.tree.spend(if let Label::Text(text) = label { 16 + text.len() } else { 16 })?;
+            row.push(label.clone());
+        }
+        described.push(Level { name: Label::read(reader, title)?, kind: kind(&labels)?, dtype });
+        kept.add(reader, values, &numbers)?;
+    }
+    let all: Vec<_> = rows.unwrap_or_default().into_iter().map(Label::Tuple).collect();
+    let kept = Some(kept.all()).filter(|levels| !levels.is_empty()).map(Axis::Several);
+    Ok((Labels { levels: described, names: all.iter().map(Label::to_text).collect(), kept }, all))
+}
+
+/// The labels of an index of one level.
+fn one<'g>(reader: Reader<'g>, class: Pandas, entries: Items<'g>, wanted: Option<usize>) -> Result<Found> {
     let call = called(reader, reader.id)?;
     if class == Pandas::RangeIndex {
         let (start, stop, step) = range(reader, call, entries)?;
-        let len = range_len(start, stop, step);
-        if wanted.is_some_and(|wanted| wanted as u64 != len) {
-            return Err(count(len, wanted.unwrap_or(0)));
-        }
-        let len = usize::try_from(len).map_err(|_| odd())?;
-        reader.tree.spend(len.saturating_mul(16))?;
-        return Ok((
-            (0..len as i64).map(|at| Label::Int(start.wrapping_add(at.wrapping_mul(step)))).collect(),
-            "int64".to_owned(),
-        ));
+        return of_range(reader, [start, stop, step], wanted);
     }
     if class == Pandas::MultiIndex {
         return Err(odd());
     }
     let data = needed(reader, call, entries, "data")?;
-    if let Listed::Pandas(Pandas::ArrowStrings | Pandas::Backed) = called(reader, data)?.listed {
+    if let Listed::Pandas(listed @ (Pandas::ArrowStrings | Pandas::Backed)) = called(reader, data)?.listed {
         let piece = extension::column(reader, data)?;
         if !arrow::is_text(&piece.data_type) {
             return Err(odd());
         }
-        let bytes = piece.column.buffers.iter().filter_map(|slot| slot.buffer.as_ref()).map(|buffer| buffer.len());
-        reader.tree.spend(bytes.fold(0, usize::saturating_add))?;
-        let labels = texts(piece.column, &piece.data_type).map_err(Mismatch::because)?;
-        return Ok((labels.into_iter().map(|text| text.map_or(Label::None, Label::Text)).collect(), piece.dtype));
+        return Found::of(reader, piece, listed == Pandas::ArrowStrings && reader.tree.has_frames());
     }
     if let Some(objects) = Objects::read(reader, data)? {
         let labels = objects.items().map(|id| Label::read(reader, id)).collect::<Result<Vec<_>>>()?;
-        return Ok((labels, "object".to_owned()));
+        // of one level they are in the pickle again, and what has no type is no level
+        let is_level = wanted.is_none();
+        let values = is_level.then(|| objects.piece(reader).and_then(Values::of).ok()).flatten();
+        let kept = values.map(Kept::Values);
+        return Ok(Found { labels, dtype: "object".to_owned(), kept, is_beside: false });
     }
     let numbers = Numbers::read(reader, data)?.single()?;
-    reader.tree.spend(numbers.rows.saturating_mul(16))?;
-    let labels = match numbers.kind() {
-        Kind::F64 => {
-            let bytes = numbers.piece(0, None)?.column.buffers.pop().and_then(|slot| slot.buffer).unwrap_or_default();
-            let floats = bytes.as_chunks::<8>().0.iter();
-            floats.map(|&bytes| Label::Float(f64::from_le_bytes(bytes))).collect()
-        }
-        _ => numbers.integers(0).map_err(|_| odd())?.map(Label::Int).collect(),
-    };
-    Ok((labels, numbers.name().to_owned()))
+    let is_beside = numbers.is_in_frame();
+    Found::of(reader, numbers.piece(0, None).map_err(|_| odd())?, is_beside)
+}
+
+/// The labels of a range.
+pub(super) fn of_range(reader: Reader<'_>, bounds: [i64; 3], wanted: Option<usize>) -> Result<Found> {
+    let [start, stop, step] = bounds;
+    let len = range_len(start, stop, step);
+    if wanted.is_some_and(|wanted| wanted as u64 != len) {
+        return Err(count(len, wanted.unwrap_or(0)));
+    }
+    let len = usize::try_from(len).map_err(|_| odd())?;
+    reader.tree.spend(len.saturating_mul(16))?;
+    let labels = (0..len as i64).map(|at| Label::Int(start.wrapping_add(at.wrapping_mul(step)))).collect();
+    let kept = Some(Kept::Range { start, stop, step });
+    Ok(Found { labels, dtype: "int64".to_owned(), kept, is_beside: false })
 }

@@ -15,6 +15,7 @@
 //! under "Storing pandas DataFrame objects in Apache Parquet format".
 
 mod arrow;
+mod axis;
 mod block;
 mod came;
 mod extension;
@@ -37,6 +38,7 @@ use super::list::{Listed, Pandas, PyArrow};
 use super::mismatch::{Mismatch, Result};
 use super::read::Reader;
 pub(super) use arrow::name;
+pub(super) use axis::{Axis, Kept, Level, Values};
 pub(super) use came::{Bytes, Came, Mask, Part};
 pub(super) use shown::{Parts, Shown};
 
@@ -47,9 +49,9 @@ pub(super) fn form<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Form<'g>> {
         Listed::Pandas(Pandas::Frame) => frame::read(reader, call)?,
         Listed::Pandas(Pandas::Series) if call.arguments.len() > 0 => written::series(reader, call)?,
         Listed::Pandas(Pandas::Series) => series::read(reader, call)?,
-        Listed::Pandas(Pandas::NewIndex | Pandas::Index | Pandas::RangeIndex | Pandas::FromArrays) => {
-            index::alone(reader)?
-        }
+        Listed::Pandas(
+            Pandas::NewIndex | Pandas::Index | Pandas::RangeIndex | Pandas::MultiIndex | Pandas::FromArrays,
+        ) => index::alone(reader)?,
         Listed::Pandas(Pandas::Backed | Pandas::Masked | Pandas::ArrowStrings | Pandas::ArrowValues) => {
             series::array(reader)?
         }

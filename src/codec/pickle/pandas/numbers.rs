@@ -12,7 +12,7 @@ use super::object::{buffer, charge, copying, of_no_table};
 use super::piece::{Nulls, Piece, packed};
 use crate::array::{ByteOrder, DType, Kind, TimeStep, TimeUnit};
 use crate::buffer::Buffer;
-use crate::handoff;
+use crate::handoff::{self, Place};
 use crate::pickle::{Node, NodeId};
 use crate::table::MAX_PARTS;
 
@@ -288,6 +288,25 @@ impl Numbers {
             wide[..item].copy_from_slice(value);
             i64::from_le_bytes(wide)
         }))
+    }
+
+    /// Codes as they came: their dtype, their bytes and where they go. `None` for what is none of pandas' codes.
+    pub(super) fn codes(&self) -> Result<Option<(&'static str, Buffer, Place)>> {
+        let dtype = match self.dtype.kind() {
+            Kind::I8 => "|i1",
+            Kind::I16 => "<i2",
+            Kind::I32 => "<i4",
+            Kind::I64 => "<i8",
+            _ => return Ok(None),
+        };
+        let place = if self.came == How::InBand { Place::InBand } else { Place::OutOfBand };
+        let are_codes = self.dtype.is_native() && self.integers(0)?.all(|code| code >= -1);
+        Ok(if are_codes { Some((dtype, self.bytes(0)?, place)) } else { None })
+    }
+
+    /// Whether they have a frame.
+    pub(super) fn is_in_frame(&self) -> bool {
+        self.came == How::InFrame
     }
 
     /// The values of a column of truth values, or of 64-bit floats, as they are needed for names.

@@ -8,7 +8,8 @@
 //!   index    RangeIndex(start, stop, step, None, False, name)
 //!            Index(column, dtype, False, name)
 //!            MultiIndex.from_arrays([index, ...], None, [name, ...])
-//!   labels   the same two, of lists
+//!            MultiIndex([index, ...], [ndarray, ...], None, [name, ...], verify_integrity=False)
+//!   labels   the same, of columns or of lists
 //!   column   ndarray(rows, dtype, buffer)    [text, ...]    Index([object, ...], dtype)
 //!            ndarray(rows, dtype, block, offset)
 //!            IntegerArray(ndarray, mask)     array([text, ...], dtype)
@@ -108,7 +109,10 @@ pub(super) fn index<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Index> {
         }
         Listed::Pandas(Pandas::Index) => {
             let level = level(reader, call).map_err(|why| Mismatch::because(format_args!("the index: {why}")))?;
-            Ok(Index::Levels(vec![level]))
+            Ok(Index::Levels(vec![level], Vec::new()))
+        }
+        Listed::Pandas(Pandas::MultiIndex) => {
+            index::several(reader, call, coded(reader, call)?, |reader, id| single(reader, called(reader, id)?))
         }
         _ => {
             let (levels, names) = levels(reader, call)?;
@@ -117,8 +121,39 @@ pub(super) fn index<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Index> {
                 let (_, piece) = called(reader, level).and_then(|call| self::level(reader, call)).map_err(says)?;
                 Ok((Label::read(reader, name)?, piece))
             };
-            levels.zip(names).enumerate().map(level).collect::<Result<_>>().map(Index::Levels)
+            levels
+                .zip(names)
+                .enumerate()
+                .map(level)
+                .collect::<Result<_>>()
+                .map(|levels| Index::Levels(levels, Vec::new()))
         }
+    }
+}
+
+/// A level of several, which is no index of several itself.
+fn single<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Index> {
+    match call.listed {
+        Listed::Pandas(Pandas::Index | Pandas::RangeIndex) => index(reader, call),
+        _ => Err(call.odd()),
+    }
+}
+
+/// The levels, codes and names of `MultiIndex.__new__(MultiIndex, [index, ...], [codes, ...], None, [name, ...], verify_integrity=False)`.
+fn coded<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<[NodeId; 3]> {
+    let keywords = call.object.keywords.map(|id| reader.tree.node(id));
+    let (Construction::New, Some(Node::Dict(mut entries))) = (call.object.construction, keywords) else {
+        return Err(call.odd());
+    };
+    let entry = [entries.next(), entries.next()].map(|id| id.map(|id| reader.tree.node(id)));
+    let [levels, codes, order, names] = call.exactly()?;
+    match (entry, entries.len(), reader.tree.node(order)) {
+        ([Some(Node::Str("verify_integrity")), Some(Node::Bool(false))], 0, Node::None)
+            if is_untouched(reader, call) =>
+        {
+            Ok([levels, codes, names])
+        }
+        _ => Err(call.odd()),
     }
 }
 
@@ -152,38 +187,58 @@ fn levels<'g>(
 /// The labels of columns, and each as it is in pandas.
 fn labels(reader: Reader<'_>, id: NodeId) -> Result<(Labels, Vec<Label>)> {
     let call = called(reader, id)?;
-    let (levels, all) = if call.listed == Listed::Pandas(Pandas::FromArrays) {
-        let (levels, names) = levels(reader, call)?;
-        let mut described = Vec::new();
-        let mut rows: Vec<Vec<Label>> = Vec::new();
-        for (at, (level, name)) in levels.zip(names).enumerate() {
-            let (mut level, labels) = labels_of_level(reader, called(reader, level)?)?;
-            level.name = Label::read(reader, name)?;
-            described.push(level);
-            if at == 0 {
-                rows.resize(labels.len(), Vec::new());
-            }
-            if rows.len() != labels.len() {
-                return Err(call.odd());
-            }
-            rows.iter_mut().zip(labels).for_each(|(row, label)| row.push(label));
+    let found = match call.listed {
+        Listed::Pandas(Pandas::MultiIndex) => {
+            labels::several(reader, call, coded(reader, call)?, |id| labels_of_one(reader, called(reader, id)?))
         }
-        (described, rows.into_iter().map(Label::Tuple).collect())
-    } else {
-        let (level, labels) = labels_of_level(reader, call)?;
-        (vec![level], labels)
-    };
-    let labels = Labels { levels, names: all.iter().map(Label::to_text).collect() };
-    labels.check_distinct()?;
-    Ok((labels, all))
+        Listed::Pandas(Pandas::FromArrays) => labels_from_arrays(reader, call),
+        _ => labels_of_level(reader, call).and_then(|(found, name)| found.alone(name)),
+    }?;
+    found.0.check_distinct()?;
+    Ok(found)
 }
 
-/// `Index([label, ...], dtype, False, name)`.
-fn labels_of_level<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<(Level, Vec<Label>)> {
+fn labels_from_arrays<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<(Labels, Vec<Label>)> {
+    let (levels, names) = levels(reader, call)?;
+    let mut described = Vec::new();
+    let mut rows: Vec<Vec<Label>> = Vec::new();
+    for (at, (level, name)) in levels.zip(names).enumerate() {
+        let (found, _) = labels_of_level(reader, called(reader, level)?)?;
+        if at == 0 {
+            rows.resize(found.labels.len(), Vec::new());
+        }
+        if rows.len() != found.labels.len() {
+            return Err(call.odd());
+        }
+        let (kind, dtype) = (labels::kind(&found.labels)?, found.dtype);
+        described.push(Level { name: Label::read(reader, name)?, kind, dtype });
+        rows.iter_mut().zip(found.labels).for_each(|(row, label)| row.push(label));
+    }
+    let all: Vec<_> = rows.into_iter().map(Label::Tuple).collect();
+    Ok((Labels { levels: described, names: all.iter().map(Label::to_text).collect(), kept: None }, all))
+}
+
+/// The labels of one of several levels as they came, which may be a range.
+fn labels_of_one<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<labels::Found> {
+    match single(reader, call)? {
+        Index::Range { start, stop, step, .. } => labels::of_range(reader, [start, stop, step], None),
+        Index::Levels(mut levels, _) => {
+            let (_, piece) = levels.pop().ok_or_else(|| call.odd())?;
+            labels::Found::of(reader, piece, true)
+        }
+    }
+}
+
+/// `Index([label, ...], dtype, False, name)`, or an index as it came; and its name.
+fn labels_of_level<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<(labels::Found, Label)> {
     let [list, dtype, copy, name] = plain_index(reader, call)?;
-    let (Node::List(items), Node::Bool(false)) = (reader.tree.node(list), reader.tree.node(copy)) else {
-        return Err(call.odd());
+    let Node::List(items) = reader.tree.node(list) else {
+        let (name, piece) = level(reader, call)?;
+        return Ok((labels::Found::of(reader, piece, reader.tree.has_frames())?, name));
     };
+    if !matches!(reader.tree.node(copy), Node::Bool(false)) {
+        return Err(call.odd());
+    }
     let labels = items.map(|id| Label::read(reader, id)).collect::<Result<Vec<_>>>()?;
     let kind = labels::kind(&labels)?;
     let dtype = match reader.tree.node(dtype) {
@@ -195,7 +250,8 @@ fn labels_of_level<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<(Level, Vec
         }
         _ => return Err(call.odd()),
     };
-    Ok((Level { name: Label::read(reader, name)?, kind, dtype: dtype.to_owned() }, labels))
+    let found = labels::Found { labels, dtype: dtype.to_owned(), kept: None, is_beside: false };
+    Ok((found, Label::read(reader, name)?))
 }
 
 /// A column, or the values of an index.
@@ -317,13 +373,14 @@ fn plain_index<'g, const N: usize>(reader: Reader<'g>, call: Call<'g>) -> Result
 
 /// Just so many arguments of a call of which nothing else is made.
 fn bare<'g, const N: usize>(reader: Reader<'g>, call: Call<'g>) -> Result<[NodeId; N]> {
+    let is_bare = call.object.construction == Construction::Reduce && call.object.keywords.is_none();
+    if is_bare && is_untouched(reader, call) { call.exactly() } else { Err(call.odd()) }
+}
+
+/// Whether nothing was done to an object after it was made.
+fn is_untouched<'g>(reader: Reader<'g>, call: Call<'g>) -> bool {
     let (graph, object) = (reader.tree.graph(), call.object);
-    let is_bare = object.construction == Construction::Reduce
-        && object.keywords.is_none()
-        && graph.states_of(object).len() == 0
-        && graph.items_of(object).len() == 0
-        && graph.entries_of(object).len() == 0;
-    if is_bare { call.exactly() } else { Err(call.odd()) }
+    graph.states_of(object).len() == 0 && graph.items_of(object).len() == 0 && graph.entries_of(object).len() == 0
 }
 
 /// Checks the dtype beside a column: `None`, or `"object"` for one of objects.

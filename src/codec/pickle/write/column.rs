@@ -86,7 +86,7 @@ impl Writer<'_> {
     }
 
     /// A NumPy array of one axis.
-    fn ndarray(&mut self, dtype: &str, values: Buffer, place: Place) -> Result<()> {
+    pub(super) fn ndarray(&mut self, dtype: &str, values: Buffer, place: Place) -> Result<()> {
         self.array(&Parts::of_line(dtype, values.len(), place)?, &values)
     }
 

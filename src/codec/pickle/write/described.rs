@@ -122,6 +122,11 @@ impl Described {
         &self.dtypes[at]
     }
 
+    /// How the table came.
+    pub(super) fn came(&self) -> &Came {
+        &self.came
+    }
+
     /// How a column came.
     pub(super) fn part(&self, at: usize) -> &Part {
         self.came.part(at)

@@ -7,6 +7,8 @@ mod array;
 #[cfg(feature = "arrow")]
 mod arrow;
 #[cfg(feature = "arrow")]
+mod axis;
+#[cfg(feature = "arrow")]
 mod block;
 mod class;
 #[cfg(feature = "arrow")]

@@ -4,7 +4,7 @@
 //! What the index, the labels and the dtypes were is in the metadata where pandas or pyarrow made the table; without it the index is
 //! a range, and each column what its Arrow type is by default.
 
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 use serde::ser::Error as _;
 use serde_json::Value as Json;
@@ -14,10 +14,22 @@ use super::array::Parts;
 use super::arrow::{self, Storage};
 use super::block::{Block, Blocks};
 use super::described::{Described, Index, Label};
+use crate::codec::pickle::pandas::Part;
 use crate::codec::unserializable::{Result, Unserializable};
 use crate::error::excerpt;
 use crate::pickle::opcode as op;
 use crate::table::Table;
+
+/// Values, and what pandas has them as.
+#[derive(Clone, Copy)]
+pub(super) struct Form<'f> {
+    pub(super) array: &'f ArrayRef,
+    pub(super) dtype: &'f str,
+    pub(super) storage: Storage,
+    /// Whether categories have an order.
+    pub(super) is_ordered: bool,
+    pub(super) part: &'f Part,
+}
 
 impl Writer<'_> {
     /// A frame, or the series or index that it was.
@@ -79,6 +91,9 @@ impl Writer<'_> {
 
     /// The labels of the columns: an index of one level or several.
     fn labels(&mut self, described: &Described) -> Result<()> {
+        if let Some(axis) = &described.came().labels {
+            return self.axis(axis, described.levels.iter().map(|level| &level.name));
+        }
         let levels = &described.levels;
         if let [level] = &levels[..] {
             let labels: Vec<_> = described.labels.iter().collect();
@@ -132,26 +147,21 @@ impl Writer<'_> {
     fn index(&mut self, batch: &RecordBatch, described: &Described) -> Result<()> {
         match &described.index {
             Index::Range { start, stop, step, name } => {
-                self.global("pandas", "RangeIndex");
-                self.out.op(op::MARK);
-                for bound in [start, stop, step] {
-                    self.out.int(*bound);
-                }
-                self.out.op(op::NONE);
-                self.out.bool(false);
-                self.title(name);
-                self.out.ops(&[op::TUPLE, op::REDUCE]);
+                self.range([*start, *stop, *step], name);
                 Ok(())
             }
             Index::Levels(levels) if levels.len() == 1 => {
                 let (at, name) = &levels[0];
-                self.index_of(batch, *at, described, name)
+                self.index_of(described.dtype(*at), name, |writer| writer.values(batch, *at, described))
+            }
+            Index::Levels(levels) if !described.came().levels.is_empty() => {
+                self.levels(&described.came().levels, levels.iter().map(|(_, name)| name))
             }
             Index::Levels(levels) => {
                 self.global("pandas", "MultiIndex.from_arrays");
                 self.out.ops(&[op::EMPTY_LIST, op::MARK]);
                 for (at, _) in levels {
-                    self.index_of(batch, *at, described, &Json::Null)?;
+                    self.index_of(described.dtype(*at), &Json::Null, |writer| writer.values(batch, *at, described))?;
                 }
                 self.out.ops(&[op::APPENDS, op::NONE, op::EMPTY_LIST, op::MARK]);
                 for (_, name) in levels {
@@ -163,12 +173,28 @@ impl Writer<'_> {
         }
     }
 
+    /// `RangeIndex(start, stop, step, None, False, name)`.
+    pub(super) fn range(&mut self, bounds: [i64; 3], name: &Json) {
+        self.global("pandas", "RangeIndex");
+        self.out.op(op::MARK);
+        bounds.into_iter().for_each(|bound| self.out.int(bound));
+        self.out.op(op::NONE);
+        self.out.bool(false);
+        self.title(name);
+        self.out.ops(&[op::TUPLE, op::REDUCE]);
+    }
+
     /// `Index(values, None, False, name)`, which is of the class that the values ask for.
-    fn index_of(&mut self, batch: &RecordBatch, at: usize, described: &Described, name: &Json) -> Result<()> {
+    pub(super) fn index_of(
+        &mut self,
+        dtype: &str,
+        name: &Json,
+        values: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
         self.global("pandas", "Index");
         self.out.op(op::MARK);
-        self.values(batch, at, described)?;
-        match described.dtype(at) {
+        values(self)?;
+        match dtype {
             "object" => self.out.text("object"),
             _ => self.out.op(op::NONE),
         }
@@ -180,19 +206,29 @@ impl Writer<'_> {
 
     fn values(&mut self, batch: &RecordBatch, at: usize, described: &Described) -> Result<()> {
         let field = batch.schema_ref().field(at);
-        let is_ordered = field.dict_is_ordered().unwrap_or(false);
-        let (array, dtype, part) = (batch.column(at), described.dtype(at), described.part(at));
-        let written = match (described.storage(at), array.data_type()) {
+        let form = Form {
+            array: batch.column(at),
+            dtype: described.dtype(at),
+            storage: described.storage(at),
+            is_ordered: field.dict_is_ordered().unwrap_or(false),
+            part: described.part(at),
+        };
+        self.form(&form).map_err(|why| match why {
+            Unserializable::TooDeep => why,
+            why => Unserializable::custom(format_args!("column {:?}: {why}", excerpt(field.name()))),
+        })
+    }
+
+    /// Values in the form that pandas takes them in.
+    pub(super) fn form(&mut self, form: &Form<'_>) -> Result<()> {
+        let Form { array, dtype, storage, is_ordered, part } = *form;
+        match (storage, array.data_type()) {
             (storage, DataType::Dictionary(..)) if !dtype.ends_with("[pyarrow]") => {
                 self.categories(array, is_ordered, storage, part)
             }
             (Storage::Arrow, data_type) if arrow::is_plain(data_type) => self.in_arrow(array, dtype),
             _ => self.column(array, dtype, part),
-        };
-        written.map_err(|why| match why {
-            Unserializable::TooDeep => why,
-            why => Unserializable::custom(format_args!("column {:?}: {why}", excerpt(field.name()))),
-        })
+        }
     }
 
     fn label(&mut self, label: &Label) {
@@ -211,7 +247,7 @@ impl Writer<'_> {
     }
 
     /// The name of an index, which in the metadata is text.
-    fn title(&mut self, name: &Json) {
+    pub(super) fn title(&mut self, name: &Json) {
         match name {
             Json::String(name) => self.out.text(name),
             _ => self.out.op(op::NONE),
