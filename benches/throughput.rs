@@ -16,6 +16,7 @@ mod rig;
 use std::env;
 use std::time::{Duration, Instant};
 
+use rig::rounds::Orders;
 use rig::{Means, Pair, Rounds, Sides, Size, human, receive_if_child};
 
 fn main() {
@@ -113,12 +114,13 @@ fn row(name: &str, sides: Sides, transport: &str, size: Size, starts: usize, sec
 
 /// Several starts of the same, each for so many seconds; and the page faults of each means' receiver per object.
 fn measured(pairs: impl Fn() -> Vec<Pair>, starts: usize, seconds: f64, time: Duration) -> (Rounds, Vec<f64>) {
-    let (mut rounds, mut faults) = (Rounds::default(), Vec::new());
+    let (mut rounds, mut orders, mut faults) = (Rounds::default(), Orders::default(), Vec::new());
     for _ in 0..starts {
         let pairs = pairs();
         let started = Instant::now();
-        rounds =
-            rounds.and(Rounds::run_while(&pairs, time, |done| done < 2 || started.elapsed().as_secs_f64() < seconds));
+        rounds = rounds.and(Rounds::run_while(&pairs, time, &mut orders, |done| {
+            done < 2 || started.elapsed().as_secs_f64() < seconds
+        }));
         faults.resize(pairs.len(), 0.0);
         faults.iter_mut().zip(&pairs).for_each(|(sum, pair)| *sum += pair.faults() / starts as f64);
     }

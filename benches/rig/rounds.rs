@@ -53,18 +53,22 @@ impl Rounds {
     /// Each means has two turns of about `time` per round: in some order, and back in reverse, so that a machine that grows slower
     /// meanwhile is so for all of them. The orders are shuffled, so that nobody always runs after the same neighbour.
     pub(crate) fn run(all: &[impl Moves], rounds: usize, time: Duration) -> Self {
-        Self::run_while(all, time, |done| done < rounds)
+        Self::run_while(all, time, &mut Orders::default(), |done| done < rounds)
     }
 
     /// As [`run`](Self::run), as long as `goes_on` says so of the number of rounds that are done.
-    pub(crate) fn run_while(all: &[impl Moves], time: Duration, goes_on: impl Fn(usize) -> bool) -> Self {
+    pub(crate) fn run_while(
+        all: &[impl Moves],
+        time: Duration,
+        orders: &mut Orders,
+        goes_on: impl Fn(usize) -> bool,
+    ) -> Self {
         let counts: Vec<u64> = all.iter().map(|moves| moves.calibrate(time)).collect();
         let mut seconds = vec![Vec::new(); all.len()];
         let mut order: Vec<usize> = (0..all.len()).collect();
-        let mut random = 0x9e37_79b9_u64;
         let mut done = 0;
         while goes_on(done) {
-            shuffle(&mut order, &mut random);
+            orders.shuffle(&mut order);
             let mut took = vec![Duration::ZERO; all.len()];
             for &index in order.iter().chain(order.iter().rev()) {
                 took[index] += all[index].run(counts[index]);
@@ -107,12 +111,55 @@ impl Rounds {
     }
 }
 
-/// Fisher and Yates, with the random numbers of xorshift64.
-fn shuffle(order: &mut [usize], random: &mut u64) {
-    for last in (1..order.len()).rev() {
-        *random ^= *random << 13;
-        *random ^= *random >> 7;
-        *random ^= *random << 17;
-        order.swap(last, (*random % (last as u64 + 1)) as usize);
+/// The rounds of several starts, each with what it drew and with the luck of its heap for all its rounds: so it is the starts that do
+/// not depend on each other, and only the median of each counts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Starts(Vec<Rounds>);
+
+impl Starts {
+    pub(crate) fn push(&mut self, rounds: Rounds) {
+        self.0.push(rounds);
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The median over the starts of one means' seconds per object.
+    pub(crate) fn median(&self, index: usize) -> f64 {
+        median(self.0.iter().map(|rounds| rounds.median(index)).collect())
+    }
+
+    /// As [`Rounds::interval`], over the starts.
+    pub(crate) fn interval(&self, index: usize, other: usize) -> Ratio {
+        Ratio::of(self.each(|seconds| seconds[other] / seconds[index]))
+    }
+
+    /// Of each start, the median over the rounds of what `of` makes of the seconds per object of each means.
+    pub(crate) fn each(&self, of: impl Fn(&[f64]) -> f64) -> Vec<f64> {
+        self.0.iter().map(|rounds| median(rounds.each().map(|seconds| of(&seconds)).collect())).collect()
+    }
+}
+
+/// The orders of rounds, at random: those of a further start go on where the last one's ended, so that not in every start the same
+/// means is the first.
+#[derive(Debug)]
+pub(crate) struct Orders(u64);
+
+impl Default for Orders {
+    fn default() -> Self {
+        Self(0x9e37_79b9)
+    }
+}
+
+impl Orders {
+    /// Fisher and Yates, with the random numbers of xorshift64.
+    fn shuffle(&mut self, order: &mut [usize]) {
+        for last in (1..order.len()).rev() {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            order.swap(last, (self.0 % (last as u64 + 1)) as usize);
+        }
     }
 }
