@@ -10,11 +10,13 @@
 //! The container is read and written here, in safe Rust, and the blocks are left to the crates for LZ4, zlib and Zstandard.
 //! So a hostile frame meets no C but Zstandard's decoder.
 
+mod blocks;
 mod blosclz;
 mod chunk;
 mod shuffle;
 
 use super::output::{Output, Refusal};
+use blocks::Scratch;
 use chunk::{Filter, Plan, Special};
 
 /// How Blosc2 sorts the elements of a buffer before it compresses them.
@@ -165,9 +167,9 @@ pub(super) fn decompress(stored: &[u8], output: &mut Output) -> Result<(), Refus
         return Err(format!("chunks of {chunk_len} bytes are too short").into());
     }
     let mut offsets = Output::new(index_len, rest.len());
-    let index = chunk::read(rest, index_len, &mut offsets, &mut chunk::Scratch::default())?;
+    let index = chunk::read(rest, index_len, &mut offsets, &mut Scratch::default())?;
     check_trailer(&rest[index..])?;
-    let mut scratch = chunk::Scratch::default();
+    let mut scratch = Scratch::default();
     for offset in offsets.bytes().as_chunks().0 {
         let len = chunk_len.min(output.left());
         match Special::of_offset(*offset) {
