@@ -103,7 +103,7 @@ impl<C> Zipped<C> {
         }
         let limit = self.limits.max_decompressed();
         let mut output = Output::new(usize::try_from(limit).unwrap_or(usize::MAX), stored.len());
-        match zlib::decompress(stored, &mut output) {
+        match zlib::decompress(stored, &mut output, &mut zlib::Decoder::default()) {
             Ok(()) => Ok(Multipart::new(output.into_bytes(), Vec::new())),
             Err(Refusal::TooLong) => Err(Detail::UnzippedTooLong { limit }.into()),
             Err(Refusal::Broken(reason)) => Err(not_zipped(reason).into()),

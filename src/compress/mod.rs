@@ -262,11 +262,11 @@ pub(crate) fn unpack(frame: usize, stored: &[u8], packed: Packed) -> Result<Vec<
         let mut output = output::Output::new(raw_len, stored.len());
         let outcome = match encoding {
             #[cfg(feature = "zlib")]
-            Encoding::Zlib => Some(zlib::decompress(stored, &mut output)),
+            Encoding::Zlib => Some(zlib::decompress(stored, &mut output, &mut zlib::Decoder::default())),
             #[cfg(feature = "lz4")]
             Encoding::Lz4 => Some(lz4::decompress(stored, &mut output)),
             #[cfg(feature = "zstd")]
-            Encoding::Zstd => Some(zstd::decompress(stored, &mut output)),
+            Encoding::Zstd => Some(zstd::decompress(stored, &mut output, &mut zstd::Decoder::default())),
             #[cfg(feature = "blosc")]
             Encoding::Blosc2 => Some(blosc::decompress(stored, &mut output)),
             #[allow(unreachable_patterns, reason = "with all formats there is no other")]

@@ -22,13 +22,23 @@ pub(crate) fn compress(raw: &[u8], level: i32) -> Result<Vec<u8>, String> {
     encoder.write_all(raw).and_then(|()| encoder.finish()).map_err(|error| error.to_string())
 }
 
+/// A decompressor, for any number of streams: making one takes longer than many a short stream.
+pub(crate) struct Decoder(Decompress);
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self(Decompress::new(true))
+    }
+}
+
 /// Decompresses one zlib stream that is all of `stored`.
 ///
 /// # Errors
 ///
 /// A stream that is broken, cut off, or followed by anything, and one that holds more than `output` takes.
-pub(crate) fn decompress(stored: &[u8], output: &mut Output) -> Result<(), Refusal> {
-    let mut stream = Decompress::new(true);
+pub(crate) fn decompress(stored: &[u8], output: &mut Output, decoder: &mut Decoder) -> Result<(), Refusal> {
+    let stream = &mut decoder.0;
+    stream.reset(true);
     let mut used = 0;
     loop {
         let mut status = Status::BufError;

@@ -2,9 +2,8 @@
 
 #[cfg(feature = "zstd")]
 use zstd::bulk::Compressor;
-use zstd::bulk::Decompressor;
-use zstd::stream::read::Decoder;
-use zstd::zstd_safe;
+use zstd::stream::read;
+use zstd::zstd_safe::{self, DCtx, ResetDirective};
 
 use super::output::{Output, Refusal, TRUSTED_RATIO, WINDOW};
 
@@ -24,12 +23,29 @@ pub(super) fn compress(raw: &[u8], level: i32) -> Result<Vec<u8>, String> {
     compressor.compress(raw).map_err(|error| error.to_string())
 }
 
+/// A decompressor, for any number of frames: making one takes longer than many a short frame.
+#[derive(Default)]
+pub(super) struct Decoder(Option<DCtx<'static>>);
+
+impl Decoder {
+    /// The library's, as it is before any frame.
+    fn fresh(&mut self) -> Result<&mut DCtx<'static>, Refusal> {
+        let context = match self.0.take() {
+            Some(context) => context,
+            None => DCtx::try_create().ok_or("no memory for a decompressor")?,
+        };
+        let context = self.0.insert(context);
+        context.reset(ResetDirective::SessionOnly).map_err(failed)?;
+        Ok(context)
+    }
+}
+
 /// Decompresses one frame that is all of `stored`.
 ///
 /// # Errors
 ///
 /// A frame that is broken, cut off, or followed by anything, and one that holds more than `output` takes.
-pub(super) fn decompress(stored: &[u8], output: &mut Output) -> Result<(), Refusal> {
+pub(super) fn decompress(stored: &[u8], output: &mut Output, decoder: &mut Decoder) -> Result<(), Refusal> {
     let frame =
         zstd_safe::find_frame_compressed_size(stored).map_err(|code| broken(zstd_safe::get_error_name(code)))?;
     if frame < stored.len() {
@@ -43,11 +59,11 @@ pub(super) fn decompress(stored: &[u8], output: &mut Output) -> Result<(), Refus
     let trusted = stored.len().saturating_mul(TRUSTED_RATIO).max(WINDOW);
     match content {
         Some(content) if content <= trusted as u64 => {
-            let mut decompressor = Decompressor::new()?;
-            output.fill(content as usize, |room| decompressor.decompress_to_buffer(stored, room)).map(drop)
+            let context = decoder.fresh()?;
+            output.fill(content as usize, |room| context.decompress(room, stored).map_err(failed)).map(drop)
         }
         _ => {
-            let mut decoder = Decoder::with_buffer(stored)?.single_frame();
+            let mut decoder = read::Decoder::with_context(stored, decoder.fresh()?).single_frame();
             decoder.window_log_max(window_log(output.left()))?;
             output.read_to_end(&mut decoder)
         }
@@ -58,6 +74,11 @@ pub(super) fn decompress(stored: &[u8], output: &mut Output) -> Result<(), Refus
 /// content with some room, up to 128 MiB.
 fn window_log(content: usize) -> u32 {
     content.max(1).ilog2().saturating_add(1).clamp(23, 27)
+}
+
+#[cold]
+fn failed(code: usize) -> Refusal {
+    zstd_safe::get_error_name(code).into()
 }
 
 #[cold]

@@ -53,6 +53,25 @@ def blosc2_frames(raw, item, in_all_ways):
                         # metadata in the header and in the trailer is passed over
                         schunk.vlmeta["note"] = "nothing to do with the data"
                     yield schunk.to_cframe()
+        # the shortest blocks that it compresses, and blocks in the order in which threads are done with them
+        for options in [dict(blocksize=32 * item), dict(blocksize=1024 * item, nthreads=4)]:
+            yield blosc2.SChunk(data=raw, cparams=dict(typesize=item, codec=codec, **options)).to_cframe()
+        yield out_of_order(raw, dict(typesize=item, codec=codec))
+
+
+def out_of_order(raw, cparams):
+    """A frame whose chunks were put in, replaced and taken out after others."""
+    item = cparams["typesize"]
+    length = -(-len(raw) // item // 3) * item
+    first, second, last = raw[:length], raw[length : 2 * length], raw[2 * length :]
+    schunk = blosc2.SChunk(chunksize=length, cparams=cparams)
+    schunk.append_data(second[::-1])
+    schunk.append_data(second)
+    schunk.insert_data(0, bytes(length), True)
+    schunk.update_data(0, first, True)
+    schunk.delete_chunk(1)
+    schunk.append_data(last)
+    return schunk.to_cframe()
 
 
 def compressed(raw, item, in_all_ways):

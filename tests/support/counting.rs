@@ -13,11 +13,17 @@ pub(crate) struct Usage {
     pub(crate) peak: usize,
     /// The largest single allocation in bytes.
     pub(crate) largest: usize,
+    /// All allocations together, in bytes: also what was freed meanwhile.
+    pub(crate) allocated: usize,
 }
 
 impl Usage {
     pub(crate) fn max(self, other: Self) -> Self {
-        Self { peak: self.peak.max(other.peak), largest: self.largest.max(other.largest) }
+        Self {
+            peak: self.peak.max(other.peak),
+            largest: self.largest.max(other.largest),
+            allocated: self.allocated.max(other.allocated),
+        }
     }
 }
 
@@ -26,14 +32,17 @@ pub(crate) fn measure<R>(run: impl FnOnce() -> R) -> (R, Usage) {
     let live = LIVE.get();
     PEAK.set(live);
     LARGEST.set(0);
+    ALLOCATED.set(0);
     let result = run();
-    (result, Usage { peak: (PEAK.get() - live).max(0) as usize, largest: LARGEST.get() })
+    let (largest, allocated) = (LARGEST.get(), ALLOCATED.get());
+    (result, Usage { peak: (PEAK.get() - live).max(0) as usize, largest, allocated })
 }
 
 thread_local! {
     static LIVE: Cell<isize> = const { Cell::new(0) };
     static PEAK: Cell<isize> = const { Cell::new(0) };
     static LARGEST: Cell<usize> = const { Cell::new(0) };
+    static ALLOCATED: Cell<usize> = const { Cell::new(0) };
 }
 
 struct Counting;
@@ -47,6 +56,7 @@ fn changed(by: isize, allocated: usize) {
         live.set(live.get() + by);
         PEAK.set(PEAK.get().max(live.get()));
         LARGEST.set(LARGEST.get().max(allocated));
+        ALLOCATED.set(ALLOCATED.get() + allocated);
     });
 }
 

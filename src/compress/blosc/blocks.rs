@@ -26,6 +26,9 @@ impl Blocks<'_> {
         let count = len.div_ceil(self.block);
         let starts = self.chunk[HEADER..].get(..4 * count).ok_or("a chunk ends within the starts of its blocks")?;
         let mut left = len;
+        // blocks lie in any order, and share nothing: what all of them take is no more than there is
+        let mut unread = self.chunk.len() - HEADER - starts.len();
+        let Scratch { sorted, streams } = scratch;
         for start in starts.as_chunks().0 {
             let start = u32::from_le_bytes(*start) as usize;
             let stored =
@@ -33,12 +36,11 @@ impl Blocks<'_> {
             let block = self.block.min(left);
             left -= block;
             if self.filter == Filter::None {
-                self.read_block(stored, block, output)?;
+                self.read_block(stored, block, output, streams, &mut unread)?;
                 continue;
             }
-            let sorted = scratch.0.get_or_insert_with(|| Output::new(block, stored.len()));
             sorted.restart(block);
-            self.read_block(stored, block, sorted)?;
+            self.read_block(stored, block, sorted, streams, &mut unread)?;
             let undo = match self.filter {
                 Filter::Bits => shuffle::undo_by_bits,
                 _ => shuffle::undo_by_bytes,
@@ -51,46 +53,50 @@ impl Blocks<'_> {
         Ok(())
     }
 
-    /// Decompresses the streams of one block.
-    fn read_block(&self, mut stored: &[u8], len: usize, output: &mut Output) -> Result<(), Refusal> {
-        let streams = if self.splits && len == self.block { self.item } else { 1 };
-        if !len.is_multiple_of(streams) {
-            return Err(format!("a block of {len} bytes in {streams} streams").into());
+    /// Decompresses the streams of one block, which may take `unread` bytes of the chunk.
+    fn read_block(
+        &self,
+        mut stored: &[u8],
+        len: usize,
+        output: &mut Output,
+        streams: &mut Streams,
+        unread: &mut usize,
+    ) -> Result<(), Refusal> {
+        let count = if self.splits && len == self.block { self.item } else { 1 };
+        if !len.is_multiple_of(count) {
+            return Err(format!("a block of {len} bytes in {count} streams").into());
         }
-        for _ in 0..streams {
-            stored = self.read_stream(stored, len / streams, output)?;
+        for _ in 0..count {
+            let (stream, rest) = Stream::read(stored)?;
+            let taken = stored.len() - rest.len();
+            *unread = unread.checked_sub(taken).ok_or("blocks of a chunk overlap")?;
+            self.write_stream(stream, len / count, output, streams)?;
+            stored = rest;
         }
         Ok(())
     }
 
-    /// Decompresses one stream to exactly `len` bytes; returns what follows it.
-    fn read_stream<'s>(&self, stored: &'s [u8], len: usize, output: &mut Output) -> Result<&'s [u8], Refusal> {
-        let announced = i32::from_le_bytes(array(stored, 0)?);
-        let rest = &stored[4..];
-        let Ok(announced) = usize::try_from(announced) else {
-            // a byte, negative, and a token that says so
-            let byte = u8::try_from(announced.unsigned_abs()).ok();
-            let run = byte.zip(rest.split_first()).filter(|(_, (token, _))| *token & 1 == 1);
-            let (byte, (_, rest)) = run.ok_or("a stream of a kind that is not known")?;
-            output.repeat(&[byte], len)?;
-            return Ok(rest);
-        };
-        let (stream, rest) = rest.split_at_checked(announced).ok_or("a stream is cut off")?;
+    /// Decompresses one stream to exactly `len` bytes.
+    fn write_stream(
+        &self,
+        stream: Stream<'_>,
+        len: usize,
+        output: &mut Output,
+        streams: &mut Streams,
+    ) -> Result<(), Refusal> {
         let before = output.bytes().len();
-        if announced == 0 {
-            output.repeat(&[0], len)?;
-        } else if announced == len {
-            output.extend(stream)?;
-        } else {
-            self.decompress(stream, len, output)?;
+        match stream {
+            Stream::Run(byte) => output.repeat(&[byte], len)?,
+            Stream::Stored(bytes) if bytes.len() == len => output.extend(bytes)?,
+            Stream::Stored(bytes) => self.decompress(bytes, len, output, streams)?,
         }
         match output.bytes().len() - before {
-            came if came == len => Ok(rest),
+            came if came == len => Ok(()),
             came => Err(format!("a stream has {came} bytes where {len} are to come").into()),
         }
     }
 
-    fn decompress(&self, stream: &[u8], len: usize, output: &mut Output) -> Result<(), Refusal> {
+    fn decompress(&self, stream: &[u8], len: usize, output: &mut Output, streams: &mut Streams) -> Result<(), Refusal> {
         if self.format == LZ4 {
             // one byte of a block makes no more than 255
             if len > stream.len().saturating_mul(255) {
@@ -99,21 +105,59 @@ impl Blocks<'_> {
             let unpack = |room: &mut [u8]| block::decompress_into(stream, room);
             return output.fill(len, |room| unpack(room).map_err(|error| error.to_string())).map(drop);
         }
-        // of their own, so that they cannot take the room of what comes after
-        let mut own = Output::new(len, stream.len());
+        let Streams { own, zlib, zstd } = streams;
+        own.restart(len);
         match self.format {
-            BLOSCLZ => blosclz::decompress(stream, &mut own)?,
-            ZLIB => zlib::decompress(stream, &mut own)?,
-            ZSTD => zstandard::decompress(stream, &mut own)?,
+            BLOSCLZ => blosclz::decompress(stream, own)?,
+            ZLIB => zlib::decompress(stream, own, zlib.get_or_insert_default())?,
+            ZSTD => zstandard::decompress(stream, own, zstd)?,
             other => return Err(format!("compressor {other} is not known").into()),
         }
         output.extend(own.bytes())
     }
 }
 
-/// Memory for blocks between decompression and the filters.
+/// What is stored of a stream.
+enum Stream<'s> {
+    /// One byte, over and over.
+    Run(u8),
+    /// Bytes as they are, where they are as many as are to come; else compressed.
+    Stored(&'s [u8]),
+}
+
+impl<'s> Stream<'s> {
+    /// The stream that the bytes begin with, and what follows it.
+    fn read(stored: &'s [u8]) -> Result<(Self, &'s [u8]), Refusal> {
+        let announced = i32::from_le_bytes(array(stored, 0)?);
+        let rest = &stored[4..];
+        let Ok(announced) = usize::try_from(announced) else {
+            // a byte, negative, and a token that says so
+            let byte = u8::try_from(announced.unsigned_abs()).ok();
+            let run = byte.zip(rest.split_first()).filter(|(_, (token, _))| *token & 1 == 1);
+            let (byte, (_, rest)) = run.ok_or("a stream of a kind that is not known")?;
+            return Ok((Self::Run(byte), rest));
+        };
+        let (stream, rest) = rest.split_at_checked(announced).ok_or("a stream is cut off")?;
+        Ok((if stream.is_empty() { Self::Run(0) } else { Self::Stored(stream) }, rest))
+    }
+}
+
+/// What is kept from one block to the next: a stream may be shorter than what making a decompressor takes.
 #[derive(Default)]
-pub(super) struct Scratch(Option<Output>);
+pub(super) struct Scratch {
+    /// Of a block between decompression and the filters.
+    sorted: Output,
+    streams: Streams,
+}
+
+/// What is kept from one stream to the next.
+#[derive(Default)]
+struct Streams {
+    /// The bytes of one that came, of its own, so that they cannot take the room of what comes after.
+    own: Output,
+    zlib: Option<zlib::Decoder>,
+    zstd: zstandard::Decoder,
+}
 
 /// Compressors, in the flags of a chunk.
 const BLOSCLZ: u8 = 0;

@@ -167,9 +167,11 @@ pub(super) fn decompress(stored: &[u8], output: &mut Output) -> Result<(), Refus
         return Err(format!("chunks of {chunk_len} bytes are too short").into());
     }
     let mut offsets = Output::new(index_len, rest.len());
-    let index = chunk::read(rest, index_len, &mut offsets, &mut Scratch::default())?;
-    check_trailer(&rest[index..])?;
     let mut scratch = Scratch::default();
+    let index = chunk::read(rest, index_len, &mut offsets, &mut scratch)?;
+    check_trailer(&rest[index..])?;
+    // chunks lie in any order, and share nothing: what all of them take is no more than there is
+    let mut unread = chunks.len();
     for offset in offsets.bytes().as_chunks().0 {
         let len = chunk_len.min(output.left());
         match Special::of_offset(*offset) {
@@ -177,7 +179,8 @@ pub(super) fn decompress(stored: &[u8], output: &mut Output) -> Result<(), Refus
             None => {
                 let start = usize::try_from(u64::from_le_bytes(*offset)).ok();
                 let chunk = start.and_then(|start| chunks.get(start..)).ok_or("a chunk lies outside of the frame")?;
-                chunk::read(chunk, len, output, &mut scratch)?;
+                let taken = chunk::read(chunk, len, output, &mut scratch)?;
+                unread = unread.checked_sub(taken).ok_or("chunks of a frame overlap")?;
             }
         }
     }
