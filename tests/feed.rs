@@ -262,6 +262,26 @@ fn what_is_no_longer_subscribed_to_is_forgotten() {
 }
 
 #[test]
+fn of_16_000_idle_streams_none_is_taken_for_silent() {
+    const STREAMS: usize = 16_000;
+    let context = zmq::Context::new();
+    let publisher = publisher(&context, PublisherOptions::new());
+    let names: Vec<String> = (0..STREAMS).map(|index| format!("s/{index}")).collect();
+    names.iter().for_each(|name| publisher.announce(name).unwrap());
+    let mut subscriber = subscriber(&context, &publisher, SubscriberOptions::new());
+    subscriber.subscribe("s/").unwrap();
+    let mut joined = 0;
+    // for longer than the silence that makes a stream stale
+    while joined < STREAMS || names.iter().any(|name| subscriber.statistics(name).unwrap().heartbeats < 10) {
+        match subscriber.recv_within::<u64>(Duration::from_millis(100)) {
+            Ok(Event::Joined { .. }) => joined += 1,
+            Ok(event) => panic!("{event:?}"),
+            Err(error) => assert!(error.is_timeout(), "{error}"),
+        }
+    }
+}
+
+#[test]
 fn a_plain_sub_socket_reads_a_feed() {
     let context = zmq::Context::new();
     let publisher = publisher(&context, PublisherOptions::new());

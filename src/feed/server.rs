@@ -1,6 +1,7 @@
 //! The publisher's own thread: heartbeats, and answers to who missed something.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tracing::warn;
 
@@ -11,7 +12,7 @@ use crate::error::{Detail, Error, Result};
 use crate::frame;
 use crate::socket::{Arrival, send_front, send_parts};
 
-/// How often heartbeats and subscriptions are looked at, in milliseconds.
+/// How often subscriptions are looked at, in milliseconds.
 const TICK: i64 = 20;
 
 /// What is done at most before the lock is given back, and other things have their turn.
@@ -21,25 +22,28 @@ const REQUESTS: usize = 64;
 
 /// Serves until the publisher is dropped or the context is terminated.
 pub(super) fn serve(shared: &Shared, recovery: &zmq::Socket, mut desk: Desk) {
-    let mut rounds = 0_u64;
+    let (mut rounds, mut wait) = (0_u64, TICK);
     while !shared.stop.load(Ordering::Relaxed) {
         rounds += 1;
-        let wait = if desk.is_idle() { TICK } else { 0 };
         match recovery.poll(zmq::POLLIN, wait) {
             Ok(_) | Err(zmq::Error::EINTR) => {}
             Err(error) => return warn!(target: "outband", %error, "the feed's recovery has ended"),
         }
-        if let Err(error) = round(shared, recovery, &mut desk, rounds) {
-            if error.is_terminated() {
-                return;
+        wait = match round(shared, recovery, &mut desk, rounds) {
+            Ok(_) if !desk.is_idle() => 0,
+            Ok(pause) => (pause.as_micros().div_ceil(1000) as i64).min(TICK),
+            Err(error) if error.is_terminated() => return,
+            Err(error) => {
+                warn!(target: "outband", %error, "the feed goes on after an error");
+                TICK
             }
-            warn!(target: "outband", %error, "the feed goes on after an error");
-        }
+        };
     }
     farewell(&mut shared.live());
 }
 
-fn round(shared: &Shared, recovery: &zmq::Socket, desk: &mut Desk, rounds: u64) -> Result<()> {
+/// Does some of what there is to do; returns how long there is no heartbeat to send.
+fn round(shared: &Shared, recovery: &zmq::Socket, desk: &mut Desk, rounds: u64) -> Result<Duration> {
     let (mut asked, mut refused, mut space) = (0, 0, zmq::Message::new());
     for _ in 0..REQUESTS {
         let Some(mut arrival) = Arrival::on(recovery, &mut space)? else { break };
@@ -51,7 +55,7 @@ fn round(shared: &Shared, recovery: &zmq::Socket, desk: &mut Desk, rounds: u64) 
             Err(error) => return Err(error),
         };
     }
-    let answers = {
+    let (answers, pause) = {
         let mut live = shared.live();
         if rounds.is_multiple_of(64) {
             live.clock.adjust();
@@ -59,10 +63,10 @@ fn round(shared: &Shared, recovery: &zmq::Socket, desk: &mut Desk, rounds: u64) 
         live.statistics.requests += asked;
         live.statistics.refused += refused;
         speak(&mut live)?;
-        let time = live.clock.now().1;
+        let (now, time) = live.clock.now();
         let answers = desk.slice(&live.source, time);
         live.statistics.recovered += answers.iter().filter(|answer| answer.message.is_some()).count() as u64;
-        answers
+        (answers, live.source.beat_at().saturating_sub(now))
     };
     // of one request, so of one peer
     for answer in answers {
@@ -72,7 +76,7 @@ fn round(shared: &Shared, recovery: &zmq::Socket, desk: &mut Desk, rounds: u64) 
             break;
         }
     }
-    Ok(())
+    Ok(pause)
 }
 
 /// Takes a request off the socket: routing id, header, stream, ranges.

@@ -21,8 +21,9 @@ pub(crate) struct Source {
     cache: Cache,
     /// The stream that was asked for last, which is often the next one too.
     recent: usize,
-    /// Where the search for due heartbeats goes on.
+    /// Where the search for due heartbeats goes on, and not before when.
     turn: usize,
+    beat_at: Duration,
 }
 
 #[derive(Debug)]
@@ -35,11 +36,23 @@ struct Stream {
     called: bool,
 }
 
+/// How often heartbeats are looked for.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Between two slices of heartbeats, where more are due. Heartbeats of all streams at once would be more than a subscriber's
+/// high-water mark has room for, and those of the last streams be dropped each time.
+const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(1);
+
+/// How much is made up for when slices come late.
+const CATCH_UP: Duration = Duration::from_millis(4);
+
 impl Source {
     /// A publisher that begins now. No two starts may have the same epoch, and none 0.
     pub(crate) fn new(epoch: u64, heartbeat: Duration, max_streams: usize, bounds: Bounds) -> Self {
         let (names, streams) = (HashMap::new(), Vec::new());
-        Self { epoch, heartbeat, max_streams, names, streams, cache: Cache::new(bounds), recent: 0, turn: 0 }
+        let (cache, beat_at) = (Cache::new(bounds), Duration::ZERO);
+        Self { epoch, heartbeat, max_streams, names, streams, cache, recent: 0, turn: 0, beat_at }
     }
 
     /// The index of a stream, which begins with this call where it has not begun.
@@ -94,9 +107,13 @@ impl Source {
         }
     }
 
-    /// Up to `most` heartbeats that are due now, as topic and header.
+    /// A slice of up to `most` heartbeats that are due now, as topic and header. Where that is not all of them, the next slice
+    /// comes so soon that each stream is heard twice as often as it has to be.
     pub(crate) fn heartbeats(&mut self, now: Duration, time: u64, most: usize) -> Vec<(Arc<[u8]>, Header)> {
         let mut due = Vec::new();
+        if now < self.beat_at {
+            return due;
+        }
         for _ in 0..self.streams.len() {
             if due.len() == most {
                 break;
@@ -109,7 +126,19 @@ impl Source {
                 due.push((topic, self.heartbeat_of(self.turn, time)));
             }
         }
+        self.beat_at = if due.len() < most {
+            now + TICK
+        } else {
+            let streams = u32::try_from(self.streams.len()).unwrap_or(u32::MAX).max(1);
+            let pause = (self.heartbeat / 2 / streams).saturating_mul(u32::try_from(most).unwrap_or(u32::MAX));
+            self.beat_at.max(now.saturating_sub(CATCH_UP)) + pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
+        };
         due
+    }
+
+    /// When [`heartbeats`](Self::heartbeats) has something next, at the soonest.
+    pub(crate) fn beat_at(&self) -> Duration {
+        self.beat_at
     }
 
     /// Heartbeats of all streams, for the end.
@@ -193,7 +222,7 @@ mod tests {
         assert_eq!(due, [(b"b\0"[..].into(), Header::Heartbeat { stamp, first: 1 })]);
         assert_eq!(source.heartbeats(at(1100), 0, 10), []);
         source.call(b"a");
-        let due = source.heartbeats(at(1100), 5, 10);
+        let due = source.heartbeats(at(1120), 5, 10);
         let stamp = Stamp { epoch: 7, number: 1, time: 5 };
         assert_eq!(due, [(b"a\0"[..].into(), Header::Heartbeat { stamp, first: 1 })]);
     }
@@ -202,9 +231,38 @@ mod tests {
     fn heartbeats_come_in_slices_and_none_is_left_out() {
         let mut source = source();
         let (_a, _b) = (source.stream("a").unwrap(), source.stream("b").unwrap());
-        let mut topics: Vec<_> = (0..2).flat_map(|_| source.heartbeats(at(0), 0, 1)).map(|(topic, _)| topic).collect();
+        let slices = [at(0), at(1)].map(|now| source.heartbeats(now, 0, 1));
+        assert_eq!(slices.each_ref().map(Vec::len), [1, 1]);
+        let mut topics: Vec<_> = slices.into_iter().flatten().map(|(topic, _)| topic).collect();
         topics.sort();
         assert_eq!(topics, [b"a\0"[..].into(), b"b\0"[..].into()]);
+    }
+
+    #[test]
+    fn however_many_streams_are_idle_each_has_its_heartbeats_and_they_are_spread() {
+        for streams in [10, 1600, 16_384, 65_536] {
+            let bounds = Bounds { messages: 1, bytes: 1, age: Duration::MAX };
+            let mut source = Source::new(1, Duration::from_millis(500), streams, bounds);
+            for index in 0..streams {
+                source.stream(&index.to_string()).unwrap();
+            }
+            let (mut heard, mut longest) = (vec![Duration::ZERO; streams], Duration::ZERO);
+            for millis in 0..3000 {
+                // as the publisher's thread does: slices while they are due, and else it sleeps for milliseconds
+                let mut burst = 0;
+                while source.beat_at() <= at(millis) {
+                    for (topic, _) in source.heartbeats(at(millis), 0, 64) {
+                        let index: usize = std::str::from_utf8(&topic[..topic.len() - 1]).unwrap().parse().unwrap();
+                        longest = longest.max(at(millis) - heard[index]);
+                        heard[index] = at(millis);
+                        burst += 1;
+                    }
+                }
+                assert!(burst <= 64 + streams / 200, "{burst} heartbeats of {streams} streams at once");
+            }
+            assert!(longest <= at(550), "of {streams} streams one was silent for {longest:?}");
+            assert!(heard.iter().all(|&heard| heard > at(2400)), "{streams}");
+        }
     }
 
     #[test]

@@ -94,6 +94,8 @@ const LOST: Duration = Duration::from_millis(800);
 /// For who recovers one message at a time.
 const LATEST_END: Duration = Duration::from_millis(4000);
 const HEARTBEAT: Duration = Duration::from_millis(60);
+/// Heartbeats at a time: fewer than there are streams.
+const SLICE: usize = 1;
 
 impl World {
     pub(super) fn new(seed: u64) -> Self {
@@ -405,13 +407,15 @@ impl World {
     }
 
     fn publisher_tick(&mut self) {
-        self.plan(10, Event::PublisherTick);
-        let Some((source, _)) = &mut self.publisher else { return };
+        let Some((source, _)) = &mut self.publisher else { return self.plan(10, Event::PublisherTick) };
         source.expire(self.now);
-        let due = source.heartbeats(self.now, 0, 2);
+        let due = source.heartbeats(self.now, 0, SLICE);
         let epoch = source.epoch();
         self.check_cache();
         for (topic, header) in due {
+        // where more are due the next slice comes sooner
+        let pause = source.beat_at().saturating_sub(self.now).as_millis() as u64;
+        self.plan(pause.clamp(1, 10), Event::PublisherTick);
             self.published.note(epoch, index(&topic), 0);
             self.broadcast(topic, header, None);
         }
