@@ -262,6 +262,33 @@ fn what_is_no_longer_subscribed_to_is_forgotten() {
 }
 
 #[test]
+fn a_name_that_is_subscribed_to_twice_is_unsubscribed_from_once() {
+    let context = zmq::Context::new();
+    let publisher = publisher(&context, PublisherOptions::new());
+    for value in 1..=3_u64 {
+        publisher.publish("a", &value).unwrap();
+    }
+    publisher.announce("b").unwrap();
+    let mut subscriber = subscriber(&context, &publisher, SubscriberOptions::new());
+    subscriber.subscribe("a").unwrap();
+    // nothing was heard of it: the second start counts
+    subscriber.subscribe_from("a", Start::All).unwrap();
+    assert_eq!(told(&mut subscriber, 4), ["joined 1", "1=1", "2=2", "3=3"]);
+    // and where something was, the stream goes on
+    subscriber.subscribe_from("a", Start::All).unwrap();
+    publisher.publish("a", &4_u64).unwrap();
+    assert_eq!(told(&mut subscriber, 1), ["4=4"]);
+    subscriber.unsubscribe("a").unwrap();
+    subscriber.subscribe_from("b", Start::All).unwrap();
+    // subscriptions and their ends arrive in order, so from here on nothing of `a` is sent
+    assert_eq!(told(&mut subscriber, 1), ["joined 1"]);
+    publisher.publish("a", &5_u64).unwrap();
+    publisher.publish("b", &6_u64).unwrap();
+    assert_eq!(told(&mut subscriber, 1), ["1=6"]);
+    assert_eq!(subscriber.malformed(), 0);
+}
+
+#[test]
 fn of_16_000_idle_streams_none_is_taken_for_silent() {
     const STREAMS: usize = 16_000;
     let context = zmq::Context::new();

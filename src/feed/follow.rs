@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::epochs::{Epochs, Heard};
 use super::event::{Lost, Origin};
-use super::header::{MAX_NUMBER, MAX_RANGES, Request, Stamp};
+use super::header::{MAX_RANGES, Request, Stamp};
 use super::inquiry::{Asked, Inquiry, Patience};
 use super::pending::{Held, Pending};
 use super::pulse::Pulse;
@@ -51,10 +51,7 @@ pub(crate) struct Follow<M> {
 impl<M> Follow<M> {
     /// A stream that nothing is known of. Requests for it have ids from `born` on.
     pub(crate) fn new(now: Duration, start: Start, born: u64) -> Self {
-        let (epochs, next) = match start {
-            Start::From { epoch, number } => (Epochs::resumed(epoch), number.clamp(1, MAX_NUMBER)),
-            _ => (Epochs::default(), 1),
-        };
+        let (epochs, next) = start.origin();
         Self {
             start,
             epoch: epochs.current().unwrap_or_default(),
@@ -70,6 +67,15 @@ impl<M> Follow<M> {
             born,
             pulse: Pulse::new(now),
             statistics: StreamStatistics::default(),
+        }
+    }
+
+    /// Begins elsewhere, where nothing was heard of it so far.
+    pub(crate) fn begin_at(&mut self, start: Start) {
+        if matches!(self.start, Start::From { .. }) && !self.is_open || self.epochs.current().is_none() {
+            let (epochs, next) = start.origin();
+            (self.start, self.epoch, self.epochs) = (start, epochs.current().unwrap_or_default(), epochs);
+            self.begin(next);
         }
     }
 
@@ -173,10 +179,8 @@ impl<M> Follow<M> {
             self.statistics.stale += 1;
             self.steps.push_back(Step::Stale { silent });
         }
-        match self.inquiry.overdue(now) {
-            Some(asked) => self.conclude(&asked, now, rules, room),
-            None => Patience::Kept,
-        }
+        let overdue = self.inquiry.overdue(now);
+        overdue.map_or(Patience::Kept, |asked| self.conclude(&asked, now, rules, room))
     }
 
     /// Reports all that is missing as lost.

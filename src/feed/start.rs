@@ -1,6 +1,7 @@
 //! `Start`: where a subscriber begins on a stream.
 
-use super::header::Stamp;
+use super::epochs::Epochs;
+use super::header::{MAX_NUMBER, Stamp};
 
 /// Where a subscriber begins on a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -24,6 +25,14 @@ pub enum Start {
 }
 
 impl Start {
+    /// What is known before anything was heard: the epochs, and the number that comes next.
+    pub(super) fn origin(self) -> (Epochs, u64) {
+        match self {
+            Self::From { epoch, number } => (Epochs::resumed(epoch), number.clamp(1, MAX_NUMBER)),
+            _ => (Epochs::default(), 1),
+        }
+    }
+
     /// The number that is wanted first, judged by the first live frame: of a message its own number is still to come; a
     /// heartbeat tells the `first` one in the cache. Also returns the number from which on everything comes live.
     pub(super) fn judge(self, stamp: Stamp, first: Option<u64>, conflate: bool) -> (u64, u64) {

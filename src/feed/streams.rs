@@ -87,15 +87,22 @@ impl<M> Streams<M> {
         }
     }
 
-    /// Follows a stream, or all streams below a name; returns what to subscribe to on the socket.
-    pub(crate) fn subscribe(&mut self, now: Duration, name: &str, start: Start) -> Result<Box<[u8]>> {
+    /// Follows a stream, or all streams below a name; returns what to subscribe to on the socket, where that is new.
+    pub(crate) fn subscribe(&mut self, now: Duration, name: &str, start: Start) -> Result<Option<Box<[u8]>>> {
         let prefix = name::prefix(name)?;
-        self.subscriptions.retain(|subscription| subscription.prefix != prefix);
-        if !name::is_wildcard(name) && !self.by_topic.contains_key(&*prefix) {
-            self.add(now, &prefix, name, start)?;
+        if !name::is_wildcard(name) {
+            let index = self.by_topic.get(&*prefix).copied();
+            let index = index.map_or_else(|| self.add(now, &prefix, name, start), Ok)?;
+            if let Some(slot) = &mut self.slots[index] {
+                slot.follow.begin_at(start);
+            }
+        }
+        if let Some(same) = self.subscriptions.iter_mut().find(|subscription| subscription.prefix == prefix) {
+            same.start = start;
+            return Ok(None);
         }
         self.subscriptions.push(Subscription { name: name.into(), prefix: prefix.clone(), start });
-        Ok(prefix)
+        Ok(Some(prefix))
     }
 
     /// Follows no longer what [`subscribe`](Self::subscribe) began to follow under this name, but for what is subscribed to

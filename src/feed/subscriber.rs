@@ -158,11 +158,15 @@ impl Subscriber {
 
     /// As [`subscribe`](Self::subscribe), and says where to begin. Of several that match a stream the longest counts.
     ///
+    /// The same name again is the same subscription, and one [`unsubscribe`](Self::unsubscribe) ends it. Streams that nothing
+    /// was heard of yet begin where the later call says; those that were heard of go on where they are.
+    ///
     /// # Errors
     ///
     /// As [`subscribe`](Self::subscribe).
     pub fn subscribe_from(&mut self, name: &str, start: Start) -> Result<()> {
-        let prefix = self.streams.subscribe(self.clock.elapsed(), name, start)?;
+        // libzmq counts: what is subscribed to twice stays so when it is unsubscribed from once
+        let Some(prefix) = self.streams.subscribe(self.clock.elapsed(), name, start)? else { return Ok(()) };
         self.live.set_subscribe(&prefix).map_err(|error| sockets::transport("subscribe", error))
     }
 
