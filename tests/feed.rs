@@ -289,6 +289,38 @@ fn a_name_that_is_subscribed_to_twice_is_unsubscribed_from_once() {
 }
 
 #[test]
+fn a_resume_point_of_the_conflating_mode_is_after_what_was_handed_over() {
+    let context = zmq::Context::new();
+    let publisher = publisher(&context, PublisherOptions::new());
+    let options = SubscriberOptions::new().conflate();
+    let mut first = subscriber(&context, &publisher, options.clone());
+    first.subscribe("").unwrap();
+    for stream in ["a", "b"] {
+        publisher.publish(stream, &1_u64).unwrap();
+    }
+    // a message that is handed over has a later one behind it, of the other stream
+    let mut handed = [0, 0];
+    let (unread, point) = loop {
+        let number = publisher.publish("a", &2_u64).unwrap();
+        assert_eq!(publisher.publish("b", &2_u64).unwrap(), number);
+        if let Event::Data { stream, number, .. } = next::<u64>(&mut first) {
+            handed[usize::from(&*stream == "b")] = number;
+            let other = usize::from(&*stream == "a");
+            let name = ["a", "b"][other];
+            if first.statistics(name).is_some_and(|counted| handed[other] > 0 && counted.last > handed[other]) {
+                break (name, first.resume_point(name).unwrap());
+            }
+        }
+    };
+    let from = handed[usize::from(unread == "b")] + 1;
+    assert_eq!(point, Start::From { epoch: publisher.epoch(), number: from });
+    let last = publisher.publish(unread, &3_u64).unwrap();
+    let mut second = subscriber(&context, &publisher, options);
+    second.subscribe_from(unread, point).unwrap();
+    assert_eq!(told(&mut second, 2), [format!("joined {from}"), format!("{last}=3")]);
+}
+
+#[test]
 fn of_16_000_idle_streams_none_is_taken_for_silent() {
     const STREAMS: usize = 16_000;
     let context = zmq::Context::new();

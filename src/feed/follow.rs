@@ -191,15 +191,7 @@ impl<M> Follow<M> {
 
     /// Takes what there is to tell.
     pub(crate) fn poll(&mut self) -> Option<Step<M>> {
-        if let Some(step) = self.steps.pop_front() {
-            return Some(step);
-        }
-        let (number, held) = self.newest.take()?;
-        let skipped = number - self.handed - 1;
-        self.handed = number;
-        self.statistics.skipped += skipped;
-        self.count(&held);
-        Some(Step::Item { epoch: self.epoch, number, item: held.item, origin: held.origin, skipped })
+        self.steps.pop_front().or_else(|| self.take_newest())
     }
 
     /// Whether [`poll`](Self::poll) has something.
@@ -214,7 +206,8 @@ impl<M> Follow<M> {
 
     /// The epoch and number that come next for who has taken all steps so far.
     pub(crate) fn position(&self) -> Option<(u64, u64)> {
-        let current = self.epochs.current().map(|epoch| (epoch, self.next));
+        let next = if self.newest.is_some() { self.handed + 1 } else { self.next };
+        let current = self.epochs.current().map(|epoch| (epoch, next));
         self.steps.iter().find_map(Step::position).or(current)
     }
 
@@ -280,12 +273,8 @@ impl<M> Follow<M> {
     /// Follows another start of the publisher.
     fn turn_to(&mut self, epoch: u64, rules: &Rules, room: &mut Room) {
         self.give_up(self.high + 1, Lost::Restarted, rules, room);
-        if let Some((number, held)) = self.newest.take() {
-            let skipped = number - self.handed - 1;
-            self.handed = number;
-            self.statistics.skipped += skipped;
-            self.deliver(number, held, skipped);
-        }
+        let newest = self.take_newest();
+        self.steps.extend(newest);
         let (previous, next) = (self.epoch, if rules.conflate { self.handed + 1 } else { self.next });
         let left = self.epochs.turn_to(epoch, next);
         self.epoch = epoch;
@@ -323,7 +312,7 @@ impl<M> Follow<M> {
         if number == self.next {
             self.open();
             self.high = self.high.max(number);
-            self.deliver(number, held, 0);
+            self.deliver(number, held);
             self.next += 1;
             self.advance(room);
             return true;
@@ -336,7 +325,7 @@ impl<M> Follow<M> {
     /// Hands over what follows without a hole.
     fn advance(&mut self, room: &mut Room) {
         while let Some(held) = self.pending.take(self.next, room) {
-            self.deliver(self.next, held, 0);
+            self.deliver(self.next, held);
             self.next += 1;
         }
         self.high = self.high.max(self.next - 1);
@@ -384,15 +373,24 @@ impl<M> Follow<M> {
         patience
     }
 
-    fn deliver(&mut self, number: u64, held: Held<M>, skipped: u64) {
-        let epoch = self.epoch;
-        self.count(&held);
-        self.steps.push_back(Step::Item { epoch, number, item: held.item, origin: held.origin, skipped });
+    fn deliver(&mut self, number: u64, held: Held<M>) {
+        let step = self.hand_over(number, held, 0);
+        self.steps.push_back(step);
     }
 
-    fn count(&mut self, held: &Held<M>) {
+    /// In the conflating mode, hands over the newest message.
+    fn take_newest(&mut self) -> Option<Step<M>> {
+        let (number, held) = self.newest.take()?;
+        let skipped = number - self.handed - 1;
+        self.handed = number;
+        self.statistics.skipped += skipped;
+        Some(self.hand_over(number, held, skipped))
+    }
+
+    fn hand_over(&mut self, number: u64, held: Held<M>, skipped: u64) -> Step<M> {
         self.statistics.delivered += 1;
         self.statistics.bytes += held.len as u64;
+        Step::Item { epoch: self.epoch, number, item: held.item, origin: held.origin, skipped }
     }
 
     /// The first number that is missing.

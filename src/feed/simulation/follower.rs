@@ -94,14 +94,15 @@ impl Follower {
 
     /// Another life: from where the former one was, or anew.
     pub(super) fn restart(&mut self, now: Duration, start: Start, seen: &mut Seen) {
+        let positions = self.positions(seen);
         let mut streams = Streams::new(self.rules, Room::new(self.room.0, self.room.1));
         streams.subscribe(now, "s/", start).unwrap();
         let mut ledgers = [const { None }; STREAMS];
-        for (stream, former) in self.ledgers.iter().enumerate() {
-            if let Some(former) = former.as_ref().filter(|former| start == Start::Now && former.epoch != 0) {
-                let from = Start::From { epoch: former.epoch, number: former.next };
+        for (stream, position) in positions.into_iter().enumerate() {
+            if let Some((epoch, number)) = position.filter(|_| start == Start::Now) {
+                let from = Start::From { epoch, number };
                 streams.subscribe(now, &format!("s/{stream}"), from).unwrap();
-                ledgers[stream] = Some(Ledger::new(former.epoch, former.next));
+                ledgers[stream] = Some(Ledger::new(epoch, number));
                 seen.count(What::ResumedFromAPosition);
             }
         }
@@ -110,6 +111,32 @@ impl Follower {
         self.unread.clear();
         self.trouble = [0; SLOTS];
         self.stalled_until = Duration::ZERO;
+    }
+
+    /// Where it would go on with each stream that it was told of: what it has not read yet comes after that.
+    fn positions(&mut self, seen: &mut Seen) -> [Option<(u64, u64)>; STREAMS] {
+        let mut positions = [None; STREAMS];
+        for (stream, former) in self.ledgers.iter().enumerate() {
+            let Some(former) = former else { continue };
+            let position =
+                self.streams.position(&format!("s/{stream}")).expect("a stream was told of and has a position");
+            let told = (former.epoch, former.next);
+            // who conflates has not read all, and a newest value that could not be had is passed over
+            assert!(position == told || self.rules.conflate, "{position:?}, told {told:?}");
+            positions[stream] = Some(position);
+        }
+        let mut first_of = [None; STREAMS];
+        while let Some((name, step)) = self.streams.poll() {
+            let first = &mut first_of[index(name.as_bytes())];
+            *first = first.or(step.position());
+        }
+        for (position, first) in positions.iter().zip(first_of) {
+            if let (Some(position), Some(first)) = (position, first) {
+                assert_eq!(*position, first, "what was not handed over is passed over");
+                seen.count(What::LeftUnread);
+            }
+        }
+        positions
     }
 
     /// A request, or a part of its answer, had bad luck.
@@ -155,7 +182,10 @@ impl Follower {
             }
             _ => unreachable!(),
         }
-        self.drain(truth, seen);
+        // who conflates lets messages replace each other
+        if !self.rules.conflate {
+            self.drain(truth, seen);
+        }
     }
 
     pub(super) fn tick(&mut self, truth: &Truth<'_>, seen: &mut Seen) {

@@ -30,9 +30,10 @@ pub(super) enum What {
     FrameKeptByAProxy,
     FrameOfTheDead,
     ResumedFromAPosition,
+    LeftUnread,
 }
 
-const ALL: [What; 25] = [
+const ALL: [What; 26] = [
     What::Joined,
     What::Live,
     What::Recovered,
@@ -58,6 +59,7 @@ const ALL: [What; 25] = [
     What::FrameKeptByAProxy,
     What::FrameOfTheDead,
     What::ResumedFromAPosition,
+    What::LeftUnread,
 ];
 
 /// How often each thing happened.

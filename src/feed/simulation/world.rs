@@ -207,8 +207,10 @@ impl World {
         }
         let (source, desk) = self.publisher.as_ref().unwrap();
         assert!(desk.is_idle());
-        for follower in &self.followers {
+        let truth = Truth { now: self.now, source: Some(source), published: &self.published };
+        for follower in &mut self.followers {
             assert!(follower.is_alive);
+            follower.tick(&truth, &mut self.seen);
             follower.check_converged(source, &self.names, self.has_faults);
             follower.count(&mut self.seen);
         }
@@ -411,11 +413,11 @@ impl World {
         source.expire(self.now);
         let due = source.heartbeats(self.now, 0, SLICE);
         let epoch = source.epoch();
-        self.check_cache();
-        for (topic, header) in due {
         // where more are due the next slice comes sooner
         let pause = source.beat_at().saturating_sub(self.now).as_millis() as u64;
         self.plan(pause.clamp(1, 10), Event::PublisherTick);
+        self.check_cache();
+        for (topic, header) in due {
             self.published.note(epoch, index(&topic), 0);
             self.broadcast(topic, header, None);
         }
