@@ -341,6 +341,24 @@ fn of_16_000_idle_streams_none_is_taken_for_silent() {
 }
 
 #[test]
+fn any_duration_will_do() {
+    let context = zmq::Context::new();
+    let options = PublisherOptions::new().heartbeat(Duration::MAX).cache_age(Duration::MAX);
+    let publisher = publisher(&context, options);
+    publisher.publish("a", &1_u64).unwrap();
+    let options = SubscriberOptions::new()
+        .start(Start::All)
+        .stale_after(Duration::MAX)
+        .recovery_timeout(Duration::MAX)
+        .recovery_attempts(u32::MAX);
+    let mut subscriber = subscriber(&context, &publisher, options);
+    subscriber.subscribe("a").unwrap();
+    for expected in ["joined 1", "1=1"] {
+        assert_eq!(short(subscriber.recv_within(Duration::MAX).unwrap()), expected);
+    }
+}
+
+#[test]
 fn a_plain_sub_socket_reads_a_feed() {
     let context = zmq::Context::new();
     let publisher = publisher(&context, PublisherOptions::new());

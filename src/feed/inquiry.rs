@@ -41,14 +41,14 @@ impl Inquiry {
 
     /// Notes a request for what is missing from `from` on.
     pub(crate) fn ask(&mut self, now: Duration, id: u64, from: u64, rules: &Rules) {
-        let deadline = now + rules.timeout * (1 << self.attempts.min(2));
+        let deadline = now.saturating_add(rules.timeout.saturating_mul(1 << self.attempts.min(2)));
         self.asked = Some(Asked { id, deadline, from, brought_something: false });
     }
 
     /// Notes a part of an answer, and whether it was of use.
     pub(crate) fn hear(&mut self, now: Duration, id: u64, was_of_use: bool, rules: &Rules) {
         if let Some(asked) = self.asked.as_mut().filter(|asked| asked.id == id) {
-            asked.deadline = now + rules.timeout;
+            asked.deadline = now.saturating_add(rules.timeout);
             asked.brought_something |= was_of_use;
         }
         if was_of_use {
@@ -73,7 +73,7 @@ impl Inquiry {
             return Patience::Kept;
         }
         self.attempts += 1;
-        self.not_before = now + rules.timeout / 4;
+        self.not_before = now.saturating_add(rules.timeout / 4);
         if self.attempts < rules.attempts { Patience::Kept } else { Patience::Lost }
     }
 

@@ -204,7 +204,7 @@ impl<M> Streams<M> {
                 None => slot.is_waiting = false,
             }
         }
-        self.ask_at = now + self.rules.timeout / 8;
+        self.ask_at = now.saturating_add(self.rules.timeout / 8);
         None
     }
 
@@ -220,7 +220,7 @@ impl<M> Streams<M> {
             let patience = slot.follow.tick(now, &self.rules, &mut self.room);
             self.settle(index);
             let silence = now.saturating_sub(self.answered);
-            if patience == Patience::Lost && silence >= self.rules.timeout * self.rules.attempts {
+            if patience == Patience::Lost && silence >= self.rules.timeout.saturating_mul(self.rules.attempts) {
                 // nobody is answered: those who wait need not find out one after the other
                 for index in std::mem::take(&mut self.waiting) {
                     let Some(slot) = &mut self.slots[index] else { continue };

@@ -231,7 +231,7 @@ impl Subscriber {
             }
             let mut wait = self.tick_at.saturating_sub(self.now);
             if let Some(timeout) = timeout {
-                let left = until.get_or_insert(self.now + timeout).saturating_sub(self.now);
+                let left = until.get_or_insert(self.now.saturating_add(timeout)).saturating_sub(self.now);
                 if left.is_zero() {
                     return Err(match timeout {
                         Duration::ZERO => Detail::WouldBlock { operation: "receive an event" },
