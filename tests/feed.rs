@@ -359,6 +359,49 @@ fn any_duration_will_do() {
 }
 
 #[test]
+fn who_asks_and_does_not_read_is_sent_no_more_than_a_subscriber_asks_for_at_once() {
+    const MESSAGES: u64 = 1024;
+    const STREAMS: u64 = 8;
+    let context = zmq::Context::new();
+    let publisher = publisher(&context, PublisherOptions::new().cache_bytes(1 << 30));
+    let content = Buffer::from_vec(vec![7_u8; 16_000]);
+    for message in 0..STREAMS * MESSAGES {
+        publisher.publish(&format!("s/{}", message % STREAMS), &content).unwrap();
+    }
+    let ask = |socket: &zmq::Socket, stream: u64, id: u64, messages: u64| {
+        let mut header = b"F\x01\x05\0".to_vec();
+        for number in [publisher.epoch(), id, messages, 16 << 20] {
+            header.extend(number.to_le_bytes());
+        }
+        let ranges = [1, MESSAGES].map(u64::to_le_bytes).concat();
+        socket.send_multipart([&header[..], format!("s/{stream}").as_bytes(), &ranges], 0).unwrap();
+    };
+    let dealer = || {
+        let socket = context.socket(zmq::DEALER).unwrap();
+        socket.set_rcvhwm(1).unwrap();
+        socket.set_rcvbuf(1 << 16).unwrap();
+        socket.connect(publisher.recovery_endpoint()).unwrap();
+        socket
+    };
+    let (greedy, other) = (dealer(), dealer());
+    (0..STREAMS).for_each(|stream| ask(&greedy, stream, stream, MESSAGES));
+    // requests take turns: when the other peer was answered so often, nothing of the greedy one is left at the desk
+    other.set_rcvtimeo(20_000).unwrap();
+    let mut turns = 0;
+    while turns < 1000 || publisher.statistics().requests < STREAMS + turns {
+        ask(&other, 0, turns, 1);
+        (0..2).for_each(|_| drop(other.recv_multipart(0).unwrap()));
+        turns += 1;
+    }
+    greedy.set_rcvtimeo(1000).unwrap();
+    let mut received = 0;
+    while let Ok(frames) = greedy.recv_multipart(0) {
+        received += u64::from(frames[0][2] == 3);
+    }
+    assert!((4000..5500).contains(&received), "{received} messages were under way");
+}
+
+#[test]
 fn a_plain_sub_socket_reads_a_feed() {
     let context = zmq::Context::new();
     let publisher = publisher(&context, PublisherOptions::new());

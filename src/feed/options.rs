@@ -83,6 +83,8 @@ impl PublisherOptions {
     }
 
     /// `ZMQ_SNDHWM`: the messages that wait for a subscriber that does not read, before further ones are dropped for it.
+    /// They are kept as long as they wait, whatever the bounds of the cache: a subscriber that does not read costs this many
+    /// times the size of a message.
     pub const fn high_water_mark(mut self, messages: i32) -> Self {
         self.high_water_mark = messages;
         self

@@ -103,7 +103,7 @@ impl Publisher {
         options: PublisherOptions,
     ) -> Result<Self> {
         let live = sockets::publishing(context, &options)?;
-        let recovering = sockets::answering(context, &options)?;
+        let recovering = sockets::answering(context)?;
         sockets::bind(&live, endpoint)?;
         sockets::bind(&recovering, recovery)?;
         Self::over(live, recovering, options)

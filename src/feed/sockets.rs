@@ -11,6 +11,9 @@ const CONNECTION_TIMEOUT: i32 = 5000;
 /// The longest frame of a request, in bytes: a header, a name, and ranges.
 const MAX_REQUEST_FRAME: i64 = 4096;
 
+/// How many messages wait for one peer that has asked for them: as many as a subscriber's requests at a time are granted.
+const UNDER_WAY: i32 = 4 * 1024;
+
 /// The XPUB of a publisher.
 pub(super) fn publishing(context: &zmq::Context, options: &PublisherOptions) -> Result<zmq::Socket> {
     let socket = socket(context, zmq::XPUB)?;
@@ -21,12 +24,9 @@ pub(super) fn publishing(context: &zmq::Context, options: &PublisherOptions) -> 
 }
 
 /// The ROUTER of a publisher.
-pub(super) fn answering(context: &zmq::Context, options: &PublisherOptions) -> Result<zmq::Socket> {
+pub(super) fn answering(context: &zmq::Context) -> Result<zmq::Socket> {
     let socket = socket(context, zmq::ROUTER)?;
-    // credit keeps what is under way below that
-    let most = options.grants.messages.saturating_mul(options.grants.requests_of_peer as u64);
-    let high_water_mark = i32::try_from(most).unwrap_or(i32::MAX);
-    let set = socket.set_sndhwm(high_water_mark).and_then(|()| socket.set_linger(0));
+    let set = socket.set_sndhwm(UNDER_WAY).and_then(|()| socket.set_linger(0));
     set.and_then(|()| socket.set_maxmsgsize(MAX_REQUEST_FRAME)).map_err(configuring)?;
     Ok(socket)
 }
