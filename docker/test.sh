@@ -122,7 +122,7 @@ until_ "the cut subscriber hears again" is_healthy "$far"
 say "connected them again: the worker has further results, the subscriber has told of its silence"
 
 at_work "a worker was stopped"
-docker stop --time 30 "$leaves" >/dev/null
+docker stop --time 35 "$leaves" >/dev/null
 ended_well "the stopped worker" "$leaves"
 docker logs "$leaves" 2>&1 | grep -q '^left after' || fail "the stopped worker did not leave in order"
 at_work "the stopped worker was gone"
@@ -148,13 +148,13 @@ say "$count files, $count results, each once, sha256sum agrees; $handed_out_agai
 
 # --- stopped
 
-compose stop --timeout 30 worker python-worker >/dev/null 2>&1
+compose stop --timeout 35 worker python-worker >/dev/null 2>&1
 ended_well "a worker" "$cut"
 ended_well "a worker" "${workers[3]}"
 ended_well "the worker in Python" "$python"
 docker logs "$python" 2>&1 | grep -q '^left after' || fail "the worker in Python did not leave in order"
 [[ "$(state "${lost[0]}" ExitCode)" == 137 ]] || fail "the killed worker ended with $(state "${lost[0]}" ExitCode)"
-compose stop --timeout 30 telemetry >/dev/null 2>&1
+compose stop --timeout 35 telemetry >/dev/null 2>&1
 ended_well "the feed" "$telemetry"
 ended_well "the near subscriber" "$near"
 ended_well "the far subscriber" "$far"
