@@ -16,6 +16,8 @@
 
 use std::collections::BTreeSet;
 use std::env;
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,6 +53,18 @@ const INTERVAL: Duration = Duration::from_millis(250);
 const FAREWELL: Duration = Duration::from_secs(2);
 
 fn main() -> Result<()> {
+    match run() {
+        // who reads what is printed has read enough of it
+        Err(error) if is_broken_pipe(&*error) => Ok(()),
+        ended => ended,
+    }
+}
+
+fn is_broken_pipe(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn run() -> Result<()> {
     let words: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
@@ -74,12 +88,13 @@ fn demonstrate(time: Duration) -> Result<()> {
     let context = zmq::Context::new();
     let publisher = Publisher::bind(&context, "tcp://127.0.0.1:*", "tcp://127.0.0.1:*")?;
     let endpoints = [publisher.endpoint(), publisher.recovery_endpoint()];
-    println!("publishing; from elsewhere: feed_telemetry follow {} {}", endpoints[0], endpoints[1]);
+    writeln!(io::stdout(), "publishing; from elsewhere: feed_telemetry follow {} {}", endpoints[0], endpoints[1])?;
     let mut follower = Command::new(env::current_exe()?).arg("follow").args(endpoints).spawn()?;
     let started = Instant::now();
-    publish(&publisher, || started.elapsed() < time)?;
+    // it ends before where nobody reads what it prints
+    publish(&publisher, || Ok(started.elapsed() < time && follower.try_wait()?.is_none()))?;
     let ended = follower.wait()?;
-    println!("published {} messages", publisher.statistics().published);
+    writeln!(io::stdout(), "published {} messages", publisher.statistics().published)?;
     if ended.success() { Ok(()) } else { Err("the follower failed".into()) }
 }
 
@@ -87,11 +102,11 @@ fn demonstrate(time: Duration) -> Result<()> {
 fn serve(live: &str, recovery: &str, options: PublisherOptions) -> Result<()> {
     let told = told_to_end()?;
     let publisher = Publisher::bind_with(&zmq::Context::new(), live, recovery, options)?;
-    println!("publishing at {} and {}", publisher.endpoint(), publisher.recovery_endpoint());
-    let last = publish(&publisher, || !told.load(Ordering::Relaxed))?;
+    writeln!(io::stdout(), "publishing at {} and {}", publisher.endpoint(), publisher.recovery_endpoint())?;
+    let last = publish(&publisher, || Ok(!told.load(Ordering::Relaxed)))?;
     thread::sleep(FAREWELL);
     for stream in STREAMS {
-        println!("{stream:>15} {last} published");
+        writeln!(io::stdout(), "{stream:>15} {last} published")?;
     }
     Ok(())
 }
@@ -106,9 +121,9 @@ fn told_to_end() -> Result<Arc<AtomicBool>> {
 }
 
 /// Publishes on every stream at every interval; returns how many messages each has.
-fn publish(publisher: &Publisher, goes_on: impl Fn() -> bool) -> Result<u64> {
+fn publish(publisher: &Publisher, mut goes_on: impl FnMut() -> Result<bool>) -> Result<u64> {
     let (mut system, mut disks) = (System::new()?, Disks::new_with_refreshed_list()?);
-    while goes_on() {
+    while goes_on()? {
         let next = Instant::now() + INTERVAL;
         system.refresh_cpu_usage();
         system.refresh_memory();
@@ -161,21 +176,23 @@ fn follow(live: &str, recovery: &str, start: Start) -> Result<()> {
     let options = SubscriberOptions::new().start(start);
     let mut subscriber = Subscriber::connect_with(&zmq::Context::new(), live, recovery, options)?;
     subscriber.subscribe("host/")?;
-    let mut ended = BTreeSet::new();
+    let (mut out, mut ended) = (io::stdout(), BTreeSet::new());
     while ended.len() < STREAMS.len() && !told.load(Ordering::Relaxed) {
         match subscriber.recv_within::<Telemetry>(INTERVAL) {
-            Ok(Event::Joined { stream, from, .. }) => println!("{stream:>15} begins with {from}"),
+            Ok(Event::Joined { stream, from, .. }) => writeln!(out, "{:>15} begins with {from}", shown(&stream))?,
             Ok(Event::Data { stream, number, value, .. }) => {
-                println!("{stream:>15} {number:>4}  {}", line(&value)?);
+                writeln!(out, "{:>15} {number:>4}  {}", shown(&stream), shown(line(&value)?))?;
                 if matches!(value, Telemetry::Goodbye) {
                     ended.insert(stream);
                 }
             }
-            Ok(Event::Gap { stream, from, to, why, .. }) => println!("{stream:>15} {from} to {to} are lost: {why}"),
-            Ok(Event::Reset { stream, .. }) => println!("{stream:>15} begins anew"),
-            Ok(Event::Stale { stream, silent }) => println!("{stream:>15} silent for {silent:.1?}"),
-            Ok(Event::Resumed { stream }) => println!("{stream:>15} is heard of again"),
-            Ok(other) => println!("{other:?}"),
+            Ok(Event::Gap { stream, from, to, why, .. }) => {
+                writeln!(out, "{:>15} {from} to {to} are lost: {why}", shown(&stream))?
+            }
+            Ok(Event::Reset { stream, .. }) => writeln!(out, "{:>15} begins anew", shown(&stream))?,
+            Ok(Event::Stale { stream, silent }) => writeln!(out, "{:>15} silent for {silent:.1?}", shown(&stream))?,
+            Ok(Event::Resumed { stream }) => writeln!(out, "{:>15} is heard of again", shown(&stream))?,
+            Ok(other) => writeln!(out, "{other:?}")?,
             Err(error) if error.is_timeout() => {}
             Err(error) => return Err(error.into()),
         }
@@ -183,10 +200,14 @@ fn follow(live: &str, recovery: &str, start: Start) -> Result<()> {
     let names: Vec<_> = subscriber.streams().cloned().collect();
     for name in names {
         if let Some(counted) = subscriber.statistics(&name) {
-            println!(
-                "{name:>15} {} delivered, {} recovered, {} lost",
-                counted.delivered, counted.recovered, counted.lost
-            );
+            writeln!(
+                io::stdout(),
+                "{:>15} {} delivered, {} recovered, {} lost",
+                shown(&name),
+                counted.delivered,
+                counted.recovered,
+                counted.lost
+            )?;
         }
     }
     Ok(())
@@ -203,6 +224,19 @@ fn check(live: &str, recovery: &str) -> Result<()> {
         Event::Data { .. }
     ) {}
     Ok(())
+}
+
+/// What others have named, without what a terminal would take for a command.
+fn shown(text: impl Display) -> String {
+    let (mut shown, text) = (String::new(), text.to_string());
+    for character in text.chars() {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 fn line(telemetry: &Telemetry) -> Result<String> {

@@ -7,20 +7,21 @@
 //! ```
 //!
 //! The directory of today by default; `target` and `.git` are left out. `--kill` kills a worker midway with SIGKILL: its files
-//! go to the others, and the manifest is the same.
+//! go to the others, and the manifest is the same. So it takes at least two workers.
 //!
 //! `dispatch` starts no workers: those of elsewhere come to it, so it sends them the files and not their paths. `work` is one
 //! of them, until SIGTERM: then it hands back what it has not begun. With a pace it takes so long for each file at least, and
 //! leaves something to watch. `docker/` has both in containers, and `python/examples/pipeline_hash.py` works for the same
 //! dispatcher.
 
+use std::fmt::Display;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 use std::{env, ffi::OsString, thread};
 
@@ -61,48 +62,60 @@ enum Crew {
     Others { endpoint: String },
 }
 
+const USAGE: &str = "usage: pipeline_hash [DIRECTORY] [--workers N] [--kill]
+       pipeline_hash dispatch ENDPOINT [DIRECTORY]
+       pipeline_hash work ENDPOINT [--pace MILLIS]";
+
 fn main() -> Result<()> {
-    let mut arguments: Vec<OsString> = env::args_os().skip(1).collect();
-    let role = arguments.first().and_then(|word| word.to_str()).unwrap_or_default().to_owned();
-    match role.as_str() {
-        "dispatch" | "work" if arguments.len() == 1 => Err("an endpoint is missing".into()),
-        "dispatch" => {
-            let directory = arguments.get(2).map_or(Path::new("."), Path::new);
-            let endpoint = text(&arguments[1])?.to_owned();
-            dispatch(&sorted(directory)?, Crew::Others { endpoint })
+    match run() {
+        // who reads the manifest has read enough of it
+        Err(error) if is_broken_pipe(&*error) => Ok(()),
+        ended => ended,
+    }
+}
+
+fn run() -> Result<()> {
+    let arguments: Vec<OsString> = env::args_os().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(|word| word.to_str().unwrap_or_default()).collect();
+    if words.contains(&"--help") {
+        println!("{USAGE}");
+        return Ok(());
+    }
+    match words[..] {
+        ["dispatch", endpoint] => dispatch(&sorted(Path::new("."))?, Crew::Others { endpoint: endpoint.to_owned() }),
+        ["dispatch", endpoint, directory] if !directory.starts_with("--") => {
+            dispatch(&sorted(Path::new(&arguments[2]))?, Crew::Others { endpoint: endpoint.to_owned() })
         }
-        "work" => {
-            let pace = match &arguments[2..] {
-                [] => Duration::ZERO,
-                [flag, millis] if flag == "--pace" => Duration::from_millis(text(millis)?.parse()?),
-                _ => return Err("usage: pipeline_hash work ENDPOINT [--pace MILLIS]".into()),
-            };
-            work(text(&arguments[1])?, pace)
-        }
-        WORK_FOR => work_for(text(arguments.get(1).ok_or("an endpoint is missing")?)?),
+        ["work", endpoint] => work(endpoint, Duration::ZERO),
+        ["work", endpoint, "--pace", millis] => work(endpoint, Duration::from_millis(millis.parse()?)),
+        ["dispatch" | "work", ..] => Err(USAGE.into()),
+        [WORK_FOR, endpoint] => work_for(endpoint),
         _ => {
-            let (mut directory, mut workers, mut kill) = (OsString::from("."), default_workers()?, false);
-            let mut arguments = arguments.drain(..);
-            while let Some(argument) = arguments.next() {
-                match argument.to_str() {
-                    Some("--workers") => {
-                        workers = text(&arguments.next().ok_or("how many?")?)?.parse::<usize>()?.max(1)
-                    }
-                    Some("--kill") => kill = true,
-                    _ => directory = argument,
+            let (mut directory, mut workers, mut kill) = (None, default_workers()?, false);
+            let mut rest = words.iter().zip(&arguments);
+            while let Some((word, argument)) = rest.next() {
+                match *word {
+                    "--workers" => workers = rest.next().ok_or("how many workers?")?.0.parse::<usize>()?.max(1),
+                    "--kill" => kill = true,
+                    unknown if unknown.starts_with("--") => return Err(format!("{unknown}?\n{USAGE}").into()),
+                    _ if directory.is_some() => return Err(USAGE.into()),
+                    _ => directory = Some(argument),
                 }
             }
-            dispatch(&sorted(Path::new(&directory))?, Crew::Own { workers, kill })
+            if kill && workers < 2 {
+                return Err("--kill takes two workers at least: nobody would be left to do the work".into());
+            }
+            dispatch(&sorted(directory.map_or(Path::new("."), Path::new))?, Crew::Own { workers, kill })
         }
     }
 }
 
-fn default_workers() -> Result<usize> {
-    Ok(thread::available_parallelism()?.get().max(2))
+fn is_broken_pipe(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-fn text(word: &OsString) -> Result<&str> {
-    Ok(word.to_str().ok_or("an argument is no text")?)
+fn default_workers() -> Result<usize> {
+    Ok(thread::available_parallelism()?.get().max(2))
 }
 
 fn sorted(directory: &Path) -> Result<Vec<PathBuf>> {
@@ -127,9 +140,12 @@ fn work(endpoint: &str, pace: Duration) -> Result<()> {
     let leave = worker.leave();
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     thread::spawn(move || {
-        if signals.forever().next().is_some() {
+        let mut signals = signals.forever();
+        if signals.next().is_some() {
             leave.leave();
         }
+        // who says it twice does not want to wait for the file at work
+        signals.for_each(|signal| drop(signal_hook::low_level::emulate_default_handler(signal)));
     });
     let done = Arc::new(AtomicU64::new(0));
     let counted = done.clone();
@@ -167,43 +183,62 @@ fn hash(task: &Task<Input>, worker: &str) -> Result<Hashed, Failure> {
 fn dispatch(files: &[PathBuf], crew: Crew) -> Result<()> {
     let told = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
+        // the second time it ends at once
+        signal_hook::flag::register_conditional_default(signal, told.clone())?;
         signal_hook::flag::register(signal, told.clone())?;
     }
     // the manifest has the order of the files, whoever is done first
     let options = DispatcherOptions::new().order(Order::Submission).lease(Duration::from_secs(10));
     let endpoint = if let Crew::Others { endpoint } = &crew { endpoint } else { "tcp://127.0.0.1:*" };
     let dispatcher = Dispatcher::bind(&zmq::Context::new(), endpoint, options)?;
-    let mut processes = Vec::new();
+    let mut processes = Processes(Vec::new());
     if let Crew::Own { workers, .. } = crew {
-        for _ in 0..workers {
-            processes.push(Command::new(env::current_exe()?).args([WORK_FOR, dispatcher.endpoint()]).spawn()?);
+        for _ in 0..workers.min(files.len()) {
+            processes.0.push(Command::new(env::current_exe()?).args([WORK_FOR, dispatcher.endpoint()]).spawn()?);
         }
     }
     let bar = ProgressBar::new(files.len() as u64);
     bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} files, {per_sec}")?);
     let unreadable = thread::scope(|scope| {
+        // whatever goes wrong here, who submits is not left waiting for room
+        let _closes = Closes(&dispatcher);
+        let (tell, submitted) = mpsc::channel();
         // one thread submits, another reads: both the backlog and the outcomes are bounded
-        let submits = scope.spawn(|| {
-            let submitted = files.iter().try_for_each(|path| submit(&dispatcher, path, &crew));
-            dispatcher.close();
-            submitted
+        let (dispatcher, crew, progress) = (&dispatcher, &crew, &bar);
+        let submits = scope.spawn(move || {
+            let _closes = Closes(dispatcher);
+            let mut unreadable = 0;
+            for path in files {
+                match input(path, crew) {
+                    Ok(input) => {
+                        dispatcher.submit(&input).map_err(|error| format!("{}: {error}", path.display()))?;
+                        if tell.send(path).is_err() {
+                            break;
+                        }
+                    }
+                    Err(error) => {
+                        progress.suspend(|| eprintln!("no hash: {}: {error}", shown(path.display())));
+                        progress.inc(1);
+                        unreadable += 1;
+                    }
+                }
+            }
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>(unreadable)
         });
-        let mut victim = if let Crew::Own { kill: true, .. } = crew { processes.first_mut() } else { None };
+        let mut kill = matches!(crew, Crew::Own { kill: true, .. });
         let (mut out, mut unreadable) = (io::stdout().lock(), 0);
-        for path in files {
-            let Some(outcome) = next(&dispatcher, &told)? else { break };
-            unreadable += usize::from(!print(&mut out, path, &outcome, &crew)?);
+        while let Some(outcome) = next(dispatcher, &told, &mut processes)? {
+            let path = submitted.recv()?;
+            unreadable += usize::from(!print(&mut out, path, &outcome, crew)?);
             bar.inc(1);
-            if bar.position() * 2 >= bar.length().unwrap_or(0)
-                && let Some(victim) = victim.take()
-            {
-                victim.kill()?;
-                bar.suspend(|| eprintln!("killed worker {}, on purpose", victim.id()));
+            if kill && bar.position() * 2 >= bar.length().unwrap_or(0) {
+                kill = false;
+                processes.0[0].kill()?;
+                bar.suspend(|| eprintln!("killed worker {}, on purpose", processes.0[0].id()));
             }
         }
         out.flush()?;
-        submits.join().expect("no panic")?;
-        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(unreadable)
+        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(unreadable + submits.join().expect("no panic")?)
     })?;
     bar.finish();
     let stats = dispatcher.stats();
@@ -212,40 +247,74 @@ fn dispatch(files: &[PathBuf], crew: Crew) -> Result<()> {
         stats.done, stats.lost, stats.redelivered, stats.late
     );
     drop(dispatcher);
-    processes.iter_mut().try_for_each(|process: &mut Child| process.wait().map(drop))?;
     if unreadable > 0 { Err(format!("{unreadable} files could not be read").into()) } else { Ok(()) }
 }
 
-fn submit(dispatcher: &Dispatcher, path: &Path, crew: &Crew) -> Result<()> {
+/// Takes no further tasks when it is dropped.
+struct Closes<'d>(&'d Dispatcher);
+
+impl Drop for Closes<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// Workers that were started here. At the end all results are in, so one that is only about to begin is not waited for.
+struct Processes(Vec<Child>);
+
+impl Processes {
+    /// Whether there were any, and none is left.
+    fn are_gone(&mut self) -> Result<bool> {
+        let mut left = 0;
+        for process in &mut self.0 {
+            left += usize::from(process.try_wait()?.is_none());
+        }
+        Ok(left == 0 && !self.0.is_empty())
+    }
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        for process in &mut self.0 {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+fn input(path: &Path, crew: &Crew) -> io::Result<Input> {
     let content = match crew {
         Crew::Own { .. } => None,
         Crew::Others { .. } => Some(Buffer::from_vec(fs::read(path)?)),
     };
-    dispatcher.submit(&Input { path: Buffer::copy_from_slice(path.as_os_str().as_bytes()), content })?;
-    Ok(())
+    Ok(Input { path: Buffer::copy_from_slice(path.as_os_str().as_bytes()), content })
 }
 
 /// The next outcome, unless it is time to end: whoever works is told so when the dispatcher is dropped.
-fn next(dispatcher: &Dispatcher, told: &AtomicBool) -> Result<Option<Outcome>> {
+fn next(dispatcher: &Dispatcher, told: &AtomicBool, processes: &mut Processes) -> Result<Option<Outcome>> {
     while !told.load(Ordering::Relaxed) {
         match dispatcher.recv_timeout(Duration::from_millis(250)) {
-            Err(error) if error.is_timeout() => {}
+            Err(error) if error.is_timeout() => {
+                if processes.are_gone()? {
+                    return Err("all workers have ended before the work: the manifest has no further files".into());
+                }
+            }
             outcome => return Ok(outcome?),
         }
     }
-    dispatcher.close();
     Err("told to end: the manifest has no further files".into())
 }
 
 /// Prints a line of the manifest, or why there is none.
 fn print(out: &mut impl Write, path: &Path, outcome: &Outcome, crew: &Crew) -> Result<bool> {
     let Ok(Hashed { sha256, worker }) = outcome.decode() else {
-        eprintln!("no hash: {}", outcome.ending());
+        eprintln!("no hash: {}", shown(outcome.ending()));
         return Ok(false);
     };
     if let Crew::Others { .. } = crew {
-        eprintln!("{} by {worker}, attempt {}", path.display(), outcome.attempts());
+        eprintln!("{} by {}, attempt {}", shown(path.display()), shown(worker), outcome.attempts());
     }
+    let out_is_a_terminal = io::stdout().is_terminal();
     // as sha256sum writes names with line breaks or backslashes in them
     let mut name = Vec::new();
     for &byte in path.as_os_str().as_bytes() {
@@ -261,16 +330,34 @@ fn print(out: &mut impl Write, path: &Path, outcome: &Outcome, crew: &Crew) -> R
     }
     sha256.iter().try_for_each(|byte| write!(out, "{byte:02x}"))?;
     out.write_all(b"  ")?;
-    out.write_all(&name)?;
-    out.write_all(b"\n")?;
+    if out_is_a_terminal {
+        writeln!(out, "{}", shown(String::from_utf8_lossy(&name)))?;
+    } else {
+        out.write_all(&name)?;
+        out.write_all(b"\n")?;
+    }
     Ok(true)
+}
+
+/// What others have named, without what a terminal would take for a command.
+fn shown(text: impl Display) -> String {
+    let (mut shown, text) = (String::new(), text.to_string());
+    for character in text.chars() {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 /// The regular files under a directory.
 fn list(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        let kind = entry.file_type()?;
+    let named = |error: io::Error| format!("{}: {error}", directory.display());
+    for entry in fs::read_dir(directory).map_err(named)? {
+        let entry = entry.map_err(named)?;
+        let kind = entry.file_type().map_err(named)?;
         if kind.is_dir() && !["target", ".git"].iter().any(|skipped| entry.file_name() == *skipped) {
             list(&entry.path(), files)?;
         } else if kind.is_file() {

@@ -1,0 +1,243 @@
+//! The examples as people run them: into `head`, interrupted, with directories that are not there.
+
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/patience.rs"]
+mod patience;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Output, Stdio};
+
+use outband::Buffer;
+use outband::pipeline::{Dispatcher, DispatcherOptions};
+use patience::until;
+use serde::Serialize;
+
+/// More files than a dispatcher takes in before it has results.
+const MANY: usize = 12_000;
+
+/// An example, built as this test is.
+fn example(name: &str) -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--all-features", "--example", name]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    assert!(cargo.status().unwrap().success());
+    let here = std::env::current_exe().unwrap();
+    let mut command = Command::new(here.parent().unwrap().parent().unwrap().join("examples").join(name));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn ended(arguments: &[&str]) -> Output {
+    example("pipeline_hash").args(arguments).output().unwrap()
+}
+
+fn said(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A process that does not outlive its test.
+struct Running(Child);
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap())
+    }
+
+    fn out(&mut self) -> BufReader<ChildStdout> {
+        BufReader::new(self.0.stdout.take().unwrap())
+    }
+
+    fn err(&mut self) -> BufReader<ChildStderr> {
+        BufReader::new(self.0.stderr.take().unwrap())
+    }
+
+    fn id(&self) -> String {
+        self.0.id().to_string()
+    }
+
+    fn ends(&mut self) -> ExitStatus {
+        let mut ended = None;
+        until("the process ends", || {
+            ended = self.0.try_wait().unwrap();
+            ended.is_some()
+        });
+        ended.unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn signal(name: &str, process: &str) {
+    assert!(Command::new("kill").args([&format!("-{name}"), process]).status().unwrap().success());
+}
+
+/// A directory with so many files, which goes when it is dropped.
+struct Files(PathBuf);
+
+impl Files {
+    fn new(name: &str, files: usize) -> Self {
+        let path = std::env::temp_dir().join(format!("outband-examples-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        for file in 0..files {
+            fs::write(path.join(format!("{file:05}")), b"x").unwrap();
+        }
+        Self(path)
+    }
+
+    fn as_str(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_manifest_of_which_one_line_is_read_ends() {
+    let files = Files::new("head", 2 * MANY);
+    let mut hashing = Running::start(example("pipeline_hash").arg(files.as_str()));
+    let mut line = String::new();
+    hashing.out().read_line(&mut line).unwrap();
+    assert!(line.ends_with("00000\n"), "{line}");
+    assert!(hashing.ends().success());
+}
+
+#[test]
+fn a_feed_of_which_one_line_is_read_ends() {
+    let mut feed = Running::start(&mut example("feed_telemetry"));
+    let mut err = feed.err();
+    let mut line = String::new();
+    feed.out().read_line(&mut line).unwrap();
+    assert!(line.starts_with("publishing"), "{line}");
+    assert!(feed.ends().success());
+    let mut told = String::new();
+    std::io::Read::read_to_string(&mut err, &mut told).unwrap();
+    assert_eq!(told, "");
+}
+
+#[test]
+fn when_all_workers_have_ended_so_does_who_waits_for_them() {
+    let files = Files::new("alone", 2 * MANY);
+    let mut hashing = Running::start(example("pipeline_hash").args([files.as_str(), "--workers", "2"]));
+    let (out, mut err) = (hashing.out(), hashing.err());
+    let children = format!("/proc/{0}/task/{0}/children", hashing.id());
+    let mut workers = String::new();
+    until("two workers start", || {
+        workers = fs::read_to_string(&children).unwrap();
+        workers.split_whitespace().count() == 2
+    });
+    workers.split_whitespace().for_each(|worker| signal("KILL", worker));
+    std::thread::spawn(move || out.lines().count());
+    assert!(!hashing.ends().success());
+    let mut told = String::new();
+    std::io::Read::read_to_string(&mut err, &mut told).unwrap();
+    assert!(told.contains("all workers have ended"), "{told}");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_and_named() {
+    let files = Files::new("refused", 3);
+    for (arguments, named) in [
+        (&[files.as_str(), "--workers", "1", "--kill"][..], "--kill"),
+        (&["--worker", "3"], "--worker"),
+        (&["/nowhere/at/all"], "/nowhere/at/all: "),
+        (&["dispatch", "tcp://127.0.0.1:*", "/nowhere/at/all"], "/nowhere/at/all: "),
+        (&["dispatch", "tcp://127.0.0.1:*", "--directory"], "usage"),
+        (&["work"], "usage"),
+    ] {
+        let output = ended(arguments);
+        assert!(!output.status.success(), "{arguments:?}");
+        assert!(said(&output.stderr).contains(named), "{arguments:?}: {}", said(&output.stderr));
+    }
+    let help = ended(&["--help"]);
+    assert!(help.status.success() && said(&help.stdout).starts_with("usage"));
+}
+
+#[test]
+fn a_directory_with_no_files_has_an_empty_manifest() {
+    let files = Files::new("none", 0);
+    let output = ended(&[files.as_str()]);
+    assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
+    assert!(said(&output.stderr).starts_with("0 files; 0 workers lost"), "{output:?}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_and_the_others_are_hashed() {
+    let files = Files::new("unreadable", MANY);
+    // names that a terminal would take for commands
+    let (there, gone) = (files.0.join("y\u{1b}[31m"), files.0.join("z\u{1b}[0m"));
+    for path in [&there, &gone] {
+        fs::write(path, b"x").unwrap();
+    }
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let endpoint = format!("tcp://127.0.0.1:{port}");
+    let mut dispatcher = Running::start(example("pipeline_hash").args(["dispatch", &endpoint, files.as_str()]));
+    let (out, mut err) = (dispatcher.out(), dispatcher.err());
+    let told = std::thread::spawn(move || {
+        let mut told = String::new();
+        std::io::Read::read_to_string(&mut err, &mut told).unwrap();
+        told
+    });
+    // then it has listed the files, and has no room for the last ones before somebody works
+    until("the dispatcher is there", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    fs::remove_file(&gone).unwrap();
+    let _worker = Running::start(example("pipeline_hash").args(["work", &endpoint]).stderr(Stdio::null()));
+    assert_eq!(out.split(b'\n').count(), MANY + 1);
+    assert!(!dispatcher.ends().success());
+    let told = told.join().unwrap();
+    assert!(!told.contains('\u{1b}'), "a terminal was told what to do");
+    assert!(told.contains("/y\\u{1b}[31m by "), "{}", &told[told.len() - 500..]);
+    assert!(told.contains("/z\\u{1b}[0m: No such file"), "{}", &told[told.len() - 500..]);
+    assert!(told.contains("1 files could not be read"), "{}", &told[told.len() - 500..]);
+}
+
+/// A task as the example sends it.
+#[derive(Serialize)]
+struct Input {
+    path: Buffer,
+    content: Option<Buffer>,
+}
+
+#[test]
+fn a_worker_that_is_interrupted_twice_ends_at_once() {
+    let context = zmq::Context::new();
+    let dispatcher = Dispatcher::bind(&context, "tcp://127.0.0.1:*", DispatcherOptions::new()).unwrap();
+    let buffer = || Buffer::copy_from_slice(b"x");
+    dispatcher.submit(&Input { path: buffer(), content: Some(buffer()) }).unwrap();
+    // by itself it would end in order, when the file is done
+    let arguments = ["work", dispatcher.endpoint(), "--pace", "20000"];
+    let mut worker = Running::start(example("pipeline_hash").args(arguments));
+    until("it works", || dispatcher.stats().in_flight == 1);
+    let mut status = None;
+    until("it ends", || {
+        signal("INT", &worker.id());
+        status = worker.0.try_wait().unwrap();
+        status.is_some()
+    });
+    assert_eq!(status.unwrap().signal(), Some(2), "it ended in order");
+}
+
+#[test]
+fn containers_are_given_longer_to_stop_than_a_worker_takes() {
+    let compose = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docker/compose.yaml")).unwrap();
+    let period = compose.lines().find_map(|line| line.trim().strip_prefix("stop_grace_period: ")).unwrap();
+    let seconds: u64 = period.strip_suffix('s').unwrap().parse().unwrap();
+    // the grace of a worker, and its goodbye
+    assert!(seconds > 30 + 1, "{period}");
+}
