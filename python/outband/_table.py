@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from . import _layout
 from ._errors import PeerError, package
 
 #: The first key of a map that is a table.
@@ -44,8 +45,9 @@ def from_map(parts: dict[Any, Any]) -> Any:
 
     try:
         schema = pa.ipc.read_schema(pa.py_buffer(parts[MARKER]))
+        _layout.check_text(schema)
         columns, rows = parts["columns"], parts["rows"]
-        if not isinstance(columns, list) or not _is_count(rows):
+        if not isinstance(columns, list) or not _layout.is_count(rows):
             raise ValueError("its columns are no list, or its rows no number")
         if len(columns) != len(schema):
             raise ValueError(f"{len(columns)} columns, and the schema has {len(schema)}")
@@ -112,12 +114,8 @@ def _to_column(array: Any) -> list[Any]:
     return [len(array), array.null_count, buffers, [_to_column(child) for child in children], *dictionary]
 
 
-#: How deep columns nest, and how many rows there may be, in Rust.
-_DEEPEST, _MOST_ROWS = 16, 1 << 48
-
-
-def _is_count(number: Any) -> bool:
-    return type(number) is int and 0 <= number <= _MOST_ROWS
+#: How deep columns nest in Rust.
+_DEEPEST = 16
 
 
 def _from_column(column: Any, kind: Any, depth: int = 1) -> Any:
@@ -130,7 +128,7 @@ def _from_column(column: Any, kind: Any, depth: int = 1) -> Any:
     if not isinstance(column, list) or len(column) not in (4, 5):
         raise ValueError(f"{column!r:.60} is no column")
     length, nulls, buffers, children, *dictionary = column
-    if not (_is_count(length) and _is_count(nulls) and isinstance(buffers, list) and isinstance(children, list)):
+    if not (_layout.is_count(length) and _layout.is_count(nulls) and isinstance(buffers, list) and isinstance(children, list)):
         raise ValueError(f"{column!r:.60} is no column")
     if bool(dictionary) != pa.types.is_dictionary(kind) or len(children) != kind.num_fields * (not dictionary):
         raise ValueError(f"a column of {kind} has other children, or a dictionary that is out of place")
@@ -139,9 +137,7 @@ def _from_column(column: Any, kind: Any, depth: int = 1) -> Any:
         values = _from_column(dictionary[0], kind.value_type, depth + 1)
         # the indices are looked at when the whole batch is validated, and not before their buffer is known to hold them
         return pa.DictionaryArray.from_arrays(indices, values, ordered=kind.ordered, safe=False)
-    if not all(buffer is None or isinstance(buffer, (bytes, memoryview)) for buffer in buffers):
-        raise ValueError("a buffer of a column is no bytes")
-    buffers = [None if buffer is None else pa.py_buffer(buffer) for buffer in buffers]
     children = [_from_column(child, kind.field(index).type, depth + 1) for index, child in enumerate(children)]
+    buffers, nulls = _layout.checked(kind, length, nulls, buffers, children)
     of = pa.RunEndEncodedArray if pa.types.is_run_end_encoded(kind) else pa.Array
     return of.from_buffers(kind, length, buffers, nulls, children=children)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import pathlib
+import subprocess
+import sys
 
+import msgpack
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -133,3 +137,90 @@ def test_a_slice_sends_only_its_rows() -> None:
         assert outband.loads(frames).to_pydict() == first.to_pydict()
     nearly_all = outband.dumps(table.slice(0, 99_990))
     assert pa.py_buffer(nearly_all[1]).address == table["numbers"].chunk(0).buffers()[1].address, "as it lies"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damaged_tables_are_refused_or_loaded_and_never_crash(seed: int, tmp_path: pathlib.Path) -> None:
+    program, last = pathlib.Path(__file__).with_name("damage.py"), tmp_path / "last"
+    command = [sys.executable, "-B", "-X", "faulthandler", str(program), str(seed), "1000", str(last)]
+    child = subprocess.run(command, capture_output=True, text=True)
+    assert child.returncode == 0, f"seed {seed}: {child.stderr}\n{last.read_bytes()!r}"
+
+
+def damaged(array: pa.Array, *changes: tuple) -> list:
+    """The message of a table of this column, in which what is at some path is another."""
+    table = msgpack.unpackb(outband.dumps(pa.table({"u": array}), out_of_band_from=1 << 30)[0])
+    for path, value in changes:
+        part = table["columns"][0]
+        for step in path[:-1]:
+            part = part[step]
+        part[path[-1]] = value
+    return [msgpack.packb(table)]
+
+
+SPARSE = pa.UnionArray.from_sparse(pa.array([0, 1], pa.int8()), [pa.array([1, 2]), pa.array(["a", "b"])])
+DENSE = pa.UnionArray.from_dense(
+    pa.array([0, 1], pa.int8()), pa.array([0, 0], pa.int32()), [pa.array([1]), pa.array(["a"])]
+)
+MAP = pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int32()))
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        damaged(pa.array(["a" * 20, None], pa.string_view()), ((2, 1), None)),
+        damaged(pa.array([b"a" * 20, None], pa.binary_view()), ((2, 1), None)),
+        damaged(pa.array(["a" * 20, None], pa.string_view()), ((2, 1), bytes(16))),
+        damaged(SPARSE, ((2, 0), b"\3")),
+        damaged(SPARSE, ((2, 1), None)),
+        damaged(DENSE, ((2, 0), b"\3")),
+        damaged(DENSE, ((2, 1), None)),
+        damaged(DENSE, ((2, 2), None)),
+        damaged(DENSE, ((2, 2), bytes(4))),
+        damaged(MAP, ((3, 0, 1), 1), ((3, 0, 2), [b"\0"])),
+        damaged(MAP, ((3, 0, 3, 0, 1), 1), ((3, 0, 3, 0, 2, 0), b"\0")),
+        damaged(pa.array([[1]], pa.list_view(pa.int8())), ((2, 2), None)),
+        damaged(pa.nulls(2), ((2, 0), b"\0")),
+        # null counts that are not those of the bitmap
+        damaged(pa.array([1, None]), ((1,), 0)),
+        damaged(pa.array([1, None]), ((1,), 2)),
+        damaged(pa.array([1, 2]), ((1,), 1)),
+        damaged(pa.array([[1, None]]), ((3, 0, 1), 0)),
+        damaged(pa.array(["a", None]).dictionary_encode(), ((1,), 0)),
+    ],
+)
+def test_what_pyarrow_takes_on_trust_is_refused(frames: list) -> None:
+    with pytest.raises(outband.PeerError):
+        outband.loads(frames)
+
+
+def test_lists_of_no_values_take_no_buffer() -> None:
+    lists = pa.array([[], []], pa.list_(pa.int8(), 0))
+    back = outband.loads(damaged(lists, ((3, 0, 2, 1), None)))
+    assert outband.loads(outband.dumps(back)).to_pydict() == {"u": [[], []]}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.struct([("QQQQ", pa.int64())]),
+        pa.list_(pa.struct([("QQQQ", pa.int64())])),
+        pa.dictionary(pa.int8(), pa.struct([("QQQQ", pa.int64())])),
+        pa.timestamp("us", "QQQQ"),
+    ],
+    ids=str,
+)
+def test_texts_of_a_schema_are_utf_8(kind: pa.DataType) -> None:
+    schema = pa.schema([("a", kind)]).serialize().to_pybytes().replace(b"QQQQ", b"Q\xff\xfeQ")
+    with pytest.raises(outband.PeerError, match="utf-8"):
+        outband.loads([msgpack.packb({"$table": schema, "rows": 0, "columns": []})])
+
+
+@pytest.mark.parametrize("where", ["name", "key", "value", "of a field"])
+def test_names_and_metadata_of_a_schema_are_utf_8(where: str) -> None:
+    field = pa.field("QQQQ" if where == "name" else "a", pa.int64(), metadata={"b": "QQQQ"} if "of" in where else None)
+    schema = pa.schema([field], {"QQQQ" if where == "key" else "c": "QQQQ" if where == "value" else "d"})
+    empty = msgpack.unpackb(outband.dumps(schema.empty_table())[0])
+    empty["$table"] = empty["$table"].replace(b"QQQQ", b"Q\xff\xfeQ")
+    with pytest.raises(outband.PeerError, match="utf-8"):
+        outband.loads([msgpack.packb(empty)])

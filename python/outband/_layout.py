@@ -1,0 +1,126 @@
+"""Arrow's columnar layout, as far as pyarrow takes it on trust: it looks into buffers that are not there, or are too short."""
+
+from __future__ import annotations
+
+from typing import Any
+
+#: How many rows there may be, in Rust.
+MOST_ROWS = 1 << 48
+
+
+def is_count(number: Any) -> bool:
+    """Whether it is a number of rows."""
+    return type(number) is int and 0 <= number <= MOST_ROWS
+
+
+def check_text(schema: Any) -> None:
+    """Refuses what is no UTF-8: pyarrow keeps it and fails where it is looked at."""
+    for field in schema:
+        _check_metadata(field.metadata)
+        _check_type(field.type, field.name)
+    _check_metadata(schema.metadata)
+
+
+def checked(kind: Any, length: int, nulls: int, buffers: list[Any], children: list[Any]) -> tuple[list[Any], int]:
+    """The buffers of a column as pyarrow may have them, and how many of its rows are null."""
+    import pyarrow as pa
+
+    if not all(buffer is None or isinstance(buffer, (bytes, memoryview)) for buffer in buffers):
+        raise ValueError("a buffer of a column is no bytes")
+    if not buffers:
+        raise ValueError("a column has no buffers, not even a place for the validity")
+    # what is not there has no length, and nobody sees a difference
+    validity = None if buffers[0] is None else pa.py_buffer(buffers[0])
+    own = [pa.py_buffer(buffer or b"") for buffer in buffers[1:]]
+    needed = _needed(kind, length)
+    if len(own) < len(needed) or (len(own) > len(needed) and not _is_view(kind)):
+        raise ValueError(f"a column of {kind} has {len(buffers)} buffers")
+    for buffer, least in zip(own, needed):
+        if buffer.size < least:
+            raise ValueError(f"a column of {kind} has a buffer of {buffer.size} bytes, and its {length} rows take {least}")
+    validity, counted = _nulls(kind, length, nulls, validity)
+    if pa.types.is_fixed_size_list(kind) and length * kind.list_size > MOST_ROWS:
+        raise ValueError(f"{length} lists of {kind.list_size} values are more than the limit of {MOST_ROWS}")
+    if pa.types.is_map(kind) and (children[0].null_count or children[0].field(0).null_count):
+        raise ValueError("an entry or a key of a map is null")
+    return [validity, *own], counted
+
+
+def _nulls(kind: Any, length: int, nulls: int, validity: Any) -> tuple[Any, int]:
+    """The bitmap, if any row is null, and how many are."""
+    import pyarrow as pa
+
+    if validity is None:
+        counted = length if pa.types.is_null(kind) else 0
+        # all of a null array is null, and writers differ in whether they say so
+        if nulls not in (0, counted):
+            raise ValueError(f"{nulls} nulls, and no bitmap that says which")
+        return None, counted
+    if pa.types.is_null(kind) or pa.types.is_union(kind) or pa.types.is_run_end_encoded(kind):
+        raise ValueError(f"a validity bitmap, which {kind} does not have")
+    if validity.size < -(-length // 8):
+        raise ValueError(f"a validity bitmap of {validity.size} bytes for {length} rows")
+    counted = length - pa.Array.from_buffers(pa.bool_(), length, [None, validity], 0).true_count
+    if nulls != counted:
+        raise ValueError(f"{nulls} nulls announced, and {counted} are there")
+    return (validity if counted else None), counted
+
+
+def _needed(kind: Any, length: int) -> list[int]:
+    """The least length of each buffer behind the validity."""
+    import pyarrow as pa
+
+    types = pa.types
+    if types.is_null(kind) or types.is_run_end_encoded(kind) or types.is_struct(kind) or types.is_fixed_size_list(kind):
+        return []
+    if types.is_union(kind):
+        return [length] if kind.mode == "sparse" else [length, 4 * length]
+    if _is_view(kind):
+        return [16 * length]
+    if _is(kind, "is_list_view"):
+        return [4 * length, 4 * length]
+    if _is(kind, "is_large_list_view"):
+        return [8 * length, 8 * length]
+    # no rows may have no offsets, not even the first one
+    offsets = length + 1 if length else 0
+    if types.is_list(kind) or types.is_map(kind):
+        return [4 * offsets]
+    if types.is_large_list(kind):
+        return [8 * offsets]
+    if types.is_string(kind) or types.is_binary(kind):
+        return [4 * offsets, 0]
+    if types.is_large_string(kind) or types.is_large_binary(kind):
+        return [8 * offsets, 0]
+    return [-(-length * kind.bit_width // 8)]
+
+
+def _is_view(kind: Any) -> bool:
+    return _is(kind, "is_string_view") or _is(kind, "is_binary_view")
+
+
+def _is(kind: Any, name: str) -> bool:
+    """Whether it is of a type that not every pyarrow has."""
+    import pyarrow as pa
+
+    return bool(getattr(pa.types, name, lambda _kind: False)(kind))
+
+
+def _check_type(kind: Any, name: str) -> None:
+    """Reads the texts of a type, which fails for those that are none; so does the caller's reading of the name."""
+    import pyarrow as pa
+
+    if isinstance(kind, pa.BaseExtensionType):
+        kind = kind.storage_type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if pa.types.is_timestamp(kind):
+        kind.tz
+    for index in range(kind.num_fields):
+        below = kind.field(index)
+        _check_metadata(below.metadata)
+        _check_type(below.type, below.name)
+
+
+def _check_metadata(metadata: Any) -> None:
+    for key, value in (metadata or {}).items():
+        key.decode(), value.decode()
