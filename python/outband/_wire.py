@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import zlib
 from typing import Any, Collection, Sequence, Union
@@ -170,13 +171,27 @@ class _Encoder:
         return self.known[key]
 
 
+class _View(ctypes.Structure):
+    """CPython's ``Py_buffer``."""
+
+    _fields_ = [
+        ("buf", ctypes.c_void_p),
+        ("obj", ctypes.c_void_p),
+        ("len", ctypes.c_ssize_t),
+        ("itemsize", ctypes.c_ssize_t),
+        ("readonly", ctypes.c_int),
+        ("ndim", ctypes.c_int),
+        *((name, ctypes.c_void_p) for name in ("format", "shape", "strides", "suboffsets", "internal")),
+    ]
+
+
 def _address(view: memoryview) -> int:
-    """Where the bytes lie; buffers of one address and length are one frame."""
-    try:
-        import numpy
-    except ImportError:
-        return id(view.obj)
-    return int(numpy.frombuffer(view, "u1").ctypes.data) if len(view) else id(view.obj)
+    """Where the bytes lie; buffers of one address and length are one frame. The view is kept, and the bytes with it."""
+    raw = _View()
+    ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(view), ctypes.byref(raw), 0)
+    address: int = raw.buf or 0
+    ctypes.pythonapi.PyBuffer_Release(ctypes.byref(raw))
+    return address
 
 
 class _Decoder:

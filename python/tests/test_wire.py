@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import struct
+import subprocess
 import sys
 
 import ml_dtypes
@@ -306,3 +307,21 @@ def test_a_compressed_frame_is_all_of_its_buffer() -> None:
             reference = [0, len(damaged), None, encoding, len(raw)]
             with pytest.raises(outband.PeerError, match="does not decompress"):
                 outband.loads([msgpack.packb(msgpack.ExtType(0x42, msgpack.packb(reference))), damaged])
+
+
+WITHOUT_NUMPY = """
+import sys
+sys.modules["numpy"] = None
+import outband
+
+for whole in (b"A" * 20_000 + b"B" * 20_000, bytearray(b"A" * 20_000 + b"B" * 20_000)):
+    view = memoryview(whole)
+    frames = outband.dumps({"a": view[:20_000], "b": view[20_000:], "again": view[:20_000], "whole": whole})
+    assert len(frames) == 4, len(frames)
+    back = outband.loads(frames)
+    assert back["a"] == back["again"] == b"A" * 20_000 and back["b"] == b"B" * 20_000 and back["whole"] == whole
+"""
+
+
+def test_slices_of_one_object_are_frames_of_their_own_without_numpy() -> None:
+    subprocess.run([sys.executable, "-B", "-c", WITHOUT_NUMPY], check=True)
