@@ -131,3 +131,43 @@ fn short_streams_have_one_decompressor() {
         assert!(usage.allocated < 2 * frame.len() + MIB, "{format}, {} bytes: {usage:?}", frame.len());
     }
 }
+
+/// An LZ4 frame of blocks of up to 4 MiB, each of which is `block` with its length before it.
+fn lz4_frame(block: &[u8], count: usize) -> Vec<u8> {
+    [&[0x04, 0x22, 0x4d, 0x18, 0x60, 0x70, 0x73][..], &block.repeat(count), &[0; 4]].concat()
+}
+
+/// One byte, compressed.
+const LZ4_BLOCK: &[u8] = &[2, 0, 0, 0, 0x10, 7];
+
+#[test]
+fn a_short_lz4_frame_costs_what_is_in_it() {
+    let frame = Buffer::from(lz4_frame(LZ4_BLOCK, 1));
+    let count = 4000;
+    let mut metadata = vec![0xdc];
+    metadata.extend((count as u16).to_be_bytes());
+    metadata.extend((0..count).flat_map(|index| reference(index, "lz4", &frame, 1)));
+    let message = Multipart::new(metadata, vec![frame; count as usize]);
+    let (values, usage) = measure(|| Decode::<Vec<Buffer>>::decode(&MsgPack::new(), message));
+    let values = values.unwrap();
+    assert!(values.len() == count as usize && values.iter().all(|value| value[..] == [7]));
+    // it was 4 MiB for each of them
+    assert!(usage.allocated < 4 * MIB, "{usage:?}");
+}
+
+#[test]
+fn many_short_lz4_blocks_cost_what_is_in_them() {
+    let count = 100_000;
+    for block in [LZ4_BLOCK, &[1, 0, 0, 0x80, 7]] {
+        let frame = lz4_frame(block, count);
+        let (value, usage) = measure(|| decode("lz4", &frame, count));
+        assert_eq!(value.unwrap()[..], vec![7; count]);
+        assert!(usage.allocated < 2 * frame.len() + MIB, "{usage:?}");
+        // and one that says more than it has does not make room for that
+        let (refused, usage) = measure(|| decode("lz4", &frame, count + (64 << 20)));
+        assert!(refused.unwrap_err().to_string().contains("it holds 100000 bytes"));
+        assert!(usage.peak < 11 * frame.len() + MIB, "{usage:?}");
+        let refused = decode("lz4", &frame, count - 1).unwrap_err();
+        assert!(refused.to_string().contains("it holds more than the 99999 bytes"), "{refused}");
+    }
+}

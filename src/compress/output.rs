@@ -3,7 +3,7 @@
 //! How many there will be is known beforehand, from the wire, and is not believed: what is set aside follows from what came.
 
 use std::io;
-#[cfg(any(feature = "lz4", feature = "zstd", feature = "blosc"))]
+#[cfg(any(feature = "zstd", feature = "blosc"))]
 use std::io::Read;
 
 /// Why bytes were not decompressed.
@@ -101,13 +101,22 @@ impl Output {
         len: usize,
         fill: impl FnOnce(&mut [u8]) -> Result<usize, E>,
     ) -> Result<usize, Refusal> {
-        let (_, room) = self.room(len)?;
-        let filled = fill(room).map_err(Into::into)?;
+        self.fill_behind(len, |_, room| fill(room))
+    }
+
+    /// As [`fill`](Self::fill), for who repeats bytes that are there.
+    pub(crate) fn fill_behind<E: Into<Refusal>>(
+        &mut self,
+        len: usize,
+        fill: impl FnOnce(&[u8], &mut [u8]) -> Result<usize, E>,
+    ) -> Result<usize, Refusal> {
+        let (before, room) = self.room(len)?;
+        let filled = fill(before, room).map_err(Into::into)?;
         self.filled += filled.min(len);
         Ok(filled)
     }
 
-    #[cfg(feature = "blosc")]
+    #[cfg(any(feature = "lz4", feature = "blosc"))]
     pub(crate) fn extend(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         self.grow(bytes.len())?;
         let cleared = &mut self.bytes[self.filled..];
@@ -157,7 +166,7 @@ impl Output {
     }
 
     /// Appends all that a decompressor gives, window by window.
-    #[cfg(any(feature = "lz4", feature = "zstd", feature = "blosc"))]
+    #[cfg(any(feature = "zstd", feature = "blosc"))]
     pub(crate) fn read_to_end(&mut self, reader: &mut impl Read) -> Result<(), Refusal> {
         loop {
             let read = match self.left() {
