@@ -216,7 +216,7 @@ pub(crate) enum Detail {
     PickleCompressed { packing: &'static str },
     NotZipped { reason: String },
     Unzippable { buffers: usize },
-    UnzippedTooLong { limit: u64 },
+    UnzippedTooLong { limit: u64, name: &'static str },
     BadArrayHeader { reason: String },
     Corrupt { frame: usize, encoding: &'static str, reason: String },
     StreamHeader { reason: &'static str },

@@ -10,8 +10,11 @@ use outband::{
 };
 use serde::{Deserialize, Serialize};
 
+#[path = "support/counting.rs"]
+mod counting;
 #[path = "support/python.rs"]
 mod python;
+use counting::measure;
 use python::Script;
 
 #[derive(Serialize, Deserialize, PartialEq, Debug, Clone)]
@@ -89,6 +92,26 @@ fn limits_hold_on_the_way_out() {
     assert!(codec.encode(&report()).unwrap_err().is_limit());
     let message = Zipped::default().encode(&report()).unwrap();
     assert!(Decode::<Report>::decode(&codec, message).unwrap_err().is_limit());
+}
+
+#[test]
+fn no_more_is_unzipped_than_the_inner_codec_takes() {
+    // a text of 65 MiB, which MsgPack refuses for its length
+    let long = Zipped::new(MsgPack::new().limits(Limits::new().metadata_bytes(80 << 20)));
+    let message: Multipart = long.encode(&"x".repeat(65 << 20)).unwrap();
+    let (refused, usage) = measure(|| Decode::<String>::decode(&Zipped::default(), message.clone()));
+    let error = refused.unwrap_err();
+    let expected =
+        "the message would have more bytes unzipped than the limit of 67108864 (metadata_bytes of the inner codec)";
+    assert_eq!((error.kind(), error.to_string()), (ErrorKind::Limits, expected.to_owned()));
+    assert!(usage.largest <= 64 << 20, "{usage:?}");
+    assert_eq!(Decode::<String>::decode(&long, message).unwrap().len(), 65 << 20);
+
+    let narrow = Zipped::new(MsgPack::new().limits(Limits::new().total_bytes(1000)));
+    let message: Multipart = Zipped::default().encode(&"x".repeat(1 << 20)).unwrap();
+    let (refused, usage) = measure(|| Decode::<String>::decode(&narrow, message));
+    assert!(refused.unwrap_err().to_string().ends_with("the limit of 1000 (total_bytes of the inner codec)"));
+    assert!(usage.peak < 256 << 10, "{usage:?}");
 }
 
 #[test]

@@ -58,7 +58,8 @@ impl<C> Zipped<C> {
     /// Sets what a message may cost on its way in: [`total_bytes`](Limits::total_bytes) and
     /// [`metadata_bytes`](Limits::metadata_bytes) are of the compressed frame,
     /// [`decompressed_bytes`](Limits::decompressed_bytes) of what it holds. The inner codec has limits of its own for what comes
-    /// out.
+    /// out: of that, no more is unzipped than its [`metadata_bytes`](Limits::metadata_bytes) (64 MiB) and
+    /// [`total_bytes`](Limits::total_bytes).
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
@@ -84,7 +85,7 @@ impl<T: ?Sized, C: Encode<T>> Encode<T> for Zipped<C> {
 
 impl<T, C: Decode<T>> Decode<T> for Zipped<C> {
     fn decode(&self, message: Multipart) -> Result<T> {
-        self.decode_zipped(&message).and_then(|message| self.inner.decode(message))
+        self.decode_zipped(&message, self.inner.limits()).and_then(|message| self.inner.decode(message))
     }
 
     fn limits(&self) -> Limits {
@@ -93,19 +94,25 @@ impl<T, C: Decode<T>> Decode<T> for Zipped<C> {
 }
 
 impl<C> Zipped<C> {
-    /// What the inner codec wrote.
-    fn decode_zipped(&self, message: &Multipart) -> Result<Multipart> {
+    /// What the inner codec wrote, within its limits.
+    fn decode_zipped(&self, message: &Multipart, inner: Limits) -> Result<Multipart> {
         let not_zipped = |reason: String| Detail::NotZipped { reason };
         let stored = message.metadata();
         self.limits.check_metadata(stored.len() as u64)?;
         if !message.buffers().is_empty() {
             return Err(not_zipped(format!("it has {} frames and not one", 1 + message.buffers().len())).into());
         }
-        let limit = self.limits.max_decompressed();
+        // what the inner codec would refuse is not unzipped for it
+        let limits = [
+            (self.limits.max_decompressed(), "decompressed_bytes"),
+            (inner.max_metadata() as u64, "metadata_bytes of the inner codec"),
+            (inner.max_total(), "total_bytes of the inner codec"),
+        ];
+        let (limit, name) = limits.into_iter().min_by_key(|(limit, _)| *limit).expect("invariant: there are three");
         let mut output = Output::new(usize::try_from(limit).unwrap_or(usize::MAX), stored.len());
         match zlib::decompress(stored, &mut output, &mut zlib::Decoder::default()) {
             Ok(()) => Ok(Multipart::new(output.into_bytes(), Vec::new())),
-            Err(Refusal::TooLong) => Err(Detail::UnzippedTooLong { limit }.into()),
+            Err(Refusal::TooLong) => Err(Detail::UnzippedTooLong { limit, name }.into()),
             Err(Refusal::Broken(reason)) => Err(not_zipped(reason).into()),
         }
     }

@@ -83,7 +83,9 @@ impl fmt::Display for Detail {
                 "the inner codec put {buffers} buffers out of band, and a zipped message is one frame: \
                  give it a codec that keeps buffers in band, or compress the buffers (MsgPack::compression)"
             ),
-            UnzippedTooLong { limit } => write!(f, "the message would have more bytes unzipped than the limit of {limit}"),
+            UnzippedTooLong { limit, name } => {
+                write!(f, "the message would have more bytes unzipped than the limit of {limit} ({name})")
+            }
             BadPickle { at, opcode, reason } => {
                 write!(f, "the pickle is not well-formed at byte {at} ({opcode}): {reason}")
             }
