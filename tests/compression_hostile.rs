@@ -398,3 +398,18 @@ fn hostile_zipped_messages_are_refused() {
         assert!(error.is_limit());
     });
 }
+
+#[test]
+fn a_peek_shows_no_compressed_bytes_as_a_buffer() {
+    let stored = samples().swap_remove(0).stored;
+    // a reference that says that the buffer is as long as its frame
+    let forged = message("zlib", &stored, stored.len() as u64);
+    let codec = MsgPack::new();
+    for error in
+        [codec.peek::<Buffer>(&forged).map(drop), codec.peek::<&[u8]>(&forged).map(drop)].map(Result::unwrap_err)
+    {
+        check(&error);
+        assert!(error.to_string().contains("a compressed buffer, where nothing is decompressed"), "{error}");
+    }
+    assert!(codec.decode_ref::<&[u8]>(&forged).is_err() && from_message(forged).is_err());
+}

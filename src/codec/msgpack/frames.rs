@@ -50,7 +50,8 @@ impl<'de> Reader<'de> {
             self.used |= 1 << index;
             return Ok((index, frame));
         }
-        let frame = frame.ok_or_else(|| {
+        // one that was not unpacked is no buffer, also where it has the length of one
+        let frame = frame.filter(|_| !(self.as_sent && reference.packed.is_some())).ok_or_else(|| {
             self.spoil(match reference.packed {
                 None => "a buffer reference without its frame",
                 Some(_) => "a compressed buffer, where nothing is decompressed",

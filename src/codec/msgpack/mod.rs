@@ -209,33 +209,51 @@ impl MsgPack {
         // what was decompressed has a limit of its own, and may be copied out as well
         let credit = self.limits.max_total().saturating_add(packing.raw_len());
         let owners = Owners::of(shared.clone(), credit);
-        handoff::with_owners(owners, || self.build(metadata, &shared.1))
+        handoff::with_owners(owners, || self.build(metadata, &shared.1, Frames::Unpacked))
     }
 
     /// Builds the value of a message, which shares the message's frames.
     fn build_shared<'de, T: Deserialize<'de>>(&self, message: &'de Multipart) -> Result<T> {
         let shared = Rc::new(message.clone().into_parts());
         let owners = Owners::of(shared, self.limits.max_total());
-        handoff::with_owners(owners, || self.build(message.metadata(), message.buffers()))
+        handoff::with_owners(owners, || self.build(message.metadata(), message.buffers(), Frames::AsSent))
     }
 
-    fn build<'de, T: Deserialize<'de>>(&self, metadata: &'de [u8], frames: &'de [Buffer]) -> Result<T> {
-        T::deserialize(&mut Reader::new(metadata, frames, self.limits.max_depth())).map_err(|mismatch| {
+    fn build<'de, T: Deserialize<'de>>(&self, metadata: &'de [u8], frames: &'de [Buffer], state: Frames) -> Result<T> {
+        let mut reader = Reader::new(metadata, frames, self.limits.max_depth());
+        reader.as_sent = state == Frames::AsSent;
+        T::deserialize(&mut reader).map_err(|mismatch| {
             if handoff::is_overdrawn() {
                 return Detail::RepeatedTooLong { limit: self.limits.max_total() }.into();
             }
-            mistyped::<T>(metadata, frames, excerpt(mismatch))
+            mistyped::<T>(metadata, frames, state, excerpt(mismatch))
         })
     }
 }
 
+/// What the frames of a message are that is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Frames {
+    /// The frames, of which some may be compressed.
+    AsSent,
+    /// The buffers.
+    Unpacked,
+}
+
 /// Decodes once more, now noting the path, to say where the value does not fit.
 #[cold]
-fn mistyped<'de, T: Deserialize<'de>>(metadata: &'de [u8], frames: &'de [Buffer], reason: String) -> Error {
+fn mistyped<'de, T: Deserialize<'de>>(
+    metadata: &'de [u8],
+    frames: &'de [Buffer],
+    state: Frames,
+    reason: String,
+) -> Error {
     if scan(metadata, PATH_DEPTH, |_, _| Ok(())).is_err() {
         return Detail::Mistyped { path: String::new(), reason }.into();
     }
-    let again: Result<T, _> = serde_path_to_error::deserialize(&mut Reader::naming(metadata, frames, PATH_DEPTH));
+    let mut reader = Reader::naming(metadata, frames, PATH_DEPTH);
+    reader.as_sent = state == Frames::AsSent;
+    let again: Result<T, _> = serde_path_to_error::deserialize(&mut reader);
     let (path, reason) = match again {
         // a `Deserialize` with a memory of its own
         Ok(_) => (String::new(), reason),
@@ -301,7 +319,7 @@ impl<T: DeserializeOwned> Decode<T> for MsgPack {
             // what is wrong with the message comes before what is wrong with its type
             built => {
                 verify(metadata, &[], &self.limits)?;
-                built.map_err(|mismatch| mistyped::<T>(metadata, &[], excerpt(mismatch)))
+                built.map_err(|mismatch| mistyped::<T>(metadata, &[], Frames::Unpacked, excerpt(mismatch)))
             }
         }
     }

@@ -41,6 +41,8 @@ pub(crate) struct Reader<'de> {
     pub(super) unchecked: bool,
     /// Of an unchecked message: which frames were referenced, one bit each.
     pub(super) used: u64,
+    /// Whether compressed frames are here as they were sent: what stands for one of them has no bytes to show.
+    pub(super) as_sent: bool,
     /// Whether something was met that no message may have.
     spoiled: bool,
 }
@@ -56,6 +58,7 @@ impl<'de> Reader<'de> {
             owed: 0,
             unchecked: false,
             used: 0,
+            as_sent: false,
             spoiled: false,
         }
     }
