@@ -66,6 +66,14 @@ fn shapes_that_lie_are_refused() {
     refused_with(&forged("|u1", json!([1_u64 << 63]), 0), "overflows");
     refused_with(&forged("|u1", json!([1_u64 << 32, 1_u64 << 32]), 0), "overflows");
     refused_with(&forged("|u1", json!([1_u64 << 32, 1_u64 << 32, 0]), 0), "overflows");
+    // elements that take no bytes, and of which a short message says that there are many
+    for dtype in ["|V0", "|S0", "<U0"] {
+        refused_with(
+            &forged(dtype, json!([1_u64 << 62]), 0),
+            "4611686018427387904 elements without bytes, the limit is 16777216",
+        );
+        refused_with(&forged(dtype, json!([4097, 4096]), 0), "16781312 elements without bytes");
+    }
     refused_with(&forged("|V0", json!([1_u64 << 32, 1_u64 << 32]), 0), "overflows");
     refused_with(&forged("|u1", json!([1_u64 << 40]), 100), "takes 1099511627776 bytes, and there are 100");
     refused_with(&forged("|u1", json!(vec![1; 65]), 1), "more than 64 axes");

@@ -10,6 +10,9 @@ use crate::error::Result;
 /// The most axes that an array may have: NumPy's limit.
 pub(super) const MAX_DIMS: usize = 64;
 
+/// The most elements without any bytes (`|V0`, `|S0`, `<U0`) that an array may have: no buffer vouches for them.
+const MOST_EMPTY: usize = 1 << 24;
+
 /// The lengths of axes. Few have no memory of their own: a small block that lives as long as an array of megabytes and lies
 /// behind it on the heap keeps the array's pages from being used again.
 pub(super) type Axes = SmallVec<[usize; 4]>;
@@ -53,12 +56,20 @@ pub(super) fn count(shape: &[usize]) -> Option<usize> {
 }
 
 /// The number of bytes of an array, checked as NumPy and ndarray do: also an empty one may not have axes whose product
-/// is no size.
+/// is no size. Elements without bytes are counted.
 pub(super) fn byte_len(shape: &[usize], item: usize) -> Result<usize> {
     if shape.len() > MAX_DIMS {
         return Err(misfit(format!("it has {} axes, the limit is {MAX_DIMS}", shape.len())));
     }
     let full = shape.iter().filter(|&&axis| axis != 0).try_fold(item.max(1), |sum, &axis| sum.checked_mul(axis));
+    if item == 0
+        && let Some(count) = count(shape).filter(|count| *count > MOST_EMPTY && full.is_some())
+    {
+        return Err(misfit(format!(
+            "shape {} has {count} elements without bytes, the limit is {MOST_EMPTY}",
+            Tuple(shape)
+        )));
+    }
     match full {
         Some(full) if isize::try_from(full).is_ok() => Ok(if item == 0 || shape.contains(&0) { 0 } else { full }),
         _ => Err(misfit(format!("shape {} of {item} bytes each overflows", Tuple(shape)))),
