@@ -72,7 +72,13 @@ impl BufferPool {
     }
 
     /// Takes `len` bytes. A block that was used before still holds what was in it; a new one holds zeros.
+    ///
+    /// # Panics
+    ///
+    /// When a block for `len` bytes would be longer than `isize::MAX`, which no memory is.
     pub fn take(&self, len: usize) -> BufferMut {
+        assert!(len <= isize::MAX as usize, "a block of {len} bytes is longer than any memory");
+        // neither this sum nor the class overflows below twice that; what is too long after it, `vec!` refuses
         let (class, size) = size_class(len);
         let block = match self.0.idle[class].pop() {
             Some(block) => {
@@ -110,7 +116,7 @@ impl fmt::Debug for BufferPool {
     }
 }
 
-/// Memory of a [`BufferPool`] while it is filled: `&mut [u8]`, and [`io::Write`] from the front.
+/// Memory of a [`BufferPool`] while it is filled: it derefs to `&mut [u8]`, and `&mut block[..]` is an [`io::Write`] from the front.
 pub struct BufferMut {
     block: Vec<u8>,
     start: usize,
@@ -197,6 +203,21 @@ fn size_class(len: usize) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_length_that_no_memory_has_is_refused_and_leaves_the_pool_as_it_was() {
+        let panics = |pool: &BufferPool, len| {
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| pool.take(len))).map(drop).is_err()
+        };
+        for align in [1, 64, 1 << 63] {
+            let pool = BufferPool::with(align, 1 << 30);
+            for len in [usize::MAX, usize::MAX - 5, usize::MAX - 4096, 1 << 63, isize::MAX as usize] {
+                assert!(panics(&pool, len), "{len} aligned to {align}");
+            }
+            assert_eq!(pool.idle_bytes(), 0);
+        }
+        assert_eq!(BufferPool::new().take(10).len(), 10);
+    }
 
     #[test]
     fn every_length_fits_its_class_and_a_class_has_one_size() {
