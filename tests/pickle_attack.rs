@@ -789,6 +789,32 @@ fn whatever_is_named_often_keeps_to_the_limits() {
 }
 
 #[test]
+fn what_needs_no_byte_is_paid_for_as_often_as_it_is_named() {
+    type Cube<T> = Vec<Vec<Vec<T>>>;
+    on_a_small_stack(|| {
+        // a list of so many, a list that names that a thousand times, one that names that thirty times
+        let cube = |one: &[u8], each: &[u8]| {
+            let (row, plane) = (each.repeat(10_000), b"h\x01".repeat(1000));
+            [one, b"q\x000](", &row, b"eq\x010](", &plane, b"eq\x020](", &b"h\x02".repeat(30), b"e."].concat()
+        };
+        let mut attack = Attack::default();
+        let nothing = message(&cube(b"N", b"N"));
+        let wide = message(&cube(b"\x8a\x09\0\0\0\0\0\0\0\0\x01", b"h\0"));
+        for error in [
+            attack.decode_as::<Cube<Option<f64>>>(&codec(), &nothing),
+            attack.decode_as::<Cube<IgnoredAny>>(&codec(), &nothing),
+            attack.decode_as::<Cube<i128>>(&codec(), &wide),
+            attack.decode_as::<Cube<u128>>(&codec(), &wide),
+            attack.decode_as::<Cube<Option<u128>>>(&codec(), &wide),
+            attack.decode_as::<Cube<IgnoredAny>>(&codec(), &wide),
+        ] {
+            assert!(error.is_some_and(|error| error.is_limit()), "{attack:?}");
+        }
+        attack.finish();
+    });
+}
+
+#[test]
 fn every_opcode_that_makes_something_is_paid_for() {
     on_a_small_stack(|| {
         // a node has 24 bytes, in a vector that grows thrice that for a moment, and a value 80
@@ -945,11 +971,13 @@ fn what_is_long_and_named_often_is_not_read_as_often() {
     let long = [b"X", &(1_u32 << 22).to_le_bytes()[..], &vec![b'k'; 1 << 22], b"q\x00"].concat();
     let class = b"0h\0h\0\x93q\x01";
     let method = b"cbuiltins\ngetattr\n(cshop\nColor\nh\0tq\x02";
+    let wrapper = b"cjoblib.numpy_pickle\nNumpyArrayWrapper\nq\x030";
     for rest in [
-        // as module and name, as what is called, as what getattr is asked for, as an element
+        // as module and name, as what is called, as what getattr is asked for, as the state of an array of joblib's, as an element
         b"h\0h\0\x930".repeat(100_000),
         [class, &b"h\x01)R0".repeat(100_000)[..]].concat(),
         [method, &b"cbuiltins\ngetattr\nh\x02R0".repeat(25_000)[..]].concat(),
+        [wrapper, &b"h\x03)\x81h\0b0".repeat(100_000)[..]].concat(),
         [&b"]("[..], &b"h\0".repeat(200_000), b"e"].concat(),
     ] {
         let started = Instant::now();

@@ -65,7 +65,7 @@ struct Wrapper {
 
 impl Wrapper {
     fn of(graph: &Graph<'_>, state: NodeId) -> Option<Self> {
-        let Node::Dict(mut entries) = graph.node(state) else { return None };
+        let Some(Node::Dict(mut entries)) = graph.short(state, LONGEST) else { return None };
         if entries.len() > 2 * MAX_ATTRIBUTES {
             return None;
         }
@@ -106,7 +106,7 @@ enum Element {
 
 /// An element of a dtype `dtype("f8", False, True)` with its state. Whether all of that fits together is for [`dtype`] to say.
 fn element(graph: &Graph<'_>, id: NodeId) -> Option<Element> {
-    let Node::Object(object) = graph.node(id) else { return None };
+    let Some(Node::Object(object)) = graph.short(id, LONGEST) else { return None };
     let mut states = graph.states_of(object);
     let (Node::Tuple(mut arguments), Node::Tuple(mut state)) =
         (graph.node(object.args), graph.short(states.next()?, LONGEST)?)

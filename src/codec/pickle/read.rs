@@ -10,6 +10,7 @@ use serde::forward_to_deserialize_any;
 
 use super::access::{Elements, Entries, Fields, Parts, UnitVariant, Variant};
 use super::form::Form;
+use super::list::{Listed, Pandas};
 use super::mismatch::{Mismatch, Result};
 use super::number;
 #[cfg(feature = "arrow")]
@@ -103,10 +104,16 @@ impl<'g> Reader<'g> {
         self.tree.names_missing() && self.is_nothing()
     }
 
+    /// Only what is listed as such is looked into: what is anything else may be long, and is read once it is shown.
     #[cold]
     fn is_nothing(self) -> bool {
-        matches!(self.tree.node(self.id), Node::Object(_) | Node::Global { .. })
-            && matches!(self.form(), Ok(Form::Unit))
+        match self.tree.node(self.id) {
+            Node::Global { .. } => self.tree.listed(self.id) == Some(Listed::Pandas(Pandas::Missing)),
+            Node::Object(object) => {
+                self.tree.listed(object.callable) == Some(Listed::NotATime) && matches!(self.form(), Ok(Form::Unit))
+            }
+            _ => false,
+        }
     }
 
     /// Text as most is: short.
@@ -263,14 +270,14 @@ impl<'g> Deserializer<'g> for Reader<'g> {
 
     fn deserialize_i128<V: Visitor<'g>>(self, visitor: V) -> Result<V::Value> {
         match number::signed(self.tree.node(self.id)) {
-            Some(value) => visitor.visit_i128(value),
+            Some(value) => self.tree.spend(1).and_then(|()| visitor.visit_i128(value)),
             None => self.deserialize_any(visitor),
         }
     }
 
     fn deserialize_u128<V: Visitor<'g>>(self, visitor: V) -> Result<V::Value> {
         match number::unsigned(self.tree.node(self.id)) {
-            Some(value) => visitor.visit_u128(value),
+            Some(value) => self.tree.spend(1).and_then(|()| visitor.visit_u128(value)),
             None => self.deserialize_any(visitor),
         }
     }
@@ -314,7 +321,7 @@ impl<'g> Deserializer<'g> for Reader<'g> {
     #[inline]
     fn deserialize_option<V: Visitor<'g>>(self, visitor: V) -> Result<V::Value> {
         match self.id.is_none() || self.is_missing() {
-            true => visitor.visit_none(),
+            true => self.tree.spend(1).and_then(|()| visitor.visit_none()),
             false => visitor.visit_some(self),
         }
     }
@@ -383,6 +390,6 @@ impl<'g> Deserializer<'g> for Reader<'g> {
     }
 
     fn deserialize_ignored_any<V: Visitor<'g>>(self, visitor: V) -> Result<V::Value> {
-        visitor.visit_unit()
+        self.tree.spend(1).and_then(|()| visitor.visit_unit())
     }
 }
