@@ -1,4 +1,5 @@
-"""Objects on pyzmq sockets. On a ``zmq.asyncio.Socket`` the same functions return awaitables.
+"""Objects on pyzmq sockets. On a ``zmq.asyncio.Socket`` the same functions return awaitables: of a send a future, of a receive a
+coroutine, which takes no message before it runs and loses none when it is cancelled.
 
 A message is sent with ``copy=False``: libzmq reads the memory of arrays after the call has returned, so an array that was
 sent is not to be written to until it is gone. Frames arrive without copying.
@@ -6,31 +7,30 @@ sent is not to be written to until it is gone. Frames arrive without copying.
 
 from __future__ import annotations
 
-from typing import Any, Awaitable, Callable, TypeVar, Union
+from typing import Any, Callable, Union
 
 import zmq
 import zmq.asyncio
 
-from . import _wire
+from . import _parts, _wire
 from ._errors import PeerError
 
 Socket = Union["zmq.Socket[Any]", zmq.asyncio.Socket]
-T = TypeVar("T")
 
 
 def send_obj(socket: Socket, obj: Any, flags: int = 0, **options: Any) -> Any:
     """Sends an object; ``options`` are those of :func:`dumps`."""
-    return socket.send_multipart(_wire.dumps(obj, **options), flags, copy=False)
+    return _parts.send(socket, _wire.dumps(obj, **options), flags)
 
 
 def recv_obj(socket: Socket, flags: int = 0, **options: Any) -> Any:
     """Receives an object; ``options`` are those of :func:`loads`."""
-    return _then(socket.recv_multipart(flags, copy=False), lambda frames: _wire.loads(frames, **options))
+    return _then(socket, flags, lambda frames: _wire.loads(frames, **options))
 
 
 def publish_obj(socket: Socket, topic: bytes, obj: Any, flags: int = 0, **options: Any) -> Any:
     """Publishes an object: the topic is the first frame, which subscriptions match by prefix."""
-    return socket.send_multipart([topic, *_wire.dumps(obj, **options)], flags, copy=False)
+    return _parts.send(socket, [topic, *_wire.dumps(obj, **options)], flags)
 
 
 def recv_topic_obj(socket: Socket, flags: int = 0, **options: Any) -> Any:
@@ -39,12 +39,12 @@ def recv_topic_obj(socket: Socket, flags: int = 0, **options: Any) -> Any:
     def split(frames: list[Any]) -> tuple[bytes, Any]:
         return bytes(frames[0]), _wire.loads(frames[1:], **options)
 
-    return _then(socket.recv_multipart(flags, copy=False), split)
+    return _then(socket, flags, split)
 
 
 def send_obj_to(socket: Socket, peer: bytes, obj: Any, flags: int = 0, **options: Any) -> Any:
     """Sends an object from a ROUTER to the DEALER of this routing id."""
-    return socket.send_multipart([peer, *_wire.dumps(obj, **options)], flags, copy=False)
+    return _parts.send(socket, [peer, *_wire.dumps(obj, **options)], flags)
 
 
 def recv_obj_from(socket: Socket, flags: int = 0, **options: Any) -> Any:
@@ -56,14 +56,14 @@ def recv_obj_from(socket: Socket, flags: int = 0, **options: Any) -> Any:
         start = 2 if len(frames) > 2 and not len(frames[1]) else 1
         return bytes(frames[0]), _wire.loads(frames[start:], **options)
 
-    return _then(socket.recv_multipart(flags, copy=False), split)
+    return _then(socket, flags, split)
 
 
-def _then(received: Union[T, Awaitable[T]], decode: Callable[[T], Any]) -> Any:
-    if isinstance(received, list):
-        return decode(received)
+def _then(socket: Socket, flags: int, decode: Callable[[list[Any]], Any]) -> Any:
+    if not isinstance(socket, zmq.asyncio.Socket):
+        return decode(_parts.recv(socket, flags))
 
     async def awaited() -> Any:
-        return decode(await received)  # type: ignore[misc]
+        return decode(await _parts.recv_async(socket, flags))
 
     return awaited()

@@ -23,7 +23,7 @@ from typing import Any, Callable, Iterator, Optional, Sequence
 
 import zmq
 
-from . import _wire
+from . import _parts, _wire
 from ._errors import Error, LimitError, PeerError
 from ._follow import Follow, Rules, Start
 
@@ -228,7 +228,7 @@ class Subscriber:
         """Takes what has arrived, one message of each socket, and does what is due."""
         for socket, take in ((self._live, self._take_live), (self._recovery, self._take_answer)):
             try:
-                frames = socket.recv_multipart(zmq.DONTWAIT, copy=False)
+                frames = _parts.recv(socket, zmq.DONTWAIT)
             except zmq.Again:
                 continue
             try:
@@ -304,7 +304,7 @@ class Subscriber:
             numbers = [number for pair in ranges for number in pair]
             try:
                 packed = struct.pack(f"<{len(numbers)}Q", *numbers)
-                self._recovery.send_multipart([header, name.encode(), packed], zmq.DONTWAIT)
+                _parts.send(self._recovery, [header, name.encode(), packed], zmq.DONTWAIT)
             except zmq.Again:
                 pass  # a request without an answer: it is made again
 

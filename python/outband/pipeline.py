@@ -24,7 +24,7 @@ from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Tuple
 import msgpack  # type: ignore[import-untyped]
 import zmq
 
-from . import _wire
+from . import _parts, _wire
 from ._errors import Error
 
 VERSION = 1
@@ -434,14 +434,14 @@ def _close(dealer: zmq.Socket[Any], monitor: zmq.Socket[Any]) -> None:
 def _received(socket: zmq.Socket[Any]) -> Iterator[Frames]:
     while True:
         try:
-            yield [frame.buffer for frame in socket.recv_multipart(zmq.NOBLOCK, copy=False)]
+            yield [frame.buffer for frame in _parts.recv(socket, zmq.NOBLOCK)]
         except zmq.Again:
             return
 
 
 def _try_send(dealer: zmq.Socket[Any], frames: Frames) -> bool:
     try:
-        dealer.send_multipart(frames, zmq.NOBLOCK, copy=False)
+        _parts.send(dealer, frames, zmq.NOBLOCK)
         return True
     except zmq.Again:
         return False

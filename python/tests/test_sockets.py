@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
+import signal
 from typing import Any, Iterator
 
 import numpy as np
@@ -101,3 +103,158 @@ def test_asyncio() -> None:
             context.destroy(0)
 
     asyncio.run(talk())
+
+
+def test_an_asyncio_receive_that_is_cancelled_takes_nothing() -> None:
+    async def timed_out(pull: Any) -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(outband.recv_obj(pull), 0)
+
+    async def cancelled_at_once(pull: Any) -> None:
+        task = asyncio.create_task(outband.recv_obj(pull))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    async def closed(pull: Any) -> None:
+        outband.recv_obj(pull).close()
+
+    async def cancelled_while_it_waits(pull: Any) -> None:
+        task = asyncio.create_task(outband.recv_obj(pull))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    async def talk() -> None:
+        with zmq.asyncio.Context() as context:
+            for number, give_up in enumerate([timed_out, cancelled_at_once, closed]):
+                pull, push = pair(context, zmq.PULL, zmq.PUSH)
+                await outband.send_obj(push, number)
+                assert await pull.poll(10_000)  # it is there, and could be taken
+                await give_up(pull)
+                assert await outband.recv_obj(pull, zmq.NOBLOCK) == number
+            pull, push = pair(context, zmq.PULL, zmq.PUSH)
+            await cancelled_while_it_waits(pull)
+            with pytest.raises(zmq.Again):
+                await outband.recv_obj(pull, zmq.NOBLOCK)
+            await outband.send_obj(push, 1)
+            assert await asyncio.wait_for(outband.recv_obj(pull), 10) == 1
+            pull.setsockopt(zmq.RCVTIMEO, 1)
+            with pytest.raises(zmq.Again):
+                await outband.recv_obj(pull)
+            context.destroy(0)
+
+    asyncio.run(talk())
+
+
+def test_an_asyncio_receive_that_is_cancelled_when_its_message_has_come_loses_none() -> None:
+    async def talk() -> None:
+        with zmq.asyncio.Context() as context:
+            pull, push = pair(context, zmq.PULL, zmq.PUSH)
+            got = []
+            for number in range(200):
+                task = asyncio.create_task(outband.recv_obj(pull))
+                await asyncio.sleep(0)
+                await outband.send_obj(push, number)
+                for _ in range(number % 7):
+                    await asyncio.sleep(0)
+                task.cancel()
+                try:
+                    got.append(await task)
+                except asyncio.CancelledError:
+                    got.append(await asyncio.wait_for(outband.recv_obj(pull), 10))
+            assert got == list(range(200))
+            context.destroy(0)
+
+    asyncio.run(talk())
+
+
+class Alarm(Exception):
+    """Out of a handler of a signal, as ``KeyboardInterrupt`` is."""
+
+
+@pytest.fixture
+def alarms() -> Iterator[dict]:
+    """Raises in the code that runs, once for each time it is armed, where that says it may."""
+    state = {"armed": False}
+
+    def ring(_number: int, _frame: Any) -> None:
+        if state["armed"]:
+            state["armed"] = False
+            raise Alarm
+
+    previous = signal.signal(signal.SIGALRM, ring)
+    yield state
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, previous)
+
+
+MANY = [np.arange(2000.0) + number for number in range(60)]
+
+
+def test_a_send_that_a_signal_interrupts_is_whole_or_not_at_all(context: zmq.Context, alarms: dict) -> None:
+    context.setsockopt(zmq.SNDHWM, 0)
+    context.setsockopt(zmq.RCVHWM, 0)
+    pull, push = pair(context, zmq.PULL, zmq.PUSH)
+    returned, interrupted = [], 0
+    for number in range(400):
+        frames = outband.dumps({"number": number, "many": MANY})
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 1e-6 * (1 + number % 200))
+            alarms["armed"] = True
+            outband._parts.send(push, frames)
+            alarms["armed"] = False
+            returned.append(number)
+        except Alarm:
+            interrupted += 1
+    assert interrupted
+    outband.send_obj(push, {"number": "end"})
+    got = []
+    while not got or got[-1] != "end":
+        got.append(outband.recv_obj(pull)["number"])
+    assert set(returned) <= set(got) and len(set(got)) == len(got)
+
+
+def test_a_receive_that_a_signal_interrupts_leaves_no_half_of_a_message(context: zmq.Context, alarms: dict) -> None:
+    context.setsockopt(zmq.SNDHWM, 0)
+    context.setsockopt(zmq.RCVHWM, 0)
+    pull, push = pair(context, zmq.PULL, zmq.PUSH)
+    for number in range(400):
+        outband.send_obj(push, {"number": number, "many": MANY})
+    outband.send_obj(push, {"number": "end"})
+    interrupted, got, left = 0, [], True
+    while left:
+        assert pull.poll(10_000)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 1e-6 * (1 + (len(got) + interrupted) % 200))
+            alarms["armed"] = True
+            frames = outband._parts.recv(pull)
+            alarms["armed"] = False
+            got.append(outband.loads(frames)["number"])
+        except Alarm:
+            interrupted += 1
+        left = pull.poll(200) or not got
+    assert interrupted and got == sorted(set(got) - {"end"}) + ["end"] * ("end" in got)
+
+
+def _use(socket: Any, answers: Any) -> None:
+    for use in (lambda: outband.send_obj(socket, 1), lambda: outband.recv_obj(socket, zmq.NOBLOCK)):
+        try:
+            use()
+            answers.put("it returned")
+        except Exception as error:
+            answers.put(f"{type(error).__name__}: {error}")
+
+
+def test_a_socket_of_the_parent_is_refused_after_a_fork(context: zmq.Context) -> None:
+    one, other = pair(context, zmq.PAIR, zmq.PAIR)
+    outband.send_obj(one, 1)
+    fork = multiprocessing.get_context("fork")
+    answers = fork.Queue()
+    child = fork.Process(target=_use, args=(one, answers))
+    child.start()
+    for _ in range(2):
+        assert answers.get(timeout=30).startswith("CallerError: the socket belongs to process")
+    child.join()
+    assert outband.recv_obj(other) == 1

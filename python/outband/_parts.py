@@ -1,0 +1,115 @@
+"""The frames of a message onto a blocking socket and off it, whole: a handler of a signal may raise between any two of them."""
+
+from __future__ import annotations
+
+import errno
+import os
+from itertools import repeat
+from typing import Any, Sequence
+from weakref import WeakKeyDictionary
+
+import zmq
+from zmq.backend import Socket as _Socket
+
+from ._errors import CallerError
+
+#: The process that a socket was first used in.
+_owners: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+
+
+def check_process(socket: Any) -> None:
+    """Refuses sockets that came through a fork, of those that were used before it."""
+    current = os.getpid()
+    created = _owners.setdefault(socket, current)
+    if created != current:
+        raise CallerError(
+            f"the socket belongs to process {created}, and this is its child {current} after a fork: "
+            "create a context and its sockets after forking"
+        )
+
+
+def send(socket: Any, frames: Sequence[Any], flags: int = 0) -> Any:
+    """Sends all frames or none; an awaitable on an asyncio socket. An exception out of a handler is raised after the last frame."""
+    check_process(socket)
+    if len(frames) == 1 or type(socket).send is not zmq.Socket.send:
+        return socket.send_multipart(frames, flags, copy=False)
+    messages = [zmq.Frame(frame, copy_threshold=socket.copy_threshold) for frame in frames]
+    all_flags = [zmq.NOBLOCK | zmq.SNDMORE] * (len(frames) - 1) + [zmq.NOBLOCK]
+    # a list that grows from a map of a function of C knows what was sent, whenever a handler runs
+    sent: list[Any] = []
+    stopped: BaseException | None = None
+    while len(sent) < len(frames):
+        try:
+            at = len(sent)
+            sent.extend(map(_Socket.send, repeat(socket), messages[at:], all_flags[at:]))
+        except zmq.Again:
+            if sent or stopped or flags & zmq.NOBLOCK or not socket.poll(socket.getsockopt(zmq.SNDTIMEO), zmq.POLLOUT):
+                raise
+        except zmq.ZMQError:
+            raise
+        except BaseException as error:
+            if _has_left(socket, error, is_first=not sent):
+                sent.append(None)
+            if not sent:
+                raise
+            stopped = stopped or error
+    try:
+        if stopped is not None:
+            raise stopped
+    finally:
+        del stopped  # whose traceback holds this very frame
+
+
+def _has_left(socket: Any, error: BaseException, is_first: bool) -> bool:
+    """Whether the frame was sent in whose sending a handler raised: pyzmq looks for signals before it and after it, and the signal may
+    have ended it itself. libzmq's error number says so, unless the handler has made calls of its own."""
+    number = zmq.zmq_errno()
+    names, trace = [], error.__traceback__
+    while trace is not None:
+        names.append(trace.tb_frame.f_code.co_name.rpartition(".")[2])
+        trace = trace.tb_next
+    if number == errno.EINTR or "_send_frame" not in names or "fast_copy" in names:
+        return False
+    # of the first one it may have been refused: where a message is begun, the socket takes the rest of it
+    return not is_first or bool(socket.getsockopt(zmq.EVENTS) & zmq.POLLOUT)
+
+
+def recv(socket: Any, flags: int = 0) -> list[Any]:
+    """Receives the frames of a message. Where an exception comes in between, the rest of the message is dropped."""
+    check_process(socket)
+    try:
+        received: list[Any] = socket.recv_multipart(flags, copy=False)
+        return received
+    except BaseException:
+        while _has_rest(socket):
+            pass
+        raise
+
+
+def _has_rest(socket: Any) -> bool:
+    """Drops what there is of a message that was begun; whether another exception came in between."""
+    try:
+        while socket.getsockopt(zmq.RCVMORE):
+            socket.recv(zmq.NOBLOCK, copy=False)
+        return False
+    except zmq.ZMQError:
+        return False
+    except BaseException:
+        return True
+
+
+async def recv_async(socket: Any, flags: int = 0) -> list[Any]:
+    """The same on an asyncio socket. Nothing is taken before it is awaited, and between taking and returning nothing is awaited
+    that could be cancelled."""
+    while True:
+        check_process(socket)
+        try:
+            # done when it is returned
+            received: list[Any] = await socket.recv_multipart(flags | zmq.NOBLOCK, copy=False)
+            socket.get(zmq.EVENTS)  # which wakes whoever waits for what this receive has seen
+            return received
+        except zmq.Again:
+            if flags & zmq.NOBLOCK:
+                raise
+        if not await socket.poll(socket.getsockopt(zmq.RCVTIMEO), zmq.POLLIN):
+            raise zmq.Again()
