@@ -24,7 +24,7 @@ from typing import Any, Callable, Iterator, Optional, Sequence
 import zmq
 
 from . import _parts, _wire
-from ._errors import Error, LimitError, PeerError
+from ._errors import CallerError, Error, LimitError, PeerError
 from ._follow import Follow, Rules, Start
 
 __all__ = [
@@ -138,6 +138,9 @@ _STAMP = struct.Struct("<cBBxQQQ")
 _REQUEST = struct.Struct("<cBBxQQQQ")
 _DATA, _HEARTBEAT, _RECOVERED, _END, _ASK = 1, 2, 3, 4, 5
 
+#: In bytes.
+_LONGEST_NAME = 1024
+
 #: Requests under way at a time.
 _REQUESTS = 4
 
@@ -163,6 +166,8 @@ class Subscriber:
         max_streams: int = 16_384,
         **options: Any,
     ) -> None:
+        for name in streams:
+            _check(name, start)
         self._live, self._recovery = context.socket(zmq.SUB), context.socket(zmq.DEALER)
         for socket in (self._live, self._recovery):
             socket.linger = 0
@@ -183,6 +188,7 @@ class Subscriber:
     def subscribe(self, name: str, start: Optional[Start] = None) -> None:
         """Follows a stream, or all below a name that ends in "/"."""
         start = self._default if start is None else start
+        _check(name, start)
         if _is_wildcard(name):
             self._live.subscribe(name.encode())
         else:
@@ -201,8 +207,10 @@ class Subscriber:
                 yield event
 
     def recv(self, timeout: Optional[float] = None) -> Optional[Event]:
-        """The next event; ``None`` when there is none for so many seconds."""
+        """The next event; ``None`` when there is none for so many seconds, and with 0 a look at what has arrived."""
         until = None if timeout is None else time.monotonic() + timeout
+        if not self._events:
+            self._look(time.monotonic())
         while not self._events:
             now = time.monotonic()
             if until is not None and now >= until:
@@ -317,6 +325,15 @@ class Subscriber:
                 return Undecodable(name, epoch, number, error)
             return Data(name, epoch, number, sent / 1e6, is_recovered, value)
         return _EVENTS[kind](name, *step)
+
+
+def _check(name: Any, start: Any) -> None:
+    """Refuses what is no name of a stream, and what is no place to begin."""
+    if not isinstance(name, str) or "\0" in name or len(name.encode()) > _LONGEST_NAME:
+        raise CallerError(f"{name!r:.60} is no name of a stream: text of at most {_LONGEST_NAME} bytes, none of which is zero")
+    numbers = start if isinstance(start, tuple) and len(start) == 2 else (start,)
+    if start not in ("now", "all") and not all(type(number) is int and 0 <= number < 1 << 64 for number in numbers):
+        raise CallerError(f'{start!r:.60} is no start: "now", "all", a number of messages, or a position')
 
 
 def _is_wildcard(name: str) -> bool:

@@ -251,3 +251,30 @@ def test_whatever_happens_numbers_follow_each_other() -> None:
             check()
         assert at == (epoch, last + 1) == follow.position, f"seed {seed}"
         assert (rules.room_messages, rules.room_bytes) == room
+
+
+def test_a_look_without_waiting_takes_what_has_arrived(context: Any) -> None:
+    publisher = Publisher(context)
+    with begin(context, publisher) as subscriber:
+        publisher.heartbeat()
+        publisher.publish("one")
+        until, events = time.monotonic() + 10, []
+        while len(events) < 2 and time.monotonic() < until:
+            event = subscriber.recv(0)
+            events += [event] if event else []
+        assert isinstance(events[0], feed.Joined) and events[1].value == "one"
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 1025, "é" * 513, b"a", 5])
+def test_what_is_no_name_of_a_stream_is_refused(context: Any, name: Any) -> None:
+    with pytest.raises(outband.CallerError, match="is no name of a stream"):
+        feed.Subscriber(context, "inproc://a", "inproc://b", [name])
+
+
+@pytest.mark.parametrize("start", ["NOW", -1, 3.5, True, (1,), (1, -1), (1, 2, 3), [1, 2]])
+def test_what_is_no_start_is_refused(context: Any, start: Any) -> None:
+    with pytest.raises(outband.CallerError, match="is no start"):
+        feed.Subscriber(context, "inproc://a", "inproc://b", ["a"], start=start)
+    with feed.Subscriber(context, "inproc://a", "inproc://b", ["a"]) as subscriber:
+        with pytest.raises(outband.CallerError, match="is no start"):
+            subscriber.subscribe("b", start)
