@@ -25,7 +25,7 @@ import msgpack  # type: ignore[import-untyped]
 import zmq
 
 from . import _parts, _wire
-from ._errors import Error
+from ._errors import CallerError, Error
 
 VERSION = 1
 _RETRY = 0.5
@@ -117,8 +117,11 @@ class Worker:
         ends_with_dispatcher: bool = False,
         **options: Any,
     ) -> None:
+        if bytes < 1 or (in_flight is not None and in_flight < 1):
+            raise CallerError(f"a worker of {in_flight} tasks in flight and {bytes} bytes has room for none")
         self._context, self._endpoint, self._options = context, endpoint, options
-        self._threads, self._capacity = max(threads, 1), (in_flight or 2 * max(threads, 1), bytes)
+        self._threads = max(threads, 1)
+        self._capacity = (in_flight or 2 * self._threads, bytes)
         self._name, self._grace = name or f"pid {os.getpid()}", grace
         self._ends_with_dispatcher = ends_with_dispatcher
         self._id, self._session, self._epoch = secrets.randbits(64), 1, -1
@@ -135,7 +138,7 @@ class Worker:
         self._hears.setblocking(False)
         self._rings.setblocking(False)
         self._leaving: Optional[float] = None
-        self._wants_leave = False
+        self._wants_leave = self._has_run = False
 
     def leave(self) -> None:
         """Hands back what waits, lets running handlers end, and ends :meth:`run`. From any thread, or a signal handler."""
@@ -143,7 +146,10 @@ class Worker:
         self._ring()
 
     def run(self, handler: Callable[[Task], Any]) -> None:
-        """Runs the handler for every task until it is time to leave: after :meth:`leave`, SIGTERM or SIGINT."""
+        """Runs the handler for every task until it is time to leave: after :meth:`leave`, SIGTERM or SIGINT. Once for each worker."""
+        if self._has_run:
+            raise CallerError("this worker has run: each runs once")
+        self._has_run = True
         previous = {}
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -159,12 +165,14 @@ class Worker:
                 self._condition.notify_all()
             for number, action in previous.items():
                 signal.signal(number, action)
+            self._hears.close()
+            self._rings.close()
 
     def _ring(self) -> None:
         try:
             self._rings.send(b"\1")
-        except BlockingIOError:
-            pass  # it rings already
+        except OSError:
+            pass  # it rings already, or nobody hears it any more
 
     # threads with handlers
 

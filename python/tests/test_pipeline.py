@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from typing import Any, Callable, Iterator, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import msgpack
 import pytest
@@ -363,3 +364,23 @@ def test_nothing_is_heard_after_the_goodbye_that_ends_it(context: zmq.Context[An
     for header in (["welcome", 1, 1, EPOCH, 100, 300], ["bye"], ["who", 1]):
         assert not worker._handle([msgpack.packb(header)])
     assert worker._is_ended and worker._session == 1
+
+
+def test_a_worker_runs_once_and_leaves_no_descriptor_open(context: zmq.Context[Any]) -> None:
+    open_before = len(os.listdir("/proc/self/fd"))
+    ended = []
+    for _ in range(20):
+        worker = Worker(context, "inproc://nobody")
+        worker.leave()
+        worker.run(lambda _task: None)
+        worker.leave()  # of which nobody hears
+        with pytest.raises(outband.CallerError, match="each runs once"):
+            worker.run(lambda _task: None)
+        ended.append(worker)
+    assert len(os.listdir("/proc/self/fd")) < open_before + 20
+
+
+@pytest.mark.parametrize("options", [{"in_flight": -5}, {"in_flight": 0}, {"bytes": -1}, {"bytes": 0}], ids=str)
+def test_a_worker_with_room_for_nothing_is_refused(context: zmq.Context[Any], options: Dict[str, int]) -> None:
+    with pytest.raises(outband.CallerError, match="has room for none"):
+        Worker(context, "inproc://nobody", **options)  # type: ignore[arg-type]
