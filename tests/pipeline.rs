@@ -45,6 +45,36 @@ fn next(dispatcher: &Dispatcher) -> Outcome {
     dispatcher.recv_timeout(LONG).unwrap().expect("an outcome")
 }
 
+/// A panic whose payload panics when it is dropped, and so does what that panics with.
+struct Evil;
+
+impl Drop for Evil {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            std::panic::panic_any(Self);
+        }
+    }
+}
+
+#[test]
+fn a_panic_that_panics_when_it_is_dropped_costs_no_thread() {
+    let context = zmq::Context::new();
+    let dispatcher = bind(&context, quick().attempts(1));
+    let worker = employ(&context, &dispatcher, WorkerOptions::new().threads(1), |task: Task<u64>| {
+        if *task == 0 {
+            std::panic::panic_any(Evil);
+        }
+        Ok(*task)
+    });
+    for number in 0..3_u64 {
+        dispatcher.submit(&number).unwrap();
+    }
+    let endings: Vec<bool> = (0..3).map(|_| next(&dispatcher).dead_letter().is_some()).collect();
+    assert_eq!(endings, [true, false, false]);
+    drop(dispatcher);
+    worker.join().unwrap();
+}
+
 #[test]
 fn a_task_that_waits_at_a_worker_keeps_its_lease() {
     let context = zmq::Context::new();

@@ -236,6 +236,36 @@ fn drain(variables: &[(&str, &str)], ended: RangeInclusive<usize>) {
     drop(second);
 }
 
+/// Not a test of its own: the process of the next one, in which few threads can be started.
+#[test]
+fn has_few_threads() {
+    if std::env::var(STARVES).is_err() {
+        return;
+    }
+    let options = WorkerOptions::new().threads(64);
+    let worker = Worker::connect(&zmq::Context::new(), "tcp://127.0.0.1:1", options).unwrap();
+    let error = worker.run(|task: Task<u64>| Ok(*task)).unwrap_err();
+    assert_eq!(error.kind(), outband::ErrorKind::Transport);
+    let names = std::fs::read_dir("/proc/self/task").unwrap().map(|thread| thread.unwrap().path().join("comm"));
+    let left: Vec<_> = names.filter_map(|name| std::fs::read_to_string(name).ok()).collect();
+    assert!(!left.iter().any(|name| name.starts_with("outband worker")), "{left:?}");
+    println!("some were started: {}", error);
+}
+
+/// Set in a process in which few threads can be started.
+const STARVES: &str = "OUTBAND_TEST_STARVES";
+
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+#[test]
+fn a_thread_that_cannot_be_started_leaves_no_others_behind() {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    // stacks of 16 TiB each, of which no address space has many
+    command.args(["--exact", "has_few_threads", "--nocapture", "--test-threads=1"]).env(STARVES, "1");
+    let output = command.env("RUST_MIN_STACK", (1_u64 << 44).to_string()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("some were started"));
+}
+
 /// Where the journal of a dispatcher process is, and what it has been through.
 const DISPATCHES: &str = "OUTBAND_TEST_DISPATCHES";
 

@@ -122,7 +122,7 @@ impl Worker {
         F: Fn(&Arc<Bench>, &Job) -> Result<Multipart, Failure> + Send + Sync + 'static,
     {
         let work = Arc::new(work);
-        let mut threads = Vec::new();
+        let (mut threads, mut served) = (Vec::new(), Ok(()));
         for number in 0..self.options.threads {
             let (bench, work) = (self.bench.clone(), work.clone());
             let thread = thread::Builder::new().name(format!("outband worker {number}"));
@@ -132,9 +132,15 @@ impl Worker {
                     bench.finish(&job, answer);
                 }
             };
-            threads.push(thread.spawn(run).map_err(|error| Error::io("start a thread", error))?);
+            match thread.spawn(run) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    served = Err(Error::io("start a thread", error));
+                    break;
+                }
+            }
         }
-        let served = self.link.serve();
+        let served = served.and_then(|()| self.link.serve());
         // whatever ended it: the threads end too, those that are busy when they are done
         self.bench.end();
         if self.bench.lock().hand.running() == 0 {
@@ -149,14 +155,24 @@ fn attempt(work: impl FnOnce() -> Result<Multipart, Failure>) -> Answer {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(result)) => Answer::Done(result),
         Ok(Err(failure)) => failure.into_answer(),
-        Err(panic) => panicked(&*panic).into_answer(),
+        Err(panic) => panicked(panic).into_answer(),
     }
 }
 
+/// What becomes of a task whose handler panicked.
+pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Failure {
+    let failure = Failure::new(format_args!("the handler panicked: {}", panic_text(&*panic)));
+    // what a handler panics with may panic when it is dropped, and what that panics with too: that is kept for ever
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(another);
+    }
+    failure
+}
+
 /// What a panic says.
-pub(super) fn panicked(panic: &(dyn Any + Send)) -> Failure {
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-    Failure::new(format_args!("the handler panicked: {}", text.unwrap_or("no text")))
+    text.unwrap_or("no text")
 }
 
 impl fmt::Debug for Worker {

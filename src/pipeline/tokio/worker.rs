@@ -168,7 +168,7 @@ async fn attempt(work: impl Future<Output = Result<Multipart, Failure>>) -> Answ
     let mut work = pin!(work);
     let polled = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
         Ok(polled) => polled,
-        Err(panic) => Poll::Ready(Err(panicked(&*panic))),
+        Err(panic) => Poll::Ready(Err(panicked(panic))),
     });
     polled.await.map_or_else(Failure::into_answer, Answer::Done)
 }
