@@ -10,6 +10,7 @@ mod random;
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ use serde::{Deserialize, Serialize};
 const MILLI: Duration = Duration::from_millis(1);
 /// Set in a process that is a worker: where its dispatcher is.
 const WORKS_FOR: &str = "OUTBAND_TEST_WORKS_FOR";
+/// Set in one that does not end when its worker has.
+const LINGERS: &str = "OUTBAND_TEST_LINGERS";
 /// Set in one whose handlers are tasks of a tokio runtime.
 #[cfg(feature = "tokio")]
 const ON_TOKIO: &str = "OUTBAND_TEST_ON_TOKIO";
@@ -52,6 +55,11 @@ fn works() {
         Ok((task.number, task.payload.len() as u64, std::process::id()))
     });
     served.unwrap();
+    if std::env::var(LINGERS).is_ok() {
+        loop {
+            std::thread::park();
+        }
+    }
 }
 
 /// The same with handlers that are tasks, all of them at once.
@@ -234,6 +242,36 @@ fn drain(variables: &[(&str, &str)], ended: RangeInclusive<usize>) {
     assert!(ended.contains(&by_first), "what was running is done: {by_first}");
     assert_eq!(dispatcher.stats().lost, 0);
     drop(second);
+}
+
+#[test]
+fn a_second_signal_ends_the_process() {
+    let dispatcher = bind(DispatcherOptions::new().attempts(1));
+    let mut process = Process::start(&dispatcher);
+    until("it is there", || dispatcher.stats().workers == 1);
+    (0..3).for_each(|number| submit(&dispatcher, number, 600_000, 10));
+    until("it has them", || dispatcher.stats().in_flight == 3);
+    process.signal(libc::SIGTERM);
+    until("what has not begun is handed back", || dispatcher.stats().in_flight == 2);
+    assert!(process.0.try_wait().unwrap().is_none(), "it waits for its handlers");
+    process.signal(libc::SIGTERM);
+    until("it has ended", || process.0.try_wait().unwrap().is_some());
+    assert_eq!(process.0.wait().unwrap().signal(), Some(libc::SIGTERM));
+}
+
+#[test]
+fn a_signal_ends_a_process_whose_worker_has_ended() {
+    let dispatcher = bind(DispatcherOptions::new());
+    let mut process = Process::start_with(&dispatcher, &[(LINGERS, "1")]);
+    until("it is there", || dispatcher.stats().workers == 1);
+    process.signal(libc::SIGTERM);
+    until("the worker has left", || dispatcher.stats().workers == 0);
+    // it may be about to end only: a signal that comes too early does nothing more
+    until("the process ends", || {
+        process.signal(libc::SIGTERM);
+        process.0.try_wait().unwrap().is_some()
+    });
+    assert_eq!(process.0.wait().unwrap().signal(), Some(libc::SIGTERM));
 }
 
 /// Not a test of its own: the process of the next one, in which few threads can be started.

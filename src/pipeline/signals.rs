@@ -1,19 +1,64 @@
 //! SIGTERM and SIGINT as something that a poll can wait for.
 
+use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
-use signal_hook::{SigId, low_level};
+use signal_hook::{SigId, flag, low_level};
 
 use crate::error::{Error, Result};
 
-/// Readable from the first SIGTERM or SIGINT on, which do not end the process while this lives.
+const SIGNALS: [i32; 2] = [SIGTERM, SIGINT];
+
+/// Readable from the first SIGTERM or SIGINT on, which do not end the process while one of these lives. When none does, they
+/// do what they do by default: once it was replaced, the system's own handler does not come back by itself.
 #[derive(Debug)]
 pub(super) struct Signals {
     reader: UnixStream,
     registered: Vec<SigId>,
+}
+
+/// All that listen in this process.
+struct Listeners {
+    many: usize,
+    /// Whether signals do what they do by default; none before the first has listened.
+    is_default: Option<Arc<AtomicBool>>,
+}
+
+static LISTENERS: Mutex<Listeners> = Mutex::new(Listeners { many: 0, is_default: None });
+
+impl Listeners {
+    fn lock() -> MutexGuard<'static, Self> {
+        // nothing here panics halfway
+        LISTENERS.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&mut self) -> io::Result<()> {
+        let is_default = match &self.is_default {
+            Some(is_default) => is_default,
+            None => {
+                let is_default = Arc::new(AtomicBool::new(true));
+                for signal in SIGNALS {
+                    flag::register_conditional_default(signal, is_default.clone())?;
+                }
+                self.is_default.insert(is_default)
+            }
+        };
+        self.many += 1;
+        is_default.store(false, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn remove(&mut self) {
+        self.many -= 1;
+        if let Some(is_default) = self.is_default.as_ref().filter(|_| self.many == 0) {
+            is_default.store(true, Ordering::SeqCst);
+        }
+    }
 }
 
 impl Signals {
@@ -21,10 +66,11 @@ impl Signals {
         let listen = || {
             let (reader, writer) = UnixStream::pair()?;
             let register = |signal| pipe::register(signal, writer.try_clone()?);
-            let registered = [SIGTERM, SIGINT].into_iter().map(register).collect::<Result<_, _>>()?;
+            let registered = SIGNALS.into_iter().map(register).collect::<Result<_, _>>()?;
+            Listeners::lock().add()?;
             Ok(Self { reader, registered })
         };
-        listen().map_err(|error: std::io::Error| Error::io("listen for signals", error))
+        listen().map_err(|error: io::Error| Error::io("listen for signals", error))
     }
 
     pub(super) fn fd(&self) -> RawFd {
@@ -34,6 +80,7 @@ impl Signals {
 
 impl Drop for Signals {
     fn drop(&mut self) {
+        Listeners::lock().remove();
         for id in self.registered.drain(..) {
             low_level::unregister(id);
         }

@@ -105,6 +105,10 @@ impl WorkerOptions {
     }
 
     /// Leaves on SIGTERM and SIGINT, which then do not end the process: hands back what waits, lets running handlers end.
+    ///
+    /// That is for the first signal. From then on, and once the worker has ended, they do what they do by default: a second
+    /// Ctrl-C ends the process. A program with handlers of its own for them calls [`Leave::leave`](super::Leave::leave) there
+    /// instead.
     #[cfg(feature = "signals")]
     pub fn leaves_on_signals(mut self) -> Self {
         self.leaves_on_signals = true;
