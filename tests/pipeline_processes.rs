@@ -244,6 +244,60 @@ fn drain(variables: &[(&str, &str)], ended: RangeInclusive<usize>) {
     drop(second);
 }
 
+/// Where the journal of a process is whose files cannot grow for long.
+const FILLS: &str = "OUTBAND_TEST_FILLS";
+
+/// Not a test of its own: the process of the next one.
+#[cfg(all(feature = "journal", feature = "tokio"))]
+#[test]
+fn fills() {
+    use outband::pipeline::AsyncDispatcher;
+    use outband::{ErrorKind, Multipart};
+
+    let Ok(folder) = std::env::var(FILLS) else { return };
+    let task = || Multipart::new("task", vec![Buffer::from_vec(vec![1_u8; 100_000])]);
+    let fill = |name: &str| {
+        let path = format!("{folder}/{name}");
+        let dispatcher = bind(DispatcherOptions::new().journal(&path));
+        let error = (0..1000).find_map(|_| dispatcher.submit_message(task()).err()).expect("the disk is full");
+        assert_eq!(error.kind(), ErrorKind::Transport);
+        assert!(error.to_string().contains(&path), "{error}");
+        assert_eq!(error.into_message(), Some(task()));
+        assert!(dispatcher.recv_timeout(LONG).unwrap_err().to_string().contains(&path));
+        assert_eq!(dispatcher.submit_message(task()).unwrap_err().into_message(), Some(task()));
+        dispatcher
+    };
+    drop(fill("first"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let dispatcher = AsyncDispatcher::new(fill("second"));
+        assert_eq!(dispatcher.submit_message(task()).await.unwrap_err().into_message(), Some(task()));
+        dispatcher.shutdown().await;
+        let dispatcher = AsyncDispatcher::new(bind(DispatcherOptions::new().journal(format!("{folder}/third"))));
+        let error = loop {
+            if let Err(error) = dispatcher.submit_message(task()).await {
+                break error;
+            }
+        };
+        assert_eq!(error.into_message(), Some(task()));
+        dispatcher.shutdown().await;
+    });
+}
+
+#[cfg(all(feature = "journal", feature = "tokio"))]
+#[test]
+fn a_dispatcher_whose_journal_cannot_grow_says_so_and_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new("sh");
+    // in blocks of 512 bytes
+    command.args(["-c", r#"trap "" XFSZ; ulimit -f 16384; exec "$@""#, "sh"]).arg(std::env::current_exe().unwrap());
+    command.args(["--exact", "fills", "--nocapture"]).env(FILLS, folder.path()).stdout(Stdio::null());
+    let mut process = Process(command.spawn().unwrap());
+    until("it has ended", || process.0.try_wait().unwrap().is_some());
+    assert!(process.0.wait().unwrap().success());
+    assert!(folder.path().join("third").exists(), "it did all that");
+}
+
 #[test]
 fn a_second_signal_ends_the_process() {
     let dispatcher = bind(DispatcherOptions::new().attempts(1));

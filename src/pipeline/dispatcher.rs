@@ -73,7 +73,8 @@ impl Dispatcher {
     ///
     /// # Errors
     ///
-    /// Kind `Caller` for options that do not fit each other, kind `Transport` when the endpoint cannot be bound.
+    /// Kind `Caller` for options that do not fit each other, kind `Transport` when the endpoint cannot be bound, or when the
+    /// journal cannot be opened or read.
     pub fn bind(context: &zmq::Context, endpoint: &str, options: DispatcherOptions) -> Result<Self> {
         options.check()?;
         let ledger = Ledger::new(options.clone(), draw());
@@ -115,7 +116,7 @@ impl Dispatcher {
     /// # Errors
     ///
     /// What encoding returns; kind `Limits` for a task that is too large; kind `Caller` after [`close`](Self::close); kind
-    /// `Transport` when the dispatcher's thread has ended.
+    /// `Transport` when the dispatcher's thread has ended, or its journal cannot be written: then the task may have been run.
     pub fn submit<T: Serialize + ?Sized>(&self, task: &T) -> Result<TaskId> {
         self.submit_with(&MsgPack::new(), task)
     }
@@ -214,12 +215,13 @@ impl Dispatcher {
     }
 
     fn submit_within(&self, message: Multipart, patience: Patience) -> Result<TaskId> {
-        let task = self.take(message, patience)?;
         #[cfg(feature = "journal")]
         if let Some(journal) = &self.journal {
-            journal.wait(task.0)?;
+            let kept = message.clone();
+            let task = self.take(message, patience)?;
+            return journal.wait(task.0).map(|()| task).map_err(|error| error.with_payload(Box::new(kept)));
         }
-        Ok(task)
+        self.take(message, patience)
     }
 
     /// Takes a task, which may not be on the disk yet.

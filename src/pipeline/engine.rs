@@ -11,6 +11,7 @@ use super::ledger::{Ledger, Loss};
 use super::message::{Down, Peer, Ticket, Time, Up};
 use super::monitor::{Change, Monitor};
 use super::options::DispatcherOptions;
+use super::watch::Watch;
 use super::wire;
 use crate::error::{Detail, Error, Result};
 use crate::limits::Limits;
@@ -77,8 +78,10 @@ impl Engine {
         Ok(endpoint.unwrap_or_default())
     }
 
-    /// Runs until the program lets go of the dispatcher.
+    /// Runs until the program lets go of the dispatcher, or its journal fails.
     pub(super) fn run(mut self) {
+        let exchange = self.exchange.clone();
+        let _watch = Watch::new(|| exchange.fail("its thread panicked".to_owned()));
         if let Err(error) = self.serve() {
             self.exchange.fail(error.to_string());
         }
@@ -115,11 +118,7 @@ impl Engine {
 
     /// Sleeps until something happens, or it is time.
     fn sleep(&self, until: Option<Time>) -> Result<()> {
-        let timeout = match until {
-            // rounded up: a timer that is early would spin
-            Some(time) => time.saturating_sub(self.now()).as_micros().div_ceil(1000) as i64,
-            None => -1,
-        };
+        let timeout = until.map_or(-1, |time| millis_until(time, self.now()));
         let mut items = [
             self.socket.as_poll_item(zmq::POLLIN),
             self.monitor.as_poll_item(),
@@ -321,6 +320,13 @@ pub(super) fn heartbeats(socket: &zmq::Socket, interval: Duration, timeout: Dura
     socket.set_heartbeat_ivl(millis(interval))?;
     socket.set_heartbeat_timeout(millis(timeout))?;
     socket.set_handshake_ivl(5000)
+}
+
+/// For how many milliseconds to poll. Rounded up: a timer that is early would spin; what is longer than libzmq can wait is
+/// asked for again.
+pub(super) fn millis_until(time: Time, now: Time) -> i64 {
+    let millis = time.saturating_sub(now).as_micros().div_ceil(1000);
+    i32::try_from(millis).unwrap_or(i32::MAX).into()
 }
 
 pub(super) fn transport(operation: &'static str) -> impl Fn(zmq::Error) -> Error {

@@ -39,6 +39,8 @@ struct State {
     /// Whether it waits for outcomes to be read.
     wants_room: bool,
     stage: Stage,
+    /// Whether the program has let go of it, whatever stage it was in.
+    is_dropped: bool,
     stats: Stats,
 }
 
@@ -55,9 +57,7 @@ enum Stage {
     Open,
     /// No further tasks.
     Closed,
-    /// The program has let go of it.
-    Dropped,
-    /// Its thread has ended, for this reason.
+    /// Its thread ends or has ended, for this reason.
     Failed(String),
 }
 
@@ -81,6 +81,7 @@ impl Exchange {
             is_asleep: false,
             wants_room: false,
             stage: Stage::Open,
+            is_dropped: false,
             stats: Stats::default(),
         };
         let (room, outcome, bell) = (Sign::default(), Sign::default(), Bell::new()?);
@@ -121,7 +122,7 @@ impl Exchange {
         loop {
             match &state.stage {
                 Stage::Open => {}
-                Stage::Closed | Stage::Dropped => return give_back(Detail::DispatcherClosed.into(), message),
+                Stage::Closed => return give_back(Detail::DispatcherClosed.into(), message),
                 Stage::Failed(reason) => return give_back(ended(reason), message),
             }
             let fits =
@@ -147,8 +148,11 @@ impl Exchange {
 
     pub(super) fn cancel(&self, task: u64) {
         let mut state = self.lock();
-        state.orders.push(Order::Cancel(task));
-        self.wake(state);
+        // nobody would ever take it
+        if !state.is_over() {
+            state.orders.push(Order::Cancel(task));
+            self.wake(state);
+        }
     }
 
     /// The next outcome; `None` when there will be none any more.
@@ -166,7 +170,7 @@ impl Exchange {
             }
             match &state.stage {
                 Stage::Failed(reason) => return Err(ended(reason)),
-                Stage::Closed | Stage::Dropped if state.open == 0 => return Ok(None),
+                Stage::Closed if state.open == 0 => return Ok(None),
                 _ => state = deadline.wait(&self.outcome, state, "receive an outcome")?,
             }
         }
@@ -186,9 +190,10 @@ impl Exchange {
     /// Nothing at all any more.
     pub(super) fn drop_all(&self) {
         let mut state = self.lock();
-        if !matches!(state.stage, Stage::Failed(_)) {
-            state.stage = Stage::Dropped;
+        if matches!(state.stage, Stage::Open) {
+            state.stage = Stage::Closed;
         }
+        state.is_dropped = true;
         self.wake(state);
         self.room.notify_all();
     }
@@ -202,7 +207,7 @@ impl Exchange {
         let mut state = self.lock();
         state.is_asleep = false;
         mem::swap(orders, &mut state.orders);
-        if matches!(state.stage, Stage::Dropped) { None } else { Some(mem::take(&mut state.read)) }
+        if state.is_over() { None } else { Some(mem::take(&mut state.read)) }
     }
 
     /// The dispatcher's thread brings outcomes, and how much of the backlog is done with.
@@ -226,16 +231,18 @@ impl Exchange {
     /// Whether the dispatcher's thread may wait for the bell, which then is rung for it.
     pub(super) fn may_sleep(&self) -> bool {
         let mut state = self.lock();
-        let news = !state.orders.is_empty()
-            || (state.wants_room && state.read.count > 0)
-            || matches!(state.stage, Stage::Dropped);
+        let news = !state.orders.is_empty() || (state.wants_room && state.read.count > 0) || state.is_over();
         state.is_asleep = !news;
         !news
     }
 
-    /// The dispatcher's thread has ended.
+    /// The dispatcher's thread has ended, or is to end because there is no journal any more. The first reason is kept.
     pub(super) fn fail(&self, reason: String) {
-        self.lock().stage = Stage::Failed(reason);
+        let mut state = self.lock();
+        if !matches!(state.stage, Stage::Failed(_)) {
+            state.stage = Stage::Failed(reason);
+        }
+        self.wake(state);
         self.room.notify_all();
         self.outcome.notify_all();
     }
@@ -250,6 +257,13 @@ impl Exchange {
             drop(state);
             self.bell.ring();
         }
+    }
+}
+
+impl State {
+    /// Whether the dispatcher's thread is to end.
+    fn is_over(&self) -> bool {
+        self.is_dropped || matches!(self.stage, Stage::Failed(_))
     }
 }
 
@@ -284,5 +298,32 @@ impl Deadline {
             },
         };
         Ok(sign.wait_for(state, left))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn its_thread_is_to_end_when_it_failed_and_when_it_was_let_go_of_in_any_order() {
+        let exchange = || Exchange::new(Quota { messages: 1, bytes: 1 }, 1, 1).unwrap();
+        let (failed, dropped, both) = (exchange(), exchange(), exchange());
+        assert!(failed.look(&mut Vec::new()).is_some() && failed.may_sleep());
+        failed.fail("the first reason".to_owned());
+        failed.fail("another".to_owned());
+        dropped.drop_all();
+        both.fail("the journal".to_owned());
+        both.drop_all();
+        for over in [&failed, &dropped, &both] {
+            assert!(!over.may_sleep() && over.look(&mut Vec::new()).is_none());
+        }
+        failed.cancel(1);
+        assert!(failed.lock().orders.is_empty(), "nobody would take it");
+        assert!(failed.recv(Patience::Forever).unwrap_err().to_string().contains("the first reason"));
+        let error = failed.submit(Multipart::new(vec![1], vec![]), Patience::Forever, |_, _| {}).unwrap_err();
+        assert!(error.into_message().is_some());
     }
 }

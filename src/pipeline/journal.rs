@@ -4,15 +4,18 @@
 //! submits share one wait.
 
 use std::collections::BTreeMap;
-use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::{fmt, io, mem};
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use super::receipt::Receipt;
 use super::sign::Sign;
+use super::watch::Watch;
+use super::worker::panic_text;
 use crate::error::{Detail, Error, Result};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
@@ -55,22 +58,30 @@ struct State {
 
 impl Journal {
     /// Opens the file, or makes it. `fail` is called if it cannot be written to later on.
-    pub(super) fn open(path: &Path, fail: impl FnOnce(String) + Send + 'static) -> Result<(Self, Record)> {
-        let database = Database::create(path).map_err(|error| failed("open the journal", error))?;
-        let record = read(&database).map_err(|error| failed("read the journal", error))?;
-        let record = record.into_iter().collect::<Result<Vec<_>>>();
-        let tasks = record?;
-        let next = read_next(&database).map_err(|error| failed("read the journal", error))?;
-        let next = tasks.last().map_or(1, |(task, _)| task + 1).max(next);
-        let desk = Arc::new(Desk { state: Mutex::new(State { durable: next, ..State::default() }), ..Desk::default() });
+    ///
+    /// What is no journal, or one that something else has damaged, is an error that names the file.
+    pub(super) fn open(path: &Path, fail: impl Fn(String) + Send + 'static) -> Result<(Self, Record)> {
+        // the store panics at some files that were cut short
+        let opened = catch_unwind(AssertUnwindSafe(|| open(path)));
+        let opened = opened.unwrap_or_else(|panic| Err(format!("it is damaged: {}", panic_text(&*panic))));
+        let (database, record) = opened.map_err(|reason| {
+            let reason = format!("{}: {reason}", path.display());
+            Error::io("open the journal", io::Error::other(reason))
+        })?;
+        let desk =
+            Arc::new(Desk { state: Mutex::new(State { durable: record.next, ..State::default() }), ..Desk::default() });
         let thread = thread::Builder::new().name("outband journal".to_owned()).spawn({
-            let desk = desk.clone();
+            let (desk, path) = (desk.clone(), path.to_owned());
             move || {
-                if let Err(error) = desk.write(&database) {
-                    let reason = format!("could not write the journal: {error}");
-                    desk.lock().failure = Some(reason.clone());
+                let fail = |reason: &dyn fmt::Display| {
+                    let reason = format!("could not write the journal {}: {reason}", path.display());
+                    desk.lock().fail(reason.clone());
                     desk.durable.notify_all();
                     fail(reason);
+                };
+                let _watch = Watch::new(|| fail(&"its thread panicked"));
+                if let Err(error) = desk.write(&database) {
+                    fail(&error);
                 }
             }
         });
@@ -78,16 +89,24 @@ impl Journal {
         let settle = Arc::new({
             let desk = desk.clone();
             move |task| {
-                desk.lock().settled.push(task);
+                let mut state = desk.lock();
+                if state.failure.is_none() {
+                    state.settled.push(task);
+                }
+                drop(state);
                 desk.work.notify_one();
             }
         });
-        Ok((Self { desk, settle, thread: Some(thread) }, Record { tasks, next }))
+        Ok((Self { desk, settle, thread: Some(thread) }, record))
     }
 
     /// Takes a task to be written.
     pub(super) fn record(&self, task: u64, message: &Multipart) {
-        self.desk.lock().tasks.insert(task, message.clone());
+        let mut state = self.desk.lock();
+        if state.failure.is_none() {
+            state.tasks.insert(task, message.clone());
+        }
+        drop(state);
         self.desk.work.notify_one();
     }
 
@@ -129,6 +148,13 @@ impl Drop for Journal {
 }
 
 impl State {
+    /// Nothing will be written any more.
+    fn fail(&mut self, reason: String) {
+        self.failure = Some(reason);
+        self.tasks.clear();
+        self.settled.clear();
+    }
+
     fn has_durable(&self, task: u64) -> Result<bool> {
         match &self.failure {
             Some(reason) if self.durable <= task => Err(Detail::DispatcherFailed { reason: reason.clone() }.into()),
@@ -191,6 +217,16 @@ fn commit(
     Ok(())
 }
 
+/// Opens the file and reads what is in it.
+fn open(path: &Path) -> Result<(Database, Record), String> {
+    let database = Database::create(path).map_err(|error| error.to_string())?;
+    let tasks = read(&database).map_err(|error| error.to_string())?;
+    let tasks = tasks.into_iter().collect::<Result<Vec<_>>>().map_err(|error| error.to_string())?;
+    let next = read_next(&database).map_err(|error| error.to_string())?;
+    let next = tasks.last().map_or(1, |(task, _)| task.saturating_add(1)).max(next);
+    Ok((database, Record { tasks, next }))
+}
+
 fn read(database: &Database) -> Result<Vec<Result<(u64, Multipart)>>, redb::Error> {
     let transaction = database.begin_read()?;
     let table = match transaction.open_table(TASKS) {
@@ -218,7 +254,37 @@ fn read_next(database: &Database) -> Result<u64, redb::Error> {
     }
 }
 
-fn failed(operation: &'static str, error: impl Into<redb::Error>) -> Error {
-    let error: redb::Error = error.into();
-    Error::io(operation, std::io::Error::other(error.to_string()))
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_no_whole_journal_is_an_error_that_names_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let (whole, damaged) = (directory.path().join("whole"), directory.path().join("damaged"));
+        let (journal, _) = Journal::open(&whole, |_| {}).unwrap();
+        (1..=20).for_each(|task| journal.record(task, &Multipart::new(vec![1; 1000], vec![])));
+        journal.wait(20).unwrap();
+        drop(journal);
+        let bytes = std::fs::read(&whole).unwrap();
+        let mut refused = 0;
+        for part in 1..64 {
+            std::fs::write(&damaged, &bytes[..bytes.len() * part / 64]).unwrap();
+            match Journal::open(&damaged, |_| {}) {
+                Ok((_, record)) => assert_eq!(record.tasks.len(), 20, "a part of it would be worse than nothing"),
+                Err(error) => {
+                    refused += 1;
+                    assert_eq!(error.kind(), crate::error::ErrorKind::Transport);
+                    assert!(error.to_string().contains(damaged.to_str().unwrap()), "{error}");
+                }
+            }
+        }
+        assert!(refused > 32, "{refused} of 63 were refused");
+        std::fs::write(&damaged, "a letter").unwrap();
+        let error = Journal::open(&damaged, |_| {}).err().unwrap();
+        assert!(error.to_string().contains("damaged"), "{error}");
+        assert_eq!(Journal::open(&whole, |_| {}).unwrap().1.tasks.len(), 20);
+    }
 }

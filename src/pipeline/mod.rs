@@ -34,6 +34,7 @@ mod task;
 mod terms;
 #[cfg(feature = "tokio")]
 mod tokio;
+mod watch;
 mod wire;
 mod worker;
 

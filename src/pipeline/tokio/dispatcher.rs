@@ -112,6 +112,8 @@ impl AsyncDispatcher {
     pub async fn submit_message(&self, mut message: Multipart) -> Result<TaskId> {
         // a task that always finds room lets the others run now and then
         coop::consume_budget().await;
+        #[cfg(feature = "journal")]
+        let kept = self.0.journal.as_ref().map(|journal| (journal, message.clone()));
         let task = loop {
             let given = self.0.exchange.room.given();
             match self.0.take(message, Patience::None) {
@@ -123,8 +125,8 @@ impl AsyncDispatcher {
             given.await;
         };
         #[cfg(feature = "journal")]
-        if let Some(journal) = &self.0.journal {
-            journal.recorded(task.0).await?;
+        if let Some((journal, kept)) = kept {
+            journal.recorded(task.0).await.map_err(|error| error.with_payload(Box::new(kept)))?;
         }
         Ok(task)
     }
