@@ -3,11 +3,17 @@
 #![cfg(feature = "arrow")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow_array::Array;
+use arrow_array::builder::StringViewBuilder;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, NullArray, StringArray};
+use arrow_schema::{Field, Schema};
 use outband::{Buffer, Decode, Encode, Error, ErrorKind, Limits, Multipart, Pickle, Table, Value};
 use serde::Deserialize;
+use serde_json::json;
 
 use counting::measure;
 use random::Random;
@@ -412,6 +418,131 @@ fn what_is_long_and_named_often_is_not_read_as_often() {
         let message = message([&long[..], &rest].concat(), &[]);
         check(&Decode::<Table>::decode(&Pickle::new(), message).unwrap_err());
         assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    }
+}
+
+fn message_of(table: &Table, limits: Limits) -> (Result<Multipart, Error>, usize) {
+    let (message, usage) = measure(|| Pickle::new().limits(limits).encode(table));
+    (message, usage.peak)
+}
+
+/// Columns of these names, and what the metadata says of the frame that they were.
+fn described(columns: Vec<(String, ArrayRef)>, pandas: &serde_json::Value) -> Table {
+    let field = |(name, array): &(String, ArrayRef)| Field::new(name, array.data_type().clone(), true);
+    let schema = Schema::new(columns.iter().map(field).collect::<Vec<_>>());
+    let schema = schema.with_metadata(HashMap::from([("pandas".to_owned(), pandas.to_string())]));
+    let columns = columns.into_iter().map(|(_, array)| array).collect();
+    Table::new(Arc::new(schema), columns).unwrap()
+}
+
+#[test]
+fn rows_and_texts_that_share_their_bytes_are_not_written_out_over_the_limit() {
+    const MIB: usize = 1 << 20;
+    let of = |array: ArrayRef| described(vec![("a".to_owned(), array)], &json!({}));
+    let text: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(100_000)]));
+    let mut views = StringViewBuilder::new();
+    let block = views.append_block("x".repeat(100_000).into_bytes().into());
+    (0..1000).for_each(|_| views.try_append_view(block, 0, 100_000).unwrap());
+    let many = (0..1000).map(|at| (at.to_string(), text.clone())).collect();
+    let none = arrow(call("pyarrow.lib", "binary", &[int(0)]), 1 << 33, 0, &[false, true]);
+    for table in [
+        of(Arc::new(NullArray::new(10_000_000_000))),
+        decode(&message(none, &[&[]])).unwrap(),
+        of(Arc::new(views.finish())),
+        described(many, &json!({})),
+    ] {
+        let (written, peak) = message_of(&table, Limits::new().metadata_bytes(MIB));
+        let error = written.unwrap_err();
+        assert!(error.is_limit() && error.to_string().contains("limit of 1048576"), "{error}");
+        assert!(peak < 8 * MIB, "{peak}");
+    }
+    // truth values become bytes, for each column its own
+    let truths: ArrayRef = Arc::new(BooleanArray::from(vec![true; MIB]));
+    let many = (0..1000).map(|at| (at.to_string(), truths.clone())).collect();
+    let (written, peak) = message_of(&described(many, &json!({})), Limits::new().total_bytes(2 * MIB as u64));
+    let error = written.unwrap_err();
+    assert!(error.to_string().contains("over the limit of 2097152"), "{error}");
+    assert!(peak < 8 * MIB, "{peak}");
+}
+
+#[test]
+fn metadata_that_names_a_column_often_has_it_written_once() {
+    let text: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(100_000)]));
+    let table = described(vec![("a".to_owned(), text.clone())], &json!({"index_columns": vec!["a"; 10_000]}));
+    let (written, peak) = message_of(&table, Limits::new());
+    let written = written.unwrap();
+    assert!(written.total_len() < 110_000 && peak < 4 << 20, "{} bytes, {peak}", written.total_len());
+    let back: Table = Pickle::new().decode(written).unwrap();
+    assert_eq!(back.batch().column(0).as_string::<i32>().value(0).len(), 100_000);
+    // more levels than pandas' pickles may have here
+    let names: Vec<_> = (0..300).map(|at| at.to_string()).collect();
+    let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+    let columns = names.iter().map(|name| (name.clone(), numbers.clone())).collect();
+    let table = described(columns, &json!({"index_columns": names}));
+    let back: Table = Pickle::new().decode(message_of(&table, Limits::new()).0.unwrap()).unwrap();
+    assert_eq!(back.batch().num_columns(), 300);
+    // a dtype of many columns that share a name
+    let columns = (0..5000).map(|_| ("a".to_owned(), numbers.clone())).collect();
+    let said = json!({"field_name": "a", "numpy_type": "x".repeat(100_000)});
+    let (written, peak) = message_of(&described(columns, &json!({"columns": [said]})), Limits::new());
+    let error = written.unwrap_err();
+    assert!(error.to_string().contains("two columns"), "{error}");
+    assert!(peak < 32 << 20, "{peak}");
+}
+
+#[test]
+fn a_zone_with_a_long_name_is_refused_wherever_it_stands() {
+    let zone = "z".repeat(1 << 20);
+    let typed = call("pyarrow.lib", "timestamp", &[text("us"), text(&zone)]);
+    let field = call("pyarrow.lib", "field", &[text("a"), typed, b"\x89".to_vec(), NONE.into()]);
+    let fields = [vec![[field, b"q\x00".to_vec()].concat()], vec![b"h\0".to_vec(); 2000]].concat();
+    let schema = call("pyarrow.lib", "schema", &[list(&fields), NONE.into()]);
+    let named = call("pytz", "_p", &[text(&zone)]);
+    let zoned = instance("pandas", "DatetimeTZDtype", dict(&[("unit", text("ns")), ("tz", named)]));
+    let class = global("pandas.arrays", "DatetimeArray");
+    let made = call("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked", &[class, int(1), NONE.into()]);
+    let times = call("numpy", "dtype", &[text("<M8[ns]")]);
+    let times =
+        call("numpy._core.numeric", "_frombuffer", &[BUFFER.into(), times, tuple(&[int(5000), int(0)]), text("C")]);
+    let values = [made, tuple(&[zoned, times]), b"b".to_vec()].concat();
+    let block = frame(&[block(values, slice(0, 5000, 1))], range(0, 5000, 1), range(0, 0, 1));
+    for (pickle, frames) in [(schema, &[][..]), (block, &[&[][..]])] {
+        let message = message(pickle, frames);
+        let (error, usage) = measure(|| Decode::<Table>::decode(&Pickle::new(), message).unwrap_err());
+        check(&error);
+        assert!(error.to_string().contains("a time zone whose name has 1048576 bytes"), "{error}");
+        assert!(usage.peak < 8 << 20, "{usage:?}");
+    }
+}
+
+#[test]
+fn what_is_odd_in_a_column_is_paid_for_and_ends_it() {
+    let long = [b"L".to_vec(), vec![b'9'; 40_000], b"L\nq\x000".to_vec()].concat();
+    let of = |columns: i64, rows: i64| {
+        let values = objects(&[columns, rows], &vec![b"h\0".to_vec(); (columns * rows) as usize]);
+        let frame = frame(&[block(values, slice(0, columns, 1))], range(0, columns, 1), range(0, rows, 1));
+        decode(&message([&long[..], &frame].concat(), &[])).unwrap_err()
+    };
+    // once for each column, and not for each row
+    let error = of(1, 1000);
+    assert!(error.is_peer() && error.to_string().contains("an integer among its Python objects"), "{error}");
+    assert!(of(1000, 1).is_limit());
+}
+
+#[test]
+fn an_option_is_not_paid_for_twice_where_something_else_is_missing() {
+    #[derive(Deserialize)]
+    struct Sample {
+        t: Option<Table>,
+        x: Option<String>,
+    }
+    let texts: Vec<_> = (0..40).map(|at| text(&at.to_string().repeat(500))).collect();
+    let frame = frame(&[block(objects(&[1, 40], &texts), slice(0, 1, 1))], names(&["a"]), range(0, 40, 1));
+    let not_a_time = call("pandas._libs.tslibs.nattype", "__nat_unpickle", &[NONE.into()]);
+    for missing in [not_a_time, global("pandas", "NA")] {
+        let message = message(dict(&[("t", frame.clone()), ("x", missing)]), &[]);
+        let sample: Sample = codec().decode(message).unwrap();
+        assert_eq!((sample.t.unwrap().rows(), sample.x), (40, None));
     }
 }
 

@@ -44,6 +44,12 @@ impl<'w> Output<'w> {
         self.out.len() - self.start
     }
 
+    /// How long it is by now.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.out.len() - self.start
+    }
+
     /// An opcode without an argument.
     #[inline]
     pub(crate) fn op(&mut self, opcode: u8) {

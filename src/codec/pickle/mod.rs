@@ -312,8 +312,12 @@ impl<T: Serialize + ?Sized> Encode<T> for Pickle {
     }
 
     fn encode_into(&self, value: &T, data: &mut Vec<u8>) -> Result<Vec<Buffer>> {
-        let mut writer = Writer::new(data, &self.policy, &self.classes, self.limits.max_depth());
-        value.serialize(&mut writer).map_err(|error| error.into_error(&self.limits))?;
+        let mut writer = Writer::new(data, &self.policy, &self.classes, &self.limits);
+        if let Err(error) = value.serialize(&mut writer) {
+            // which is why no more was written
+            self.limits.check_metadata(writer.least_len())?;
+            return Err(error.into_error(&self.limits));
+        }
         let written = writer.finish();
         check_sizes(&self.limits, written.whole_len, &written.frames)?;
         Ok(written.frames)

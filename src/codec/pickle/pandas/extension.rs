@@ -45,6 +45,7 @@ fn plain(reader: Reader<'_>, numbers: Numbers, zone: Option<&str>) -> Result<Vec
     let numbers = numbers.laid_out()?;
     let piece = |column| {
         reader.tree.spend(super::objects::PIECE)?;
+        zone.map(|zone| zone::bounded(reader, zone)).transpose()?;
         Ok(numbers.piece(column, zone).map_err(|why| why.to_string()))
     };
     (0..numbers.columns).map(piece).collect()

@@ -32,7 +32,7 @@ pub(super) enum Index {
 }
 
 /// The most levels of an index, far more than anybody has.
-pub(super) const MAX_LEVELS: usize = 256;
+pub(in crate::codec::pickle) const MAX_LEVELS: usize = 256;
 
 /// `_new_Index(class, {"data": values, "name": name})`, of which the dict is returned with what the class is.
 pub(super) fn parts<'g>(reader: Reader<'g>, id: NodeId) -> Result<(Call<'g>, Pandas, Items<'g>)> {

@@ -10,6 +10,7 @@ use super::super::list::{Listed, PyArrow};
 use super::super::mismatch::{Mismatch, Result};
 use super::super::read::Reader;
 use super::object::{called, count, elements, text};
+use super::zone;
 use crate::pickle::{Node, NodeId};
 use crate::table::MAX_DEPTH;
 
@@ -50,7 +51,7 @@ fn within(reader: Reader<'_>, id: NodeId, depth: usize) -> Result<Kind> {
             let [unit, zone] = call.exactly()?;
             let zone = match reader.tree.node(zone) {
                 Node::None => None,
-                _ => Some(text(reader, call, zone)?.into()),
+                _ => Some(zone::bounded(reader, text(reader, call, zone)?)?.into()),
             };
             DataType::Timestamp(time_unit(text(reader, call, unit)?).ok_or_else(|| call.odd())?, zone).into()
         }

@@ -40,6 +40,7 @@ use super::read::Reader;
 pub(super) use arrow::name;
 pub(super) use axis::{Axis, Kept, Level, Values};
 pub(super) use came::{Bytes, Came, Mask, Part};
+pub(super) use index::MAX_LEVELS;
 pub(super) use shown::{Parts, Shown};
 
 /// The table that a call of pandas or pyarrow describes.

@@ -87,14 +87,17 @@ impl<'g> Objects<'g> {
             let mut kind = first;
             let column = items;
             let mut odd = None;
-            for id in items.by_ref().take(self.rows) {
+            let mut left = items.by_ref().take(self.rows);
+            for id in left.by_ref() {
                 let value = Value::of(reader, id);
                 // before all of them are looked at once more
                 reader.tree.spend(1 + value.len())?;
-                if let Err(why) = kind.meet(value) {
-                    odd = odd.or(Some(why));
+                odd = kind.meet(value).err();
+                if odd.is_some() {
+                    break;
                 }
             }
+            left.for_each(drop);
             pieces.push(match odd {
                 Some(why) => Err(why),
                 None => Ok(piece(reader, kind, column, self.rows)?),
@@ -122,7 +125,8 @@ enum Value<'g> {
     Bool(bool),
     Text(&'g str),
     Bytes(Cow<'g, [u8]>),
-    Other(&'static str),
+    /// What it is instead, and how many bytes were read to tell.
+    Other(&'static str, usize),
 }
 
 impl<'g> Value<'g> {
@@ -131,6 +135,7 @@ impl<'g> Value<'g> {
         match self {
             Self::Text(text) => text.len(),
             Self::Bytes(bytes) => bytes.len(),
+            Self::Other(_, len) => *len,
             _ => 0,
         }
     }
@@ -147,13 +152,16 @@ impl<'g> Value<'g> {
             Node::Object(object)
                 if matches!(reader.tree.listed(object.callable), Some(Listed::Encode | Listed::Bytes)) =>
             {
-                reader.bytes_in(id).map_or(Self::Other("an object"), Self::Bytes)
+                reader.bytes_in(id).map_or(Self::Other("an object", 0), Self::Bytes)
             }
-            Node::Int(_) | Node::Big(_) | Node::BigText(_) => Self::Other("an integer"),
-            Node::Float(_) => Self::Other("a float"),
-            Node::List(_) | Node::Tuple(_) => Self::Other("a sequence"),
-            Node::Dict(_) => Self::Other("a dict"),
-            _ => Self::Other("an object"),
+            Node::Int(_) | Node::Big(_) => Self::Other("an integer", 0),
+            // lines of protocol 0, of which the end is looked for
+            Node::BigText(digits) => Self::Other("an integer", digits.len()),
+            Node::OldStr(bytes) => Self::Other("an object", bytes.len()),
+            Node::Float(_) => Self::Other("a float", 0),
+            Node::List(_) | Node::Tuple(_) => Self::Other("a sequence", 0),
+            Node::Dict(_) => Self::Other("a dict", 0),
+            _ => Self::Other("an object", 0),
         }
     }
 }
@@ -174,7 +182,7 @@ impl Kind {
             Value::Bool(_) => (Self::Bool, "a truth value"),
             Value::Text(_) => (Self::Text, "text"),
             Value::Bytes(_) => (Self::Bytes, "bytes"),
-            Value::Other(what) => return Err(format!("{what} among its Python objects, which have no Arrow type")),
+            Value::Other(what, _) => return Err(format!("{what} among its Python objects, which have no Arrow type")),
         };
         if *self != Self::Nothing && *self != new {
             return Err(format!("{name} among Python objects of another kind, which have no Arrow type together"));

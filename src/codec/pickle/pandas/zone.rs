@@ -6,6 +6,19 @@ use super::super::read::Reader;
 use super::super::time;
 use crate::pickle::{Node, NodeId};
 
+/// The longest name of a time zone.
+const LONGEST: usize = 255;
+
+/// The name of a zone, which each column in it has for itself: paid for, and of no more bytes than those of the tz database.
+pub(super) fn bounded<'n>(reader: Reader<'_>, name: &'n str) -> Result<&'n str> {
+    if name.len() > LONGEST {
+        let len = name.len();
+        return Err(Mismatch::because(format_args!("a time zone whose name has {len} bytes, more than {LONGEST}")));
+    }
+    reader.tree.spend(name.len())?;
+    Ok(name)
+}
+
 /// The name of a time zone: `Europe/Oslo`, `UTC`, `+05:30`.
 pub(super) fn name<'g>(reader: Reader<'g>, id: NodeId) -> Result<String> {
     let odd = || Mismatch::because("a time zone in a form that it is not written in");

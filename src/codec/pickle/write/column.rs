@@ -167,7 +167,7 @@ impl Writer<'_> {
                 writer.out.text(text);
             }
             None => writer.out.op(op::NONE),
-        });
+        })?;
         if let Some(dtype) = dtype {
             self.out.text(dtype);
             self.out.ops(&[op::TUPLE2, op::REDUCE]);
@@ -185,7 +185,7 @@ impl Writer<'_> {
         self.many(values, |writer, value| match value {
             Some(value) => write(writer, value),
             None => writer.out.op(op::NONE),
-        });
+        })?;
         self.out.text("object");
         self.out.ops(&[op::TUPLE2, op::REDUCE]);
         Ok(())

@@ -2,15 +2,18 @@
 //!
 //! Metadata that says something else than that is no error: the frame is then the one that the columns make.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use arrow_schema::Schema;
+use serde::ser::Error as _;
 use serde_json::Value as Json;
 
 use super::arrow::Storage;
-use crate::codec::pickle::pandas::{Came, Part};
-use crate::codec::unserializable::Result;
+use crate::codec::pickle::pandas::{Came, MAX_LEVELS, Part};
+use crate::codec::unserializable::{Result, Unserializable};
+use crate::error::excerpt;
 use crate::table::Table;
 
 /// A label of a column.
@@ -71,6 +74,7 @@ impl Described {
     pub(super) fn of(table: &Table) -> Result<Self> {
         let batch = table.batch();
         let schema = batch.schema_ref();
+        check_distinct(schema)?;
         let metadata = schema.metadata();
         let pandas: Json = metadata.get("pandas").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         let by_name: HashMap<&str, &Json> = list(&pandas["columns"])
@@ -138,6 +142,16 @@ impl Described {
     }
 }
 
+/// Checks that no two columns have one name: pandas takes them in a dict, and the metadata speaks of them by name.
+fn check_distinct(schema: &Schema) -> Result<()> {
+    let mut names: Vec<_> = schema.fields().iter().map(|field| field.name()).collect();
+    names.sort();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(Unserializable::custom(format_args!("a table with two columns {:?}", excerpt(pair[0])))),
+        None => Ok(()),
+    }
+}
+
 fn list(json: &Json) -> impl Iterator<Item = &Json> + Clone {
     json.as_array().into_iter().flatten()
 }
@@ -168,9 +182,15 @@ fn index<'j>(batch: &RecordBatch, pandas: &'j Json, described: &impl Fn(usize) -
         let at = batch.schema_ref().index_of(part.as_str()?).ok()?;
         Some((at, described(at).map_or(Json::Null, |column| column["name"].clone())))
     };
-    match parts.iter().map(level).collect::<Option<Vec<_>>>() {
-        Some(levels) if !levels.is_empty() => Index::Levels(levels),
-        _ => default,
+    if parts.is_empty() || parts.len() > MAX_LEVELS {
+        return default;
+    }
+    let Some(levels) = parts.iter().map(level).collect::<Option<Vec<_>>>() else { return default };
+    // each would be written whole
+    let distinct: HashSet<_> = levels.iter().map(|(at, _)| at).collect();
+    match distinct.len() == levels.len() {
+        true => Index::Levels(levels),
+        false => default,
     }
 }
 

@@ -32,6 +32,7 @@ use serde::ser::Error as _;
 use crate::buffer::Buffer;
 use crate::codec::place::{Placed, Placement, Policy};
 use crate::codec::unserializable::{Result, Unserializable};
+use crate::limits::Limits;
 use crate::pickle::{Memoized, Output, opcode as op};
 use crate::python::Kind;
 use crate::{handoff, memory};
@@ -47,6 +48,10 @@ pub(crate) struct Writer<'w> {
     classes: &'w Classes,
     /// How many more containers may be opened.
     depth: usize,
+    #[cfg(feature = "arrow")]
+    limits: &'w Limits,
+    /// How long it was to become when room for it was last asked for.
+    wanted: u64,
     /// The least that this was since the value began that stands in several places.
     least_depth: usize,
     next: Next,
@@ -86,12 +91,16 @@ pub(super) struct Written {
 
 impl<'w> Writer<'w> {
     /// A writer that appends to `out`.
-    pub(super) fn new(out: &'w mut Vec<u8>, policy: &'w Policy, classes: &'w Classes, max_depth: usize) -> Self {
+    pub(super) fn new(out: &'w mut Vec<u8>, policy: &'w Policy, classes: &'w Classes, limits: &'w Limits) -> Self {
+        let max_depth = limits.max_depth();
         Self {
             out: Output::new(out),
             placed: Placed::new(policy),
             classes,
             depth: max_depth,
+            #[cfg(feature = "arrow")]
+            limits,
+            wanted: 0,
             least_depth: max_depth,
             next: Next::Value,
             in_key: false,
@@ -109,6 +118,22 @@ impl<'w> Writer<'w> {
     pub(super) fn finish(mut self) -> Written {
         let len = self.out.finish() as u64;
         Written { frames: self.placed.take_frames(), whole_len: len.saturating_add(self.repeated) }
+    }
+
+    /// How long the pickle would have become at the least.
+    pub(super) fn least_len(&self) -> u64 {
+        (self.out.len() as u64).max(self.wanted)
+    }
+
+    /// Refuses to write on where so many bytes more are over the limit: the columns of a table may name one buffer, or none, and be
+    /// far longer written out.
+    #[cfg(feature = "arrow")]
+    fn check_room(&mut self, more: usize) -> Result<()> {
+        self.wanted = (self.out.len() as u64).saturating_add(more as u64);
+        match self.wanted > self.limits.max_metadata() as u64 {
+            true => Err(Unserializable::custom("a pickle over the limit of its length")),
+            false => Ok(()),
+        }
     }
 
     /// A name of a field or a variant: text, the first time.

@@ -4,7 +4,7 @@
 //! What the index, the labels and the dtypes were is in the metadata where pandas or pyarrow made the table; without it the index is
 //! a range, and each column what its Arrow type is by default.
 
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 use serde::ser::Error as _;
 use serde_json::Value as Json;
@@ -37,6 +37,7 @@ impl Writer<'_> {
         self.unhashable("a table")?;
         let batch = table.batch();
         let described = Described::of(table)?;
+        self.check_made(batch, &described)?;
         match described.origin.as_deref() {
             Some("pandas.Index") => self.index(batch, &described),
             Some("pandas.Series") if described.columns.len() == 1 => {
@@ -57,13 +58,30 @@ impl Writer<'_> {
         }
     }
 
+    /// Refuses to make more bytes than a message may have: truth values are bits in Arrow and bytes in NumPy, where nulls stand among
+    /// the values or have a mask, and all of that once for each column, also where these share their buffers.
+    fn check_made(&self, batch: &RecordBatch, described: &Described) -> Result<()> {
+        let made = |(at, column): (usize, &ArrayRef)| {
+            let width = match column.data_type() {
+                _ if described.storage(at) == Storage::Arrow => 0,
+                DataType::Boolean => 1,
+                _ if column.null_count() == 0 => 0,
+                data_type => data_type.primitive_width().unwrap_or(0),
+            };
+            column.len().saturating_mul(width)
+        };
+        let made = batch.columns().iter().enumerate().map(made).fold(0, usize::saturating_add);
+        match made as u64 > self.limits.max_total() {
+            true => Err(Unserializable::custom(format_args!(
+                "columns that take {made} bytes in NumPy, over the limit of {}",
+                self.limits.max_total()
+            ))),
+            false => Ok(()),
+        }
+    }
+
     fn frame(&mut self, table: &Table, described: &Described) -> Result<()> {
         let batch = table.batch();
-        let mut sorted: Vec<_> = described.columns.iter().map(|&at| batch.schema_ref().field(at).name()).collect();
-        sorted.sort();
-        if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Unserializable::custom(format_args!("a table with two columns {:?}", excerpt(pair[0]))));
-        }
         self.global("pandas", "DataFrame");
         self.out.op(op::MARK);
         let mut blocks = Blocks::of(table, described);
@@ -97,15 +115,14 @@ impl Writer<'_> {
         let levels = &described.levels;
         if let [level] = &levels[..] {
             let labels: Vec<_> = described.labels.iter().collect();
-            self.level(&labels, &level.dtype, &level.name);
-            return Ok(());
+            return self.level(&labels, &level.dtype, &level.name);
         }
         self.global("pandas", "MultiIndex.from_arrays");
         self.out.ops(&[op::EMPTY_LIST, op::MARK]);
         for (at, level) in levels.iter().enumerate() {
             let labels: Option<Vec<_>> = described.labels.iter().map(|label| label.part(at)).collect();
             let labels = labels.ok_or_else(|| Unserializable::custom("labels of several levels that are no tuples"))?;
-            self.level(&labels, &level.dtype, &Json::Null);
+            self.level(&labels, &level.dtype, &Json::Null)?;
         }
         self.out.ops(&[op::APPENDS, op::NONE, op::EMPTY_LIST, op::MARK]);
         for level in levels {
@@ -116,10 +133,10 @@ impl Writer<'_> {
     }
 
     /// `Index([label, ...], dtype, False, name)`.
-    fn level(&mut self, labels: &[&Label], dtype: &str, name: &Json) {
+    fn level(&mut self, labels: &[&Label], dtype: &str, name: &Json) -> Result<()> {
         self.global("pandas", "Index");
         self.out.op(op::MARK);
-        self.many(labels.iter(), |writer, label| writer.label(label));
+        self.many(labels.iter(), |writer, label| writer.label(label))?;
         match dtype {
             // what this pandas takes text for
             "" | "str" | "string[pyarrow_numpy]" => self.out.op(op::NONE),
@@ -128,19 +145,28 @@ impl Writer<'_> {
         self.out.bool(false);
         self.title(name);
         self.out.ops(&[op::TUPLE, op::REDUCE]);
+        Ok(())
     }
 
-    /// A list, in batches.
-    pub(super) fn many<T>(&mut self, items: impl Iterator<Item = T>, mut write: impl FnMut(&mut Self, T)) {
+    /// A list, in batches, as far as there is room for it.
+    pub(super) fn many<T>(
+        &mut self,
+        items: impl Iterator<Item = T>,
+        mut write: impl FnMut(&mut Self, T),
+    ) -> Result<()> {
+        // a byte for each at the least: rows that have no bytes may be more than anybody counts to
+        self.check_room(items.size_hint().0)?;
         self.out.op(op::EMPTY_LIST);
         let mut items = items.peekable();
         while items.peek().is_some() {
             self.out.op(op::MARK);
             for item in items.by_ref().take(1000) {
                 write(self, item);
+                self.check_room(0)?;
             }
             self.out.op(op::APPENDS);
         }
+        Ok(())
     }
 
     /// The index of the rows.
@@ -205,6 +231,7 @@ impl Writer<'_> {
     }
 
     fn values(&mut self, batch: &RecordBatch, at: usize, described: &Described) -> Result<()> {
+        self.check_room(0)?;
         let field = batch.schema_ref().field(at);
         let form = Form {
             array: batch.column(at),
