@@ -28,6 +28,12 @@ use bytes::Bytes;
 
 use crate::buffer::Buffer;
 
+mod work;
+
+pub(crate) use work::overdrawn;
+#[cfg(feature = "arrow")]
+pub(crate) use work::working;
+
 /// The newtype name that tells a codec that a buffer follows.
 pub(crate) const BUFFER: &str = "outband::Buffer";
 
@@ -201,6 +207,8 @@ pub(crate) struct Owners {
 struct More {
     /// Indexes of the buffers by address; made at the first miss of `last`.
     by_address: Vec<usize>,
+    #[cfg(feature = "arrow")]
+    work: Option<work::Work>,
     /// A buffer that is no frame and is being shown, a part of one or one that was made.
     made: Option<Buffer>,
     /// Buffers of which several are parts, by address.
@@ -366,11 +374,6 @@ pub(crate) fn copying(len: usize) -> Result<(), u64> {
         let Some(owners) = place.as_mut() else { return Ok(()) };
         if owners.lend(len) { Ok(()) } else { Err(owners.credit) }
     })
-}
-
-/// Whether [`showing`] or [`copying`] has refused a buffer of this message.
-pub(crate) fn is_overdrawn() -> bool {
-    OWNERS.with(|place| place.borrow().as_ref().is_some_and(|owners| owners.lent > owners.credit))
 }
 
 /// The out-of-band buffer that `bytes` is all of; `None` for bytes of any other origin.

@@ -546,6 +546,45 @@ fn an_option_is_not_paid_for_twice_where_something_else_is_missing() {
     }
 }
 
+/// A dictionary-encoded array: the dictionary is in seven parts without a call.
+fn coded(codes: &[u8], offsets: &[u8], bytes: &[u8]) -> Vec<u8> {
+    let on = |buffer: &[u8]| call("pyarrow.lib", "py_buffer", &[buffer.to_vec()]);
+    let kind = call("pyarrow.lib", "dictionary", &[alias("int8"), alias("large_string"), b"\x89".to_vec()]);
+    let slots = list(&[NONE.into(), on(offsets), on(bytes)]);
+    let values = tuple(&[alias("large_string"), int(1), int(-1), int(0), slots, list(&[]), NONE.into()]);
+    let slots = list(&[NONE.into(), on(codes)]);
+    call("pyarrow.lib", "_restore_array", &[tuple(&[kind, int(1), int(-1), int(0), slots, list(&[]), values])])
+}
+
+#[test]
+fn chunks_that_share_buffers_are_joined_within_a_limit() {
+    const MIB: usize = 1 << 20;
+    let dictionary = || call("pyarrow.lib", "dictionary", &[alias("int8"), alias("large_string"), b"\x89".to_vec()]);
+    let (offsets, long) = ([0_i64, MIB as i64].map(i64::to_le_bytes).concat(), vec![b'x'; MIB]);
+    let chunks = |first: Vec<Vec<u8>>, again: &[u8], kind: Vec<u8>| {
+        let chunks = [first, vec![again.to_vec(); 2000]].concat();
+        call("pyarrow.lib", "chunked_array", &[list(&chunks), kind])
+    };
+    // one dictionary in two thousand chunks is looked through once
+    let one = [coded(b"\x97", b"\x97", b"\x97"), b"q\x00".to_vec()].concat();
+    let frames = [&[0][..], &offsets, &long];
+    let table: Table = Pickle::new().decode(message(chunks(vec![one], b"h\0", dictionary()), &frames)).unwrap();
+    assert_eq!(table.rows(), 2001);
+    // two that are equal are compared as often as they meet
+    let one = coded(b"\x97q\x01", b"\x97q\x02", b"\x97");
+    let other = [coded(b"h\x01", b"h\x02", b"\x97"), b"q\x00".to_vec()].concat();
+    let frames = [&[0][..], &offsets, &long, &long];
+    let compared = message(chunks(vec![one, other], b"h\0", dictionary()), &frames);
+    // and what is copied is copied as often
+    let one = [arrow(alias("int8"), MIB as i64, 0, &[false, true]), b"q\x00".to_vec()].concat();
+    let copied = message(chunks(vec![one], b"h\0", alias("int8")), &[&long]);
+    for message in [compared, copied] {
+        let (error, usage) = measure(|| Decode::<Table>::decode(&Pickle::new(), message).unwrap_err());
+        assert!(error.is_limit(), "{error}");
+        assert!(usage.peak < 16 * MIB, "{usage:?}");
+    }
+}
+
 fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
     let thread = std::thread::Builder::new().stack_size(512 << 10).spawn(run).unwrap();
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));

@@ -10,7 +10,9 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
 
-use arrow_array::{Array, RecordBatch, RecordBatchOptions, new_empty_array};
+use arrow_array::builder::StringViewBuilder;
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray, new_empty_array};
+use arrow_buffer::{Buffer as ArrowBuffer, OffsetBuffer};
 use arrow_ipc::{
     DecimalBuilder, Endianness, FieldBuilder, FixedSizeBinaryBuilder, FixedSizeListBuilder, MessageBuilder,
     MessageHeader, MetadataVersion, NullBuilder, SchemaBuilder, Struct_Builder, Type, UnionBuilder,
@@ -550,16 +552,24 @@ fn one_frame_in_a_thousand_columns_is_not_copied_a_thousand_times() {
         let block = Buffer::from_vec(vec![0_u128; 6001]);
         let misaligned = block.slice(8..8 + 96_000);
         assert!(misaligned.try_cast::<u128>().is_err());
-        let kind = DataType::Decimal128(20, 2);
-        let fields = (0..1000).map(|index| Field::new(format!("column {index}"), kind.clone(), true)).collect();
-        let columns = vec![plain(6000, 0, vec![None, Some(misaligned)], vec![]); 1000];
-        let message = to_multipart(&Wire { schema: schema_of(fields), rows: 6000, columns }).unwrap();
-        assert_eq!(message.buffers().len(), 1);
-        let codec = MsgPack::new().limits(Limits::new().total_bytes(1 << 20));
-        let (result, usage) = measure(|| Decode::<Table>::decode(&codec, message));
-        let error = result.unwrap_err();
+        let of = |kinds: Vec<DataType>| {
+            let columns = vec![plain(6000, 0, vec![None, Some(misaligned.clone())], vec![]); kinds.len()];
+            let named = kinds.into_iter().enumerate();
+            let fields = named.map(|(index, kind)| Field::new(format!("column {index}"), kind, true)).collect();
+            let message = to_multipart(&Wire { schema: schema_of(fields), rows: 6000, columns }).unwrap();
+            assert_eq!(message.buffers().len(), 1);
+            let codec = MsgPack::new().limits(Limits::new().total_bytes(1 << 20));
+            let (result, usage) = measure(|| Decode::<Table>::decode(&codec, message));
+            assert!(usage.peak < 4 << 20, "{usage:?}");
+            result
+        };
+        // of one type they are one column
+        let table = of(vec![DataType::Decimal128(20, 2); 1000]).unwrap();
+        assert_eq!(table.batch().num_columns(), 1000);
+        let kinds = (1..=38).flat_map(|precision| (0..precision).map(move |scale| (precision, scale)));
+        let kinds = kinds.map(|(precision, scale)| DataType::Decimal128(precision, scale as i8)).collect();
+        let error = of(kinds).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Limits, "{error}");
-        assert!(usage.peak < 4 << 20, "{usage:?}");
     });
 }
 
@@ -650,5 +660,36 @@ fn scramble(random: &mut Random, column: &mut Column) {
     column.children().iter_mut().for_each(|child| scramble(random, child));
     if let Column::Keyed(_, _, _, _, values) = column {
         scramble(random, values);
+    }
+}
+
+#[test]
+fn columns_that_share_a_buffer_are_looked_through_within_a_limit() {
+    const LEN: usize = 1 << 20;
+    let of = |columns: Vec<ArrayRef>| {
+        let named = columns.into_iter().enumerate().map(|(at, column)| (at.to_string(), column));
+        to_multipart(&Table::from(RecordBatch::try_from_iter(named).unwrap())).unwrap()
+    };
+    // one column under four thousand names is looked through once
+    let text: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(LEN)]));
+    let message = of(vec![text; 4000]);
+    assert!(message.total_len() < 2 * LEN, "{}", message.total_len());
+    let table: Table = from_multipart(message).unwrap();
+    assert_eq!(table.batch().num_columns(), 4000);
+    // columns of which each has other rows in the same text, and views of the same text in each row
+    let values = ArrowBuffer::from(vec![b'x'; LEN]);
+    let text = |at: usize| -> ArrayRef {
+        let offsets = OffsetBuffer::from_lengths([at, LEN - at]);
+        Arc::new(StringArray::new(offsets, values.clone(), None))
+    };
+    let texts = of((0..400).map(text).collect());
+    let mut views = StringViewBuilder::new();
+    let block = views.append_block(values.slice_with_length(0, LEN / 8));
+    (0..10_000).for_each(|_| views.try_append_view(block, 0, LEN as u32 / 8).unwrap());
+    let views = of(vec![Arc::new(views.finish())]);
+    for message in [texts, views] {
+        assert!(message.total_len() < 2 * LEN, "{}", message.total_len());
+        let error = from_multipart::<Table>(message).unwrap_err();
+        assert!(error.is_limit() && error.to_string().contains("more than once"), "{error}");
     }
 }

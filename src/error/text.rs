@@ -122,7 +122,8 @@ impl fmt::Display for Detail {
             ValueTooDeep { limit } => write!(f, "the value is nested deeper than the limit of {limit}"),
             RepeatedTooLong { limit } => write!(
                 f,
-                "frames that are referenced more than once would be copied out to more than the limit of {limit} bytes"
+                "frames that are referenced more than once would be copied out, or looked through, to more than the limit of {limit} \
+                 bytes"
             ),
             DecompressedTooLong { len, limit } => {
                 write!(f, "the compressed buffers would have {len} bytes decompressed, the limit is {limit}")

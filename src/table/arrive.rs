@@ -3,6 +3,7 @@
 //! Arrow's own validation (`ArrayDataBuilder::build`) does most of it. It panics, or allocates on the word of a length,
 //! for a few inputs that no builder makes; these are refused here before.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use arrow_array::types::{BinaryType, ByteArrayType, LargeBinaryType, LargeUtf8Type, Utf8Type};
@@ -10,7 +11,7 @@ use arrow_array::{GenericByteArray, RecordBatch, RecordBatchOptions, make_array}
 use arrow_buffer::{
     ArrowNativeType, BooleanBuffer, Buffer as ArrowBuffer, MutableBuffer, NullBuffer, OffsetBuffer, ScalarBuffer,
 };
-use arrow_data::{ArrayData, ArrayDataBuilder, BufferSpec, layout};
+use arrow_data::{ArrayData, ArrayDataBuilder, BufferSpec, MAX_INLINE_VIEW_LEN, layout};
 use arrow_schema::{DataType, Field, SchemaRef};
 use bytes::Bytes;
 
@@ -39,12 +40,13 @@ pub(super) fn batch(schema: SchemaRef, rows: u64, columns: Columns) -> Result<Re
         return Err(format!("the schema has {} fields and the table {} columns", fields.len(), columns.len()));
     }
     let rows = checked_rows(rows)?;
+    let mut sound = Sound::default();
     let column = |(column, field): (Column, &Field)| {
         let path = Path { parent: None, name: field.name() };
         if column.len != rows as u64 {
             return Err(path.says(format_args!("{} rows, and the table has {rows}", column.len)));
         }
-        array(column, field.data_type(), &path).map(|(data, _)| make_array(data))
+        known(column, field.data_type(), &path, &mut sound).map(|(data, _)| make_array(data))
     };
     let columns = columns.into_iter().zip(fields.iter().map(AsRef::as_ref)).map(column).collect::<Result<_, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
@@ -57,7 +59,100 @@ pub(super) fn batch(schema: SchemaRef, rows: u64, columns: Columns) -> Result<Re
 ///
 /// A text that says what does not fit.
 pub(super) fn data(column: Column, data_type: &DataType) -> Result<ArrayData, String> {
-    array(column, data_type, &Path { parent: None, name: "in pieces" }).map(|(data, _)| data)
+    piece(column, data_type, &mut Sound::default())
+}
+
+/// The same of one of several.
+pub(super) fn piece(column: Column, data_type: &DataType, sound: &mut Sound) -> Result<ArrayData, String> {
+    known(column, data_type, &Path { parent: None, name: "in pieces" }, sound).map(|(data, _)| data)
+}
+
+/// Columns that were validated, by where their buffers lie: one that stands in a table under several names is validated once.
+#[derive(Default)]
+pub(super) struct Sound(HashMap<(DataType, Vec<usize>), (ArrayData, usize)>);
+
+/// From how many bytes on a column is remembered, and a buffer told by its place: below that looking through it takes no longer.
+const REMEMBERED_FROM: usize = (8 << 10) + 1;
+
+/// The array of a column, which may have been validated before, and how many bytes its buffers have.
+fn known(
+    column: Column,
+    data_type: &DataType,
+    path: &Path<'_>,
+    sound: &mut Sound,
+) -> Result<(ArrayData, usize), String> {
+    let mut outline = Vec::new();
+    if outlined(&column, &mut outline) < REMEMBERED_FROM {
+        return array(column, data_type, path, sound);
+    }
+    let key = (data_type.clone(), outline);
+    if let Some(known) = sound.0.get(&key) {
+        return Ok(known.clone());
+    }
+    let found = array(column, data_type, path, sound)?;
+    sound.0.insert(key, found.clone());
+    Ok(found)
+}
+
+/// All that a column says, its buffers by where they lie, and short ones, which lie in the metadata again for each column, by their
+/// bytes; returns how many bytes all of them have.
+fn outlined(column: &Column, outline: &mut Vec<usize>) -> usize {
+    let Column { len, nulls, buffers, children, dictionary } = column;
+    outline.extend([*len as usize, *nulls as usize, buffers.len(), children.len(), dictionary.is_some().into()]);
+    let mut bytes = 0_usize;
+    for buffer in buffers.iter().map(|slot| slot.buffer.as_deref()) {
+        outline.push(buffer.map_or(usize::MAX, <[u8]>::len));
+        match buffer {
+            Some(buffer) if buffer.len() < REMEMBERED_FROM => {
+                let word = |part: &[u8]| part.iter().fold(0, |word, &byte| word << 8 | usize::from(byte));
+                outline.extend(buffer.chunks(size_of::<usize>()).map(word));
+            }
+            Some(buffer) => outline.push(buffer.as_ptr().addr()),
+            None => {}
+        }
+        bytes = bytes.saturating_add(buffer.map_or(0, <[u8]>::len));
+    }
+    let below = children.iter().chain(dictionary.as_deref()).map(|column| outlined(column, outline));
+    below.fold(bytes, usize::saturating_add)
+}
+
+/// Pays for bytes that are about to be looked through.
+fn pay(bytes: usize, path: &Path<'_>) -> Result<(), String> {
+    handoff::working(bytes).map_err(|limit| {
+        path.says(format_args!("buffers that columns share would be looked through to more than {limit} bytes"))
+    })
+}
+
+/// How many bytes of a column's own Arrow looks through, its bitmap aside.
+fn looked_through(data_type: &DataType, buffers: &[ArrowBuffer], len: usize, has_nulls: bool) -> usize {
+    let all = || buffers.iter().fold(0_usize, |all, buffer| all.saturating_add(buffer.len()));
+    match data_type {
+        // against the bitmap of each child that has no nulls of its own
+        DataType::Struct(fields) if has_nulls => fields.len().saturating_mul(len / 8),
+        // each view for itself, of which many may name the same text
+        DataType::Utf8View => {
+            let texts = buffers[0].chunks_exact(size_of::<u128>()).take(len).map(|view| viewed(view, &buffers[1..]));
+            texts.fold(buffers[0].len(), |all, len| all.saturating_add(len / VIEWED))
+        }
+        DataType::BinaryView => buffers[0].len(),
+        DataType::Boolean | DataType::FixedSizeBinary(_) | DataType::FixedSizeList(..) => 0,
+        plain if plain.is_primitive() => 0,
+        _ => all(),
+    }
+}
+
+/// How many bytes of views cost as much as one of others: honest tables name one text in many rows.
+const VIEWED: usize = 4;
+
+/// How many bytes of a buffer a view shows: none where it looks elsewhere, which ends the validation.
+fn viewed(view: &[u8], buffers: &[ArrowBuffer]) -> usize {
+    let part = |at: usize| view[at..].first_chunk().map_or(0, |part| u32::from_le_bytes(*part) as usize);
+    let (len, buffer, offset) = (part(0), part(8), part(12));
+    if len <= MAX_INLINE_VIEW_LEN as usize {
+        return 0;
+    }
+    let is_within = buffers.get(buffer).is_some_and(|buffer| offset.saturating_add(len) <= buffer.len());
+    if is_within { len } else { 0 }
 }
 
 fn checked_rows(rows: u64) -> Result<usize, String> {
@@ -87,7 +182,12 @@ impl Path<'_> {
 }
 
 /// The array of one column, and how many bytes its buffers have.
-fn array(column: Column, data_type: &DataType, path: &Path<'_>) -> Result<(ArrayData, usize), String> {
+fn array(
+    column: Column,
+    data_type: &DataType,
+    path: &Path<'_>,
+    sound: &mut Sound,
+) -> Result<(ArrayData, usize), String> {
     let len = checked_rows(column.len).map_err(|why| path.says(why))?;
     let (nulls, mut bytes) = validity(&column, len, data_type, path)?;
     let mut slots = column.buffers.into_iter().skip(1);
@@ -112,9 +212,10 @@ fn array(column: Column, data_type: &DataType, path: &Path<'_>) -> Result<(Array
         bytes += slot.buffer.as_ref().map_or(0, Buffer::len);
         buffers.push(aligned(slot, 1, 1).map_err(|why| path.says(why))?);
     }
-    let (children, below) = children(column.children, column.dictionary, data_type, path)?;
-    bytes += below;
+    let (children, below) = children(column.children, column.dictionary, data_type, path, sound)?;
+    bytes = bytes.saturating_add(below);
     check_lists(data_type, len, nulls.is_some(), below).map_err(|why| path.says(why))?;
+    pay(looked_through(data_type, &buffers, len, nulls.is_some()), path)?;
     let data = match data_type {
         DataType::Utf8 => text::<Utf8Type>(buffers, len, nulls),
         DataType::LargeUtf8 => text::<LargeUtf8Type>(buffers, len, nulls),
@@ -179,6 +280,7 @@ fn validity(
     if bitmap.len() < len.div_ceil(8) {
         return Err(path.says(format_args!("a validity bitmap of {} bytes for {len} rows", bitmap.len())));
     }
+    pay(len / 8, path)?;
     let nulls = NullBuffer::new(BooleanBuffer::new(ArrowBuffer::from(Bytes::from(bitmap.clone())), 0, len));
     if nulls.null_count() as u64 != declared {
         return Err(path.says(format_args!("{declared} nulls announced, and {} are there", nulls.null_count())));
@@ -192,11 +294,12 @@ fn children(
     dictionary: Option<Box<Column>>,
     data_type: &DataType,
     path: &Path<'_>,
+    sound: &mut Sound,
 ) -> Result<(Vec<ArrayData>, usize), String> {
     if let DataType::Dictionary(_, values) = data_type {
         let dictionary = dictionary.filter(|_| columns.is_empty());
         let dictionary = dictionary.ok_or_else(|| path.says("a dictionary-encoded column needs a dictionary alone"))?;
-        let (values, bytes) = array(*dictionary, values, &Path { parent: Some(path), name: "dictionary" })?;
+        let (values, bytes) = known(*dictionary, values, &Path { parent: Some(path), name: "dictionary" }, sound)?;
         return Ok((vec![values], bytes));
     }
     if dictionary.is_some() {
@@ -208,7 +311,7 @@ fn children(
     }
     let (mut arrays, mut bytes) = (Vec::with_capacity(fields.len()), 0_usize);
     for (column, field) in columns.into_iter().zip(fields) {
-        let (data, below) = array(column, field.data_type(), &Path { parent: Some(path), name: field.name() })?;
+        let (data, below) = array(column, field.data_type(), &Path { parent: Some(path), name: field.name() }, sound)?;
         arrays.push(data);
         bytes = bytes.saturating_add(below);
     }

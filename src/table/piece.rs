@@ -9,7 +9,7 @@ use arrow_data::{ArrayData, BufferSpec, layout};
 use arrow_schema::DataType;
 use bytes::Bytes;
 
-use super::arrive::{self, FREE_BITS, MAX_ROWS};
+use super::arrive::{self, FREE_BITS, MAX_ROWS, Sound};
 use super::column::Column;
 use super::leave;
 use super::schema::said;
@@ -57,17 +57,24 @@ pub(crate) fn joined(mut columns: Vec<Column>, data_type: &DataType) -> Result<C
         1 => return Ok(columns.remove(0)),
         _ => {}
     }
-    let mut parts: Vec<_> =
-        columns.into_iter().map(|column| arrive::data(column, data_type)).collect::<Result<_, _>>()?;
+    let mut sound = Sound::default();
+    let parts = columns.into_iter().map(|column| arrive::piece(column, data_type, &mut sound));
+    let mut parts: Vec<_> = parts.collect::<Result<_, _>>()?;
     if let DataType::Dictionary(..) = data_type {
         parts = of_one_dictionary(parts)?;
     }
     let rows = parts.iter().fold(0_u64, |rows, part| rows.saturating_add(part.len() as u64));
-    let bytes = parts.iter().fold(0_usize, |bytes, part| bytes.saturating_add(part.get_buffer_memory_size()));
+    let bytes = parts.iter().map(|part| match data_type {
+        // one dictionary stays as it is
+        DataType::Dictionary(..) => part.buffers()[0].len(),
+        _ => part.get_buffer_memory_size(),
+    });
+    let bytes = bytes.fold(0, usize::saturating_add);
     // rows that have no bytes get some, where others have nulls
     if rows > MAX_ROWS || (rows as usize > FREE_BITS && rows as usize / 8 > bytes) {
         return Err(format!("chunks of {rows} rows and {bytes} bytes together"));
     }
+    working(bytes)?;
     copying(bytes)?;
     let mut whole = MutableArrayData::try_new(parts.iter().collect(), false, rows as usize).map_err(said)?;
     for (index, part) in parts.iter().enumerate() {
@@ -78,12 +85,18 @@ pub(crate) fn joined(mut columns: Vec<Column>, data_type: &DataType) -> Result<C
 
 /// Chunks that have equal dictionaries, with the first one in all of them: values that stand there twice are no categories.
 fn of_one_dictionary(mut parts: Vec<ArrayData>) -> Result<Vec<ArrayData>, String> {
-    let dictionaries: Vec<_> = parts.iter().map(|part| part.child_data()[0].clone()).collect();
-    if dictionaries.iter().any(|other| *other != dictionaries[0]) {
-        return Err("chunks with different dictionaries, which pyarrow's unify_dictionaries() makes one".to_owned());
-    }
-    for part in &mut parts {
-        let shared = part.clone().into_builder().child_data(vec![dictionaries[0].clone()]).build();
+    let first = parts[0].child_data()[0].clone();
+    for part in &mut parts[1..] {
+        let own = &part.child_data()[0];
+        // chunks of one column nearly always name the same memory
+        if own.ptr_eq(&first) {
+            continue;
+        }
+        working(own.get_buffer_memory_size().saturating_add(part.get_buffer_memory_size()))?;
+        if *own != first {
+            return Err("chunks with different dictionaries, which pyarrow's unify_dictionaries() makes one".to_owned());
+        }
+        let shared = part.clone().into_builder().child_data(vec![first.clone()]).build();
         *part = shared.map_err(said)?;
     }
     Ok(parts)
@@ -144,6 +157,12 @@ fn cost(data: &ArrayData, rows: impl ExactSizeIterator<Item = Option<usize>>) ->
             _ => Err(format!("rows of {data_type} cannot be picked by number")),
         },
     }
+}
+
+/// Charges what is looked through or joined.
+fn working(bytes: usize) -> Result<(), String> {
+    handoff::working(bytes)
+        .map_err(|limit| format!("buffers that chunks share would be joined to more than {limit} bytes"))
 }
 
 /// Charges and counts a copy.

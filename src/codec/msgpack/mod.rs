@@ -223,8 +223,8 @@ impl MsgPack {
         let mut reader = Reader::new(metadata, frames, self.limits.max_depth());
         reader.as_sent = state == Frames::AsSent;
         T::deserialize(&mut reader).map_err(|mismatch| {
-            if handoff::is_overdrawn() {
-                return Detail::RepeatedTooLong { limit: self.limits.max_total() }.into();
+            if let Some(limit) = handoff::overdrawn() {
+                return Detail::RepeatedTooLong { limit }.into();
             }
             mistyped::<T>(metadata, frames, state, excerpt(mismatch))
         })

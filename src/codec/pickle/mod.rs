@@ -255,10 +255,10 @@ impl Pickle {
         let tree = Tree::new(&graph, frames, &self.limits, &self.classes.allowed)?;
         T::deserialize(tree.root()).map_err(|mismatch| {
             let reason = excerpt(mismatch);
-            match tree.failure() {
-                Some(failure) => failure,
-                None if handoff::is_overdrawn() => Detail::RepeatedTooLong { limit: self.limits.max_total() }.into(),
-                None => mistyped::<T>(&tree, reason),
+            match (tree.failure(), handoff::overdrawn()) {
+                (Some(failure), _) => failure,
+                (None, Some(limit)) => Detail::RepeatedTooLong { limit }.into(),
+                (None, None) => mistyped::<T>(&tree, reason),
             }
         })
     }

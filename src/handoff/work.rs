@@ -1,0 +1,58 @@
+//! What looking through the buffers of tables may cost, in bytes: columns share them, and each is validated for itself.
+
+use super::OWNERS;
+#[cfg(feature = "arrow")]
+use super::Owners;
+
+/// Tables may look through this many times what a message has: in pieces they are validated twice, and copied in between.
+#[cfg(feature = "arrow")]
+const FACTOR: u64 = 8;
+
+/// What they may look through in any case: the text of a pickle may be made longer than it came.
+#[cfg(feature = "arrow")]
+const FREE: u64 = 256 << 20;
+
+/// What was looked through of a message, and the most that may be.
+#[cfg(feature = "arrow")]
+#[derive(Clone, Copy)]
+pub(super) struct Work {
+    done: u64,
+    most: u64,
+}
+
+#[cfg(feature = "arrow")]
+impl Owners {
+    fn work(&mut self) -> &mut Work {
+        let (metadata, buffers) = &*self.frames;
+        self.more.get_or_insert_default().work.get_or_insert_with(|| {
+            let all = buffers.iter().fold(metadata.len() as u64, |all, buffer| all.saturating_add(buffer.len() as u64));
+            Work { done: 0, most: all.saturating_mul(FACTOR).saturating_add(FREE) }
+        })
+    }
+}
+
+/// Notes that a table is about to look through so many bytes, or to join them; `Err` with the limit where that is more than it may.
+/// There is none in a codec whose messages share nothing.
+#[cfg(feature = "arrow")]
+pub(crate) fn working(len: usize) -> Result<(), u64> {
+    OWNERS.with(|place| {
+        let mut place = place.borrow_mut();
+        let Some(work) = place.as_mut().map(Owners::work) else { return Ok(()) };
+        work.done = work.done.saturating_add(len as u64);
+        if work.done <= work.most { Ok(()) } else { Err(work.most) }
+    })
+}
+
+/// The limit that was reached where a buffer of this message was refused by `working`, [`showing`](super::showing) or
+/// [`copying`](super::copying).
+pub(crate) fn overdrawn() -> Option<u64> {
+    OWNERS.with(|place| {
+        let place = place.borrow();
+        let owners = place.as_ref()?;
+        #[cfg(feature = "arrow")]
+        if let Some(work) = owners.more.as_ref().and_then(|more| more.work).filter(|work| work.done > work.most) {
+            return Some(work.most);
+        }
+        (owners.lent > owners.credit).then_some(owners.credit)
+    })
+}
