@@ -76,7 +76,8 @@ impl PublisherOptions {
         self
     }
 
-    /// The most streams.
+    /// The most streams. Each idle one costs two heartbeats a second by default: of tens of thousands these want a higher
+    /// [`high_water_mark`](Self::high_water_mark), here and at subscribers.
     pub const fn max_streams(mut self, streams: usize) -> Self {
         self.max_streams = streams;
         self
