@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from . import _layout
-from ._errors import PeerError, package
+from ._errors import CallerError, PeerError, package
 
 #: The first key of a map that is a table.
 MARKER = "$table"
@@ -28,14 +28,17 @@ def to_map(table: Any) -> dict[str, Any]:
     """The table's map, its buffers memoryviews of Arrow's; a pandas frame goes through Arrow, which copies what it must."""
     import pyarrow as pa
 
-    if not isinstance(table, (pa.Table, pa.RecordBatch)):
-        table = pa.Table.from_pandas(table)
-    if isinstance(table, pa.Table):
-        batches = table.combine_chunks().to_batches()
-        table = batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
-    if any(_is_slice(column) or _has_more(column) for column in table.columns):
-        table = _without_offsets(table)
-    columns = [_to_column(column) for column in table.columns]
+    try:
+        if not isinstance(table, (pa.Table, pa.RecordBatch)):
+            table = pa.Table.from_pandas(table)
+        if isinstance(table, pa.Table):
+            batches = table.combine_chunks().to_batches()
+            table = batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
+        if any(_is_slice(column) or _has_more(column) for column in table.columns):
+            table = _without_offsets(table)
+        columns = [_to_column(column) for column in table.columns]
+    except (pa.ArrowException, ValueError, TypeError, OverflowError, NotImplementedError) as error:
+        raise CallerError(f"this table has no place in a message: {error}") from error
     return {MARKER: table.schema.serialize().to_pybytes(), "rows": table.num_rows, "columns": columns}
 
 
@@ -54,6 +57,9 @@ def from_map(parts: dict[Any, Any]) -> Any:
         arrays = [_from_column(column, field.type) for column, field in zip(columns, schema)]
         if any(len(array) != rows for array in arrays):
             raise ValueError(f"a column has not the {rows} rows of the table")
+        for array, field in zip(arrays, schema):
+            if not field.nullable and array.null_count and not pa.types.is_null(field.type):
+                raise ValueError(f"column {field.name:.60} is not nullable, and {array.null_count} of its rows are null")
         batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
         batch.validate(full=True)
         return pa.Table.from_batches([batch])

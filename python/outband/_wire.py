@@ -89,8 +89,10 @@ def loads(
             object_pairs_hook=_from_entries,
             strict_map_key=False,
         )
-    except msgpack.StackError as error:
+    except (msgpack.StackError, RecursionError) as error:
         raise LimitError("the value is nested deeper than MessagePack's reader allows") from error
+    except MemoryError as error:
+        raise LimitError("the message takes more memory than there is") from error
     except (ValueError, TypeError, OverflowError) as error:
         raise PeerError(f"the metadata is not one MessagePack value: {error}") from error
     decoder.check_used()

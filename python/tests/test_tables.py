@@ -109,6 +109,7 @@ WORDS = [1, 0, [None, bytes(4) + b"\1\0\0\0", b"x"], []]
         forged(NUMBERS, 1, [[1, 1, [None, bytes(8)], []]]),
         forged(NUMBERS, 1, [[1, 0, [None, None], []]]),
         forged(NUMBERS, 1, [[1, 0, [None, "12345678"], []]]),
+        forged(pa.schema([pa.field("a", pa.int64(), nullable=False)]), 1, [[1, 1, [b"\0", bytes(8)], []]]),
         forged(NUMBERS, 1.0, [[1, 0, [None, bytes(8)], []]]),
         forged(NUMBERS, -1, [[-1, 0, [None, b""], []]]),
         forged(NUMBERS, 1 << 60, [[1 << 60, 0, [None, b""], []]]),
@@ -224,3 +225,21 @@ def test_names_and_metadata_of_a_schema_are_utf_8(where: str) -> None:
     empty["$table"] = empty["$table"].replace(b"QQQQ", b"Q\xff\xfeQ")
     with pytest.raises(outband.PeerError, match="utf-8"):
         outband.loads([msgpack.packb(empty)])
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pd.DataFrame({"a": [1j]}),
+        pd.DataFrame({"a": [1, "x"]}),
+        pa.table({"u": SPARSE}).slice(1),
+        pa.table({"u": pa.concat_arrays([DENSE, DENSE])}).slice(1, 2),
+    ],
+    ids=["complex", "mixed", "sparse union", "dense union"],
+)
+def test_a_table_that_cannot_be_sent_is_the_callers_error(table: object) -> None:
+    try:
+        back = outband.loads(outband.dumps(table))
+    except outband.CallerError:
+        return
+    assert isinstance(table, pa.Table) and back.to_pydict() == table.to_pydict()

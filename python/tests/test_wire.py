@@ -323,5 +323,25 @@ for whole in (b"A" * 20_000 + b"B" * 20_000, bytearray(b"A" * 20_000 + b"B" * 20
 """
 
 
+TOO_LITTLE = """
+import resource
+import outband
+
+length = 48 << 20
+message = b"\\xdd" + length.to_bytes(4, "big") + b"\\xc0" * length
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (200 << 20), resource.RLIM_INFINITY))
+try:
+    outband.loads([message])
+except outband.LimitError as error:
+    print(error)
+"""
+
+
+def test_memory_that_does_not_suffice_is_a_limit() -> None:
+    printed = subprocess.run([sys.executable, "-B", "-c", TOO_LITTLE], check=True, capture_output=True, text=True).stdout
+    assert printed == "the message takes more memory than there is\n"
+
+
 def test_slices_of_one_object_are_frames_of_their_own_without_numpy() -> None:
     subprocess.run([sys.executable, "-B", "-c", WITHOUT_NUMPY], check=True)
