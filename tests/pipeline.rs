@@ -45,6 +45,40 @@ fn next(dispatcher: &Dispatcher) -> Outcome {
     dispatcher.recv_timeout(LONG).unwrap().expect("an outcome")
 }
 
+#[test]
+fn a_task_over_a_workers_limits_is_its_own_failure_and_nobody_elses() {
+    let context = zmq::Context::new();
+    let dispatcher = bind(&context, quick().attempts(2));
+    // too little for the dispatcher's headers, and enough for a task's metadata
+    let limits = Limits::new().metadata_bytes(16).total_bytes(1 << 20);
+    let may_end = Arc::new(AtomicBool::new(false));
+    let ends = may_end.clone();
+    let options = WorkerOptions::new().threads(4).in_flight(16).limits(limits);
+    let worker = employ(&context, &dispatcher, options, move |task: Task<Buffer>| {
+        until("it may end", || ends.load(Ordering::Relaxed));
+        Ok(task.len())
+    });
+    let submit = |len| dispatcher.submit(&Buffer::from_vec(vec![1_u8; len])).unwrap();
+    for _ in 0..8 {
+        submit(10_000);
+    }
+    until("it has them", || dispatcher.stats().in_flight == 8);
+    let large = submit(2 << 20);
+    let outcome = next(&dispatcher);
+    let letter = outcome.dead_letter().unwrap();
+    assert_eq!((outcome.task(), letter.failures.len()), (large, 2));
+    let reason = &letter.failures[0].reason;
+    assert!(reason.starts_with("it is over the limits of this worker: ") && reason.contains("1048576"), "{reason}");
+    may_end.store(true, Ordering::Relaxed);
+    for _ in 0..8 {
+        let outcome = next(&dispatcher);
+        assert_eq!((outcome.attempts(), outcome.decode::<usize>().unwrap()), (1, 10_000));
+    }
+    assert_eq!(dispatcher.stats().lost, 0);
+    drop(dispatcher);
+    worker.join().unwrap();
+}
+
 /// A panic whose payload panics when it is dropped, and so does what that panics with.
 struct Evil;
 
@@ -71,6 +105,17 @@ fn a_panic_that_panics_when_it_is_dropped_costs_no_thread() {
     }
     let endings: Vec<bool> = (0..3).map(|_| next(&dispatcher).dead_letter().is_some()).collect();
     assert_eq!(endings, [true, false, false]);
+    drop(dispatcher);
+    worker.join().unwrap();
+}
+
+#[test]
+fn times_without_an_end_are_no_limit_at_a_socket_either() {
+    let context = zmq::Context::new();
+    let dispatcher = bind(&context, quick().heartbeat(Duration::MAX).liveness(Duration::MAX).lease(Duration::MAX));
+    let worker = employ(&context, &dispatcher, WorkerOptions::new().grace(Duration::MAX), |task: Task<u64>| Ok(*task));
+    dispatcher.submit(&7_u64).unwrap();
+    assert_eq!(dispatcher.recv_timeout(Duration::MAX).unwrap().unwrap().decode::<u64>().unwrap(), 7);
     drop(dispatcher);
     worker.join().unwrap();
 }

@@ -93,8 +93,9 @@ impl Bench {
 
     pub(super) fn progress(&self, job: &Job) {
         let mut state = self.lock();
-        state.hand.progress(job);
-        self.wake(state);
+        if state.hand.progress(job) {
+            self.wake(state);
+        }
     }
 
     pub(super) fn drain(&self) {

@@ -209,7 +209,8 @@ impl Dispatcher {
         self.exchange.stats()
     }
 
-    /// The tasks that were in the journal when this began, oldest first: their outcomes will come too.
+    /// The tasks that were in the journal when this began, oldest first: their outcomes will come too. One that is larger than
+    /// [`task_bytes`](DispatcherOptions::task_bytes) now is a dead letter at once.
     pub fn recovered(&self) -> &[TaskId] {
         &self.recovered
     }

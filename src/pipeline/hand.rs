@@ -12,7 +12,7 @@
 
 mod session;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -71,6 +71,8 @@ pub(super) struct Hand {
     waiting: VecDeque<u64>,
     running: usize,
     outbox: VecDeque<(Up, Option<Multipart>)>,
+    /// Running tasks of which is to be said that they are getting on: once each, however often their handlers tell.
+    progress: BTreeSet<u64>,
     heard: Time,
     /// The latest of the dispatcher's clocks in this session.
     clock: u64,
@@ -138,6 +140,7 @@ impl Hand {
             waiting: VecDeque::new(),
             running: 0,
             outbox: VecDeque::new(),
+            progress: BTreeSet::new(),
             heard: now,
             clock: 0,
             ticked: now,
@@ -168,12 +171,27 @@ impl Hand {
         }
     }
 
+    /// A task came that is over this worker's limits: those of another may be wider.
+    pub(super) fn decline(&mut self, now: Time, message: &Down, reason: &str) {
+        self.heard = now;
+        let (Phase::Joined(Welcome { epoch, .. }), Down::Task { session, ticket, .. }) = (self.phase, message) else {
+            return;
+        };
+        if *session == self.session {
+            let reason = format!("it is over the limits of this worker: {reason}");
+            self.answer(*ticket, epoch, Answer::Undone { fault: Fault::Failed, delay: None, reason });
+        }
+    }
+
     /// The next thing to say. What could not be said is given back with [`unsaid`](Self::unsaid).
     pub(super) fn pop_message(&mut self) -> Option<(Up, Option<Multipart>)> {
         let is_joined = self.is_joined();
         // without a session there is nobody to tell of tasks
         let is_sayable = |message: &Up| is_joined || matches!(message, Up::Hello(_) | Up::Bye);
-        self.outbox.pop_front_if(|(message, _)| is_sayable(message))
+        self.outbox.pop_front_if(|(message, _)| is_sayable(message)).or_else(|| {
+            let held = self.held.get(&self.progress.pop_first()?)?;
+            Some((Up::Progress { epoch: held.job.epoch, ticket: held.job.ticket }, None))
+        })
     }
 
     /// There was nobody to say this to.
@@ -182,7 +200,11 @@ impl Hand {
         let is_stale = match message {
             Up::Hello(_) | Up::Beat(_) => true,
             Up::Bye => !self.is_joined(),
-            _ => false,
+            Up::Progress { epoch, ticket } => {
+                self.note_progress(ticket.task, epoch);
+                return;
+            }
+            Up::Result { .. } | Up::Nak(_) => false,
         };
         if !is_stale {
             self.outbox.push_front((message, object));
@@ -217,12 +239,14 @@ impl Hand {
         self.leave_if_due(now);
     }
 
-    /// A running task is getting on.
-    pub(super) fn progress(&mut self, job: &Job) {
-        if let Some(held) = self.held.get(&job.ticket.task).filter(|held| held.job.epoch == job.epoch) {
-            let message = Up::Progress { epoch: job.epoch, ticket: held.job.ticket };
-            self.outbox.push_back((message, None));
-        }
+    /// A running task is getting on; whether there is something new to say. Without a session there is nobody to tell.
+    pub(super) fn progress(&mut self, job: &Job) -> bool {
+        self.note_progress(job.ticket.task, job.epoch)
+    }
+
+    fn note_progress(&mut self, task: u64, epoch: u64) -> bool {
+        let is_running = self.held.get(&task).is_some_and(|held| held.is_running && held.job.epoch == epoch);
+        is_running && self.is_epoch(epoch) && self.progress.insert(task)
     }
 
     /// Whether it is all over.
@@ -317,6 +341,7 @@ impl Hand {
     }
 
     fn drop_held(&mut self, task: u64) {
+        self.progress.remove(&task);
         if let Some(held) = self.held.remove(&task) {
             self.held_bytes -= held.bytes;
             self.running -= usize::from(held.is_running);

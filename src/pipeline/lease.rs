@@ -11,19 +11,35 @@ use super::message::{Ticket, Time};
 pub(super) struct Leases {
     term: Option<Duration>,
     queue: VecDeque<(Time, Ticket)>,
+    #[cfg(test)]
+    begun: usize,
 }
 
 impl Leases {
     /// Without a term leases never end.
     pub(super) fn new(term: Option<Duration>) -> Self {
-        Self { term, queue: VecDeque::new() }
+        Self {
+            term,
+            queue: VecDeque::new(),
+            #[cfg(test)]
+            begun: 0,
+        }
     }
 
     /// Begins a lease, or begins it anew; tells when it ends.
     pub(super) fn begin(&mut self, now: Time, ticket: Ticket) -> Option<Time> {
-        let end = now + self.term?;
+        let end = self.end(now)?;
         self.queue.push_back((end, ticket));
+        #[cfg(test)]
+        {
+            self.begun += 1;
+        }
         Some(end)
+    }
+
+    /// When a lease ends that begins now.
+    pub(super) fn end(&self, now: Time) -> Option<Time> {
+        self.term.map(|term| now.saturating_add(term))
     }
 
     /// The next lease that may be over by `now`. The caller knows whether it still holds.
@@ -41,6 +57,12 @@ impl Leases {
         if self.queue.len() > 2 * open + 64 {
             self.queue.retain(|&(end, ticket)| holds(end, ticket));
         }
+    }
+
+    /// How many were begun or renewed.
+    #[cfg(test)]
+    pub(super) fn begun(&self) -> usize {
+        self.begun
     }
 
     #[cfg(test)]

@@ -103,9 +103,19 @@ impl Ledger {
     /// Takes a task. Ids only ever go up.
     pub(super) fn submit(&mut self, task: u64, message: Multipart) {
         self.stats.submitted += 1;
-        self.tasks.insert(task, Entry::new(message));
+        let (mut entry, most) = (Entry::new(message), self.terms.task_bytes);
+        // one that an earlier dispatcher took: a worker that is good enough here may have no room for it
+        let is_too_long = entry.bytes > most;
+        if is_too_long {
+            let reason = format!("it has {} bytes, and tasks have up to {most} here", entry.bytes);
+            entry.note(Failed { worker: Arc::from("the dispatcher"), reason });
+        }
+        self.tasks.insert(task, entry);
         self.queue.insert(task, false);
         self.finished.expect(task);
+        if is_too_long {
+            self.bury(task, None);
+        }
     }
 
     /// Ends a task that has no outcome yet.
@@ -124,7 +134,10 @@ impl Ledger {
             (Up::Beat(beat), _) => self.beat(now, peer, &beat),
             (Up::Result { epoch, ticket }, Some(object)) if epoch == self.epoch => self.result(peer, ticket, object),
             (Up::Nak(nak), _) if nak.epoch == self.epoch => self.nak(now, peer, nak),
-            (Up::Progress { epoch, ticket }, _) if epoch == self.epoch => self.renew(now, ticket),
+            (Up::Progress { epoch, ticket }, _) if epoch == self.epoch => {
+                self.renew(now, ticket);
+                self.sweep_leases();
+            }
             (Up::Bye, _) => {
                 self.lose(now, peer, Loss::Left);
                 // to this one it has been said
@@ -239,19 +252,6 @@ impl Ledger {
                 self.bury(task, Some(nak.ticket.delivery));
             }
         }
-    }
-
-    fn renew(&mut self, now: Time, ticket: Ticket) {
-        if self.holder(ticket).is_none() {
-            return;
-        }
-        let end = self.leases.begin(now, ticket);
-        if let Some(Entry { place: Place::Held { lease, .. }, .. }) = self.tasks.get_mut(&ticket.task) {
-            *lease = end;
-        }
-        let tasks = &self.tasks;
-        let holds = |end, ticket: Ticket| tasks.get(&ticket.task).is_some_and(|entry| entry.has_lease(ticket, end));
-        self.leases.sweep(self.held, holds);
     }
 
     fn expire(&mut self, now: Time, ticket: Ticket) {

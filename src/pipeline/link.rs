@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tracing::{debug, warn};
 
 use super::bench::Bench;
-use super::engine::{heartbeats, transport};
-use super::message::{Ticket, Up};
+use super::engine::{heartbeats, millis_until, transport};
+use super::message::{Down, Ticket, Up};
 use super::monitor::{Change, Monitor};
 use super::terms::WorkerOptions;
 use super::wire;
@@ -37,6 +37,13 @@ pub(super) struct Link {
 
 /// How long a connection may take to be made before another is begun, in milliseconds.
 const CONNECT: i32 = 2000;
+
+/// What a message as a whole may cost: its objects have limits of their own, and libzmq has all of it in memory by the time
+/// that its first frame can be read.
+const WHOLE: Limits = Limits::new().frames(usize::MAX).metadata_bytes(wire::MAX_HEADER).total_bytes(u64::MAX);
+
+/// What the dispatcher says; instead of an object that is over the limits, why.
+type Incoming = (Down, Result<Option<Multipart>>);
 
 type Outgoing = (Up, Option<Multipart>);
 
@@ -97,8 +104,7 @@ impl Link {
             Bench::set_asleep(&mut state, sleeps);
             drop(state);
             if sleeps {
-                let left = next.map(|time| time.saturating_sub(now).as_micros().div_ceil(1000) as i64);
-                self.sleep(left.unwrap_or(-1))?;
+                self.sleep(next.map_or(-1, |time| millis_until(time, now)))?;
             } else {
                 self.send(&mut outgoing)?;
             }
@@ -120,9 +126,9 @@ impl Link {
         let mut messages = Vec::new();
         let mut is_dry = false;
         for _ in 0..BATCH {
-            let received = self.socket.recv_message_within(&self.limits).and_then(wire::read_down);
+            let received = self.socket.recv_message_within(&WHOLE).and_then(wire::read_down);
             match received {
-                Ok(several) => messages.extend(several),
+                Ok(several) => messages.extend(several.into_iter().map(|message| self.within_limits(message))),
                 Err(error) if error.is_timeout() => {
                     is_dry = true;
                     break;
@@ -135,14 +141,28 @@ impl Link {
                 Err(error) => return Err(error),
             }
         }
-        let jobs = messages.iter().filter(|(_, object)| object.is_some()).count();
+        let jobs = messages.iter().filter(|(_, object)| matches!(object, Ok(Some(_)))).count();
         if !messages.is_empty() {
             let mut state = self.bench.lock();
             let now = self.bench.now();
-            messages.into_iter().for_each(|(message, object)| state.hand.handle(now, message, object));
+            for (message, object) in messages {
+                match object {
+                    Ok(object) => state.hand.handle(now, message, object),
+                    Err(error) => state.hand.decline(now, &message, &error.to_string()),
+                }
+            }
         }
         self.bench.call(jobs);
         Ok(is_dry)
+    }
+
+    /// A task over the limits says nothing about the others that came with it.
+    fn within_limits(&self, (message, object): (Down, Option<Multipart>)) -> Incoming {
+        let Some(object) = object else { return (message, Ok(None)) };
+        let checked = self.limits.check_metadata(object.metadata().len() as u64);
+        let checked = checked.and_then(|()| self.limits.check_frames(object.buffers().len() as u64));
+        let checked = checked.and_then(|()| self.limits.check_total(object.total_len() as u64));
+        (message, checked.map(|()| Some(object)))
     }
 
     /// Sends what the hand has to say. Results travel together. What does not go out is given back.

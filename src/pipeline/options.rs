@@ -163,7 +163,8 @@ impl DispatcherOptions {
         self
     }
 
-    /// The largest task, in bytes. A worker that could not hold that much is refused, so no task waits for ever.
+    /// The largest task, in bytes. A worker that could not hold that much is refused, so no task waits for ever. A larger one
+    /// that an earlier dispatcher left in the journal is a dead letter.
     pub const fn task_bytes(mut self, bytes: u64) -> Self {
         self.task_bytes = bytes;
         self
@@ -191,10 +192,10 @@ impl DispatcherOptions {
         if self.heartbeat < Duration::from_millis(1) {
             return refuse("a heartbeat is at least a millisecond");
         }
-        if self.liveness < 2 * self.heartbeat {
+        if self.liveness < self.heartbeat.saturating_mul(2) {
             return refuse("liveness is at least two heartbeats");
         }
-        if self.lease.is_some_and(|lease| lease < 2 * self.heartbeat) {
+        if self.lease.is_some_and(|lease| lease < self.heartbeat.saturating_mul(2)) {
             return refuse("a lease is at least two heartbeats: waiting tasks have theirs renewed by a heartbeat");
         }
         if self.attempts == 0 || self.workers == 0 || self.in_flight == 0 {

@@ -184,7 +184,7 @@ impl Roster {
     pub(super) fn due(&mut self, now: Time, interval: Time) -> Vec<Peer> {
         let due = self.members.iter_mut().filter(|(_, member)| member.next_beat <= now);
         due.map(|(peer, member)| {
-            member.next_beat = now + interval;
+            member.next_beat = now.saturating_add(interval);
             peer.clone()
         })
         .collect()

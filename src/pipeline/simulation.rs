@@ -25,6 +25,11 @@ use crate::multipart::Multipart;
 
 /// How many schedules a plain `cargo test` runs.
 const SCHEDULES: u64 = 20_000;
+/// Some workers decline what is longer, and say why.
+const SHORT: usize = 20;
+const OVER_LIMITS: &str = "over its limits";
+/// The longest task that workers must have room for.
+const LONGEST: u64 = 100;
 /// How long faults go on.
 const STORM: Time = Duration::from_millis(1500);
 /// How long a dispatcher waits for its goodbye to be heard.
@@ -63,6 +68,7 @@ fn every_task_has_one_outcome_whatever_the_network_does() {
     assert!(sum.restarts * 50 > enough && sum.stalls * 50 > enough && sum.drains * 50 > enough, "{sum:?}");
     assert!(sum.closes * 100 > enough && sum.deserted * 100 > enough && sum.overdue * 5000 > enough, "{sum:?}");
     assert!(sum.drops > enough && sum.duplicates > enough && sum.overtakings > enough, "{sum:?}");
+    assert!(sum.repeats * 4 > enough && sum.declined * 10 > enough && sum.too_long * 50 > enough, "{sum:?}");
     assert!(sum.missing * 2 > enough && sum.refusals * 50 > enough && sum.questions * 50 > enough, "{sum:?}");
 }
 
@@ -99,6 +105,9 @@ struct Tally {
     missing: u64,
     refusals: u64,
     questions: u64,
+    repeats: u64,
+    declined: u64,
+    too_long: u64,
     events: u64,
     last: Time,
 }
@@ -125,6 +134,9 @@ impl Tally {
         self.missing += other.missing;
         self.refusals += other.refusals;
         self.questions += other.questions;
+        self.repeats += other.repeats;
+        self.declined += other.declined;
+        self.too_long += other.too_long;
         self.events += other.events;
         self.last = self.last.max(other.last);
     }
@@ -204,6 +216,8 @@ struct Worker {
     stalled_until: Time,
     threads: u64,
     capacity: Window,
+    /// The longest task that it does not decline.
+    limit: usize,
 }
 
 struct Connection {
@@ -254,6 +268,8 @@ struct World {
     ever: BTreeSet<u64>,
     last_read: u64,
     unread_cancels: usize,
+    /// Tasks that are too long and were never handed out: their outcomes are there at once.
+    unread_long: usize,
     /// The session that was on at each connection, and whether the dispatcher has given it up since.
     sessions: BTreeMap<u64, (u64, bool)>,
     tally: Tally,
@@ -269,7 +285,7 @@ impl World {
             .attempts(1 + random.below(8) as u32)
             .in_flight(1 + random.below(6) as u32)
             .workers(8)
-            .task_bytes(100)
+            .task_bytes(LONGEST)
             .unread(1 + random.below(6) as usize, 1 << 20);
         if random.one_in(2) {
             options = options.order(Order::Submission);
@@ -284,6 +300,7 @@ impl World {
             stalled_until: Time::ZERO,
             threads: 1 + random.below(3),
             capacity: Window { messages: 1 + random.below(5), bytes: 100 + random.below(200) },
+            limit: if random.one_in(8) { SHORT } else { usize::MAX },
         });
         let workers: Vec<Worker> = workers.collect();
         let tasks = 1 + random.below(24);
@@ -313,6 +330,7 @@ impl World {
             ever: BTreeSet::new(),
             last_read: 0,
             unread_cancels: 0,
+            unread_long: 0,
             sessions: BTreeMap::new(),
             tally: Tally::default(),
             random,
@@ -469,7 +487,7 @@ impl World {
             Event::Submit => {
                 self.left -= 1;
                 self.submitted += 1;
-                self.ledger.submit(self.submitted, task(self.submitted));
+                self.submit(self.submitted);
                 self.dispatch();
             }
             Event::Cancel => {
@@ -596,13 +614,19 @@ impl World {
         self.outcomes.clear();
         self.last_read = 0;
         self.unread_cancels = 0;
+        self.unread_long = 0;
         self.sessions.clear();
         for id in 1..=self.submitted {
             if !self.ever.contains(&id) {
-                self.ledger.submit(id, task(id));
+                self.submit(id);
             }
         }
         self.dispatch();
+    }
+
+    fn submit(&mut self, id: u64) {
+        self.unread_long += usize::from(is_too_long(id));
+        self.ledger.submit(id, task(id));
     }
 
     fn calm(&mut self) {
@@ -627,7 +651,7 @@ impl World {
         if self.tally.events.is_multiple_of(4) {
             self.ledger.check();
         }
-        let quota = self.options.unread.messages + 1 + self.unread_cancels;
+        let quota = self.options.unread.messages + 1 + self.unread_cancels + self.unread_long;
         assert!(self.ledger.stats().unread as usize <= quota, "{:?} of {quota}", self.ledger.stats());
         self.note_sessions();
         while let Some((to, message, object)) = self.ledger.pop_message() {
@@ -717,6 +741,7 @@ impl World {
                 self.tally.refusals += 1;
                 assert!(self.wild.is_any(), "more came than there was room for");
             }
+            let message = self.garnished(message);
             match self.workers[index].connection {
                 Some(connection) => {
                     let (message, object) =
@@ -739,6 +764,18 @@ impl World {
             let Some(job) = self.workers[index].hand.as_mut().and_then(Hand::pop_job) else { break };
             self.handle(index, life, job);
         }
+    }
+
+    /// A worker of somebody else's may name a task many times in one sign of life.
+    fn garnished(&mut self, mut message: Up) -> Up {
+        if let Up::Beat(beat) = &mut message
+            && !beat.waiting.is_empty()
+            && self.random.one_in(8)
+        {
+            self.tally.repeats += 1;
+            beat.waiting = beat.waiting.repeat(200);
+        }
+        message
     }
 
     fn handle(&mut self, worker: usize, life: u64, job: Job) {
@@ -768,8 +805,14 @@ impl World {
             return self.at(until, Event::Down(connection, message, object));
         }
         let (message, object) = if self.through_the_wire { down_again(message, object) } else { (message, object) };
+        let limit = self.workers[worker].limit;
         if let Some(hand) = &mut self.workers[worker].hand {
-            hand.handle(self.now, message, object);
+            if object.as_ref().is_some_and(|object| object.total_len() > limit) {
+                self.tally.declined += 1;
+                hand.decline(self.now, &message, OVER_LIMITS);
+            } else {
+                hand.handle(self.now, message, object);
+            }
         }
         self.work(worker);
     }
@@ -796,6 +839,7 @@ impl World {
             self.ever.insert(id);
             match outcome.ending() {
                 Ending::Done(message) => {
+                    assert!(!is_too_long(id), "nobody need have room for it");
                     assert_eq!(*message, task(id), "the result of another task");
                     assert!(outcome.attempts() >= 1);
                     self.tally.done += 1;
@@ -804,6 +848,13 @@ impl World {
                     assert_eq!(letter.message, task(id));
                     assert!(!letter.failures.is_empty() && outcome.attempts() <= self.options.attempts);
                     self.tally.dead += 1;
+                    let is_declined = letter.failures.iter().any(|failure| failure.reason.contains(OVER_LIMITS));
+                    assert!(!is_declined || task(id).total_len() > SHORT, "charged with the fault of another");
+                    if is_too_long(id) {
+                        assert_eq!(outcome.attempts(), 0);
+                        self.unread_long -= 1;
+                        self.tally.too_long += 1;
+                    }
                 }
                 Ending::Cancelled => {
                     self.unread_cancels -= 1;
@@ -833,9 +884,20 @@ fn peer(connection: u64) -> Peer {
     Peer::copy_from_slice(&connection.to_be_bytes())
 }
 
+/// Whether a task is longer than any that workers must have room for.
+fn is_too_long(id: u64) -> bool {
+    task(id).total_len() as u64 > LONGEST
+}
+
 /// Tasks of different lengths that say which they are.
 fn task(id: u64) -> Multipart {
-    let buffers = if id.is_multiple_of(3) { vec![vec![7; (id % 80) as usize].into()] } else { Vec::new() };
+    let buffers = if id.is_multiple_of(23) {
+        vec![vec![7; 100].into()]
+    } else if id.is_multiple_of(3) {
+        vec![vec![7; (id % 80) as usize].into()]
+    } else {
+        Vec::new()
+    };
     Multipart::new(id.to_be_bytes().to_vec(), buffers)
 }
 

@@ -39,7 +39,8 @@ impl<T> Task<T> {
         self.job.attempt
     }
 
-    /// Tells the dispatcher that this is getting on: the lease begins anew.
+    /// Tells the dispatcher that this is getting on: the lease begins anew. Calls that come faster than they can be sent
+    /// are told once; while there is no dispatcher they are told to nobody.
     pub fn progress(&self) {
         self.bench.progress(&self.job);
     }

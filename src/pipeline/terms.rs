@@ -91,7 +91,7 @@ impl WorkerOptions {
         self
     }
 
-    /// What a task may cost.
+    /// What a task may cost. One that costs more has failed here, and may be tried on another worker.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self

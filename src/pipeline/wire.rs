@@ -327,6 +327,14 @@ mod tests {
     }
 
     #[test]
+    fn a_list_is_as_long_as_a_sign_of_life_may_name_tasks() {
+        let window = Window::default();
+        let beat = |many| Up::Beat(Beat { session: 1, window, waiting: vec![1; many], account: None });
+        assert!(read_up(up(&beat(MAX_NAMED))).is_ok());
+        assert!(read_up(up(&beat(MAX_NAMED + 1))).is_err());
+    }
+
+    #[test]
     fn every_truncation_is_refused() {
         let mut messages: Vec<Multipart> = ups().iter().map(up).collect();
         messages.push(results(5, vec![(TICKET, object(2)), (TICKET, object(0))]));

@@ -15,7 +15,7 @@ impl Hand {
             Phase::Seeking => (PATIENCE, RETRY),
             Phase::Joined(welcome) => (welcome.liveness, welcome.heartbeat),
         };
-        if now.saturating_sub(std::mem::replace(&mut self.ticked, now)) > 2 * interval {
+        if now.saturating_sub(std::mem::replace(&mut self.ticked, now)) > interval.saturating_mul(2) {
             // this process has been stopped: what was said meanwhile is still to be read
             self.heard = now;
         }
@@ -28,7 +28,7 @@ impl Hand {
             self.heard = now;
             self.seek(now);
         } else if now >= self.next_beat {
-            self.next_beat = now + interval;
+            self.next_beat = now.saturating_add(interval);
             let sign = if self.is_joined() { self.beat() } else { self.hello() };
             self.has_said_hello |= matches!(sign, Up::Hello(_));
             self.outbox.push_front((sign, None));
@@ -41,7 +41,7 @@ impl Hand {
         let silence = match self.phase {
             Phase::Ended(_) => return None,
             Phase::Seeking => self.heard + PATIENCE,
-            Phase::Joined(welcome) => self.heard + welcome.liveness,
+            Phase::Joined(welcome) => self.heard.saturating_add(welcome.liveness),
         };
         [Some(self.next_beat), Some(silence), self.leaving].into_iter().flatten().min()
     }
@@ -51,7 +51,7 @@ impl Hand {
         if self.leaving.is_some() {
             return;
         }
-        self.leaving = Some(now + self.terms.grace);
+        self.leaving = Some(now.saturating_add(self.terms.grace));
         self.next_beat = now;
         while let Some(task) = self.waiting.pop_front() {
             self.hand_back(task, "handed back: the worker is leaving");
@@ -88,6 +88,7 @@ impl Hand {
         }
         self.phase = Phase::Ended(end);
         self.outbox.clear();
+        self.progress.clear();
         self.waiting.clear();
         self.held.values().for_each(|held| held.job.is_void.store(true, Ordering::Relaxed));
     }
@@ -121,7 +122,7 @@ impl Hand {
             liveness: welcome.liveness.max(Duration::from_millis(2)),
             ..welcome
         });
-        self.next_beat = now + welcome.heartbeat;
+        self.next_beat = now.saturating_add(welcome.heartbeat);
         // what belongs to another dispatcher's time interests nobody
         let foreign: Vec<u64> =
             self.held.iter().filter(|(_, held)| held.job.epoch != welcome.epoch).map(|(&task, _)| task).collect();
@@ -137,6 +138,7 @@ impl Hand {
             return;
         }
         self.phase = Phase::Seeking;
+        self.progress.clear();
         self.session += 1;
         self.clock = 0;
         self.next_beat = now;

@@ -1,6 +1,6 @@
 //! Workers that come, stay and go, as the ledger sees them.
 
-use super::super::entry::Answered;
+use super::super::entry::{Answered, Place};
 use super::super::message::{Account, Beat, Down, Hello, Peer, Ticket, Time, VERSION, Welcome, Window};
 use super::super::outcome::Failed;
 use super::super::wire::MAX_NAMED;
@@ -43,8 +43,8 @@ impl Ledger {
     /// Until when an answer to a goodbye may be expected: by then all workers are overdue. `None` when there are none.
     pub(in crate::pipeline) fn awaits_until(&self) -> Option<Time> {
         // a worker shows a sign of life every heartbeat: one that owes two does not run, or is out of reach
-        let overdue = (2 * self.terms.heartbeat).max(OVERDUE);
-        self.roster.iter().map(|(_, member)| member.heard + overdue).max()
+        let overdue = self.terms.heartbeat.saturating_mul(2).max(OVERDUE);
+        self.roster.iter().map(|(_, member)| member.heard.saturating_add(overdue)).max()
     }
 
     pub(super) fn hello(&mut self, now: Time, peer: &Peer, hello: &Hello) {
@@ -118,10 +118,33 @@ impl Ledger {
                     self.renew(now, ticket);
                 }
             }
+            self.sweep_leases();
         }
         if let Some(account) = &beat.account {
             self.audit(now, peer, &beat.waiting, account);
         }
+    }
+
+    /// Begins a lease anew.
+    pub(super) fn renew(&mut self, now: Time, ticket: Ticket) {
+        let Some(entry) = self.tasks.get_mut(&ticket.task).filter(|entry| entry.holder(ticket.delivery).is_some())
+        else {
+            return;
+        };
+        let Place::Held { lease, .. } = &mut entry.place else { return };
+        let end = self.leases.end(now);
+        // named once more at the same time: it is in the queue already
+        if *lease != end {
+            *lease = end;
+            self.leases.begin(now, ticket);
+        }
+    }
+
+    /// Keeps the leases in proportion to the tasks. To be done once per message, however many leases that renews.
+    pub(super) fn sweep_leases(&mut self) {
+        let tasks = &self.tasks;
+        let holds = |end, ticket: Ticket| tasks.get(&ticket.task).is_some_and(|entry| entry.has_lease(ticket, end));
+        self.leases.sweep(self.held, holds);
     }
 
     /// Takes back what was lost on the way to a worker, or its answer on the way back.
@@ -148,7 +171,7 @@ impl Ledger {
     pub(super) fn round(&mut self, now: Time) {
         self.excuse_if_stopped(now);
         // four looks to a heartbeat: a silent worker is found at most a quarter late
-        self.next_round = now + self.terms.heartbeat / 4;
+        self.next_round = now.saturating_add(self.terms.heartbeat / 4);
         let silent = |heard: Time| now.saturating_sub(heard) >= self.terms.liveness;
         let lost: Vec<Peer> =
             self.roster.iter().filter(|(_, member)| silent(member.heard)).map(|(peer, _)| peer.clone()).collect();
@@ -244,6 +267,114 @@ mod tests {
                 self.hand.finish(now, &job, Answer::Done(job.object.clone()));
             }
         }
+    }
+
+    #[test]
+    fn a_beat_that_repeats_itself_renews_a_lease_once() {
+        let mut pair = Pair::new();
+        pair.ledger = Ledger::new(pair.ledger.terms.clone().lease(10 * BEAT), 7);
+        pair.talk(Time::ZERO);
+        pair.submit(BEAT / 2, 1..=2);
+        pair.talk(BEAT / 2);
+        let window = Window { messages: 2, bytes: 200 };
+        let before = pair.ledger.leases.begun();
+        let waiting = (0..MAX_NAMED as u64).map(|number| 1 + number % 2).collect();
+        pair.hear(BEAT, vec![(Up::Beat(Beat { session: 1, window, waiting, account: None }), None)]);
+        assert_eq!(pair.ledger.leases.begun() - before, 2);
+        pair.ledger.check();
+        // it counts all the same
+        let first_end = BEAT / 2 + 10 * BEAT;
+        pair.ledger.tick(first_end);
+        assert_eq!(pair.ledger.stats().expired, 0);
+        pair.ledger.tick(first_end + BEAT);
+        assert_eq!(pair.ledger.stats().expired, 2);
+    }
+
+    #[test]
+    fn times_without_an_end_are_no_limit() {
+        let mut pair = Pair::new();
+        let options = DispatcherOptions::new().heartbeat(Time::MAX).liveness(Time::MAX).lease(Time::MAX);
+        options.check().expect("they fit each other");
+        assert!(options.clone().liveness(BEAT).check().is_err());
+        pair.ledger = Ledger::new(options, 7);
+        let capacity = Window { messages: 2, bytes: 1 << 30 };
+        let terms = Terms { name: String::new(), capacity, grace: Time::MAX, ends_with_dispatcher: false };
+        pair.hand = Hand::new(BEAT, terms, 5);
+        pair.talk(BEAT);
+        pair.submit(BEAT, 1..=2);
+        pair.talk(BEAT);
+        let job = pair.hand.pop_job().expect("a task");
+        assert!(pair.hand.progress(&job));
+        pair.talk(2 * BEAT);
+        pair.hand.drain(2 * BEAT);
+        pair.talk(2 * BEAT);
+        assert_eq!((pair.hand.ended(), pair.hand.held().messages), (None, 1), "it waits for the handler");
+        pair.hand.finish(3 * BEAT, &job, Answer::Done(job.object.clone()));
+        pair.talk(3 * BEAT);
+        assert_eq!((pair.hand.ended(), pair.ledger.stats().done), (Some(End::Left), 1));
+        pair.ledger.close(3 * BEAT);
+        assert!(pair.ledger.awaits_until().is_none());
+    }
+
+    #[test]
+    fn a_task_that_no_worker_need_have_room_for_is_a_dead_letter_and_in_nobodys_way() {
+        let mut pair = Pair::joined();
+        pair.ledger.submit(1, Multipart::new(vec![1; 101], vec![]));
+        pair.submit(BEAT, 2..=2);
+        pair.talk(BEAT);
+        let outcome = pair.ledger.pop_outcome().expect("the dead letter");
+        let letter = outcome.dead_letter().expect("the dead letter");
+        assert_eq!(outcome.attempts(), 0);
+        assert_eq!(letter.failures[0].reason, "it has 101 bytes, and tasks have up to 100 here");
+        pair.finish(BEAT);
+        pair.talk(BEAT);
+        assert!(pair.ledger.pop_outcome().is_some_and(|outcome| outcome.result().is_some()));
+        pair.ledger.check();
+    }
+
+    #[test]
+    fn a_task_that_is_declined_costs_no_other_one_anything() {
+        let mut pair = Pair::joined();
+        pair.submit(BEAT, 1..=2);
+        for (message, object) in pair.downs(BEAT) {
+            match message {
+                Down::Task { ticket, .. } if ticket.task == 1 => pair.hand.decline(BEAT, &message, "too long"),
+                message => pair.hand.handle(BEAT, message, object),
+            }
+        }
+        let ups = pair.ups(BEAT);
+        pair.hear(BEAT, ups);
+        pair.ledger.tick(BEAT);
+        let stats = pair.ledger.stats();
+        assert_eq!((stats.delayed, stats.in_flight, stats.lost, stats.workers), (1, 1, 0, 1), "{stats:?}");
+        pair.finish(BEAT);
+        pair.talk(BEAT);
+        assert_eq!(pair.ledger.pop_outcome().map(|outcome| outcome.attempts()), Some(1));
+    }
+
+    #[test]
+    fn a_handler_that_is_getting_on_is_told_of_once_until_that_is_said() {
+        let mut pair = Pair::joined();
+        pair.submit(BEAT / 2, 1..=1);
+        pair.talk(BEAT / 2);
+        let job = pair.hand.pop_job().expect("a task");
+        let said = |ups: &[(Up, Option<Multipart>)]| {
+            ups.iter().filter(|(message, _)| matches!(message, Up::Progress { .. })).count()
+        };
+        assert!(pair.hand.progress(&job), "there is something to say");
+        assert!(!(0..1000).any(|_| pair.hand.progress(&job)), "there is nothing new to say");
+        let ups = pair.ups(BEAT);
+        assert_eq!(said(&ups), 1);
+        ups.into_iter().rev().for_each(|(message, object)| pair.hand.unsaid(message, object));
+        assert_eq!(said(&pair.ups(BEAT)), 1, "it was not said");
+        assert!(pair.hand.progress(&job), "and now it was");
+        pair.hand.cut(BEAT);
+        assert!(!pair.hand.progress(&job), "there is nobody to tell");
+        pair.talk(BEAT);
+        assert!(pair.hand.is_joined() && said(&pair.ups(BEAT)) == 0);
+        assert!(pair.hand.progress(&job), "there is somebody again");
+        pair.hand.finish(BEAT, &job, Answer::Done(job.object.clone()));
+        assert_eq!(said(&pair.ups(BEAT)), 0, "the answer says more");
     }
 
     #[test]

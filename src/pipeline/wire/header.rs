@@ -7,7 +7,7 @@ use rmp::decode::{read_array_len, read_int, read_str_from_slice};
 use rmp::encode::{write_array_len, write_nil, write_str, write_uint};
 
 use super::super::message::{Account, Hello, Ticket, VERSION, Window};
-use super::{MAX_BATCH, refuse};
+use super::{MAX_BATCH, MAX_NAMED, refuse};
 use crate::buffer::Buffer;
 use crate::error::Result;
 use crate::multipart::Multipart;
@@ -168,6 +168,9 @@ impl<'h> Reader<'h> {
 
     pub(super) fn numbers(&mut self) -> Result<Vec<u64>> {
         let len = self.array()?;
+        if len as usize > MAX_NAMED {
+            return Err(refuse("a list in its header is too long"));
+        }
         let number = |_| read_int(&mut self.rest).map_err(|_| refuse("a list in its header has more than numbers"));
         (0..len).map(number).collect()
     }
