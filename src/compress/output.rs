@@ -96,6 +96,7 @@ impl Output {
     }
 
     /// Appends what `fill` writes into the next `len` bytes, or as many of them as it says.
+    #[cfg(any(feature = "zlib", feature = "zstd", feature = "blosc"))]
     pub(crate) fn fill<E: Into<Refusal>>(
         &mut self,
         len: usize,
@@ -104,7 +105,7 @@ impl Output {
         self.fill_behind(len, |_, room| fill(room))
     }
 
-    /// As [`fill`](Self::fill), for who repeats bytes that are there.
+    /// Appends what `fill` writes into the next `len` bytes, or as many of them as it says; it is shown the bytes that are there.
     pub(crate) fn fill_behind<E: Into<Refusal>>(
         &mut self,
         len: usize,
@@ -194,7 +195,7 @@ mod tests {
     fn a_window_of_which_little_is_filled_is_cleared_once() {
         let mut output = Output::new(1 << 20, 100);
         let mut fill = |len, fill: &mut dyn FnMut(&mut [u8]) -> usize| {
-            let filled = output.fill(len, |room| Ok::<_, Refusal>(fill(room))).unwrap();
+            let filled = output.fill_behind(len, |_, room| Ok::<_, Refusal>(fill(room))).unwrap();
             (filled, output.bytes().len())
         };
         let written = fill(1000, &mut |room| {
