@@ -467,6 +467,14 @@ fn a_task_that_never_has_to_wait_lets_the_others_run() {
             }
             while rx.try_recv_message().is_ok() {}
             tokio::task::yield_now().await;
+            let mut sink = tx.object_sink();
+            for _ in 0..1000 {
+                sink.feed(object.clone()).await.unwrap();
+                assert!(count() <= limit, "{bytes} bytes into a sink starved the other task");
+            }
+            drop(sink);
+            while rx.try_recv_message().is_ok() {}
+            tokio::task::yield_now().await;
         }
         other.abort();
     });

@@ -68,6 +68,16 @@ impl MessageSink<'_> {
         })
     }
 
+    /// Sends what is there, and gives way to other tasks where it is their turn: who always finds room never waits for anything else.
+    fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.unsent.is_some() {
+            return self.poll_empty(context);
+        }
+        let turn = &self.waiter.socket().turn;
+        turn.end(ready!(turn.poll(context)));
+        Poll::Ready(Ok(()))
+    }
+
     /// Sends a message if that takes no waiting, and holds it if it does.
     fn put(&mut self, message: Multipart, mut watch: Watch) -> Result<()> {
         debug_assert!(self.unsent.is_none(), "start_send follows a poll_ready that was ready");
@@ -88,7 +98,7 @@ impl Sink<Multipart> for MessageSink<'_> {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
-        self.get_mut().poll_empty(context)
+        self.get_mut().poll_room(context)
     }
 
     fn start_send(self: Pin<&mut Self>, message: Multipart) -> Result<()> {
@@ -119,7 +129,7 @@ impl<T, C: Encode<T> + Unpin> Sink<T> for ObjectSink<'_, T, C> {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
-        self.get_mut().messages.poll_empty(context)
+        self.get_mut().messages.poll_room(context)
     }
 
     fn start_send(self: Pin<&mut Self>, object: T) -> Result<()> {
