@@ -9,6 +9,7 @@ mod patience;
 mod random;
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
 use std::ops::RangeInclusive;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
@@ -25,6 +26,9 @@ const MILLI: Duration = Duration::from_millis(1);
 const WORKS_FOR: &str = "OUTBAND_TEST_WORKS_FOR";
 /// Set in one that does not end when its worker has.
 const LINGERS: &str = "OUTBAND_TEST_LINGERS";
+/// Set in one that tells when a handler begins, and what it tells.
+const TELLS: &str = "OUTBAND_TEST_TELLS";
+const BEGUN: &str = "a handler has begun";
 /// Set in one whose handlers are tasks of a tokio runtime.
 #[cfg(feature = "tokio")]
 const ON_TOKIO: &str = "OUTBAND_TEST_ON_TOKIO";
@@ -50,6 +54,7 @@ fn works() {
         return work_on_tokio(worker);
     }
     let served = worker.run(|task: Task<Job>| {
+        tell();
         let started = Instant::now();
         until("the time is over", || started.elapsed() >= Duration::from_millis(task.millis));
         Ok((task.number, task.payload.len() as u64, std::process::id()))
@@ -62,10 +67,18 @@ fn works() {
     }
 }
 
+/// Says that a handler has begun, to who wants to know.
+fn tell() {
+    if std::env::var(TELLS).is_ok() {
+        println!("{BEGUN}");
+    }
+}
+
 /// The same with handlers that are tasks, all of them at once.
 #[cfg(feature = "tokio")]
 fn work_on_tokio(worker: Worker) {
     let handler = |task: Task<Job>| async move {
+        tell();
         tokio::time::sleep(Duration::from_millis(task.millis)).await;
         Ok((task.number, task.payload.len() as u64, std::process::id()))
     };
@@ -85,6 +98,19 @@ impl Process {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "works", "--nocapture"]).env(WORKS_FOR, dispatcher.endpoint());
         Self(command.envs(variables.iter().copied()).stdout(Stdio::null()).spawn().unwrap())
+    }
+
+    /// One whose handlers tell when they begin.
+    fn telling(dispatcher: &Dispatcher, variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "works", "--nocapture"]).env(WORKS_FOR, dispatcher.endpoint()).env(TELLS, "1");
+        Self(command.envs(variables.iter().copied()).stdout(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// Waits until so many handlers have begun. A task that is with a worker may not be with a handler yet.
+    fn begun(&mut self, handlers: usize) {
+        let lines = BufReader::new(self.0.stdout.as_mut().unwrap()).lines();
+        assert_eq!(lines.map(Result::unwrap).filter(|line| line == BEGUN).take(handlers).count(), handlers);
     }
 
     fn signal(&self, signal: libc::c_int) {
@@ -225,10 +251,11 @@ fn sigterm_drains_a_worker_on_tokio() {
 
 fn drain(variables: &[(&str, &str)], ended: RangeInclusive<usize>) {
     let dispatcher = bind(DispatcherOptions::new().attempts(1));
-    let [mut first, second] = [(); 2].map(|()| Process::start_with(&dispatcher, variables));
+    let [mut first, second] = [(); 2].map(|()| Process::telling(&dispatcher, variables));
     until("both are there", || dispatcher.stats().workers == 2);
     (0..12).for_each(|number| submit(&dispatcher, number, 300, 10));
     until("their hands are full", || dispatcher.stats().in_flight == 12);
+    first.begun(*ended.start());
     first.signal(libc::SIGTERM);
     assert!(first.0.wait().unwrap().success(), "it ends by itself, and well");
     let mut by_first = 0;
@@ -301,10 +328,11 @@ fn a_dispatcher_whose_journal_cannot_grow_says_so_and_ends() {
 #[test]
 fn a_second_signal_ends_the_process() {
     let dispatcher = bind(DispatcherOptions::new().attempts(1));
-    let mut process = Process::start(&dispatcher);
+    let mut process = Process::telling(&dispatcher, &[]);
     until("it is there", || dispatcher.stats().workers == 1);
     (0..3).for_each(|number| submit(&dispatcher, number, 600_000, 10));
     until("it has them", || dispatcher.stats().in_flight == 3);
+    process.begun(2);
     process.signal(libc::SIGTERM);
     until("what has not begun is handed back", || dispatcher.stats().in_flight == 2);
     assert!(process.0.try_wait().unwrap().is_none(), "it waits for its handlers");

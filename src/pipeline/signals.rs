@@ -37,7 +37,9 @@ impl Listeners {
         LISTENERS.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&mut self) -> io::Result<()> {
+    /// Adds one, which `register`s what it does. What a signal does by default comes before that in the order in which a signal's actions
+    /// run: whoever hears of it may let go of the last listener while they are still running.
+    fn add<R>(&mut self, register: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
         let is_default = match &self.is_default {
             Some(is_default) => is_default,
             None => {
@@ -48,9 +50,10 @@ impl Listeners {
                 self.is_default.insert(is_default)
             }
         };
+        let registered = register()?;
         self.many += 1;
         is_default.store(false, Ordering::SeqCst);
-        Ok(())
+        Ok(registered)
     }
 
     fn remove(&mut self) {
@@ -66,8 +69,7 @@ impl Signals {
         let listen = || {
             let (reader, writer) = UnixStream::pair()?;
             let register = |signal| pipe::register(signal, writer.try_clone()?);
-            let registered = SIGNALS.into_iter().map(register).collect::<Result<_, _>>()?;
-            Listeners::lock().add()?;
+            let registered = Listeners::lock().add(|| SIGNALS.into_iter().map(register).collect())?;
             Ok(Self { reader, registered })
         };
         listen().map_err(|error: io::Error| Error::io("listen for signals", error))
