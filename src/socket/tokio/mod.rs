@@ -139,6 +139,8 @@ impl AsyncSocket {
     }
 
     /// Gives the socket back, for blocking use or for another runtime.
+    ///
+    /// A REQ whose last request was torn at its last frame should be closed instead: only an `AsyncSocket` remembers that.
     pub fn into_inner(self) -> zmq::Socket {
         drop(self.news);
         self.inner.into_inner().unwrap_or_else(PoisonError::into_inner).socket
@@ -146,7 +148,8 @@ impl AsyncSocket {
 
     /// Lends the socket, to bind and connect it and to set its options.
     ///
-    /// Other tasks that use the socket meanwhile hold up their threads, so `act` must not wait.
+    /// Other tasks that use the socket meanwhile hold up their threads, so `act` must not wait, nor use this
+    /// `AsyncSocket`, which would wait for itself for ever.
     ///
     /// # Examples
     ///
