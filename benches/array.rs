@@ -1,7 +1,8 @@
 //! What it costs that an array says what it is: an `Array` beside a bare `Buffer` of the same bytes, in one run.
 //!
 //! `cargo bench --bench array`; with `-- tcp`, `-- ipc`, `-- inproc` for a part, `16MiB` and the like for one size, and a number for the
-//! seconds that a row takes. `OUTBAND_SEED` draws other lengths (see below), and `-- plain` none.
+//! seconds that a row of 1 MiB takes: over a wire those of 16 MiB take twice and those of 64 MiB four times as long, for they have fewer
+//! starts in the same time. `OUTBAND_SEED` draws other lengths (see below), and `-- plain` none.
 //!
 //! `valgrind --tool=callgrind target/release/deps/array-... Described 1000` counts instructions, also of `Bare`, `BareFrames` and
 //! `DescribedFrames`.
@@ -13,6 +14,9 @@
 //! faster than others, with nothing in them that would be an array's or a buffer's: in a program the length is that of all the other
 //! fields of an object. So a text stands before each payload, of a length that each start draws anew for each means, and starts are
 //! short and many: a ratio is over the lengths, and not the luck of two of them. `plain` is without these texts.
+//!
+//! The receiving process calls `memory::keep_freed_pages()`: fresh pages cost more than the wire, and by luck more in one turn than in
+//! another. With `-- fresh` it does not.
 
 #![allow(clippy::unwrap_used, reason = "a bench that fails stops")]
 
@@ -26,7 +30,7 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use outband::{Array, Buffer, SocketExt, to_multipart};
+use outband::{Array, Buffer, SocketExt, memory, to_multipart};
 use serde::Serialize;
 use serde::de::IgnoredAny;
 
@@ -60,12 +64,16 @@ const MEANS: [Means; 6] =
 const RECEIVER: &str = "OUTBAND_BENCH_ARRAYS";
 /// Set there too, where no text stands before a payload.
 const PLAIN: &str = "OUTBAND_BENCH_ARRAYS_PLAIN";
+/// And where it does not keep freed pages.
+const FRESH: &str = "OUTBAND_BENCH_ARRAYS_FRESH";
 /// How long one means runs before it is the next one's turn.
 const TURN: Duration = Duration::from_millis(5);
 /// Texts are shorter than a cache line, by which copies of memory are aligned.
 const TEXT: usize = 64;
 /// The rounds of a start, of which the median counts. What they have in common no number of them would even out.
 const ROUNDS: usize = 5;
+/// As many as can be on their way over a wire, and some.
+const WARM_UP: u64 = 16;
 /// Where rounds are long, a start has as many as begin within this time, and one at least.
 const START: Duration = Duration::from_secs(1);
 
@@ -76,8 +84,18 @@ enum Front {
     Nothing,
 }
 
+/// What the receiving process does with freed pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pages {
+    Kept,
+    Fresh,
+}
+
 fn main() {
     if let Ok(endpoint) = env::var(RECEIVER) {
+        if env::var_os(FRESH).is_none() {
+            assert_eq!(memory::keep_freed_pages(), memory::Tuning::Applied);
+        }
         let front = if env::var_os(PLAIN).is_some() { Front::Nothing } else { Front::Text };
         return receive(&zmq::Context::new(), &endpoint, front);
     }
@@ -87,6 +105,7 @@ fn main() {
         return alone(means, words.iter().find_map(|word| word.parse().ok()).unwrap());
     }
     let seconds = words.iter().find_map(|word| word.parse().ok()).unwrap_or(30.0);
+    let pages = if words.iter().any(|word| word == "fresh") { Pages::Fresh } else { Pages::Kept };
     let mut random = Random::seeded(1);
     let transports = chosen(&words, &["inproc", "ipc", "tcp"]);
     println!(
@@ -100,7 +119,12 @@ fn main() {
         for size in chosen(&words, &["1MiB", "16MiB", "64MiB"]) {
             let mebibytes: usize = size.trim_end_matches("MiB").parse().unwrap();
             let means = [Means::Bare, Means::BareAgain, Means::Padded, Means::Described];
-            let (starts, faults) = measure((transport, front), mebibytes << 20, means, seconds, &mut random);
+            let seconds = match (transport, mebibytes) {
+                ("inproc", _) | (_, 1) => seconds,
+                (_, 16) => 2.0 * seconds,
+                _ => 4.0 * seconds,
+            };
+            let (starts, faults) = measure((transport, front, pages), mebibytes << 20, means, seconds, &mut random);
             let sides = if transport == "inproc" { "threads" } else { "processes" };
             println!(
                 "| {sides} | {transport} | {mebibytes} MiB | {:.2} µs | {:.2} µs | {} | {} | {} | {} | {:.1}, {:.1} |",
@@ -122,7 +146,7 @@ fn main() {
         );
         println!("|---|---:|---:|---:|---:|");
         let means = [Means::BareFrames, Means::DescribedFrames, Means::Bare, Means::Padded];
-        let (starts, _) = measure(("inproc", Front::Nothing), 1 << 20, means, seconds, &mut random);
+        let (starts, _) = measure(("inproc", Front::Nothing, pages), 1 << 20, means, seconds, &mut random);
         let [bare, described] = [0, 1].map(|index| starts.median(index) * 1e6);
         let more = median(starts.each(|seconds| seconds[1] - seconds[0])) * 1e6;
         let share = Ratio::of(starts.each(|seconds| (seconds[1] - seconds[0]) / seconds[2]));
@@ -138,7 +162,7 @@ fn chosen<'a>(words: &[String], all: &[&'a str]) -> Vec<&'a str> {
 
 /// The starts of a row, and the page faults of the receiver per object.
 fn measure(
-    (transport, front): (&str, Front),
+    (transport, front, pages): (&str, Front, Pages),
     bytes: usize,
     means: [Means; 4],
     seconds: f64,
@@ -149,7 +173,8 @@ fn measure(
     let (mut starts, mut orders) = (Starts::default(), Orders::default());
     let began = Instant::now();
     while starts.count() < 6 || began.elapsed().as_secs_f64() < seconds {
-        let line = Line::start(transport, &payload, Texts::new(front, &payload, random));
+        let line = Line::start(transport, &payload, Texts::new(front, &payload, random), pages);
+        line.warm_up();
         let all: Vec<Sent> = means
             .iter()
             .zip(&faults)
@@ -182,9 +207,6 @@ impl Moves for Sent<'_> {
     }
 
     fn calibrate(&self, time: Duration) -> u64 {
-        if self.count.get().is_none() {
-            self.run(16); // else the first ones, which find nothing in the caches, are counted as if all were like them
-        }
         rounds::calibrate_once(self.count, self, time)
     }
 }
@@ -261,7 +283,7 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn start(transport: &str, payload: &'a Payload, texts: Texts) -> Self {
+    fn start(transport: &str, payload: &'a Payload, texts: Texts, pages: Pages) -> Self {
         let context = zmq::Context::new();
         let folder = tempfile::tempdir().unwrap();
         let socket = context.socket(zmq::PAIR).unwrap();
@@ -274,8 +296,15 @@ impl<'a> Line<'a> {
             })
             .unwrap();
         let endpoint = socket.get_last_endpoint().unwrap().unwrap();
-        let receiver = Receiver::start(transport, &context, &endpoint, texts.front());
+        let receiver = Receiver::start(transport, &context, &endpoint, texts.front(), pages);
         Self { socket, payload, texts, receiver, _folder: folder }
+    }
+
+    /// Moves the first objects, which find nothing in the caches, and for which the receiver's heap grows.
+    fn warm_up(&self) {
+        turns::lead(&self.socket, Means::Bare as usize, WARM_UP, || {
+            (0..WARM_UP).for_each(|_| send(&self.socket, self.payload, &self.texts, Means::Bare));
+        });
     }
 
     fn stop(self) {
@@ -293,7 +322,7 @@ enum Receiver {
 }
 
 impl Receiver {
-    fn start(transport: &str, context: &zmq::Context, endpoint: &str, front: Front) -> Self {
+    fn start(transport: &str, context: &zmq::Context, endpoint: &str, front: Front, pages: Pages) -> Self {
         let (context, endpoint) = (context.clone(), endpoint.to_owned());
         match transport {
             "inproc" => Self::Thread(thread::spawn(move || receive(&context, &endpoint, front))),
@@ -302,6 +331,9 @@ impl Receiver {
                 command.env(RECEIVER, endpoint);
                 if front == Front::Nothing {
                     command.env(PLAIN, "");
+                }
+                if pages == Pages::Fresh {
+                    command.env(FRESH, "");
                 }
                 Self::Process(command.spawn().unwrap())
             }
