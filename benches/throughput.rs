@@ -143,19 +143,22 @@ fn time_of(seconds: f64) -> String {
 
 fn kept_pages(starts: usize, seconds: f64, time: Duration) {
     println!();
-    println!("| processes, tcp | raw | outband | outband, kept pages | kept ÷ raw |");
-    println!("|---|---:|---:|---:|---:|");
+    println!(
+        "| processes, tcp | raw | outband | raw, kept pages | outband, kept pages | kept ÷ raw | kept ÷ raw, kept pages |"
+    );
+    println!("|---|---:|---:|---:|---:|---:|---:|");
     for bytes in [16 << 20, 64 << 20] {
         let size = Size { buffers: 1, bytes };
         let pairs = || {
             let mut pairs = Pair::sharing(&[Means::Raw, Means::Outband], Sides::Processes, "tcp", size);
-            pairs.push(Pair::new(Means::OutbandKept, Sides::Processes, "tcp", size));
+            pairs.extend(Pair::sharing(&[Means::RawKept, Means::OutbandKept], Sides::Processes, "tcp", size));
             pairs
         };
         // several objects in each turn
         let (result, _) = measured(pairs, starts, 2.0 * seconds, time.max(Duration::from_millis(200)));
-        let [raw, ours, kept] = [0, 1, 2].map(|index| speed(result.median(index), size));
-        println!("| {} | {raw} | {ours} | {kept} | {:.2} |", human(bytes), result.interval(2, 0));
+        let [raw, ours, raw_kept, kept] = [0, 1, 2, 3].map(|index| speed(result.median(index), size));
+        let (of_raw, of_raw_kept) = (result.interval(3, 0), result.interval(3, 2));
+        println!("| {} | {raw} | {ours} | {raw_kept} | {kept} | {of_raw:.2} | {of_raw_kept:.2} |", human(bytes));
     }
 }
 

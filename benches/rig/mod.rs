@@ -60,6 +60,8 @@ pub(crate) enum Means {
     Outband,
     /// As `Outband`, and the receiving process keeps freed pages.
     OutbandKept,
+    /// As `Raw`, and so does it.
+    RawKept,
     /// rmp-serde with everything in band, `zmq::Message::from`, and `rmp_serde::from_slice`.
     Naive,
     /// `Outband` with a fixed placement, for the threshold.
@@ -69,17 +71,22 @@ pub(crate) enum Means {
 
 impl Means {
     /// In the order of their numbers.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Raw,
         Self::RawAgain,
         Self::Owned,
         Self::Least,
         Self::Outband,
         Self::OutbandKept,
+        Self::RawKept,
         Self::Naive,
         Self::InBand,
         Self::OutOfBand,
     ];
+
+    fn is_raw(self) -> bool {
+        matches!(self, Self::Raw | Self::RawAgain | Self::RawKept)
+    }
 
     fn codec(self) -> MsgPack {
         match self {
@@ -188,7 +195,7 @@ impl Line {
                 move || receive(&context, &endpoint, high_water_mark, size)
             }))),
             Sides::Processes => {
-                let kept = all.contains(&Means::OutbandKept);
+                let kept = all.iter().any(|means| matches!(means, Means::OutbandKept | Means::RawKept));
                 let job = format!("{kept} {high_water_mark} {} {} {endpoint}", size.buffers, size.bytes);
                 Receiver::Process(Command::new(env::current_exe().unwrap()).env(CHILD, job).spawn().unwrap())
             }
@@ -213,7 +220,7 @@ impl Line {
 
     fn send(&self, means: Means, count: u64) {
         match (means, &self.sample) {
-            (Means::Raw | Means::RawAgain, _) => (0..count).for_each(|_| raw::send(&self.socket, &self.frames)),
+            (means, _) if means.is_raw() => (0..count).for_each(|_| raw::send(&self.socket, &self.frames)),
             (Means::Owned, _) => self.send_least(Metadata::ReadyMade, count),
             (Means::Least, _) => self.send_least(Metadata::RmpSerde, count),
             (Means::Naive, Sample::One(_, naive)) => (0..count).for_each(|_| send_naive(&self.socket, naive)),
@@ -316,7 +323,7 @@ fn receive(context: &zmq::Context, endpoint: &str, high_water_mark: i32, size: S
 
 fn receive_one(socket: &zmq::Socket, means: Means, size: Size) {
     let received = match (means, size.buffers) {
-        (Means::Raw | Means::RawAgain, _) => raw::receive(socket),
+        (means, _) if means.is_raw() => raw::receive(socket),
         (Means::Owned, _) => least::receive(socket, Metadata::ReadyMade),
         (Means::Least, _) => least::receive(socket, Metadata::RmpSerde),
         (Means::Naive, 1) => receive_naive::<Object<ByteBuf>>(socket).payload.len(),
@@ -326,8 +333,7 @@ fn receive_one(socket: &zmq::Socket, means: Means, size: Size) {
         (_, 1) => socket.recv_obj::<Object<Buffer>>().unwrap().payload.len(),
         (_, _) => socket.recv_obj::<Object<Vec<Buffer>>>().unwrap().payload.iter().map(Buffer::len).sum(),
     };
-    let with_metadata = matches!(means, Means::Raw | Means::RawAgain);
-    assert!(received == size.total() || with_metadata && received > size.total());
+    assert!(received == size.total() || means.is_raw() && received > size.total());
 }
 
 /// Moves `count` objects over inproc on this thread alone, to count instructions: the difference of two counts, by theirs.
