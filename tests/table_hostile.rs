@@ -573,6 +573,21 @@ fn one_frame_in_a_thousand_columns_is_not_copied_a_thousand_times() {
     });
 }
 
+/// Columns are told apart by their buffers, of which a short one is named by each child in ten bytes.
+#[test]
+fn one_short_frame_in_thousands_of_children_is_kept_once() {
+    on_a_small_stack(|| {
+        let child = plain(8, 0, vec![None, of(&[1_u8; 8192])], vec![]);
+        let fields: Fields = (0..4000).map(|at| Field::new(at.to_string(), DataType::Boolean, true)).collect();
+        let wire = forged(DataType::Struct(fields), plain(8, 0, vec![None], vec![child; 4000]));
+        let message = MsgPack::new().out_of_band_from(1).encode(&wire).unwrap();
+        assert!(message.total_len() < 300_000, "{}", message.total_len());
+        let (table, usage) = measure(|| from_multipart::<Table>(message).unwrap());
+        assert_eq!(table.rows(), 8);
+        assert!(usage.peak < 8 << 20, "{usage:?}");
+    });
+}
+
 /// Every byte of a message whose buffers are all in band, changed in two ways.
 #[test]
 fn every_changed_byte_is_an_error_or_a_valid_table() {

@@ -3,7 +3,6 @@
 //! Arrow's own validation (`ArrayDataBuilder::build`) does most of it. It panics, or allocates on the word of a length,
 //! for a few inputs that no builder makes; these are refused here before.
 
-use std::collections::HashMap;
 use std::fmt;
 
 use arrow_array::types::{BinaryType, ByteArrayType, LargeBinaryType, LargeUtf8Type, Utf8Type};
@@ -17,6 +16,7 @@ use bytes::Bytes;
 
 use super::column::{Column, Columns, Slot};
 use super::schema::said;
+use super::sound::Sound;
 use crate::buffer::Buffer;
 use crate::error::excerpt;
 use crate::handoff;
@@ -67,13 +67,6 @@ pub(super) fn piece(column: Column, data_type: &DataType, sound: &mut Sound) -> 
     known(column, data_type, &Path { parent: None, name: "in pieces" }, sound).map(|(data, _)| data)
 }
 
-/// Columns that were validated, by where their buffers lie: one that stands in a table under several names is validated once.
-#[derive(Default)]
-pub(super) struct Sound(HashMap<(DataType, Vec<usize>), (ArrayData, usize)>);
-
-/// From how many bytes on a column is remembered, and a buffer told by its place: below that looking through it takes no longer.
-const REMEMBERED_FROM: usize = (8 << 10) + 1;
-
 /// The array of a column, which may have been validated before, and how many bytes its buffers have.
 fn known(
     column: Column,
@@ -81,39 +74,13 @@ fn known(
     path: &Path<'_>,
     sound: &mut Sound,
 ) -> Result<(ArrayData, usize), String> {
-    let mut outline = Vec::new();
-    if outlined(&column, &mut outline) < REMEMBERED_FROM {
-        return array(column, data_type, path, sound);
-    }
-    let key = (data_type.clone(), outline);
-    if let Some(known) = sound.0.get(&key) {
-        return Ok(known.clone());
+    let Some(key) = sound.key(&column, data_type) else { return array(column, data_type, path, sound) };
+    if let Some(known) = sound.get(&key) {
+        return Ok(known);
     }
     let found = array(column, data_type, path, sound)?;
-    sound.0.insert(key, found.clone());
+    sound.insert(key, found.clone());
     Ok(found)
-}
-
-/// All that a column says, its buffers by where they lie, and short ones, which lie in the metadata again for each column, by their
-/// bytes; returns how many bytes all of them have.
-fn outlined(column: &Column, outline: &mut Vec<usize>) -> usize {
-    let Column { len, nulls, buffers, children, dictionary } = column;
-    outline.extend([*len as usize, *nulls as usize, buffers.len(), children.len(), dictionary.is_some().into()]);
-    let mut bytes = 0_usize;
-    for buffer in buffers.iter().map(|slot| slot.buffer.as_deref()) {
-        outline.push(buffer.map_or(usize::MAX, <[u8]>::len));
-        match buffer {
-            Some(buffer) if buffer.len() < REMEMBERED_FROM => {
-                let word = |part: &[u8]| part.iter().fold(0, |word, &byte| word << 8 | usize::from(byte));
-                outline.extend(buffer.chunks(size_of::<usize>()).map(word));
-            }
-            Some(buffer) => outline.push(buffer.as_ptr().addr()),
-            None => {}
-        }
-        bytes = bytes.saturating_add(buffer.map_or(0, <[u8]>::len));
-    }
-    let below = children.iter().chain(dictionary.as_deref()).map(|column| outlined(column, outline));
-    below.fold(bytes, usize::saturating_add)
 }
 
 /// Pays for bytes that are about to be looked through.

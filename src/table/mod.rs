@@ -11,6 +11,7 @@ mod piece;
 mod schema;
 pub mod serde_table;
 mod show;
+mod sound;
 
 use std::cell::RefCell;
 use std::fmt;

@@ -9,10 +9,11 @@ use arrow_data::{ArrayData, BufferSpec, layout};
 use arrow_schema::DataType;
 use bytes::Bytes;
 
-use super::arrive::{self, FREE_BITS, MAX_ROWS, Sound};
+use super::arrive::{self, FREE_BITS, MAX_ROWS};
 use super::column::Column;
 use super::leave;
 use super::schema::said;
+use super::sound::Sound;
 use crate::handoff;
 use crate::memory;
 
