@@ -361,6 +361,15 @@ fn limits_of_headed_arrays_hold_both_ways() {
         assert_eq!(codec.encode(&array).unwrap_err().kind(), ErrorKind::Limits);
         assert_eq!(codec.decode(message.clone()).unwrap_err().kind(), ErrorKind::Limits);
     }
+    // nor are elements copied out for a message that nobody takes
+    for (codec, len) in
+        [(HeadedArray::new(), 1 << 40), (HeadedArray::new().limits(Limits::new().total_bytes(1 << 20)), 1 << 24)]
+    {
+        let array = Array::broadcast(DType::U8, [1], [len], Order::C, Buffer::from(vec![7])).unwrap();
+        let (encoded, usage) = measure(|| codec.encode(&array));
+        assert_eq!(encoded.unwrap_err().kind(), ErrorKind::Limits);
+        assert!(usage.peak < SMALL, "{usage:?}");
+    }
     // a header that no receiver reads is not sent
     let dtype = DType::record([("x".repeat(1 << 20), DType::U8)]).unwrap();
     let error = HeadedArray::new().encode(&array.with_dtype(dtype).unwrap()).unwrap_err();

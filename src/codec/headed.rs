@@ -80,6 +80,8 @@ impl Encode<Array> for HeadedArray {
     }
 
     fn encode_into(&self, array: &Array, metadata: &mut Vec<u8>) -> Result<Vec<Buffer>> {
+        // before elements are copied that a few bytes may stand for
+        self.limits.check_total(array.byte_len() as u64)?;
         let ordered = array.to_order(Order::C)?;
         let start = metadata.len();
         let header = Header { dtype: array.dtype().numpy_name(), shape: array.shape() };
