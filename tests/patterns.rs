@@ -8,7 +8,9 @@ use std::fmt::Debug;
 use std::thread;
 
 use common::{Place, TRANSPORTS};
-use outband::{Buffer, Decode, Encode, Envelope, Error, ErrorKind, Limits, MsgPack, Multipart, SocketExt};
+use outband::{
+    Buffer, Decode, Encode, Envelope, Error, ErrorKind, Limits, MsgPack, Multipart, SocketExt, to_multipart,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -410,6 +412,19 @@ fn what_a_first_frame_would_be_taken_for_something_else_is_refused() {
     is_the_callers(xsub.send_obj(&1), "a struct or a list");
     xsub.send_obj(&[1]).unwrap();
     assert_eq!(xpub.recv_obj::<[i32; 1]>().unwrap(), [1]);
+    // it looks at every frame, and would drop this one: the next message would be taken for the rest of this
+    for first in [0, 1] {
+        let samples = Buffer::from_vec(vec![first; 10_000]);
+        is_the_callers(xsub.send_obj(&(5, &samples)), "in band");
+        let message = to_multipart(&(5, Buffer::from_vec(vec![2; 10_000]), &samples)).unwrap();
+        is_the_callers(xsub.publish_message("topic", message), "in band");
+        xsub.send_with(&MsgPack::new().out_of_band_from(usize::MAX), &(5, &samples)).unwrap();
+        assert_eq!(xpub.recv_obj::<(i32, Buffer)>().unwrap(), (5, samples));
+    }
+    is_the_callers(xsub.publish_obj("topic", &1), "in band");
+    let samples = Buffer::from_vec(vec![2; 10_000]);
+    xsub.publish_obj("topic", &samples).unwrap();
+    assert_eq!(xpub.recv_topic_obj::<Buffer>().unwrap(), ("topic".into(), samples));
 }
 
 /// The frames before the metadata count as well.

@@ -85,6 +85,15 @@ impl<'m> Outgoing<'m> {
         self.envelope.first().copied().unwrap_or_else(|| self.metadata())
     }
 
+    /// Whether a frame after the first begins with such a byte.
+    pub(super) fn has_later(&self, begins: impl Fn(u8) -> bool) -> bool {
+        let metadata = self.has_envelope().then(|| self.metadata());
+        let front = self.envelope.iter().skip(1).copied().chain(metadata);
+        front
+            .chain(self.buffers.iter().map(|buffer| &buffer[..]))
+            .any(|frame| frame.first().is_some_and(|&first| begins(first)))
+    }
+
     fn metadata(&self) -> &'m [u8] {
         match self.metadata {
             Metadata::Scratch(bytes) => bytes,

@@ -74,14 +74,14 @@ pub(super) fn check_message(socket: &zmq::Socket, kind: zmq::SocketType, outgoin
         return Err(Detail::EmptyMetadata.into());
     }
     if matches!(kind, zmq::ROUTER | zmq::XSUB) {
-        check_first_frame(kind, outgoing)?;
+        check_frames(kind, outgoing)?;
     }
     guard::check_process(socket)
 }
 
-/// Refuses messages whose first frame would be taken for something else, and the rest be dropped or sent without it.
+/// Refuses messages of which a frame would be taken for something else, and the rest be dropped or sent without it.
 #[cold]
-fn check_first_frame(kind: zmq::SocketType, outgoing: &Outgoing<'_>) -> Result<()> {
+fn check_frames(kind: zmq::SocketType, outgoing: &Outgoing<'_>) -> Result<()> {
     let (operation, use_instead) = match kind {
         zmq::ROUTER if !outgoing.has_envelope() => (
             "send a message without the routing id of its peer",
@@ -90,6 +90,11 @@ fn check_first_frame(kind: zmq::SocketType, outgoing: &Outgoing<'_>) -> Result<(
         zmq::XSUB if matches!(outgoing.first(), [0 | 1, ..]) => (
             "send a message that begins with a byte 0 or 1, which it takes for a subscription",
             "put the number into a struct or a list",
+        ),
+        // libzmq looks at every frame: what it takes for a subscription to end, it drops
+        zmq::XSUB if outgoing.has_later(|first| first <= 1) => (
+            "send a message with a frame that begins with a byte 0 or 1, which it takes for a subscription",
+            "keep its buffers in band (MsgPack::out_of_band_from)",
         ),
         _ => return Ok(()),
     };
