@@ -32,7 +32,7 @@ mod work;
 
 pub(crate) use work::overdrawn;
 #[cfg(feature = "arrow")]
-pub(crate) use work::working;
+pub(crate) use work::{bounded, working};
 
 /// The newtype name that tells a codec that a buffer follows.
 pub(crate) const BUFFER: &str = "outband::Buffer";

@@ -19,7 +19,9 @@ use arrow_ipc::{
 };
 use arrow_schema::{DataType, Field, Fields, Schema, UnionFields, UnionMode};
 use flatbuffers::{FlatBufferBuilder, UnionWIPOffset, WIPOffset};
-use outband::{Buffer, Decode, Encode, ErrorKind, Limits, MsgPack, Multipart, Table, from_multipart, to_multipart};
+use outband::{
+    Buffer, Decode, Encode, ErrorKind, Json, Limits, MsgPack, Multipart, Table, Value, from_multipart, to_multipart,
+};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
@@ -706,5 +708,26 @@ fn columns_that_share_a_buffer_are_looked_through_within_a_limit() {
         assert!(message.total_len() < 2 * LEN, "{}", message.total_len());
         let error = from_multipart::<Table>(message).unwrap_err();
         assert!(error.is_limit() && error.to_string().contains("more than once"), "{error}");
+    }
+}
+
+/// Codecs that share nothing of a message have no bound for one, and views may look at the same text there as well.
+#[test]
+fn a_table_that_came_by_itself_is_looked_through_within_a_limit() {
+    const LEN: usize = 400_000;
+    let mut views = StringViewBuilder::new();
+    let block = views.append_block(ArrowBuffer::from(vec![b'x'; LEN]));
+    (0..2000).for_each(|_| views.try_append_view(block, 0, LEN as u32).unwrap());
+    let table = Table::from(RecordBatch::try_from_iter([("it", Arc::new(views.finish()) as _)]).unwrap());
+    let in_band = MsgPack::new().out_of_band_from(usize::MAX).encode(&table).unwrap();
+    let json = Json::new().buffers_in_band().encode(&table).unwrap();
+    let errors = [
+        Decode::<Value>::decode(&Json::new(), json.clone()).unwrap_err(),
+        Decode::<Table>::decode(&Json::new(), json).unwrap_err(),
+        Decode::<Table>::decode_frame(&MsgPack::new(), in_band.metadata()).unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.kind(), ErrorKind::Peer);
+        assert!(error.to_string().contains("would be looked through to more than"), "{error}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::OWNERS;
 #[cfg(feature = "arrow")]
-use super::Owners;
+use super::{Owners, with_owners};
 
 /// Tables may look through this many times what a message has: in pieces they are validated twice, and copied in between.
 #[cfg(feature = "arrow")]
@@ -11,6 +11,10 @@ const FACTOR: u64 = 8;
 /// What they may look through in any case: the text of a pickle may be made longer than it came.
 #[cfg(feature = "arrow")]
 const FREE: u64 = 256 << 20;
+
+/// What a table that came by itself may look through in any case.
+#[cfg(feature = "arrow")]
+const FREE_ALONE: u64 = 16 << 20;
 
 /// What was looked through of a message, and the most that may be.
 #[cfg(feature = "arrow")]
@@ -31,8 +35,21 @@ impl Owners {
     }
 }
 
+/// Runs `decode`, which makes a table of so many bytes, with a bound on what it may look through: that of its message, or one of its
+/// own where the codec shares nothing of one and has none.
+#[cfg(feature = "arrow")]
+pub(crate) fn bounded<R>(bytes: usize, decode: impl FnOnce() -> R) -> R {
+    if OWNERS.with(|place| place.borrow().is_some()) {
+        return decode();
+    }
+    let mut owners = Owners::of(Default::default(), u64::MAX);
+    let most = (bytes as u64).saturating_mul(FACTOR).saturating_add(FREE_ALONE);
+    owners.more.get_or_insert_default().work = Some(Work { done: 0, most });
+    with_owners(owners, decode)
+}
+
 /// Notes that a table is about to look through so many bytes, or to join them; `Err` with the limit where that is more than it may.
-/// There is none in a codec whose messages share nothing.
+/// There is none where no message is being decoded and the table is not [`bounded`] by itself.
 #[cfg(feature = "arrow")]
 pub(crate) fn working(len: usize) -> Result<(), u64> {
     OWNERS.with(|place| {

@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use super::column::{Column, Columns, Slot};
 use super::schema::said;
-use super::sound::Sound;
+use super::sound::{self, Sound};
 use crate::buffer::Buffer;
 use crate::error::excerpt;
 use crate::handoff;
@@ -40,6 +40,7 @@ pub(super) fn batch(schema: SchemaRef, rows: u64, columns: Columns) -> Result<Re
         return Err(format!("the schema has {} fields and the table {} columns", fields.len(), columns.len()));
     }
     let rows = checked_rows(rows)?;
+    let bytes = columns.iter().map(sound::bytes).fold(0, usize::saturating_add);
     let mut sound = Sound::default();
     let column = |(column, field): (Column, &Field)| {
         let path = Path { parent: None, name: field.name() };
@@ -48,7 +49,8 @@ pub(super) fn batch(schema: SchemaRef, rows: u64, columns: Columns) -> Result<Re
         }
         known(column, field.data_type(), &path, &mut sound).map(|(data, _)| make_array(data))
     };
-    let columns = columns.into_iter().zip(fields.iter().map(AsRef::as_ref)).map(column).collect::<Result<_, _>>()?;
+    let columns = columns.into_iter().zip(fields.iter().map(AsRef::as_ref)).map(column);
+    let columns = handoff::bounded(bytes, || columns.collect::<Result<_, _>>())?;
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(schema, columns, &options).map_err(said)
 }
