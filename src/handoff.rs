@@ -27,9 +27,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::buffer::Buffer;
+use credit::Credit;
 
+mod credit;
 mod work;
 
+pub(crate) use credit::{copying, handing, showing};
 pub(crate) use work::overdrawn;
 #[cfg(feature = "arrow")]
 pub(crate) use work::{bounded, working};
@@ -193,12 +196,7 @@ pub(crate) fn owner_of_shared() -> Option<SharedOwner> {
 pub(crate) struct Owners {
     /// The metadata frame, which in-band buffers may share, and the buffers.
     frames: Rc<(Bytes, Vec<Buffer>)>,
-    /// The buffer that was shown last: nearly always the one that is asked for.
-    last: usize,
-    /// Bytes of frames that were shown and not taken as a [`Buffer`]: they may have been copied.
-    lent: u64,
-    /// The most bytes to lend.
-    credit: u64,
+    credit: Credit,
     /// What only some values need, out of the way of the others.
     more: Option<Box<More>>,
 }
@@ -209,8 +207,8 @@ struct More {
     by_address: Vec<usize>,
     #[cfg(feature = "arrow")]
     work: Option<work::Work>,
-    /// A buffer that is no frame and is being shown, a part of one or one that was made.
-    made: Option<Buffer>,
+    /// A buffer that is no frame and is being shown, a part of one or one that was made; and whether it was taken.
+    made: Option<(Buffer, bool)>,
     /// Buffers of which several are parts, by address.
     #[cfg(feature = "arrow")]
     blocks: BTreeMap<usize, Buffer>,
@@ -223,31 +221,24 @@ impl Owners {
     /// The metadata frame and the buffers, of which no more than `credit` bytes are shown to be copied: a short message
     /// that names one long frame a thousand times is refused.
     pub(crate) fn of(frames: Rc<(Bytes, Vec<Buffer>)>, credit: u64) -> Self {
-        Self { frames, last: 0, lent: 0, credit, more: None }
+        Self { frames, credit: Credit::of(credit), more: None }
     }
 
-    fn show(&mut self, index: usize) -> bool {
-        self.last = index;
-        let len = self.frames.1.get(index).map_or(0, Buffer::len);
-        self.lend(len)
+    fn len_of(&self, index: usize) -> usize {
+        self.frames.1.get(index).map_or(0, Buffer::len)
     }
 
-    fn lend(&mut self, len: usize) -> bool {
-        self.lent = self.lent.saturating_add(len as u64);
-        self.lent <= self.credit
+    /// The frame that `bytes` is all of. It is shared, and not copied.
+    fn take_frame(&mut self, bytes: &[u8]) -> Option<Buffer> {
+        let index = self.find_frame(bytes)?;
+        self.credit.take(index, bytes.len());
+        self.frames.1.get(index).cloned()
     }
 
-    fn share(&mut self, bytes: &[u8]) -> Option<Buffer> {
-        let found = self.find(bytes)?;
-        // what is shared is not copied; a part of the metadata was never lent
-        self.lent = self.lent.saturating_sub(bytes.len() as u64);
-        Some(found)
-    }
-
-    fn find_frame(&mut self, bytes: &[u8]) -> Option<Buffer> {
-        let buffers = &self.frames.1;
-        if let Some(last) = buffers.get(self.last).filter(|buffer| is_all_of(bytes, buffer)) {
-            return Some(last.clone());
+    fn find_frame(&mut self, bytes: &[u8]) -> Option<usize> {
+        let (buffers, last) = (&self.frames.1, self.credit.last);
+        if buffers.get(last).is_some_and(|buffer| is_all_of(bytes, buffer)) {
+            return Some(last);
         }
         let by_address = &mut self.more.get_or_insert_default().by_address;
         if by_address.is_empty() {
@@ -259,20 +250,23 @@ impl Owners {
             let buffer = &buffers[index];
             (buffer.as_ptr().addr(), buffer.len())
         });
-        found.ok().map(|position| buffers[by_address[position]].clone())
+        found.ok().map(|position| by_address[position])
     }
 
     #[cfg(feature = "arrow")]
-    fn made(&mut self) -> &mut Option<Buffer> {
+    fn made(&mut self) -> &mut Option<(Buffer, bool)> {
         &mut self.more.get_or_insert_default().made
     }
 
-    fn find(&mut self, bytes: &[u8]) -> Option<Buffer> {
-        let made = self.more.as_ref().and_then(|more| more.made.as_ref());
-        if let Some(made) = made.filter(|made| is_all_of(bytes, made)) {
+    fn share(&mut self, bytes: &[u8]) -> Option<Buffer> {
+        let made = self.more.as_mut().and_then(|more| more.made.as_mut());
+        if let Some((made, is_taken)) = made.filter(|(made, _)| is_all_of(bytes, made)) {
+            if !std::mem::replace(is_taken, true) {
+                self.credit.give_back(bytes.len());
+            }
             return Some(made.clone());
         }
-        if let Some(frame) = self.find_frame(bytes) {
+        if let Some(frame) = self.take_frame(bytes) {
             return Some(frame);
         }
         let metadata = &self.frames.0;
@@ -312,16 +306,11 @@ pub(crate) fn frame(index: usize, bytes: &[u8]) -> Option<Buffer> {
     })
 }
 
-/// Notes which buffer is about to be shown; `false` where that is more than may be shown.
-pub(crate) fn showing(index: usize) -> bool {
-    OWNERS.with(|place| place.borrow_mut().as_mut().is_none_or(|owners| owners.show(index)))
-}
-
 /// Shows a buffer that is no frame of the message, so that whoever asks for its owner finds it; `Err` where that is more
 /// than may be shown.
 #[cfg(feature = "arrow")]
 pub(crate) fn showing_made<R>(buffer: Buffer, show: impl FnOnce(&[u8]) -> R) -> Result<R, u64> {
-    struct Restore(Option<Buffer>);
+    struct Restore(Option<(Buffer, bool)>);
     impl Drop for Restore {
         fn drop(&mut self) {
             let outer = self.0.take();
@@ -332,8 +321,8 @@ pub(crate) fn showing_made<R>(buffer: Buffer, show: impl FnOnce(&[u8]) -> R) -> 
         }
     }
     copying(buffer.len())?;
-    let outer =
-        OWNERS.with(|place| place.borrow_mut().as_mut().and_then(|owners| owners.made().replace(buffer.clone())));
+    let outer = OWNERS
+        .with(|place| place.borrow_mut().as_mut().and_then(|owners| owners.made().replace((buffer.clone(), false))));
     let _restore = Restore(outer);
     Ok(show(&buffer))
 }
@@ -367,24 +356,9 @@ pub(crate) fn block_around(start: usize, len: usize) -> Option<Buffer> {
     })
 }
 
-/// Notes that a buffer which was shared is copied after all; `Err` with the limit where that is more than may be.
-pub(crate) fn copying(len: usize) -> Result<(), u64> {
-    OWNERS.with(|place| {
-        let mut place = place.borrow_mut();
-        let Some(owners) = place.as_mut() else { return Ok(()) };
-        if owners.lend(len) { Ok(()) } else { Err(owners.credit) }
-    })
-}
-
 /// The out-of-band buffer that `bytes` is all of; `None` for bytes of any other origin.
 pub(crate) fn frame_of(bytes: &[u8]) -> Option<Buffer> {
-    OWNERS.with(|place| {
-        let mut place = place.borrow_mut();
-        let owners = place.as_mut()?;
-        let found = owners.find_frame(bytes)?;
-        owners.lent = owners.lent.saturating_sub(bytes.len() as u64);
-        Some(found)
-    })
+    OWNERS.with(|place| place.borrow_mut().as_mut()?.take_frame(bytes))
 }
 
 /// The buffer that `bytes` is all of, or a part of the metadata frame that can be shared; else `None`.

@@ -604,6 +604,38 @@ fn a_reference_repeated_into_copies_stays_within_the_limits() {
     });
 }
 
+/// A frame that was shared gives back what it was lent, once and not for each variant that was tried.
+#[test]
+fn what_is_shared_pays_for_no_copies() {
+    on_a_small_stack(|| {
+        let buffer = buffer(1, 1 << 20);
+        let reference = extension(0x42, &payload((0, 1 << 20, check_of(&buffer))));
+        let pair = |shared: &[u8]| [&[0x92], &reference[..], shared].concat();
+        let many = |pair: Vec<u8>| {
+            let metadata = [vec![0xdc], 1000_u16.to_be_bytes().to_vec(), pair.repeat(1000)].concat();
+            Multipart::new(metadata, vec![buffer.clone()])
+        };
+        let tried = many(pair(&[b"\x82\xa3raw", &reference[..], b"\xa4kind\xa4last"].concat()));
+        let (result, usage) = measure(|| owned::<Vec<(ByteBuf, Tried)>>(&tried));
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Limits);
+        assert!(usage.peak <= 2 * (8 << 20), "{usage:?}");
+        // all of them shared
+        let (result, usage) = measure(|| owned::<Vec<(Buffer, Tried)>>(&tried));
+        result.unwrap();
+        assert!(usage.peak < 1 << 20, "{usage:?}");
+    });
+}
+
+/// Variants that are told apart by what follows the buffer.
+#[derive(Deserialize)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only decoded")]
+enum Tried {
+    Number { raw: Buffer, kind: u8 },
+    Flag { raw: Buffer, kind: bool },
+    Name { raw: Buffer, kind: String },
+}
+
 #[derive(Deserialize)]
 #[expect(dead_code, reason = "only decoded")]
 struct Volts(#[serde(with = "outband::serde_buffer")] Vec<f64>);

@@ -70,6 +70,6 @@ pub(crate) fn overdrawn() -> Option<u64> {
         if let Some(work) = owners.more.as_ref().and_then(|more| more.work).filter(|work| work.done > work.most) {
             return Some(work.most);
         }
-        (owners.lent > owners.credit).then_some(owners.credit)
+        owners.credit.is_overdrawn().then(|| owners.credit.most())
     })
 }

@@ -8,6 +8,9 @@ use super::mismatch::Result;
 /// How a visitor wants bytes shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bytes {
+    /// Whole; it asked for whatever comes.
+    Any,
+    /// Whole; it asked for bytes or text.
     Whole,
     /// One by one: it asked for a sequence.
     OneByOne,
@@ -20,7 +23,7 @@ pub(super) enum Bytes {
 /// Shows bytes to a visitor.
 pub(super) fn show<'de, V: Visitor<'de>>(all: &'de [u8], visitor: V, bytes: Bytes) -> Result<V::Value> {
     match bytes {
-        Bytes::Whole | Bytes::InStruct | Bytes::Skipped => visitor.visit_borrowed_bytes(all),
+        Bytes::Any | Bytes::Whole | Bytes::InStruct | Bytes::Skipped => visitor.visit_borrowed_bytes(all),
         Bytes::OneByOne => {
             let mut elements = SeqDeserializer::new(all.iter().copied());
             let value = visitor.visit_seq(&mut elements)?;

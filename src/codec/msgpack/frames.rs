@@ -1,7 +1,8 @@
 //! The frames that references in the metadata stand for.
 
-use serde::de::Error as _;
+use serde::de::{Error as _, Visitor};
 
+use super::bytes::{Bytes, show};
 use super::mismatch::{Mismatch, Result};
 use super::read::Reader;
 use crate::array::{self, Head};
@@ -27,13 +28,15 @@ impl<'de> Reader<'de> {
         }))
     }
 
-    /// The bytes of the frame that a buffer reference names, to be shown.
-    pub(super) fn resolve(&mut self, payload: &[u8]) -> Result<&'de [u8]> {
+    /// Shows a visitor the frame that a buffer reference names.
+    pub(super) fn show_frame<V: Visitor<'de>>(&mut self, payload: &[u8], visitor: V, bytes: Bytes) -> Result<V::Value> {
         let (index, frame) = self.referenced(payload)?;
-        if !handoff::showing(index) {
-            return Err(Mismatch::custom("frames that are referenced more than once, over the limit"));
-        }
-        Ok(frame)
+        // serde's buffering of flattened and untagged types asks for anything, and keeps it
+        let shown = match bytes {
+            Bytes::Any => handoff::showing(index).then(|| show(frame, visitor, bytes)),
+            _ => handoff::handing(index, || show(frame, visitor, bytes)),
+        };
+        shown.unwrap_or_else(|| Err(Mismatch::custom("frames that are referenced more than once, over the limit")))
     }
 
     /// The frame that a buffer reference names.

@@ -189,7 +189,7 @@ impl<'de> Reader<'de> {
                     }
                     return visitor.visit_unit();
                 }
-                show(self.resolve(payload)?, visitor, bytes)
+                self.show_frame(payload, visitor, bytes)
             }
         }
     }
@@ -247,17 +247,28 @@ impl<'de> Reader<'de> {
     }
 }
 
+/// Implements the methods for bytes and text.
+macro_rules! whole {
+    ($($method:ident)*) => { $(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+            self.value(visitor, Bytes::Whole)
+        }
+    )* };
+}
+
 impl<'de> Deserializer<'de> for &mut Reader<'de> {
     type Error = Mismatch;
 
     #[inline]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.value(visitor, Bytes::Whole)
+        self.value(visitor, Bytes::Any)
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf unit map
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char unit map
     }
+
+    whole!(deserialize_str deserialize_string deserialize_bytes deserialize_byte_buf);
 
     #[inline]
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
