@@ -636,6 +636,26 @@ enum Tried {
     Name { raw: Buffer, kind: String },
 }
 
+#[test]
+fn a_message_of_another_type_is_refused_for_that_also_near_the_limit() {
+    #[derive(Serialize)]
+    struct Sent {
+        raw: Buffer,
+        kind: String,
+    }
+    #[derive(Deserialize, Debug)]
+    #[expect(dead_code, reason = "only decoded")]
+    struct Wanted {
+        raw: ByteBuf,
+        kind: u8,
+    }
+    let message = codec().encode(&Sent { raw: buffer(1, 600), kind: "text".into() }).unwrap();
+    let near = MsgPack::new().limits(Limits::new().total_bytes(1000));
+    let error = Decode::<Wanted>::decode(&near, message).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Peer);
+    assert!(error.to_string().starts_with("the metadata does not fit at kind: invalid type"), "{error}");
+}
+
 #[derive(Deserialize)]
 #[expect(dead_code, reason = "only decoded")]
 struct Volts(#[serde(with = "outband::serde_buffer")] Vec<f64>);

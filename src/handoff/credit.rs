@@ -82,6 +82,11 @@ impl Credit {
         self.lent = self.lent.saturating_sub(len as u64);
     }
 
+    /// Nothing is lent any more.
+    pub(super) fn start_over(&mut self) {
+        *self = Self::of(self.most);
+    }
+
     /// The most that may be lent.
     pub(super) fn most(&self) -> u64 {
         self.most
@@ -113,6 +118,19 @@ pub(crate) fn handing<R>(index: usize, show: impl FnOnce() -> R) -> Option<R> {
         true
     });
     Some(shown)
+}
+
+/// Nothing was shown or looked through yet: the message is decoded once more.
+pub(crate) fn start_over() {
+    OWNERS.with(|place| {
+        let mut place = place.borrow_mut();
+        let Some(owners) = place.as_mut() else { return };
+        owners.credit.start_over();
+        #[cfg(feature = "arrow")]
+        if let Some(more) = &mut owners.more {
+            more.work = None;
+        }
+    });
 }
 
 /// Notes that a buffer which was shared is copied after all; `Err` with the limit where that is more than may be.

@@ -226,6 +226,8 @@ impl MsgPack {
             if let Some(limit) = handoff::overdrawn() {
                 return Detail::RepeatedTooLong { limit }.into();
             }
+            // what the first value had is gone
+            handoff::start_over();
             mistyped::<T>(metadata, frames, state, excerpt(mismatch))
         })
     }
