@@ -731,3 +731,30 @@ fn a_table_that_came_by_itself_is_looked_through_within_a_limit() {
         assert!(error.to_string().contains("would be looked through to more than"), "{error}");
     }
 }
+
+/// Run ends lie in a child, and a bitmap is expanded over the values of fixed-size lists: each is read or made for every column.
+#[test]
+fn children_that_share_a_buffer_are_looked_through_within_a_limit() {
+    let of_many = |data_type: DataType, column: Column, many: usize| {
+        let fields: Fields = (0..many).map(|at| Field::new(at.to_string(), data_type.clone(), true)).collect();
+        let len = 8;
+        let wire = forged(DataType::Struct(fields), plain(len, 0, vec![None], vec![column; many]));
+        let message = to_multipart(&wire).unwrap();
+        let codec = MsgPack::new().limits(Limits::new().metadata_bytes(1 << 20));
+        Decode::<Table>::decode(&codec, message).map(drop)
+    };
+    let ends: Vec<i32> = (8..8 + (1 << 18)).collect();
+    let nothing = plain(ends.len() as u64, 0, vec![None], vec![]);
+    let run_ends = plain(ends.len() as u64, 0, vec![None, of(&ends)], vec![]);
+    let runs = plain(8, 0, vec![None], vec![run_ends, nothing]);
+    let of_runs =
+        DataType::RunEndEncoded(Arc::new(Field::new("run_ends", DataType::Int32, false)), item(DataType::Null));
+    let values = plain(8 << 20, 0, vec![None, of(&vec![0_u8; 8 << 20])], vec![]);
+    let lists = plain(8, 1, vec![of(&[0x7f_u8])], vec![values]);
+    let of_lists = DataType::FixedSizeList(Arc::new(Field::new("item", DataType::UInt8, false)), 1 << 20);
+    for (data_type, column, few, many) in [(of_runs, runs, 200, 300), (of_lists, lists, 100, 200)] {
+        of_many(data_type.clone(), column.clone(), few).unwrap();
+        let error = of_many(data_type, column, many).unwrap_err();
+        assert!(error.is_limit() && error.to_string().contains("looked through"), "{error}");
+    }
+}

@@ -93,7 +93,13 @@ fn pay(bytes: usize, path: &Path<'_>) -> Result<(), String> {
 }
 
 /// How many bytes of a column's own Arrow looks through, its bitmap aside.
-fn looked_through(data_type: &DataType, buffers: &[ArrowBuffer], len: usize, has_nulls: bool) -> usize {
+fn looked_through(
+    data_type: &DataType,
+    buffers: &[ArrowBuffer],
+    children: &[ArrayData],
+    len: usize,
+    has_nulls: bool,
+) -> usize {
     let all = || buffers.iter().fold(0_usize, |all, buffer| all.saturating_add(buffer.len()));
     match data_type {
         // against the bitmap of each child that has no nulls of its own
@@ -104,6 +110,11 @@ fn looked_through(data_type: &DataType, buffers: &[ArrowBuffer], len: usize, has
             texts.fold(buffers[0].len(), |all, len| all.saturating_add(len / VIEWED))
         }
         DataType::BinaryView => buffers[0].len(),
+        DataType::RunEndEncoded(..) => children[0].buffers().first().map_or(0, ArrowBuffer::len),
+        // the bitmap is expanded, a bit after the other
+        DataType::FixedSizeList(field, size) if has_nulls && !field.is_nullable() => {
+            len.saturating_mul(*size as usize) / BITS
+        }
         DataType::Boolean | DataType::FixedSizeBinary(_) | DataType::FixedSizeList(..) => 0,
         plain if plain.is_primitive() => 0,
         _ => all(),
@@ -112,6 +123,9 @@ fn looked_through(data_type: &DataType, buffers: &[ArrowBuffer], len: usize, has
 
 /// How many bytes of views cost as much as one of others: honest tables name one text in many rows.
 const VIEWED: usize = 4;
+
+/// How many bits that are set by themselves cost as much as a byte that is read.
+const BITS: usize = 4;
 
 /// How many bytes of a buffer a view shows: none where it looks elsewhere, which ends the validation.
 fn viewed(view: &[u8], buffers: &[ArrowBuffer]) -> usize {
@@ -184,7 +198,7 @@ fn array(
     let (children, below) = children(column.children, column.dictionary, data_type, path, sound)?;
     bytes = bytes.saturating_add(below);
     check_lists(data_type, len, nulls.is_some(), below).map_err(|why| path.says(why))?;
-    pay(looked_through(data_type, &buffers, len, nulls.is_some()), path)?;
+    pay(looked_through(data_type, &buffers, &children, len, nulls.is_some()), path)?;
     let data = match data_type {
         DataType::Utf8 => text::<Utf8Type>(buffers, len, nulls),
         DataType::LargeUtf8 => text::<LargeUtf8Type>(buffers, len, nulls),
