@@ -6,7 +6,8 @@ use crate::error::{Detail, Result};
 ///
 /// A frame that is referenced n times is shared n times by [`Buffer`](crate::Buffer) fields. Where other fields (`Vec<u8>`,
 /// `String`) copy it out n times, all of these together keep to `total_bytes` as well. Columns of a table that share buffers are
-/// validated each for itself, but for those that are the same: they may look through eight times the bytes of their message, and 256 MiB.
+/// validated each for itself, but for those that are the same: they may look through eight times the bytes of their message, and 256 MiB;
+/// a table of a format that shares nothing, such as JSON, eight times its own bytes, and 16 MiB.
 ///
 /// What a message takes while it is refused is a small multiple of its metadata: four times that, where all of it is one name that
 /// the error's path would go through. **What it takes once it is decoded is up to its type**: an element of a `Vec<T>` or a
