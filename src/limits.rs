@@ -38,6 +38,23 @@ use crate::error::{Detail, Result};
 /// assert!(error.is_limit());
 /// # Ok::<(), outband::Error>(())
 /// ```
+///
+/// Limits are a codec as well, for who forwards or stores what comes: it leaves messages undecoded.
+///
+/// ```
+/// use outband::{Limits, Multipart, SocketExt};
+///
+/// let context = zmq::Context::new();
+/// let (router, dealer) = (context.socket(zmq::ROUTER)?, context.socket(zmq::DEALER)?);
+/// router.bind("inproc://limited")?;
+/// dealer.connect("inproc://limited")?;
+///
+/// dealer.send_obj("as it is")?;
+/// let (peer, message): (_, Multipart) = router.recv_with_from(&Limits::new().total_bytes(1000))?;
+/// router.send_message_to(&peer, message)?;
+/// assert_eq!(dealer.recv_obj::<String>()?, "as it is");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     frames: usize,

@@ -444,6 +444,35 @@ fn a_topic_is_held_against_the_limit_of_a_message() {
     });
 }
 
+/// Whoever forwards what strangers send does not decode it, and bounds it all the same.
+#[test]
+fn messages_are_received_undecoded_within_limits_on_every_pattern() {
+    let strict = Limits::new().metadata_bytes(500).total_bytes(20_000).frames(1);
+    let of = |metadata: usize, buffers: &[usize]| {
+        Multipart::new(vec![7; metadata], buffers.iter().map(|&len| Buffer::from_vec(vec![7_u8; len])).collect())
+    };
+    let (good, long) = ([of(3, &[]), of(400, &[19_000])], [of(501, &[]), of(3, &[20_000]), of(3, &[5, 5])]);
+    everywhere(|place| {
+        let (router, dealer) = place.connected(zmq::ROUTER, zmq::DEALER);
+        let (pull, push) = place.connected(zmq::PULL, zmq::PUSH);
+        for message in good.iter().chain(&long) {
+            dealer.send_message(message.clone()).unwrap();
+            let routed = router.recv_with_from::<Multipart, _>(&strict).map(|(_, message)| message);
+            dealer.send_message_via(&Envelope::delimiter(), message.clone()).unwrap();
+            let via = router.recv_with_via::<Multipart, _>(&strict).map(|(_, message)| message);
+            push.publish_message("topic", message.clone()).unwrap();
+            let published = pull.recv_topic_with::<Multipart, _>(&strict).map(|(_, message)| message);
+            push.send_message(message.clone()).unwrap();
+            for received in [routed, via, published, pull.recv_with(&strict)] {
+                match received {
+                    Ok(received) => assert!(received == *message && good.contains(message)),
+                    Err(error) => assert!(error.is_limit() && long.contains(message), "{error}"),
+                }
+            }
+        }
+    });
+}
+
 /// A socket may lie where one lay that was waited for: it is looked at all the same, though what it kept of a message would decode.
 #[test]
 fn a_socket_in_the_place_of_one_that_was_waited_for_is_looked_at() {

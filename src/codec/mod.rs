@@ -34,6 +34,19 @@ use crate::error::Result;
 use crate::limits::Limits;
 use crate::multipart::Multipart;
 
+/// Messages as they are: what a socket of any kind receives with [`recv_with`](crate::SocketExt::recv_with) and its kin, undecoded
+/// and within these limits.
+impl Decode<Multipart> for Limits {
+    fn decode(&self, message: Multipart) -> Result<Multipart> {
+        check_sizes(self, message.metadata().len() as u64, message.buffers())?;
+        Ok(message)
+    }
+
+    fn limits(&self) -> Limits {
+        *self
+    }
+}
+
 /// Refuses a message of this much metadata and these buffers where it is over a limit.
 fn check_sizes(limits: &Limits, metadata: u64, buffers: &[Buffer]) -> Result<()> {
     let total = buffers.iter().fold(metadata, |sum, buffer| sum.saturating_add(buffer.len() as u64));
