@@ -6,6 +6,7 @@
 #![cfg(feature = "arrow")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::HashMap;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
@@ -757,4 +758,33 @@ fn children_that_share_a_buffer_are_looked_through_within_a_limit() {
         let error = of_many(data_type, column, many).unwrap_err();
         assert!(error.is_limit() && error.to_string().contains("looked through"), "{error}");
     }
+}
+
+/// A schema is always written in band, and read from a frame as well, which any number of tables may name.
+#[test]
+fn tables_that_share_a_schema_read_it_within_a_limit() {
+    #[derive(Serialize)]
+    struct Shared {
+        #[serde(rename = "$table")]
+        schema: Buffer,
+        rows: u64,
+        columns: Vec<Column>,
+    }
+    let note = HashMap::from([("note".to_owned(), "x".repeat(400_000))]);
+    let schema = Arc::new(Schema::new(vec![Field::new("it", DataType::Null, true)]).with_metadata(note));
+    let batch = RecordBatch::try_new(schema, vec![new_empty_array(&DataType::Null)]).unwrap();
+    let own = to_multipart(&vec![Table::from(batch.clone()); 10]).unwrap();
+    assert_eq!(from_multipart::<Vec<Table>>(own).unwrap().len(), 10);
+
+    let wire: Wire = from_multipart(to_multipart(&Table::from(batch)).unwrap()).unwrap();
+    let schema = Buffer::from(wire.schema.into_vec());
+    let of = |many| {
+        let one = || Shared { schema: schema.clone(), rows: 0, columns: wire.columns.clone() };
+        to_multipart(&(0..many).map(|_| one()).collect::<Vec<_>>()).unwrap()
+    };
+    assert_eq!(from_multipart::<Vec<Table>>(of(20)).unwrap().len(), 20);
+    let message = of(300);
+    assert!(message.total_len() < 1 << 20, "{}", message.total_len());
+    let error = from_multipart::<Vec<Table>>(message).unwrap_err();
+    assert!(error.is_limit() && error.to_string().contains("looked through"), "{error}");
 }

@@ -172,6 +172,9 @@ impl<'de, S: DeserializeSeed<'de> + Copy> Visitor<'de> for ListOf<S> {
     }
 }
 
+/// How many bytes that are looked through cost as much as one of a schema.
+const SCHEMA: usize = 8;
+
 /// The schema message: always in band, so that whoever reads the metadata has it.
 pub(super) struct SchemaBytes(pub(super) Vec<u8>);
 
@@ -190,6 +193,16 @@ impl<'de> Deserialize<'de> for SchemaBytes {
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("the bytes of an Arrow schema message")
+            }
+
+            fn visit_borrowed_bytes<E: de::Error>(self, bytes: &'de [u8]) -> Result<Vec<u8>, E> {
+                // a part of the message: in a frame of its own it may be that of many tables, and each has it for itself
+                match handoff::working(bytes.len().saturating_mul(SCHEMA)) {
+                    Ok(()) => Ok(bytes.to_vec()),
+                    Err(limit) => {
+                        Err(E::custom(format_args!("the tables' schemas would be read to more than {limit} bytes")))
+                    }
+                }
             }
 
             fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
