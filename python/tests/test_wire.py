@@ -345,3 +345,35 @@ def test_memory_that_does_not_suffice_is_a_limit() -> None:
 
 def test_slices_of_one_object_are_frames_of_their_own_without_numpy() -> None:
     subprocess.run([sys.executable, "-B", "-c", WITHOUT_NUMPY], check=True)
+
+
+REFUSED = """
+import resource
+import msgpack
+import outband
+
+texts = [f"{number:011}" for number in range(65_535)]
+whole = b"\\x92\\x92" + msgpack.packb(texts)
+wrong = [whole, whole + b"\\xa1\\xff\\xc0", whole + b"\\xd4\\x42\\x90\\xc0", b"\\x92" + b"\\xdd\\x00\\x10\\x00\\x00" * 500 + bytes(2 << 20)]
+
+def refuse(times):
+    for message in wrong * times:
+        try:
+            outband.loads([message])
+        except outband.PeerError:
+            continue
+        raise AssertionError("it was not refused")
+
+def size():
+    return int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() >> 20
+
+refuse(2)
+before = size()
+refuse(20)
+print(size() - before)
+"""
+
+
+def test_what_is_refused_in_its_middle_leaves_nothing_behind() -> None:
+    printed = subprocess.run([sys.executable, "-B", "-c", REFUSED], check=True, capture_output=True, text=True).stdout
+    assert int(printed) < 100, "in MiB, of 80 messages that are several each as objects"
