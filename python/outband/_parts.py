@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import os
+import signal
+import threading
 from itertools import repeat
 from typing import Any, Sequence
 from weakref import WeakKeyDictionary
@@ -12,6 +13,13 @@ import zmq
 from zmq.backend import Socket as _Socket
 
 from ._errors import CallerError
+
+#: What programs have handlers for that raise, and that need not come at once.
+_HELD = {
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGUSR1", "SIGUSR2", "SIGCHLD", "SIGWINCH")
+    if hasattr(signal, name)
+}
 
 #: The process that a socket was first used in.
 _owners: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
@@ -34,43 +42,68 @@ def send(socket: Any, frames: Sequence[Any], flags: int = 0) -> Any:
     if len(frames) == 1 or type(socket).send is not zmq.Socket.send:
         return socket.send_multipart(frames, flags, copy=False)
     messages = [zmq.Frame(frame, copy_threshold=socket.copy_threshold) for frame in frames]
-    all_flags = [zmq.NOBLOCK | zmq.SNDMORE] * (len(frames) - 1) + [zmq.NOBLOCK]
+    while True:
+        held = _to_hold()
+        try:
+            if held:
+                signal.pthread_sigmask(signal.SIG_BLOCK, held)  # which may raise after it, as a handler's turn comes
+            is_sent = _try_send(socket, messages)
+        finally:
+            if held:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, held)
+        if is_sent:
+            return None
+        if flags & zmq.NOBLOCK or not socket.poll(socket.getsockopt(zmq.SNDTIMEO), zmq.POLLOUT):
+            raise zmq.Again()
+
+
+def _to_hold() -> set[Any]:
+    """The signals that wait meanwhile, where this thread runs handlers: then nothing that libzmq is called for ends early."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
+        return set()
+    return _HELD - signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def _try_send(socket: Any, messages: list[Any]) -> bool:
+    """Sends a message without waiting; False where no peer takes one, and nothing of this one is on the way."""
+    all_flags = [zmq.NOBLOCK | zmq.SNDMORE] * (len(messages) - 1) + [zmq.NOBLOCK]
     # a list that grows from a map of a function of C knows what was sent, whenever a handler runs
     sent: list[Any] = []
     stopped: BaseException | None = None
-    while len(sent) < len(frames):
-        try:
-            at = len(sent)
-            sent.extend(map(_Socket.send, repeat(socket), messages[at:], all_flags[at:]))
-        except zmq.Again:
-            if sent or stopped or flags & zmq.NOBLOCK or not socket.poll(socket.getsockopt(zmq.SNDTIMEO), zmq.POLLOUT):
-                raise
-        except zmq.ZMQError:
-            raise
-        except BaseException as error:
-            if _has_left(socket, error, is_first=not sent):
-                sent.append(None)
-            if not sent:
-                raise
-            stopped = stopped or error
     try:
+        while len(sent) < len(messages):
+            try:
+                at = len(sent)
+                sent.extend(map(_Socket.send, repeat(socket), messages[at:], all_flags[at:]))
+            except zmq.Again:
+                if sent or stopped:
+                    raise
+                return False
+            except zmq.ZMQError:
+                raise
+            except BaseException as error:
+                # held or not, it came to another thread
+                if _has_left(socket, error, is_first=not sent):
+                    sent.append(None)
+                if not sent:
+                    raise
+                stopped = stopped or error
         if stopped is not None:
             raise stopped
+        return True
     finally:
         del stopped  # whose traceback holds this very frame
 
 
 def _has_left(socket: Any, error: BaseException, is_first: bool) -> bool:
-    """Whether the frame was sent in whose sending a handler raised: pyzmq looks for signals before it and after it, and the signal may
-    have ended it itself. libzmq's error number says so, unless the handler has made calls of its own."""
-    number = zmq.zmq_errno()
+    """Whether the frame was sent in whose sending a handler raised: pyzmq looks for signals before it and after it."""
     names, trace = [], error.__traceback__
     while trace is not None:
         names.append(trace.tb_frame.f_code.co_name.rpartition(".")[2])
         trace = trace.tb_next
-    if number == errno.EINTR or "_send_frame" not in names or "fast_copy" in names:
+    if "_send_frame" not in names or "fast_copy" in names:
         return False
-    # of the first one it may have been refused: where a message is begun, the socket takes the rest of it
+    # the first one may have been refused: where a message is begun, the socket takes the rest of it
     return not is_first or bool(socket.getsockopt(zmq.EVENTS) & zmq.POLLOUT)
 
 
