@@ -13,7 +13,7 @@ import zmq
 import zmq.asyncio
 
 from . import _parts, _wire
-from ._errors import PeerError
+from ._errors import CallerError, PeerError
 
 Socket = Union["zmq.Socket[Any]", zmq.asyncio.Socket]
 
@@ -28,9 +28,9 @@ def recv_obj(socket: Socket, flags: int = 0, **options: Any) -> Any:
     return _then(socket, flags, lambda frames: _wire.loads(frames, **options))
 
 
-def publish_obj(socket: Socket, topic: bytes, obj: Any, flags: int = 0, **options: Any) -> Any:
-    """Publishes an object: the topic is the first frame, which subscriptions match by prefix."""
-    return _parts.send(socket, [topic, *_wire.dumps(obj, **options)], flags)
+def publish_obj(socket: Socket, topic: Union[bytes, str], obj: Any, flags: int = 0, **options: Any) -> Any:
+    """Publishes an object: the topic is the first frame, UTF-8 where it is text, which subscriptions match by prefix."""
+    return _parts.send(socket, [_name(topic, "topic"), *_wire.dumps(obj, **options)], flags)
 
 
 def recv_topic_obj(socket: Socket, flags: int = 0, **options: Any) -> Any:
@@ -42,9 +42,9 @@ def recv_topic_obj(socket: Socket, flags: int = 0, **options: Any) -> Any:
     return _then(socket, flags, split)
 
 
-def send_obj_to(socket: Socket, peer: bytes, obj: Any, flags: int = 0, **options: Any) -> Any:
+def send_obj_to(socket: Socket, peer: Union[bytes, str], obj: Any, flags: int = 0, **options: Any) -> Any:
     """Sends an object from a ROUTER to the DEALER of this routing id."""
-    return _parts.send(socket, [peer, *_wire.dumps(obj, **options)], flags)
+    return _parts.send(socket, [_name(peer, "routing id"), *_wire.dumps(obj, **options)], flags)
 
 
 def recv_obj_from(socket: Socket, flags: int = 0, **options: Any) -> Any:
@@ -57,6 +57,16 @@ def recv_obj_from(socket: Socket, flags: int = 0, **options: Any) -> Any:
         return bytes(frames[0]), _wire.loads(frames[start:], **options)
 
     return _then(socket, flags, split)
+
+
+def _name(name: Union[bytes, str], what: str) -> bytes:
+    """The frame for a topic or a routing id."""
+    if isinstance(name, str):
+        return name.encode()
+    try:
+        return bytes(memoryview(name))
+    except TypeError as error:
+        raise CallerError(f"a {what} is bytes or text, and this is of type {type(name).__name__}") from error
 
 
 def _then(socket: Socket, flags: int, decode: Callable[[list[Any]], Any]) -> Any:

@@ -62,6 +62,28 @@ def test_publish_and_subscribe(context: zmq.Context) -> None:
     check(back)
 
 
+def test_topics_and_routing_ids_may_be_text(context: zmq.Context) -> None:
+    pub, sub = pair(context, zmq.XPUB, zmq.SUB)
+    sub.subscribe("weather.")
+    assert pub.recv() == b"\1weather."
+    outband.publish_obj(pub, "weather.tromsø", OBJECT)
+    topic, back = outband.recv_topic_obj(sub)
+    assert topic.decode() == "weather.tromsø"
+    check(back)
+    router, dealer = pair(context, zmq.ROUTER, zmq.DEALER)
+    router.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    named = context.socket(zmq.DEALER)
+    named.setsockopt_string(zmq.IDENTITY, "worker 7")
+    named.connect(router.last_endpoint)
+    outband.send_obj(named, "here")
+    assert outband.recv_obj_from(router) == (b"worker 7", "here")
+    outband.send_obj_to(router, "worker 7", OBJECT)
+    check(outband.recv_obj(named))
+    for call, what in ((outband.publish_obj, "topic"), (outband.send_obj_to, "routing id")):
+        with pytest.raises(outband.CallerError, match=f"a {what} is bytes or text, and this is of type int"):
+            call(pub, 7, OBJECT)  # type: ignore[arg-type, operator]
+
+
 @pytest.mark.parametrize("kind", [zmq.DEALER, zmq.REQ])
 def test_router(context: zmq.Context, kind: int) -> None:
     router, peer = pair(context, zmq.ROUTER, kind)
