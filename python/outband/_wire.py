@@ -94,10 +94,22 @@ def loads(
     except MemoryError as error:
         raise LimitError("the message takes more memory than there is") from error
     except (ValueError, TypeError, OverflowError) as error:
-        raise PeerError(f"the metadata is not one MessagePack value: {error}") from error
+        raise PeerError(f"the metadata is not one MessagePack value: {error}{_likeness(metadata)}") from error
     decoder.check_used()
     _check_depth(value, metadata, limits.depth)
     return value
+
+
+def _likeness(metadata: memoryview) -> str:
+    """What a message in another format looks like, for the end of an error's text."""
+    head, last = bytes(metadata[:1024]), bytes(metadata[-1:])
+    if head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5") and last == b".":
+        return "; it begins as a pickle does, which is never read here"
+    if head[:1] + last in (b"{}", b"[]", b'""'):
+        return "; it looks like JSON, which recv_json of the socket reads"
+    if 1 < len(metadata) <= len(head) and head.isascii() and head.decode().isprintable():
+        return "; it is text, as a topic is, which recv_topic_obj takes off"
+    return ""
 
 
 def _buffer(frame: Frame) -> Buffer:

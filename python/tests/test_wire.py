@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import pickle
 import struct
 import subprocess
 import sys
@@ -143,6 +144,9 @@ def test_frames_that_are_wrong_are_refused_by_name() -> None:
         ([metadata, one[:-1], two], "has 8999 bytes and its reference says 9000"),
         ([metadata + b"\0", one, two], "not one MessagePack value"),
         ([metadata[:-1], one, two], "not one MessagePack value"),
+        ([pickle.dumps({"a": 1})], "it begins as a pickle does, which is never read here"),
+        ([b'{"dtype": "f4", "shape": [2]}', one], "it looks like JSON, which recv_json of the socket reads"),
+        ([b"weather.oslo", metadata, one, two], "it is text, as a topic is, which recv_topic_obj takes off"),
         ([b""], "no metadata"),
         ([], "no metadata"),
     ]:
