@@ -5,7 +5,10 @@
 use std::sync::{Arc, Mutex};
 
 use outband::array::{ByteOrder, Field, Kind, TimeStep, TimeUnit};
-use outband::{Array, Buffer, DType, Element, Encode, MsgPack, Order, Scalar, from_multipart, memory, to_multipart};
+use outband::{
+    Array, Buffer, DType, Decode, Element, Encode, MsgPack, Order, Pickle, Placement, Scalar, SocketExt,
+    from_multipart, memory, to_multipart,
+};
 use serde::{Deserialize, Serialize};
 
 #[path = "support/random.rs"]
@@ -449,6 +452,53 @@ fn rust_types_come_back_as_they_went() {
         check([num_complex::Complex::new(1.0_f32, -2.0); 2]);
         check([num_complex::Complex::new(1.0_f64, -2.0); 2]);
     }
+}
+
+/// What is in band lies wherever the names before it end.
+#[test]
+fn a_short_array_is_lent_as_a_slice_wherever_it_was_in_the_message() {
+    fn comes_back<T: Scalar + Copy + PartialEq + std::fmt::Debug>(elements: &[T]) {
+        for codec in codecs() {
+            for name in 0..9 {
+                let sent = ("n".repeat(name), Array::from_vec(elements.to_vec()));
+                let (_, received): (String, Array) = codec.0(&sent);
+                assert_eq!(received.as_slice::<T>().unwrap(), elements, "{} after {name} letters", codec.1);
+                assert_eq!(received, sent.1);
+            }
+        }
+    }
+    type There = fn(&(String, Array)) -> (String, Array);
+    fn codecs() -> [(There, &'static str); 3] {
+        [
+            (|sent| from_multipart(to_multipart(sent).unwrap()).unwrap(), "MessagePack"),
+            (|sent| Pickle::new().decode(Pickle::new().in_band().encode(sent).unwrap()).unwrap(), "a pickle"),
+            (
+                |sent| {
+                    let context = zmq::Context::new();
+                    let (tx, rx) = (context.socket(zmq::PUSH).unwrap(), context.socket(zmq::PULL).unwrap());
+                    rx.set_rcvtimeo(10_000).unwrap();
+                    rx.bind("inproc://here").unwrap();
+                    tx.connect("inproc://here").unwrap();
+                    tx.send_obj(sent).unwrap();
+                    rx.recv_obj().unwrap()
+                },
+                "a socket",
+            ),
+        ]
+    }
+    comes_back(&[0.5_f64; 1000]);
+    comes_back(&[0.5_f32; 3]);
+    comes_back(&[7_u16; 500]);
+    comes_back(&[-1_i64]);
+
+    // a longer one that was put in band stays where it is
+    let long = Array::from_vec(vec![1_u8; 8193]);
+    let message = MsgPack::new().placement(|_| Placement::InBand).encode(&long).unwrap();
+    let frame = message.metadata().clone();
+    let before = memory::copied_bytes();
+    let received: Array = from_multipart(message).unwrap();
+    assert_eq!(memory::copied_bytes(), before);
+    assert!(frame.as_ptr_range().contains(&received.data().as_ptr()));
 }
 
 #[test]

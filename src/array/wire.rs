@@ -12,6 +12,7 @@ use super::record::Field;
 use super::text::{self, Dialect};
 use super::{Array, descr, head, literal};
 use crate::buffer::Buffer;
+use crate::frame::RECEIVE_ARENA;
 use crate::handoff;
 
 impl Serialize for Array {
@@ -102,7 +103,26 @@ impl Claimed {
             None => array,
             Some(axes) => array.and_then(|array| array.turned(&axes)),
         };
-        array.map_err(E::custom)
+        array.map(Array::settled).map_err(E::custom)
+    }
+}
+
+impl Array {
+    /// The array with elements that can be borrowed. One that was in band lies anywhere in its frame; where that is no place for
+    /// its elements they are **copied**, counted, up to the length from which they would have had a frame of their own.
+    #[inline]
+    fn settled(self) -> Self {
+        // a Rust type's size is a multiple of its alignment, and none that an array knows is aligned to more than 8
+        let align = 1 << self.dtype.item_len().trailing_zeros().min(3);
+        let len = self.data.len();
+        if !(1..=RECEIVE_ARENA).contains(&len) || self.data.as_ptr().addr().is_multiple_of(align) {
+            return self;
+        }
+        // one that is named so often that all of it would be too much stays as it lies
+        if handoff::copying(len).is_err() {
+            return self;
+        }
+        Self { data: self.data.to_aligned(align), ..self }
     }
 }
 
