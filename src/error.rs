@@ -31,6 +31,8 @@ pub struct Error(Box<Inner>);
 struct Inner {
     detail: Detail,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    /// What may be behind it, at the end of the text.
+    hint: Option<&'static str>,
     /// What a failed send hands back; typed by the accessor beside the type (`Multipart`).
     payload: Option<Box<dyn Any + Send + Sync>>,
 }
@@ -88,11 +90,16 @@ impl Error {
     }
 
     pub(crate) fn new(detail: Detail) -> Self {
-        Self(Box::new(Inner { detail, source: None, payload: None }))
+        Self(Box::new(Inner { detail, source: None, hint: None, payload: None }))
     }
 
     pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn hinting(mut self, hint: Option<&'static str>) -> Self {
+        self.0.hint = hint;
         self
     }
 
@@ -123,10 +130,10 @@ impl From<Detail> for Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.detail.fmt(f)?;
-        match (&self.0.detail, &self.0.source) {
-            (Detail::Io { .. }, Some(source)) => write!(f, ": {source}"),
-            _ => Ok(()),
+        if let (Detail::Io { .. }, Some(source)) = (&self.0.detail, &self.0.source) {
+            write!(f, ": {source}")?;
         }
+        self.0.hint.map_or(Ok(()), |hint| write!(f, "; {hint}"))
     }
 }
 

@@ -5,7 +5,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use outband::{Buffer, Encode, ErrorKind, MsgPack, from_multipart, from_multipart_ref, to_multipart};
+use outband::{
+    Array, Buffer, Decode, Encode, ErrorKind, HeadedArray, Json, MsgPack, Multipart, Pickle, from_multipart,
+    from_multipart_ref, to_multipart,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -161,4 +164,52 @@ fn a_value_that_no_receiver_accepts_is_refused_at_the_sender() {
         assert!(error.to_string().contains(text), "{error}");
     }
     assert_eq!(codec.encode(&[big()]).unwrap().buffers().len(), 1);
+}
+
+#[test]
+fn a_message_in_another_format_is_told_by_its_looks() {
+    let array = Array::from_vec(vec![0.5_f32; 10_000]);
+    let pickle = Pickle::new().encode(&array).unwrap();
+    let message = to_multipart(&BTreeMap::from([("depth", &array)])).unwrap();
+    let json = Json::new().encode(&json!({"camera": 3})).unwrap();
+    let header = HeadedArray::new().encode(&array).unwrap();
+    let topic = {
+        let (metadata, mut buffers) = message.clone().into_parts();
+        buffers.insert(0, metadata.into());
+        Multipart::new("radar.north", buffers)
+    };
+    let zipped = Multipart::new(&b"\x78\x9c\x03\x00\x00\x00\x00\x01"[..], vec![]);
+
+    let refusals = |message: &Multipart| {
+        let refused = from_multipart::<Value>(message.clone()).unwrap_err();
+        let not_json = Decode::<Value>::decode(&Json::new(), message.clone()).err();
+        let no_pickle = Decode::<Value>::decode(&Pickle::new(), message.clone()).err();
+        [Some(refused), not_json, no_pickle].map(|error| error.map(|error| (error.kind(), error.to_string())))
+    };
+    for (message, hint) in [
+        (&pickle, "; it begins as a pickle does, which recv_with(&Pickle::new()) reads"),
+        (&json, "; it looks like JSON, which recv_json reads"),
+        (&header, "; it looks like the header of an array, which recv_array reads"),
+        (&topic, "; it is text, as a topic is, which recv_topic_obj takes off"),
+    ] {
+        let [refused, not_json, no_pickle] = refusals(message);
+        let (kind, text) = refused.unwrap();
+        assert!(kind == ErrorKind::Peer && text.contains("follow the metadata") && text.ends_with(hint), "{text}");
+        for (kind, text) in not_json.into_iter().chain(no_pickle) {
+            // what is of its own format does not fit, and is not guessed at
+            assert!(kind == ErrorKind::Peer && (text.ends_with(hint) || text.contains("does not fit")), "{text}");
+        }
+    }
+    let [_, not_json, no_pickle] = refusals(&message);
+    for (_, text) in [not_json, no_pickle].into_iter().flatten() {
+        assert!(text.ends_with("; it begins as MessagePack does, which recv_obj reads"), "{text}");
+    }
+    let [refused, ..] = refusals(&zipped);
+    assert!(refused.unwrap().1.contains("zlib data"));
+
+    // bytes that look like nothing, and a value that something follows
+    for bytes in [&b"\xc0\xc0"[..], b"\x01\x02", b"\x91\x01\x02"] {
+        let error = from_multipart::<Value>(Multipart::new(bytes, vec![])).unwrap_err().to_string();
+        assert!(!error.contains(';'), "{error}");
+    }
 }

@@ -6,6 +6,7 @@
 mod container;
 mod headed;
 mod json;
+mod likeness;
 mod mismatch;
 mod msgpack;
 mod pickle;

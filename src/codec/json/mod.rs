@@ -14,6 +14,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned};
 
+use super::likeness::Likeness;
 use super::{Decode, Encode};
 use crate::buffer::Buffer;
 use crate::error::{Detail, Error, Result, excerpt};
@@ -146,16 +147,23 @@ impl Json {
     /// # Ok::<(), outband::Error>(())
     /// ```
     pub fn decode_ref<'de, T: Deserialize<'de>>(&self, message: &'de Multipart) -> Result<T> {
-        check_alone(message.buffers())?;
+        check_alone(message.buffers()).map_err(|error| refused(error, message.metadata()))?;
         self.build(message.metadata())
     }
 
     fn build<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T> {
         self.limits.check_metadata(bytes.len() as u64)?;
-        let text = scan(bytes, self.limits.max_depth())?;
+        let text = scan(bytes, self.limits.max_depth()).map_err(|error| refused(error, bytes))?;
         let mut reader = Reader::new(text);
         T::deserialize(&mut reader).map_err(|mismatch| mistyped::<T>(text, excerpt(mismatch)))
     }
+}
+
+/// The error for what is no JSON, with what it may be instead.
+#[cold]
+fn refused(error: Error, bytes: &[u8]) -> Error {
+    let likeness = Likeness::of(bytes).filter(|&like| error.is_peer() && like != Likeness::Json);
+    error.hinting(likeness.map(Likeness::hint))
 }
 
 /// JSON is one frame.

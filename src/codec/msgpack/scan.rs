@@ -4,6 +4,7 @@
 //! neither recurses nor allocates, so depth and lengths from the wire are harmless here, and after it every declared
 //! length is known to be backed by bytes.
 
+use crate::codec::likeness::Likeness;
 use crate::error::{Detail, Error, Result};
 use crate::limits::Limits;
 use crate::reference::EXTENSION;
@@ -96,7 +97,7 @@ fn walk<const DEPTH: usize>(
             if depth == 0 {
                 return match rest.len() {
                     0 => Ok(()),
-                    extra => Err(Detail::MetadataTrailing { extra, at: metadata.len() - extra }.into()),
+                    extra => Err(trailing(extra, metadata)),
                 };
             }
             depth -= 1;
@@ -109,6 +110,14 @@ fn walk<const DEPTH: usize>(
 #[cold]
 fn truncated(at: usize, metadata: &[u8]) -> Error {
     Detail::MetadataTruncated { at, len: metadata.len() }.into()
+}
+
+/// The error for bytes after the value. A text in any other format begins with what would be a whole value here.
+#[cold]
+fn trailing(extra: usize, metadata: &[u8]) -> Error {
+    let at = metadata.len() - extra;
+    let likeness = Likeness::of(metadata).filter(|&like| at == 1 && like != Likeness::MessagePack);
+    Error::from(Detail::MetadataTrailing { extra, at }).hinting(likeness.map(Likeness::hint))
 }
 
 /// A length of one byte, and what follows it.

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned};
 
+use super::likeness::Likeness;
 use super::place::{BufferInfo, Placement, Policy};
 use super::{Decode, Encode, MsgPack, check_sizes};
 use crate::buffer::Buffer;
@@ -250,8 +251,7 @@ impl Pickle {
     fn build_from_graph<T: DeserializeOwned>(&self, data: &[u8], frames: &[Buffer]) -> Result<T> {
         let most = self.limits.max_metadata();
         let bounds = Bounds { nodes: most.saturating_add(8), memo: most };
-        let graph = pickle::read(data, frames.len(), &bounds, &joblib::INSETS)
-            .map_err(|error| packed_by(data).map_or(error, |packing| Detail::PickleCompressed { packing }.into()))?;
+        let graph = pickle::read(data, frames.len(), &bounds, &joblib::INSETS).map_err(|error| refused(error, data))?;
         let tree = Tree::new(&graph, frames, &self.limits, &self.classes.allowed)?;
         T::deserialize(tree.root()).map_err(|mismatch| {
             let reason = excerpt(mismatch);
@@ -261,6 +261,19 @@ impl Pickle {
                 (None, None) => mistyped::<T>(&tree, reason),
             }
         })
+    }
+}
+
+/// The error for what is no pickle, with what it may be instead.
+#[cold]
+fn refused(error: Error, data: &[u8]) -> Error {
+    match packed_by(data) {
+        Some(packing) => Detail::PickleCompressed { packing }.into(),
+        None if error.is_peer() => {
+            let likeness = Likeness::of(data).filter(|&like| !matches!(like, Likeness::Pickle | Likeness::Zlib));
+            error.hinting(likeness.map(Likeness::hint))
+        }
+        None => error,
     }
 }
 
