@@ -585,3 +585,40 @@ fn a_value_that_does_not_serialize_leaves_the_socket_alone() {
     req.send_obj(&1).unwrap();
     assert_eq!(Decode::<u8>::decode(&MsgPack::new(), rep.recv_message().unwrap()).unwrap(), 1);
 }
+
+#[test]
+fn a_req_whose_reply_never_came_is_told_how_to_ask_again_and_can() {
+    let place = Place::new("tcp");
+    let server = place.socket(zmq::REP);
+    let address = place.bind(&server);
+    let asking = || {
+        let socket = place.socket(zmq::REQ);
+        socket.set_rcvtimeo(50).unwrap();
+        socket.connect(&address).unwrap();
+        socket
+    };
+
+    let strict = asking();
+    strict.send_obj("first").unwrap();
+    assert_eq!(server.recv_obj::<String>().unwrap(), "first");
+    assert!(strict.recv_obj::<String>().unwrap_err().is_timeout());
+    let error = strict.send_obj("second").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Caller);
+    assert!(error.to_string().contains("ZMQ_REQ_RELAXED and ZMQ_REQ_CORRELATE"), "{error}");
+    let error = server.recv_obj::<String>().unwrap_err();
+    assert!(error.to_string().ends_with("the last request has no answer yet"), "{error}");
+    server.send_obj("to the first").unwrap();
+
+    let relaxed = asking();
+    relaxed.set_req_relaxed(true).unwrap();
+    relaxed.set_req_correlate(true).unwrap();
+    relaxed.send_obj("first").unwrap();
+    assert_eq!(server.recv_obj::<String>().unwrap(), "first");
+    assert!(relaxed.recv_obj::<String>().unwrap_err().is_timeout());
+    relaxed.send_obj("second").unwrap();
+    server.send_obj("late, to the first").unwrap();
+    assert_eq!(server.recv_obj::<String>().unwrap(), "second");
+    server.send_obj(&Buffer::from_vec(vec![2_u8; 10_000])).unwrap();
+    relaxed.set_rcvtimeo(common::LONG).unwrap();
+    assert_eq!(relaxed.recv_obj::<Buffer>().unwrap()[..], [2_u8; 10_000]);
+}

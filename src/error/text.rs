@@ -16,7 +16,16 @@ impl fmt::Display for Detail {
                 write!(f, "a {socket:?} socket cannot {operation}: {use_instead}")
             }
             OutOfTurn { socket, operation } => {
-                write!(f, "a {socket:?} socket sends and receives in turn: it is not its turn to {operation}")
+                write!(f, "a {socket:?} socket sends and receives in turn: it is not its turn to {operation}")?;
+                match (socket, *operation) {
+                    (zmq::REQ, "send") => f.write_str(
+                        ", as no reply has come yet; ZMQ_REQ_RELAXED and ZMQ_REQ_CORRELATE let it ask again, or a new socket",
+                    ),
+                    (zmq::REQ, _) => f.write_str(", as nothing was asked"),
+                    (zmq::REP, "send") => f.write_str(", as nothing was asked that has no answer yet"),
+                    (zmq::REP, _) => f.write_str(", as the last request has no answer yet"),
+                    _ => Ok(()),
+                }
             }
             Forked { created, current } => write!(
                 f,
