@@ -156,7 +156,7 @@ fn a_python_worker_leaves_on_sigterm() {
         dispatcher.submit(&Job { name: "slow", array }).unwrap();
     }
     until("its hands are full", || dispatcher.stats().in_flight == 6);
-    assert!(Command::new("kill").args(["-TERM", &first.0.id().to_string()]).status().unwrap().success());
+    assert!(Command::new("sh").args(["-c", &format!("kill -TERM {}", first.0.id())]).status().unwrap().success());
     assert!(first.0.wait().unwrap().success(), "it ends by itself, and well");
     let _second = Process::start(&dispatcher);
     for _ in 0..12 {

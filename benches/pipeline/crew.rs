@@ -78,8 +78,8 @@ impl Hand {
 
     /// Sends a signal: `STOP` or `CONT`.
     pub(crate) fn signal(&self, name: &str) {
-        let mut command = Command::new("kill");
-        assert!(command.arg(format!("-{name}")).arg(self.0.id().to_string()).status().unwrap().success());
+        let mut command = Command::new("sh"); // which has it built in, where there is no program of that name
+        assert!(command.args(["-c", &format!("kill -{name} {}", self.0.id())]).status().unwrap().success());
     }
 }
 
