@@ -117,13 +117,6 @@ impl Limits {
         self
     }
 
-    /// These limits, and enough for a message that is a header of this length and nothing else.
-    pub(crate) fn with_header(mut self, bytes: usize) -> Self {
-        self.metadata_bytes = self.metadata_bytes.max(bytes);
-        self.total_bytes = self.total_bytes.max(bytes as u64);
-        self
-    }
-
     pub(crate) const fn max_depth(&self) -> usize {
         self.depth
     }

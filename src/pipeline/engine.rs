@@ -149,10 +149,8 @@ impl Engine {
 
     /// Reads what workers say; whether there is no more of it.
     fn receive(&mut self) -> Result<bool> {
-        // the limits are for results: how long a sign of life is says nothing about its worker
-        let limits = self.limits.with_header(wire::MAX_HEADER);
         for _ in 0..BATCH {
-            let arrival = match routed::try_receive(&self.socket, &limits, |peer| !self.ledger.knows(peer)) {
+            let arrival = match routed::try_receive(&self.socket, &wire::WHOLE, |peer| !self.ledger.knows(peer)) {
                 Ok(arrival) => arrival,
                 Err(error) if error.is_timeout() => return Ok(true),
                 Err(error) if error.is_peer() => {
@@ -162,13 +160,20 @@ impl Engine {
                 Err(error) => return Err(error),
             };
             let now = self.now();
-            match arrival.message.and_then(|message| self.within_limits(message)).and_then(wire::read_up) {
+            match arrival.message.and_then(wire::read_up) {
                 Ok(messages) => {
                     for (message, object) in messages {
                         if let (Up::Hello(_), Some(connection)) = (&message, arrival.connection) {
                             self.note_connection(connection, &arrival.peer)?;
                         }
-                        self.ledger.handle(now, &arrival.peer, message, object);
+                        // a result over the limits says nothing about the others that came with it, nor about its worker
+                        match wire::check_object(object.as_ref(), &self.limits) {
+                            Ok(()) => self.ledger.handle(now, &arrival.peer, message, object),
+                            Err(error) => {
+                                self.refuse(&error);
+                                self.ledger.decline(now, &arrival.peer, &message, &error.to_string());
+                            }
+                        }
                     }
                 }
                 Err(error) => {
@@ -178,13 +183,6 @@ impl Engine {
             }
         }
         Ok(false)
-    }
-
-    fn within_limits(&self, message: Multipart) -> Result<Multipart> {
-        if !message.buffers().is_empty() {
-            self.limits.check_total(message.total_len() as u64)?;
-        }
-        Ok(message)
     }
 
     fn refuse(&mut self, error: &Error) {

@@ -61,7 +61,7 @@ pub(super) enum Loss {
     Deaf,
     /// It has begun a new session.
     Renewed,
-    /// What it sent breaks the limits.
+    /// What it sent is none of the protocol.
     Unruly,
     /// It said goodbye.
     Left,
@@ -74,7 +74,7 @@ impl Loss {
             Self::Silent => "it was silent for too long",
             Self::Deaf => "it did not read what it was sent",
             Self::Renewed => "it began anew",
-            Self::Unruly => "it sent more than the limits allow",
+            Self::Unruly => "it sent what is no message of the protocol",
             Self::Left => "it left",
         }
     }
@@ -149,6 +149,13 @@ impl Ledger {
             (Up::Result { .. }, _) => self.stats.late += 1,
             (Up::Nak(_) | Up::Progress { .. }, _) => {}
         }
+    }
+
+    /// A result came that is over this dispatcher's limits: its task has failed.
+    pub(super) fn decline(&mut self, now: Time, peer: &Peer, message: &Up, reason: &str) {
+        let Up::Result { epoch, ticket } = *message else { return };
+        let reason = format!("its result is over the dispatcher's limits: {reason}");
+        self.handle(now, peer, Up::Nak(Nak { epoch, ticket, fault: Fault::Failed, delay: None, reason }), None);
     }
 
     /// Notes a message that is none.

@@ -38,10 +38,6 @@ pub(super) struct Link {
 /// How long a connection may take to be made before another is begun, in milliseconds.
 const CONNECT: i32 = 2000;
 
-/// What a message as a whole may cost: its objects have limits of their own, and libzmq has all of it in memory by the time
-/// that its first frame can be read.
-const WHOLE: Limits = Limits::new().frames(usize::MAX).metadata_bytes(wire::MAX_HEADER).total_bytes(u64::MAX);
-
 /// What the dispatcher says; instead of an object that is over the limits, why.
 type Incoming = (Down, Result<Option<Multipart>>);
 
@@ -126,7 +122,7 @@ impl Link {
         let mut messages = Vec::new();
         let mut is_dry = false;
         for _ in 0..BATCH {
-            let received = self.socket.recv_message_within(&WHOLE).and_then(wire::read_down);
+            let received = self.socket.recv_message_within(&wire::WHOLE).and_then(wire::read_down);
             match received {
                 Ok(several) => messages.extend(several.into_iter().map(|message| self.within_limits(message))),
                 Err(error) if error.is_timeout() => {
@@ -158,11 +154,7 @@ impl Link {
 
     /// A task over the limits says nothing about the others that came with it.
     fn within_limits(&self, (message, object): (Down, Option<Multipart>)) -> Incoming {
-        let Some(object) = object else { return (message, Ok(None)) };
-        let checked = self.limits.check_metadata(object.metadata().len() as u64);
-        let checked = checked.and_then(|()| self.limits.check_frames(object.buffers().len() as u64));
-        let checked = checked.and_then(|()| self.limits.check_total(object.total_len() as u64));
-        (message, checked.map(|()| Some(object)))
+        (message, wire::check_object(object.as_ref(), &self.limits).map(|()| object))
     }
 
     /// Sends what the hand has to say. Results travel together. What does not go out is given back.

@@ -170,8 +170,8 @@ impl DispatcherOptions {
         self
     }
 
-    /// What a message with results may cost. A worker that sends more is given up. Messages without any are at most 1 MiB long
-    /// whatever the limits are.
+    /// What a result may cost. Where one costs more its task has failed, and nothing else: the results that came with it count,
+    /// and the worker goes on. The header of a message is at most 1 MiB long whatever the limits are.
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self

@@ -28,6 +28,8 @@ const SCHEDULES: u64 = 20_000;
 /// Some workers decline what is longer, and say why.
 const SHORT: usize = 20;
 const OVER_LIMITS: &str = "over its limits";
+/// What a handler made that is over the dispatcher's limits.
+const BULKY: &[u8] = b"far too much";
 /// The longest task that workers must have room for.
 const LONGEST: u64 = 100;
 /// How long faults go on.
@@ -68,7 +70,10 @@ fn every_task_has_one_outcome_whatever_the_network_does() {
     assert!(sum.restarts * 50 > enough && sum.stalls * 50 > enough && sum.drains * 50 > enough, "{sum:?}");
     assert!(sum.closes * 100 > enough && sum.deserted * 100 > enough && sum.overdue * 5000 > enough, "{sum:?}");
     assert!(sum.drops > enough && sum.duplicates > enough && sum.overtakings > enough, "{sum:?}");
-    assert!(sum.repeats * 4 > enough && sum.declined * 10 > enough && sum.too_long * 50 > enough, "{sum:?}");
+    assert!(
+        sum.repeats * 4 > enough && sum.declined * 10 > enough && sum.bulky > enough && sum.too_long * 50 > enough,
+        "{sum:?}"
+    );
     assert!(sum.missing * 2 > enough && sum.refusals * 50 > enough && sum.questions * 50 > enough, "{sum:?}");
 }
 
@@ -107,6 +112,7 @@ struct Tally {
     questions: u64,
     repeats: u64,
     declined: u64,
+    bulky: u64,
     too_long: u64,
     events: u64,
     last: Time,
@@ -136,6 +142,7 @@ impl Tally {
         self.questions += other.questions;
         self.repeats += other.repeats;
         self.declined += other.declined;
+        self.bulky += other.bulky;
         self.too_long += other.too_long;
         self.events += other.events;
         self.last = self.last.max(other.last);
@@ -443,7 +450,12 @@ impl World {
         match event {
             Event::Up(connection, message, object) => {
                 // what was in the dispatcher's socket when the connection ended is still read
-                self.ledger.handle(self.now, &peer(connection), message, object);
+                if object.as_ref().is_some_and(|object| object.metadata() == BULKY) {
+                    self.tally.bulky += 1;
+                    self.ledger.decline(self.now, &peer(connection), &message, "far too much");
+                } else {
+                    self.ledger.handle(self.now, &peer(connection), message, object);
+                }
                 self.dispatch();
             }
             Event::Down(connection, message, object) => self.deliver(connection, message, object),
@@ -787,6 +799,7 @@ impl World {
             2 => Answer::Undone { fault: Fault::Failed, delay: Some(self.random.millis(80)), reason },
             3 if self.random.one_in(4) => Answer::Undone { fault: Fault::Rejected, delay: None, reason },
             4 => Answer::Undone { fault: Fault::Returned, delay: None, reason },
+            5 => Answer::Done(Multipart::new(BULKY, vec![])),
             _ => Answer::Done(job.object.clone()),
         };
         if self.random.one_in(4) {

@@ -36,6 +36,6 @@ pub struct Stats {
     pub lost: u64,
     /// Workers that were refused.
     pub refused: u64,
-    /// Messages that are none of the protocol, or over a limit: dropped.
+    /// Messages that are none of the protocol, and results over a limit: dropped.
     pub garbage: u64,
 }

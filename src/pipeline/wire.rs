@@ -4,18 +4,30 @@
 
 mod header;
 
-pub(super) use header::MAX_HEADER;
-use header::{Header, Reader};
+use header::{Header, MAX_HEADER, Reader};
 
 use super::message::{Account, Beat, Down, Fault, Nak, Ticket, Up, Welcome};
 use crate::buffer::Buffer;
 use crate::error::{Detail, Error, Result};
+use crate::limits::Limits;
 use crate::multipart::Multipart;
 
 /// The most tasks that a beat names: as many as fit.
 pub(super) const MAX_NAMED: usize = 100_000;
 /// The most tasks or results in one message.
 pub(super) const MAX_BATCH: usize = 64;
+
+/// What a message as a whole may cost: its objects have limits of their own, and libzmq has all of it in memory by the time
+/// that its first frame can be read.
+pub(super) const WHOLE: Limits = Limits::new().frames(usize::MAX).metadata_bytes(MAX_HEADER).total_bytes(u64::MAX);
+
+/// Refuses an object that is over the limits.
+pub(super) fn check_object(object: Option<&Multipart>, limits: &Limits) -> Result<()> {
+    let Some(object) = object else { return Ok(()) };
+    limits.check_metadata(object.metadata().len() as u64)?;
+    limits.check_frames(object.buffers().len() as u64)?;
+    limits.check_total(object.total_len() as u64)
+}
 
 /// Writes one message from a worker that is not a result.
 pub(super) fn up(message: &Up) -> Multipart {

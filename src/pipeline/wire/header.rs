@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::multipart::Multipart;
 
 /// The longest header in bytes: that of a beat that names as many tasks as one may.
-pub(in crate::pipeline) const MAX_HEADER: usize = 1 << 20;
+pub(super) const MAX_HEADER: usize = 1 << 20;
 /// The longest reason or name in bytes; longer ones are cut when they are sent, and refused when they come.
 pub(super) const MAX_TEXT: usize = 4096;
 
