@@ -270,7 +270,7 @@ class Worker:
                         if self._is_joined:
                             heard = now
                             self._seek()
-                        beat = now
+                        self._has_said_hello, beat = False, now
                     interval, patience = (
                         (self._heartbeat, self._liveness) if self._is_joined else (_RETRY, _PATIENCE)
                     )
@@ -293,8 +293,9 @@ class Worker:
                         self._seek()
                     if now >= beat and not self._is_ended:
                         beat = now + interval
-                        self._sign(dealer)
-                    self._leave_if_due(now)
+                        if not self._has_said_bye:  # after a goodbye it would be somebody else's sign
+                            self._sign(dealer)
+                    self._leave_if_due(now, dealer)
                     self._send(dealer)
                     if self._is_ended:
                         return
@@ -326,9 +327,8 @@ class Worker:
             account = (self._clock, busy) if len(waiting) + len(busy) <= _MAX_NAMED else ()
             sign = _pack("beat", self._session, *self._room(), waiting[:_MAX_NAMED], *account)
         else:
-            self._has_said_hello = True
             sign = _pack("hello", VERSION, self._id, self._session, self._name, *self._room(), self._capacity[1])
-        _try_send(dealer, [sign])
+        self._has_said_hello = _try_send(dealer, [sign])
 
     def _send(self, dealer: zmq.Socket[Any]) -> None:
         while self._is_joined and self._outbox and _try_send(dealer, self._outbox[0][2]):
@@ -336,7 +336,7 @@ class Worker:
 
     def _seek(self) -> None:
         """Begins a new session. The dispatcher hands out again what has not begun."""
-        self._is_joined = self._has_said_bye = False
+        self._is_joined = self._has_said_bye = self._has_said_hello = False
         self._session += 1
         self._clock = 0
         for job in self._waiting:
@@ -344,7 +344,7 @@ class Worker:
         self._waiting.clear()
         self._outbox = collections.deque(entry for entry in self._outbox if entry[0] is not None)
 
-    def _leave_if_due(self, now: float) -> None:
+    def _leave_if_due(self, now: float, dealer: zmq.Socket[Any]) -> None:
         if self._leaving is None:
             return
         if self._has_said_bye:
@@ -356,7 +356,9 @@ class Worker:
                 self._has_said_bye, self._leaving = True, now + _FAREWELL
                 self._outbox.append((None, None, [_pack("bye")]))
             elif now >= self._leaving or not self._outbox:
-                self._is_ended = True
+                # it may be welcome, and have been given tasks, before it has read so
+                self._has_said_bye = self._has_said_hello and _try_send(dealer, [_pack("bye")])
+                self._leaving, self._is_ended = now + _FAREWELL, not self._has_said_bye
 
     def _handle(self, frames: Frames) -> bool:
         """Takes a message; whether a sign of life is due at once."""
@@ -393,7 +395,6 @@ class Worker:
             elif self._ends_with_dispatcher:
                 self._is_ended = self._owes_bye = True
             elif self._is_joined or self._has_said_hello:
-                self._has_said_hello = False
                 self._seek()
                 self._owes_bye = True
         return False

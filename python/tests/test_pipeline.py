@@ -346,6 +346,13 @@ def test_a_worker_that_is_not_welcome_is_asked_for_its_next_session_and_answers_
     dispatcher.close()
 
 
+def test_a_worker_that_leaves_before_it_is_welcome_says_so(context: zmq.Context[Any]) -> None:
+    dispatcher = Dispatcher(context, lambda task: task.value)
+    dispatcher.worker.leave()
+    assert dispatcher.next("bye")[1] == ["bye"]
+    dispatcher.close()
+
+
 def test_a_goodbye_is_answered(context: zmq.Context[Any]) -> None:
     dispatcher = Dispatcher(context, lambda task: task.value)
     dispatcher.worker._ends_with_dispatcher = False

@@ -81,7 +81,7 @@ pub(super) struct Hand {
     /// Since when it is leaving, and the state of that.
     leaving: Option<Time>,
     has_said_bye: bool,
-    /// Whether it has said hello since a goodbye was answered.
+    /// Whether it has said hello in this session, over a connection that stands: there may be tasks on their way.
     has_said_hello: bool,
     wants_socket: bool,
     refusal: Option<String>,
@@ -198,7 +198,11 @@ impl Hand {
     pub(super) fn unsaid(&mut self, message: Up, object: Option<Multipart>) {
         // a sign of life that comes late is none, and a goodbye to somebody who has gone neither
         let is_stale = match message {
-            Up::Hello(_) | Up::Beat(_) => true,
+            Up::Hello(_) => {
+                self.has_said_hello = false;
+                true
+            }
+            Up::Beat(_) => true,
             Up::Bye => !self.is_joined(),
             Up::Progress { epoch, ticket } => {
                 self.note_progress(ticket.task, epoch);
@@ -208,6 +212,8 @@ impl Hand {
         };
         if !is_stale {
             self.outbox.push_front((message, object));
+        } else if message == Up::Bye && self.has_said_bye {
+            self.leaving = Some(Time::ZERO); // there is nobody to wait for
         }
     }
 

@@ -30,8 +30,11 @@ impl Hand {
         } else if now >= self.next_beat {
             self.next_beat = now.saturating_add(interval);
             let sign = if self.is_joined() { self.beat() } else { self.hello() };
-            self.has_said_hello |= matches!(sign, Up::Hello(_));
-            self.outbox.push_front((sign, None));
+            // after a goodbye it would be somebody else's sign
+            if !self.has_said_bye {
+                self.has_said_hello |= matches!(sign, Up::Hello(_));
+                self.outbox.push_front((sign, None));
+            }
         }
         self.leave_if_due(now);
     }
@@ -72,6 +75,7 @@ impl Hand {
             self.seek(now);
             self.leave_if_due(now);
         }
+        self.has_said_hello = false;
         // what was said to nobody makes the socket tell when there is somebody
         self.next_beat = now;
     }
@@ -104,7 +108,6 @@ impl Hand {
             self.end(End::Dismissed);
             self.outbox.push_back((Up::Bye, None));
         } else if self.is_joined() || self.has_said_hello {
-            self.has_said_hello = false;
             self.seek(now);
             // it stays for this answer, and then there is nobody for a while
             self.outbox.push_front((Up::Bye, None));
@@ -149,7 +152,7 @@ impl Hand {
             }
         }
         self.outbox.retain(|(message, _)| !matches!(message, Up::Hello(_) | Up::Beat(_) | Up::Bye));
-        self.has_said_bye = false;
+        (self.has_said_hello, self.has_said_bye) = (false, false);
     }
 
     pub(super) fn leave_if_due(&mut self, now: Time) {
@@ -168,11 +171,13 @@ impl Hand {
         for task in running {
             self.hand_back(task, "handed back: the worker leaves and the handler is not done");
         }
-        if self.is_joined() {
+        let is_done = now >= end || !self.outbox.iter().any(|(message, _)| epoch_of(message).is_some());
+        // it may be welcome, and have been given tasks, before it has read so
+        if self.is_joined() || (self.has_said_hello && is_done) {
             self.has_said_bye = true;
             self.leaving = Some(now + FAREWELL);
             self.outbox.push_back((Up::Bye, None));
-        } else if now >= end || !self.outbox.iter().any(|(message, _)| epoch_of(message).is_some()) {
+        } else if is_done {
             self.end(End::Left);
         }
     }

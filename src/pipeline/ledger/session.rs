@@ -590,6 +590,41 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_that_leaves_before_it_has_read_its_welcome_costs_no_task_an_attempt() {
+        let mut pair = Pair::new();
+        let hello = pair.ups(Time::ZERO);
+        pair.hear(Time::ZERO, hello);
+        pair.submit(Time::ZERO, 1..=2);
+        assert_eq!(pair.ledger.stats().in_flight, 2);
+        pair.hand.drain(MILLI);
+        assert!(!pair.hand.is_ended(), "it waits for an answer to its goodbye");
+        pair.talk(MILLI);
+        assert_eq!(pair.hand.ended(), Some(End::Left));
+        pair.ledger.lose(MILLI, &pair.peer, Loss::Disconnected);
+        let stats = pair.ledger.stats();
+        assert_eq!((stats.waiting, stats.lost, stats.workers), (2, 0, 0), "{stats:?}");
+        assert!(pair.ledger.tasks.values().all(|entry| entry.attempts == 0));
+    }
+
+    #[test]
+    fn a_worker_that_nobody_hears_leaves_at_once() {
+        let mut pair = Pair::new();
+        pair.hand.drain(Time::ZERO);
+        assert!(pair.hand.is_ended(), "it has said hello to nobody");
+        let mut pair = Pair::new();
+        pair.ups(Time::ZERO).into_iter().for_each(|(message, object)| pair.hand.unsaid(message, object));
+        pair.hand.drain(Time::ZERO);
+        assert!(pair.hand.is_ended(), "it could say hello to nobody");
+        let mut pair = Pair::new();
+        pair.ups(Time::ZERO);
+        pair.hand.drain(Time::ZERO);
+        pair.ups(Time::ZERO).into_iter().for_each(|(message, object)| pair.hand.unsaid(message, object));
+        assert_eq!(pair.hand.next_tick(), Some(Time::ZERO));
+        pair.hand.tick(Time::ZERO);
+        assert!(pair.hand.is_ended(), "it could say its goodbye to nobody");
+    }
+
+    #[test]
     fn a_goodbye_is_answered_by_a_worker_whose_hello_was_under_way() {
         let mut pair = Pair::new();
         let hello = pair.ups(Time::ZERO);
