@@ -9,8 +9,9 @@ mod patience;
 mod random;
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::ops::RangeInclusive;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -26,6 +27,8 @@ const MILLI: Duration = Duration::from_millis(1);
 const WORKS_FOR: &str = "OUTBAND_TEST_WORKS_FOR";
 /// Set in one that does not end when its worker has.
 const LINGERS: &str = "OUTBAND_TEST_LINGERS";
+/// Set in one that has a handler of its own for SIGTERM, and ends when that was called twice.
+const HANDLES: &str = "OUTBAND_TEST_HANDLES";
 /// Set in one that tells when a handler begins, and what it tells.
 const TELLS: &str = "OUTBAND_TEST_TELLS";
 const BEGUN: &str = "a handler has begun";
@@ -48,6 +51,10 @@ fn works() {
     if std::env::var("OUTBAND_TEST_STAYS").is_err() {
         options = options.ends_with_dispatcher();
     }
+    let (mut calls, handler) = UnixStream::pair().unwrap();
+    if std::env::var(HANDLES).is_ok() {
+        signal_hook::low_level::pipe::register(libc::SIGTERM, handler).unwrap();
+    }
     let worker = Worker::connect(&zmq::Context::new(), &endpoint, options).unwrap();
     #[cfg(feature = "tokio")]
     if std::env::var(ON_TOKIO).is_ok() {
@@ -60,6 +67,9 @@ fn works() {
         Ok((task.number, task.payload.len() as u64, std::process::id()))
     });
     served.unwrap();
+    if std::env::var(HANDLES).is_ok() {
+        calls.read_exact(&mut [0; 2]).unwrap();
+    }
     if std::env::var(LINGERS).is_ok() {
         loop {
             std::thread::park();
@@ -355,6 +365,20 @@ fn a_signal_ends_a_process_whose_worker_has_ended() {
         process.0.try_wait().unwrap().is_some()
     });
     assert_eq!(process.0.wait().unwrap().signal(), Some(libc::SIGTERM));
+}
+
+#[test]
+fn a_handler_of_the_programs_own_is_all_that_is_left_when_the_worker_has_ended() {
+    let dispatcher = bind(DispatcherOptions::new());
+    let mut process = Process::start_with(&dispatcher, &[(HANDLES, "1")]);
+    until("it is there", || dispatcher.stats().workers == 1);
+    process.signal(libc::SIGTERM);
+    until("the worker has left", || dispatcher.stats().workers == 0);
+    until("the process ends", || {
+        process.signal(libc::SIGTERM);
+        process.0.try_wait().unwrap().is_some()
+    });
+    assert!(process.0.wait().unwrap().success(), "it was its own handler that ended it");
 }
 
 /// Not a test of its own: the process of the next one, in which few threads can be started.

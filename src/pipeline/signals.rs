@@ -1,10 +1,10 @@
 //! SIGTERM and SIGINT as something that a poll can wait for.
 
-use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{fs, io};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
@@ -15,7 +15,8 @@ use crate::error::{Error, Result};
 const SIGNALS: [i32; 2] = [SIGTERM, SIGINT];
 
 /// Readable from the first SIGTERM or SIGINT on, which do not end the process while one of these lives. When none does, they
-/// do what they do by default: once it was replaced, the system's own handler does not come back by itself.
+/// do what they did before: a handler that the program had is called all the time, and the default, which does not come back by itself
+/// once it was replaced, is stood in for.
 #[derive(Debug)]
 pub(super) struct Signals {
     reader: UnixStream,
@@ -44,7 +45,7 @@ impl Listeners {
             Some(is_default) => is_default,
             None => {
                 let is_default = Arc::new(AtomicBool::new(true));
-                for signal in SIGNALS {
+                for signal in SIGNALS.into_iter().filter(|&signal| has_default(signal)) {
                     flag::register_conditional_default(signal, is_default.clone())?;
                 }
                 self.is_default.insert(is_default)
@@ -62,6 +63,17 @@ impl Listeners {
             is_default.store(true, Ordering::SeqCst);
         }
     }
+}
+
+/// Whether a signal does what it does by default: neither is there a handler, nor is it ignored. The system says so in the file of
+/// proc_pid_status(5); where there is none it is taken to be so.
+fn has_default(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mut masks = status.lines().filter_map(|line| {
+        let mask = line.strip_prefix("SigIgn:").or_else(|| line.strip_prefix("SigCgt:"))?;
+        u64::from_str_radix(mask.trim(), 16).ok()
+    });
+    !masks.any(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 impl Signals {

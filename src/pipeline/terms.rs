@@ -106,9 +106,10 @@ impl WorkerOptions {
 
     /// Leaves on SIGTERM and SIGINT, which then do not end the process: hands back what waits, lets running handlers end.
     ///
-    /// That is for the first signal. From then on, and once the worker has ended, they do what they do by default: a second
-    /// Ctrl-C ends the process. A program with handlers of its own for them calls [`Leave::leave`](super::Leave::leave) there
-    /// instead.
+    /// That is for the first signal. From then on, and once the worker has ended, they do what they did before: by default a second
+    /// Ctrl-C ends the process. Handlers that the program had for them are called all the while, and are all that a later signal
+    /// finds (on Linux; elsewhere the default follows). One that sets up its own only later calls
+    /// [`Leave::leave`](super::Leave::leave) there instead.
     #[cfg(feature = "signals")]
     pub fn leaves_on_signals(mut self) -> Self {
         self.leaves_on_signals = true;
