@@ -12,9 +12,10 @@ mod random;
 
 use std::collections::BTreeSet;
 use std::future::pending;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use cut::cut;
@@ -226,6 +227,41 @@ impl Drop for Counts {
     fn drop(&mut self) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
+}
+
+/// A handler's future that is done at once, and may not like to be dropped.
+struct Fussy(u64);
+
+impl Future for Fussy {
+    type Output = Result<u64, Failure>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(Ok(self.0))
+    }
+}
+
+impl Drop for Fussy {
+    fn drop(&mut self) {
+        assert!(self.0 > 0, "at the end of it");
+    }
+}
+
+#[test]
+fn a_handler_that_panics_when_it_is_dropped_has_failed() {
+    let context = zmq::Context::new();
+    let dispatcher = bind(&context, DispatcherOptions::new().attempts(2));
+    let worker = connect(&context, &dispatcher, WorkerOptions::new().in_flight(1).ends_with_dispatcher());
+    one_thread().block_on(async move {
+        let running = tokio::spawn(worker.run(|task: Task<u64>| Fussy(*task)));
+        dispatcher.submit(&0_u64).await.unwrap();
+        let outcome = next(&dispatcher).await;
+        let reasons = outcome.dead_letter().unwrap().failures.iter().map(|failure| failure.reason.as_str());
+        assert_eq!(reasons.collect::<Vec<_>>(), ["the handler panicked: at the end of it"; 2]);
+        dispatcher.submit(&1_u64).await.unwrap();
+        assert_eq!(next(&dispatcher).await.decode::<u64>().unwrap(), 1);
+        dispatcher.shutdown().await;
+        running.await.unwrap().unwrap();
+    });
 }
 
 #[test]
