@@ -132,7 +132,7 @@ fn results_that_come_together_are_over_the_limits_each_for_itself() {
     let tasks = [1_u8, 2, 3].map(|number| dispatcher.submit(&number).unwrap());
     until("it has them", || dispatcher.stats().in_flight == 3);
     let welcome = worker.recv_multipart(0).unwrap();
-    let epoch = &welcome[0][b"\x96\xa7welcome\x01\x01".len()..][..9];
+    let epoch = &welcome[0][b"\x97\xa7welcome\x01\x01".len()..][..9];
     let header = [b"\x95\xa6result", epoch, b"\x93\x01\x01\x01\x93\x02\x01\x02\x93\x03\x01\x01"].concat();
     // together they are longer than 100 bytes, and one has a frame too many
     let frames: [&[u8]; 5] = [&header, &[0xc0; 60], b"\xc0", b"a buffer", &[0xc1; 60]];
@@ -579,7 +579,7 @@ fn a_dispatcher_stays_until_its_goodbye_is_heard() {
         assert_eq!(worker.poll(zmq::POLLOUT, LONG.as_millis() as i64).unwrap(), 1);
         worker.send(&b"\x98\xa5hello\x01\x07\x01\xa4bare\x01\xce\x10\x00\x00\x00\xce\x10\x00\x00\x00"[..], 0).unwrap();
         let mut said = worker.recv_multipart(0).unwrap();
-        assert!(said[0].starts_with(b"\x96\xa7welcome\x01"), "{said:?}");
+        assert!(said[0].starts_with(b"\x97\xa7welcome\x01"), "{said:?}");
         let ending = thread::spawn(move || drop(dispatcher));
         while said != [b"\x91\xa3bye".to_vec()] {
             said = worker.recv_multipart(0).unwrap();

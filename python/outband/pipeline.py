@@ -82,7 +82,8 @@ class Task:
         return self._job.is_void
 
     def progress(self) -> None:
-        """Tells the dispatcher that this is getting on: the lease begins anew."""
+        """Tells the dispatcher that this is getting on: the lease begins anew. As often as is convenient: it is told four times a
+        heartbeat at most, and not at all where there are no leases."""
         self._worker._progress(self._job)
 
 
@@ -128,6 +129,9 @@ class Worker:
         self._heartbeat, self._liveness = 1.0, 3.0
         self._is_joined = self._is_ended = self._has_said_hello = self._has_said_bye = self._owes_bye = False
         self._clock = 0  # the dispatcher's latest in this session
+        self._has_lease = True
+        self._getting_on: Dict[int, _Job] = {}  # of which that is to be said, at this time
+        self._next_progress = 0.0
         self._held: Dict[int, _Job] = {}
         self._held_bytes = 0  # of all that is held
         self._waiting: Deque[_Job] = collections.deque()
@@ -201,8 +205,10 @@ class Worker:
 
     def _progress(self, job: _Job) -> None:
         with self._condition:
-            if self._held.get(job.task) is job:
-                self._outbox.append((job.epoch, None, [_pack("progress", job.epoch, job.task, job.delivery)]))
+            is_wanted = self._has_lease and self._is_joined and job.epoch == self._epoch and not job.is_void
+            if not is_wanted or self._held.get(job.task) is not job or job.task in self._getting_on:
+                return
+            self._getting_on[job.task] = job
         self._ring()
 
     # the rest runs in the thread of `run`, and whatever touches the state holds the condition
@@ -226,6 +232,7 @@ class Worker:
 
     def _let_go(self, job: _Job) -> None:
         del self._held[job.task]
+        self._getting_on.pop(job.task, None)
         self._held_bytes -= job.bytes
 
     def _has_room(self, job: _Job) -> bool:
@@ -249,6 +256,7 @@ class Worker:
                 poller.register(monitor, zmq.POLLIN)
                 poller.register(self._hears, zmq.POLLIN)
                 until = min([beat] + ([self._leaving] if self._leaving is not None else []))
+                until = min(until, self._next_progress) if self._getting_on else until
                 poller.poll(int(max(0.0, until - time.monotonic()) * 1000) + 1)
                 try:
                     while self._hears.recv(4096):
@@ -295,6 +303,11 @@ class Worker:
                         beat = now + interval
                         if not self._has_said_bye:  # after a goodbye it would be somebody else's sign
                             self._sign(dealer)
+                    if self._getting_on and now >= self._next_progress:
+                        self._next_progress = now + interval / 4
+                        for job in self._getting_on.values():
+                            self._outbox.append((job.epoch, None, [_pack("progress", job.epoch, job.task, job.delivery)]))
+                        self._getting_on.clear()
                     self._leave_if_due(now, dealer)
                     self._send(dealer)
                     if self._is_ended:
@@ -339,10 +352,11 @@ class Worker:
         self._is_joined = self._has_said_bye = self._has_said_hello = False
         self._session += 1
         self._clock = 0
+        self._getting_on.clear()
         for job in self._waiting:
             self._let_go(job)
         self._waiting.clear()
-        self._outbox = collections.deque(entry for entry in self._outbox if entry[0] is not None)
+        self._outbox = collections.deque(entry for entry in self._outbox if entry[1] is not None)
 
     def _leave_if_due(self, now: float, dealer: zmq.Socket[Any]) -> None:
         if self._leaving is None:
@@ -372,6 +386,7 @@ class Worker:
                 start += count
         elif name == "welcome" and not self._is_joined and fields[1] == self._session:
             _version, _session, self._epoch, heartbeat, liveness = fields[:5]
+            self._has_lease = fields[5:6] != [None]  # an earlier release does not say: there may be one
             self._heartbeat, self._liveness = max(heartbeat, 1) / 1000, max(liveness, 2) / 1000
             self._is_joined = True
             for job in [job for job in self._held.values() if job.epoch != self._epoch]:
@@ -404,6 +419,7 @@ class Worker:
         if present is not None and present.epoch == job.epoch:
             # handed out once more while it is here: it is done once, and answered as what it is now
             present.session, present.delivery = job.session, max(present.delivery, job.delivery)
+            present.is_void = False
         elif present is not None:
             self._answer(job, Returned("a task of this number still runs for a dispatcher that is gone", 0.5))
         elif self._leaving is not None:

@@ -149,6 +149,34 @@ def test_a_task_is_cancelled_whether_it_waits_or_runs(context: zmq.Context[Any])
     dispatcher.close()
 
 
+def test_progress_is_told_four_times_a_heartbeat_at_most_and_only_where_there_is_a_lease(context: zmq.Context[Any]) -> None:
+    is_free = threading.Event()
+
+    def handler(task: Task) -> int:
+        while not is_free.is_set():
+            task.progress()
+            calls[task.id] = calls.get(task.id, 0) + 1
+        return calls[task.id]
+
+    calls: Dict[int, int] = {}
+    for lease, fewest, most in (([], 2, 99), ([1000], 2, 99), ([None], 0, 0)):
+        is_free.clear()
+        calls.clear()
+        dispatcher = Dispatcher(context, handler)
+        began = time.monotonic()
+        dispatcher.say(["welcome", 1, 1, EPOCH, 100, 10_000, *lease])
+        dispatcher.task(1, 1, None)
+        beats = told = 0
+        while beats < 5 or told < fewest:
+            header = msgpack.unpackb(dispatcher.router.recv_multipart()[1])
+            beats += header[0] == "beat"
+            told += header[0] == "progress"
+        is_free.set()
+        assert dispatcher.result()[3] > 10
+        assert told <= min(most, (time.monotonic() - began) / 0.025 + 1)
+        dispatcher.close()
+
+
 def held_up() -> Tuple[threading.Event, Callable[[Task], int]]:
     """A handler that answers with its task's number once the event is set."""
     is_free = threading.Event()

@@ -10,14 +10,16 @@
 //! A task that is held is waiting for a thread or running in one. One that is dropped (cancelled, or handed out again by the
 //! dispatcher) and waiting is gone at once; one that is running runs on, and is told.
 
+mod progress;
 mod session;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use self::progress::Progress;
 use super::message::{Down, Fault, Nak, Ticket, Time, Up, Welcome, Window};
 use crate::multipart::Multipart;
 
@@ -71,8 +73,7 @@ pub(super) struct Hand {
     waiting: VecDeque<u64>,
     running: usize,
     outbox: VecDeque<(Up, Option<Multipart>)>,
-    /// Running tasks of which is to be said that they are getting on: once each, however often their handlers tell.
-    progress: BTreeSet<u64>,
+    progress: Progress,
     heard: Time,
     /// The latest of the dispatcher's clocks in this session.
     clock: u64,
@@ -140,7 +141,7 @@ impl Hand {
             waiting: VecDeque::new(),
             running: 0,
             outbox: VecDeque::new(),
-            progress: BTreeSet::new(),
+            progress: Progress::default(),
             heard: now,
             clock: 0,
             ticked: now,
@@ -189,7 +190,7 @@ impl Hand {
         // without a session there is nobody to tell of tasks
         let is_sayable = |message: &Up| is_joined || matches!(message, Up::Hello(_) | Up::Bye);
         self.outbox.pop_front_if(|(message, _)| is_sayable(message)).or_else(|| {
-            let held = self.held.get(&self.progress.pop_first()?)?;
+            let held = self.held.get(&self.progress.pop()?)?;
             Some((Up::Progress { epoch: held.job.epoch, ticket: held.job.ticket }, None))
         })
     }
@@ -205,7 +206,9 @@ impl Hand {
             Up::Beat(_) => true,
             Up::Bye => !self.is_joined(),
             Up::Progress { epoch, ticket } => {
-                self.note_progress(ticket.task, epoch);
+                if self.tells_progress(ticket.task, epoch) {
+                    self.progress.note_unsaid(ticket.task);
+                }
                 return;
             }
             Up::Result { .. } | Up::Nak(_) => false,
@@ -245,16 +248,6 @@ impl Hand {
         self.leave_if_due(now);
     }
 
-    /// A running task is getting on; whether there is something new to say. Without a session there is nobody to tell.
-    pub(super) fn progress(&mut self, job: &Job) -> bool {
-        self.note_progress(job.ticket.task, job.epoch)
-    }
-
-    fn note_progress(&mut self, task: u64, epoch: u64) -> bool {
-        let is_running = self.held.get(&task).is_some_and(|held| held.is_running && held.job.epoch == epoch);
-        is_running && self.is_epoch(epoch) && self.progress.insert(task)
-    }
-
     /// Whether it is all over.
     pub(super) fn is_ended(&self) -> bool {
         self.ended().is_some()
@@ -291,6 +284,7 @@ impl Hand {
                 // handed out once more while it is here: it is done once, and answered as what it is now
                 held.job.ticket = ticket.max(held.job.ticket);
                 held.session = self.session;
+                held.job.is_void.store(false, Ordering::Relaxed);
             } else {
                 let reason = "a task of this number still runs for a dispatcher that is gone".to_owned();
                 let answer = Answer::Undone { fault: Fault::Returned, delay: Some(RETRY), reason };
@@ -347,7 +341,7 @@ impl Hand {
     }
 
     fn drop_held(&mut self, task: u64) {
-        self.progress.remove(&task);
+        self.progress.forget(task);
         if let Some(held) = self.held.remove(&task) {
             self.held_bytes -= held.bytes;
             self.running -= usize::from(held.is_running);

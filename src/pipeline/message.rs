@@ -133,4 +133,6 @@ pub(super) struct Welcome {
     pub(super) heartbeat: Duration,
     /// How long a side may be silent before the other gives it up.
     pub(super) liveness: Duration,
+    /// How long a handler may be busy without a sign of progress. An earlier release does not say; then there may be one.
+    pub(super) lease: Option<Duration>,
 }

@@ -39,8 +39,8 @@ impl<T> Task<T> {
         self.job.attempt
     }
 
-    /// Tells the dispatcher that this is getting on: the lease begins anew. Calls that come faster than they can be sent
-    /// are told once; while there is no dispatcher they are told to nobody.
+    /// Tells the dispatcher that this is getting on: the lease begins anew. Call it as often as is convenient: it is told four
+    /// times a heartbeat at most, and not at all where the dispatcher has no leases, or nobody wants the result.
     pub fn progress(&self) {
         self.bench.progress(&self.job);
     }

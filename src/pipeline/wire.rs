@@ -66,8 +66,8 @@ pub(super) fn down(message: &Down) -> Multipart {
     let mut header = Header::new();
     match message {
         Down::Welcome(welcome) => {
-            header.begin("welcome", 6).number(welcome.version).number(welcome.session).number(welcome.epoch);
-            header.millis(Some(welcome.heartbeat)).millis(Some(welcome.liveness));
+            header.begin("welcome", 7).number(welcome.version).number(welcome.session).number(welcome.epoch);
+            header.millis(Some(welcome.heartbeat)).millis(Some(welcome.liveness)).millis(welcome.lease);
         }
         Down::Refused { session, reason } => {
             header.begin("refused", 3).number(*session).text(reason);
@@ -159,6 +159,7 @@ pub(super) fn read_down(message: Multipart) -> Result<Vec<(Down, Option<Multipar
             epoch: reader.number()?,
             heartbeat: reader.millis()?.unwrap_or_default(),
             liveness: reader.millis()?.unwrap_or_default(),
+            lease: reader.lease()?,
         }),
         "refused" => Down::Refused { session: reader.number()?, reason: reader.text()?.to_owned() },
         "who" => Down::Who { session: reader.number()? },
@@ -270,8 +271,11 @@ mod tests {
 
     fn downs() -> Vec<Down> {
         let second = Duration::from_secs(1);
+        let lease = Some(5 * second);
+        let welcome = Welcome { version: 1, session: 2, epoch: 3, heartbeat: second, liveness: 3 * second, lease };
         vec![
-            Down::Welcome(Welcome { version: 1, session: 2, epoch: 3, heartbeat: second, liveness: 3 * second }),
+            Down::Welcome(Welcome { lease: None, ..welcome }),
+            Down::Welcome(welcome),
             Down::Refused { session: 2, reason: "too many".to_owned() },
             Down::Who { session: 1 << 33 },
             Down::Cancel { ticket: TICKET },
@@ -330,6 +334,25 @@ mod tests {
         header[0] += 2; // two more elements
         header.extend([0xa3, b'n', b'e', b'w', 0x05]);
         assert_eq!(read_up(Multipart::new(header, vec![])).unwrap(), [(Up::Bye, None)]);
+        // and at the end of an entry, whatever it is
+        let added: [&[u8]; 5] = [b"\xc0", b"\x92\x01\x81\x01\xa1x", b"\xcb12345678", b"\xc7\x03\x05abc", b"\xc4\x02ab"];
+        let results: [&[u8]; 2] =
+            [&[b"\x94\xa6result\x05\x98\x07\x01\x01", &added.concat()[..]].concat(), b"\x93\x08\x01\x01"];
+        let read = read_up(Multipart::new(results.concat(), object(2).buffers().to_vec())).unwrap();
+        let numbers =
+            read.iter().map(|(message, _)| if let Up::Result { ticket, .. } = message { ticket.task } else { 0 });
+        assert_eq!(numbers.collect::<Vec<_>>(), [7, 8]);
+        let tasks = [&b"\x93\xa4task\x02\x99\x07\x01\x01\x01"[..], &added.concat()].concat();
+        assert_eq!(read_down(Multipart::new(tasks.clone(), object(1).buffers().to_vec())).unwrap().len(), 1);
+        assert!(read_down(Multipart::new(tasks[..tasks.len() - 1].to_vec(), object(1).buffers().to_vec())).is_err());
+        let deep = [&b"\x93\xa4task\x02\x95\x07\x01\x01\x01"[..], &[0x91; 100_000], b"\xc0"].concat();
+        assert!(read_down(Multipart::new(deep, object(1).buffers().to_vec())).is_err());
+    }
+
+    #[test]
+    fn where_an_earlier_release_does_not_say_there_may_be_a_lease() {
+        let read = read_down(Multipart::new(&b"\x96\xa7welcome\x01\x02\x03\x04\x05"[..], vec![])).unwrap();
+        assert!(matches!(&read[..], [(Down::Welcome(Welcome { lease: Some(_), .. }), None)]), "{read:?}");
     }
 
     #[test]

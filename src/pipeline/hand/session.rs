@@ -36,6 +36,8 @@ impl Hand {
                 self.outbox.push_front((sign, None));
             }
         }
+        // a lease is two heartbeats at least
+        self.progress.tick(now, interval / 4);
         self.leave_if_due(now);
     }
 
@@ -46,7 +48,7 @@ impl Hand {
             Phase::Seeking => self.heard + PATIENCE,
             Phase::Joined(welcome) => self.heard.saturating_add(welcome.liveness),
         };
-        [Some(self.next_beat), Some(silence), self.leaving].into_iter().flatten().min()
+        [Some(self.next_beat), Some(silence), self.leaving, self.progress.next_tick()].into_iter().flatten().min()
     }
 
     /// Hands back what waits, lets what runs end, and leaves.
@@ -238,7 +240,8 @@ mod tests {
         let capacity = Window { messages: 1, bytes: 1 };
         let terms = Terms { name: String::new(), capacity, grace: Duration::ZERO, ends_with_dispatcher: true };
         let mut hand = Hand::new(Time::ZERO, terms, 1);
-        let welcome = Welcome { version: VERSION, session: 1, epoch: 1, heartbeat: HOUR, liveness: 3 * HOUR };
+        let welcome =
+            Welcome { version: VERSION, session: 1, epoch: 1, heartbeat: HOUR, liveness: 3 * HOUR, lease: None };
         hand.handle(Time::ZERO, Down::Welcome(welcome), None);
         assert!(hand.is_joined());
         hand

@@ -80,6 +80,7 @@ impl Ledger {
             epoch: self.epoch,
             heartbeat: self.terms.heartbeat,
             liveness: self.terms.liveness,
+            lease: self.terms.lease,
         };
         self.say(peer, Down::Welcome(welcome));
     }
@@ -353,8 +354,10 @@ mod tests {
     }
 
     #[test]
-    fn a_handler_that_is_getting_on_is_told_of_once_until_that_is_said() {
-        let mut pair = Pair::joined();
+    fn a_handler_that_is_getting_on_is_told_of_now_and_then_where_there_is_a_lease() {
+        let mut pair = Pair::new();
+        pair.ledger = Ledger::new(pair.ledger.terms.clone().lease(10 * BEAT), 7);
+        pair.talk(Time::ZERO);
         pair.submit(BEAT / 2, 1..=1);
         pair.talk(BEAT / 2);
         let job = pair.hand.pop_job().expect("a task");
@@ -368,13 +371,49 @@ mod tests {
         ups.into_iter().rev().for_each(|(message, object)| pair.hand.unsaid(message, object));
         assert_eq!(said(&pair.ups(BEAT)), 1, "it was not said");
         assert!(pair.hand.progress(&job), "and now it was");
+        assert_eq!(said(&pair.ups(BEAT)), 0, "it was said just now");
+        assert_eq!(pair.hand.next_tick(), Some(BEAT + BEAT / 4));
+        assert_eq!(said(&pair.ups(BEAT + BEAT / 4)), 1);
+        assert!(pair.hand.progress(&job));
         pair.hand.cut(BEAT);
         assert!(!pair.hand.progress(&job), "there is nobody to tell");
         pair.talk(BEAT);
         assert!(pair.hand.is_joined() && said(&pair.ups(BEAT)) == 0);
         assert!(pair.hand.progress(&job), "there is somebody again");
         pair.hand.finish(BEAT, &job, Answer::Done(job.object.clone()));
-        assert_eq!(said(&pair.ups(BEAT)), 0, "the answer says more");
+        assert_eq!(said(&pair.ups(2 * BEAT)), 0, "the answer says more");
+    }
+
+    #[test]
+    fn nobody_is_told_of_progress_that_nobody_wants_to_know_of() {
+        for (lease, cancels, tells) in
+            [(None, false, false), (Some(10 * BEAT), false, true), (Some(10 * BEAT), true, false)]
+        {
+            let mut pair = Pair::new();
+            pair.ledger.terms.lease = lease;
+            pair.talk(Time::ZERO);
+            pair.submit(BEAT, 1..=1);
+            pair.talk(BEAT);
+            let job = pair.hand.pop_job().expect("a task");
+            if cancels {
+                pair.ledger.cancel(1);
+                pair.talk(BEAT);
+            }
+            assert_eq!(pair.hand.progress(&job), tells, "{lease:?} {cancels}");
+        }
+    }
+
+    #[test]
+    fn a_task_that_was_cancelled_and_is_given_again_is_wanted_again() {
+        let mut pair = Pair::joined();
+        pair.submit(BEAT, 1..=1);
+        pair.talk(BEAT);
+        let job = pair.hand.pop_job().expect("a task");
+        pair.hand.handle(BEAT, Down::Cancel { ticket: job.ticket }, None);
+        assert!(job.is_void.load(std::sync::atomic::Ordering::Relaxed));
+        let (session, ticket) = (1, Ticket { task: 1, delivery: 2 });
+        pair.hand.handle(BEAT, Down::Task { session, ticket, attempt: 2 }, Some(job.object.clone()));
+        assert!(!job.is_void.load(std::sync::atomic::Ordering::Relaxed));
     }
 
     #[test]

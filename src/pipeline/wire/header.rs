@@ -193,6 +193,11 @@ impl<'h> Reader<'h> {
         let mut found = Vec::new();
         if self.left as usize > MAX_BATCH {
             return Err(refuse("it has too many objects"));
+    /// Nor this: there may be one.
+    pub(super) fn lease(&mut self) -> Result<Option<Duration>> {
+        if self.left == 0 { Ok(Some(Duration::MAX)) } else { self.millis() }
+    }
+
         }
         while self.left > 0 {
             let inner = self.array()?;
