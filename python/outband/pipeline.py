@@ -381,7 +381,7 @@ class Worker:
         name, *fields = msgpack.unpackb(frames[0], strict_map_key=False)
         if name == "task" and self._is_joined and fields[0] == self._session:
             start = 1
-            for task, delivery, attempt, count in fields[1:]:
+            for task, delivery, attempt, count, *_later in fields[1:]:
                 self._take(_Job(self._session, self._epoch, task, delivery, attempt, frames[start : start + count]))
                 start += count
         elif name == "welcome" and not self._is_joined and fields[1] == self._session:

@@ -333,6 +333,18 @@ def test_more_tasks_than_a_sign_of_life_names_are_held_and_none_is_left_out_of_a
     dispatcher.close()
 
 
+def test_what_a_later_version_adds_is_skipped(context: zmq.Context[Any]) -> None:
+    dispatcher = Dispatcher(context, lambda task: task.value)
+    dispatcher.say(["welcome", 1, 1, EPOCH, 100, 10_000, None, "new", {"er": 1}])
+    frames = outband.dumps("both")
+    entries = [[task, 1, 1, len(frames), "priority", {"one": [2]}] for task in (1, 2)]
+    dispatcher.say(["task", 1, *entries], *(2 * list(frames)))
+    assert [dispatcher.result()[1::2] for _ in range(2)] == [(1, "both"), (2, "both")]
+    dispatcher.say(["cancel", 3, 1, "why"])
+    dispatcher.say(["bye", "now"])
+    dispatcher.close()
+
+
 def test_a_task_too_many_is_handed_back(context: zmq.Context[Any]) -> None:
     is_free, handler = held_up()
     dispatcher = Dispatcher(context, handler, in_flight=2, bytes=1000)

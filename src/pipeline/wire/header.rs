@@ -5,6 +5,8 @@ use std::time::Duration;
 use rmp::Marker;
 use rmp::decode::{read_array_len, read_int, read_str_from_slice};
 use rmp::encode::{write_array_len, write_nil, write_str, write_uint};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::super::message::{Account, Hello, Ticket, VERSION, Window};
 use super::{MAX_BATCH, MAX_NAMED, refuse};
@@ -16,6 +18,9 @@ use crate::multipart::Multipart;
 pub(super) const MAX_HEADER: usize = 1 << 20;
 /// The longest reason or name in bytes; longer ones are cut when they are sent, and refused when they come.
 pub(super) const MAX_TEXT: usize = 4096;
+
+/// How deep an element is nested that is passed over.
+const MAX_DEPTH: usize = 16;
 
 /// The header that is being written.
 pub(super) struct Header(Vec<u8>);
@@ -188,26 +193,35 @@ impl<'h> Reader<'h> {
         if self.left == 0 { Ok(0) } else { self.number() }
     }
 
-    /// The elements that are left, each an array of its own.
-    pub(super) fn rest<M>(&mut self, mut each: impl FnMut(&mut Self) -> Result<M>) -> Result<Vec<M>> {
-        let mut found = Vec::new();
-        if self.left as usize > MAX_BATCH {
-            return Err(refuse("it has too many objects"));
     /// Nor this: there may be one.
     pub(super) fn lease(&mut self) -> Result<Option<Duration>> {
         if self.left == 0 { Ok(Some(Duration::MAX)) } else { self.millis() }
     }
 
+    /// The elements that are left, each an array of its own.
+    pub(super) fn rest<M>(&mut self, mut each: impl FnMut(&mut Self) -> Result<M>) -> Result<Vec<M>> {
+        let mut found = Vec::new();
+        if self.left as usize > MAX_BATCH {
+            return Err(refuse("it has too many objects"));
         }
         while self.left > 0 {
             let inner = self.array()?;
             let outer = std::mem::replace(&mut self.left, inner);
             found.push(each(self)?);
-            if self.left > 0 {
-                return Err(refuse("an entry in its header is too long"));
-            }
+            self.skip()?;
             self.left = outer;
         }
         Ok(found)
+    }
+
+    /// Passes over what a later version added to the array that is being read.
+    fn skip(&mut self) -> Result<()> {
+        if self.left == 0 {
+            return Ok(());
+        }
+        let mut elements = rmp_serde::Deserializer::new(&mut self.rest);
+        elements.set_max_depth(MAX_DEPTH);
+        let mut skipped = (0..self.left).map(|_| IgnoredAny::deserialize(&mut elements));
+        skipped.try_for_each(|skipped| skipped.map(drop)).map_err(|_| refuse("an entry in its header is damaged"))
     }
 }
