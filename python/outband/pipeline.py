@@ -34,6 +34,7 @@ _FAREWELL = 1.0
 _MAX_TEXT = 4096
 _MAX_DELAY = 1 << 53  # in milliseconds
 _MAX_NAMED = 100_000
+_LONGEST = (1 << 31) - 1
 
 Frames = List[Any]
 
@@ -257,7 +258,8 @@ class Worker:
                 poller.register(self._hears, zmq.POLLIN)
                 until = min([beat] + ([self._leaving] if self._leaving is not None else []))
                 until = min(until, self._next_progress) if self._getting_on else until
-                poller.poll(int(max(0.0, until - time.monotonic()) * 1000) + 1)
+                # what is longer than libzmq can wait is asked for again
+                poller.poll(min(int(max(0.0, until - time.monotonic()) * 1000) + 1, _LONGEST))
                 try:
                     while self._hears.recv(4096):
                         pass

@@ -333,6 +333,14 @@ def test_more_tasks_than_a_sign_of_life_names_are_held_and_none_is_left_out_of_a
     dispatcher.close()
 
 
+def test_times_without_an_end_are_no_limit(context: zmq.Context[Any]) -> None:
+    dispatcher = Dispatcher(context, lambda task: task.value, grace=float("inf"))
+    dispatcher.say(["welcome", 1, 1, EPOCH, (1 << 64) - 1, (1 << 64) - 1, (1 << 64) - 1])
+    dispatcher.task(1, 1, "done")
+    assert dispatcher.result() == (EPOCH, 1, 1, "done")
+    dispatcher.close()
+
+
 def test_what_a_later_version_adds_is_skipped(context: zmq.Context[Any]) -> None:
     dispatcher = Dispatcher(context, lambda task: task.value)
     dispatcher.say(["welcome", 1, 1, EPOCH, 100, 10_000, None, "new", {"er": 1}])
