@@ -156,13 +156,13 @@ class Worker:
             raise CallerError("this worker has run: each runs once")
         self._has_run = True
         previous = {}
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                previous[number] = signal.signal(number, lambda _number, _frame: self.leave())
         threads = [threading.Thread(target=self._work, args=(handler,), daemon=True) for _ in range(self._threads)]
-        for thread in threads:
-            thread.start()
         try:
+            if threading.current_thread() is threading.main_thread():
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    previous[number] = signal.signal(number, lambda _number, _frame: self.leave())
+            for thread in threads:
+                thread.start()
             self._serve()
         finally:
             with self._condition:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from typing import Any, Callable, Dict, Iterator, List, Tuple
@@ -437,6 +438,24 @@ def test_a_worker_runs_once_and_leaves_no_descriptor_open(context: zmq.Context[A
             worker.run(lambda _task: None)
         ended.append(worker)
     assert sockets() == open_before
+
+
+def test_threads_that_cannot_be_started_leave_nothing_behind(context: zmq.Context[Any]) -> None:
+    handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    worker = Worker(context, "inproc://nobody", threads=64)
+    threads = threading.active_count()
+    former = threading.stack_size(1 << 44)  # of which no address space has many
+    try:
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            worker.run(lambda _task: None)
+    finally:
+        threading.stack_size(former)
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == handlers
+    for _ in range(2000):
+        if threading.active_count() == threads:
+            break
+        time.sleep(0.01)  # those that were started end by themselves
+    assert threading.active_count() == threads
 
 
 @pytest.mark.parametrize("options", [{"in_flight": -5}, {"in_flight": 0}, {"bytes": -1}, {"bytes": 0}], ids=str)
