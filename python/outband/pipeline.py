@@ -13,6 +13,7 @@ as often as the dispatcher says. It may run more than once for one task.
 from __future__ import annotations
 
 import collections
+import logging
 import os
 import secrets
 import signal
@@ -26,6 +27,8 @@ import zmq
 
 from . import _parts, _wire
 from ._errors import CallerError, Error
+
+_log = logging.getLogger(__name__)
 
 VERSION = 1
 _RETRY = 0.5
@@ -386,7 +389,9 @@ class Worker:
             for task, delivery, attempt, count, *_later in fields[1:]:
                 self._take(_Job(self._session, self._epoch, task, delivery, attempt, frames[start : start + count]))
                 start += count
-        elif name == "welcome" and not self._is_joined and fields[1] == self._session:
+        elif name == "refused" and fields[0] == self._session:
+            _log.warning("the dispatcher refuses this worker: %s", fields[1])
+        elif name == "welcome" and not self._is_joined and fields[:2] == [VERSION, self._session]:
             _version, _session, self._epoch, heartbeat, liveness = fields[:5]
             self._has_lease = fields[5:6] != [None]  # an earlier release does not say: there may be one
             self._heartbeat, self._liveness = max(heartbeat, 1) / 1000, max(liveness, 2) / 1000

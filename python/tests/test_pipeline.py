@@ -402,6 +402,17 @@ def test_a_worker_that_leaves_before_it_is_welcome_says_so(context: zmq.Context[
     dispatcher.close()
 
 
+def test_a_worker_that_is_refused_says_why_and_a_welcome_of_another_version_is_none(
+    context: zmq.Context[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    dispatcher = Dispatcher(context, lambda task: task.value)
+    dispatcher.say(["refused", 1, "it has no room"])
+    dispatcher.say(["welcome", 2, 1, EPOCH, 100, 10_000])
+    assert dispatcher.next("hello", "beat")[1][0] == "hello"
+    assert caplog.messages == ["the dispatcher refuses this worker: it has no room"]
+    dispatcher.close()
+
+
 def test_a_goodbye_is_answered(context: zmq.Context[Any]) -> None:
     dispatcher = Dispatcher(context, lambda task: task.value)
     dispatcher.worker._ends_with_dispatcher = False
