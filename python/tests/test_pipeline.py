@@ -337,6 +337,7 @@ def test_more_tasks_than_a_sign_of_life_names_are_held_and_none_is_left_out_of_a
 def test_times_without_an_end_are_no_limit(context: zmq.Context[Any]) -> None:
     dispatcher = Dispatcher(context, lambda task: task.value, grace=float("inf"))
     dispatcher.say(["welcome", 1, 1, EPOCH, (1 << 64) - 1, (1 << 64) - 1, (1 << 64) - 1])
+    dispatcher.next("beat")  # the only one
     dispatcher.task(1, 1, "done")
     assert dispatcher.result() == (EPOCH, 1, 1, "done")
     dispatcher.close()
