@@ -62,6 +62,10 @@ enum Crew {
     Others { endpoint: String },
 }
 
+/// The longest file that is sent: a task has up to 256 MiB, and the path is in it too.
+const LONGEST: u64 = 255 << 20;
+const TOO_LONG: &str = "it is longer than a task may be";
+
 const USAGE: &str = "usage: pipeline_hash [DIRECTORY] [--workers N] [--kill]
        pipeline_hash dispatch ENDPOINT [DIRECTORY]
        pipeline_hash work ENDPOINT [--pace MILLIS]";
@@ -285,7 +289,17 @@ impl Drop for Processes {
 fn input(path: &Path, crew: &Crew) -> io::Result<Input> {
     let content = match crew {
         Crew::Own { .. } => None,
-        Crew::Others { .. } => Some(Buffer::from_vec(fs::read(path)?)),
+        Crew::Others { .. } => {
+            let file = File::open(path)?;
+            let fits =
+                |len| if len > LONGEST { Err(io::Error::new(io::ErrorKind::FileTooLarge, TOO_LONG)) } else { Ok(()) };
+            fits(file.metadata()?.len())?;
+            let mut content = Vec::new();
+            // it may grow meanwhile
+            file.take(LONGEST + 1).read_to_end(&mut content)?;
+            fits(content.len() as u64)?;
+            Some(Buffer::from_vec(content))
+        }
     };
     Ok(Input { path: Buffer::copy_from_slice(path.as_os_str().as_bytes()), content })
 }

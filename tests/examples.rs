@@ -186,6 +186,7 @@ fn a_file_that_cannot_be_read_is_named_and_the_others_are_hashed() {
     for path in [&there, &gone] {
         fs::write(path, b"x").unwrap();
     }
+    fs::File::create(files.0.join("long")).unwrap().set_len(1 << 40).unwrap();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let endpoint = format!("tcp://127.0.0.1:{port}");
     let mut dispatcher = Running::start(example("pipeline_hash").args(["dispatch", &endpoint, files.as_str()]));
@@ -205,7 +206,8 @@ fn a_file_that_cannot_be_read_is_named_and_the_others_are_hashed() {
     assert!(!told.contains('\u{1b}'), "a terminal was told what to do");
     assert!(told.contains("/y\\u{1b}[31m by "), "{}", &told[told.len() - 500..]);
     assert!(told.contains("/z\\u{1b}[0m: No such file"), "{}", &told[told.len() - 500..]);
-    assert!(told.contains("1 files could not be read"), "{}", &told[told.len() - 500..]);
+    assert!(told.contains("/long: it is longer than a task may be"), "{}", &told[told.len() - 500..]);
+    assert!(told.contains("2 files could not be read"), "{}", &told[told.len() - 500..]);
 }
 
 /// A task as the example sends it.
