@@ -154,16 +154,30 @@ class Worker:
         self._ring()
 
     def run(self, handler: Callable[[Task], Any]) -> None:
-        """Runs the handler for every task until it is time to leave: after :meth:`leave`, SIGTERM or SIGINT. Once for each worker."""
+        """Runs the handler for every task until it is time to leave: after :meth:`leave`, SIGTERM or SIGINT. Once for each worker.
+
+        In the main thread it hears of the first signal; a second one does what it did before, and ends the process by default.
+        """
         if self._has_run:
             raise CallerError("this worker has run: each runs once")
         self._has_run = True
-        previous = {}
+        previous: Dict[int, Any] = {}
+
+        def restore() -> None:
+            while previous:
+                signal.signal(*previous.popitem())
+
+        def leave(_number: int, _frame: Any) -> None:
+            self.leave()
+            restore()
+
         threads = [threading.Thread(target=self._work, args=(handler,), daemon=True) for _ in range(self._threads)]
         try:
             if threading.current_thread() is threading.main_thread():
                 for number in (signal.SIGTERM, signal.SIGINT):
-                    previous[number] = signal.signal(number, lambda _number, _frame: self.leave())
+                    # one that Python knows nothing of cannot be put back
+                    previous[number] = signal.getsignal(number) or signal.SIG_DFL
+                    signal.signal(number, leave)
             for thread in threads:
                 thread.start()
             self._serve()
@@ -171,8 +185,7 @@ class Worker:
             with self._condition:
                 self._is_ended = True
                 self._condition.notify_all()
-            for number, action in previous.items():
-                signal.signal(number, action)
+            restore()
             self._hears.close()
             self._rings.close()
 

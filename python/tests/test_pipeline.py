@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import Any, Callable, Dict, Iterator, List, Tuple
@@ -450,6 +452,36 @@ def test_a_worker_runs_once_and_leaves_no_descriptor_open(context: zmq.Context[A
             worker.run(lambda _task: None)
         ended.append(worker)
     assert sockets() == open_before
+
+
+def test_a_second_signal_ends_the_process(context: zmq.Context[Any]) -> None:
+    router = context.socket(zmq.ROUTER)
+    port = router.bind_to_random_port("tcp://127.0.0.1")
+    process = subprocess.Popen([sys.executable, "-c", SLEEPY, f"tcp://127.0.0.1:{port}"])
+    try:
+        peer, hello = router.recv_multipart()
+        frames = outband.dumps(None)
+        for header in (["welcome", 1, 1, EPOCH, 100, 20_000], ["task", 1, [7, 1, 1, len(frames)]]):
+            router.send_multipart([peer, msgpack.packb(header), *(frames if header[0] == "task" else [])])
+        while msgpack.unpackb(router.recv_multipart()[1])[5:] != [0, [7]]:
+            pass  # until it is at work
+        process.send_signal(signal.SIGTERM)
+        while msgpack.unpackb(router.recv_multipart()[1])[2] != 0:
+            pass  # until it is leaving
+        assert process.poll() is None, "it waits for its handler"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == -signal.SIGTERM
+    finally:
+        process.kill()
+        process.wait()
+        router.close(0)
+
+
+SLEEPY = """
+import sys, time, zmq, outband.pipeline
+with zmq.Context() as context:
+    outband.pipeline.Worker(context, sys.argv[1], grace=3600).run(lambda task: time.sleep(3600))
+"""
 
 
 def test_threads_that_cannot_be_started_leave_nothing_behind(context: zmq.Context[Any]) -> None:
