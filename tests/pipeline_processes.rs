@@ -297,7 +297,10 @@ fn fills() {
     let fill = |name: &str| {
         let path = format!("{folder}/{name}");
         let dispatcher = bind(DispatcherOptions::new().journal(&path));
-        let error = (0..1000).find_map(|_| dispatcher.submit_message(task()).err()).expect("the disk is full");
+        let submits = (0..1000).map(|_| dispatcher.submit_message(task()));
+        let (acknowledged, error) =
+            submits.enumerate().find_map(|(before, submit)| Some((before, submit.err()?))).expect("the disk is full");
+        std::fs::write(format!("{path}.acknowledged"), acknowledged.to_string()).unwrap();
         assert_eq!(error.kind(), ErrorKind::Transport);
         assert!(error.to_string().contains(&path), "{error}");
         assert_eq!(error.into_message(), Some(task()));
@@ -334,6 +337,17 @@ fn a_dispatcher_whose_journal_cannot_grow_says_so_and_ends() {
     until("it has ended", || process.0.try_wait().unwrap().is_some());
     assert!(process.0.wait().unwrap().success());
     assert!(folder.path().join("third").exists(), "it did all that");
+    // there is room again
+    for name in ["first", "second"] {
+        let path = folder.path().join(name);
+        let acknowledged = std::fs::read_to_string(path.with_extension("acknowledged")).unwrap().parse().unwrap();
+        assert!(acknowledged > 0);
+        let dispatcher = bind(DispatcherOptions::new().journal(&path));
+        let recovered = dispatcher.recovered().iter().map(|task| task.number());
+        assert_eq!(recovered.take(acknowledged).collect::<Vec<_>>(), (1..=acknowledged as u64).collect::<Vec<_>>());
+        let next = dispatcher.submit(&0).unwrap();
+        assert!(next.number() > acknowledged as u64, "no number is used twice");
+    }
 }
 
 #[test]
