@@ -25,7 +25,7 @@ use tools::Tools;
 const LONGEST: usize = 1 << 30;
 
 /// The most memory that a thread keeps between pickles.
-const KEEP: usize = 1 << 20;
+const KEEP: usize = 4 << 20;
 
 /// The most of it that it keeps after a pickle that turned out to have no outline.
 const LITTLE: usize = 16 << 10;
