@@ -7,6 +7,7 @@ mod access;
 mod cursor;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
@@ -180,6 +181,15 @@ impl<'g> Cursor<'g> {
         }
     }
 
+    #[inline]
+    fn string<V: Visitor<'g>>(&mut self, visitor: V) -> Result<V::Value> {
+        let opcode = self.seek()?;
+        match self.short_string(opcode) {
+            Some(text) => visitor.visit_string(text),
+            None => self.show_at(opcode, visitor, Wanted::Anything),
+        }
+    }
+
     /// The name of a field or variant, which is nearly always one that was met before.
     #[inline]
     fn identifier<V: Visitor<'g>>(&mut self, visitor: V) -> Result<V::Value> {
@@ -206,7 +216,8 @@ impl<'g> Deserializer<'g> for &mut Cursor<'g> {
     deserialize_as! { integer: deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 }
     deserialize_as! { number: deserialize_f32 deserialize_f64 }
     deserialize_as! { truth: deserialize_bool }
-    deserialize_as! { text: deserialize_str deserialize_string }
+    deserialize_as! { text: deserialize_str }
+    deserialize_as! { string: deserialize_string }
     deserialize_as! { identifier: deserialize_identifier }
     forward_to_deserialize_any! { <W: Visitor<'g>>
         i128 u128 char bytes byte_buf unit unit_struct

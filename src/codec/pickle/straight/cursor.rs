@@ -2,6 +2,7 @@
 
 use std::slice;
 
+use super::text;
 use crate::codec::pickle::mismatch::{Mismatch, Result};
 use crate::pickle::opcode as op;
 use crate::pickle::{Container, Outline, Start, between, long};
@@ -212,11 +213,29 @@ impl<'g> Cursor<'g> {
         let (&len, after) = self.rest.get(1..)?.split_first()?;
         let (text, rest) = after.split_at_checked(len.into())?;
         let text = str::from_utf8(text).ok()?;
+        self.go_behind_text(rest);
+        Some(text)
+    }
+
+    /// As [`short_text`](Self::short_text), for who wants a text of its own.
+    #[inline]
+    pub(super) fn short_string(&mut self, opcode: u8) -> Option<String> {
+        if opcode != op::SHORT_BINUNICODE {
+            return None;
+        }
+        let (&len, after) = self.rest.get(1..)?.split_first()?;
+        let rest = after.get(len.into()..)?;
+        let text = text::owned(after, len.into())?;
+        self.go_behind_text(rest);
+        Some(text)
+    }
+
+    #[inline(always)]
+    fn go_behind_text(&mut self, rest: &'g [u8]) {
         self.rest = match rest {
             [op::MEMOIZE, rest @ ..] => rest,
             rest => rest,
         };
-        Some(text)
     }
 
     /// A short name that is fetched again.

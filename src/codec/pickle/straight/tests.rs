@@ -578,6 +578,30 @@ fn whatever_is_changed_in_a_pickle_both_ways_agree() {
 }
 
 #[test]
+fn texts_of_every_length_are_read_wherever_they_end() {
+    for len in 0..=40 {
+        for tail in ["", "é", "€", "😀"] {
+            let text = "0123456789".repeat(4)[..len].to_owned() + tail;
+            let long = [&[op::BINUNICODE][..], &(text.len() as u32).to_le_bytes(), text.as_bytes()].concat();
+            let short = [&[op::SHORT_BINUNICODE, text.len() as u8][..], text.as_bytes()].concat();
+            for behind in [&b"."[..], b"\x94.", b"\x94\x94\x94\x94\x94\x94\x94\x94\x94\x94."] {
+                for value in [&short, &long] {
+                    assert_eq!(decode::<String>(&[value, behind].concat(), &Limits::new()), Some(text.clone()));
+                }
+            }
+            // the first bytes of a character, at the end of the text
+            for cut in 1..tail.len() {
+                let mut data = short.clone();
+                data.truncate(short.len() - cut);
+                data[1] -= cut as u8;
+                assert_eq!(decode::<String>(&[&data, &b"."[..]].concat(), &Limits::new()), None);
+                check::<String>(&[&data, &b"\x94\x94\x94\x94\x94\x94\x94\x94."[..]].concat(), &Limits::new());
+            }
+        }
+    }
+}
+
+#[test]
 fn tuples_in_tuples_take_no_more_time_than_their_pickle_is_long() {
     // 20 000 lists in a tuple in a tuple in a tuple ...
     let data = [&b"("[..], &b"]".repeat(20_000), b"t", &b"\x85".repeat(20_000), b"."].concat();
