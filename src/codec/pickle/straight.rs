@@ -40,12 +40,16 @@ impl<'g> Cursor<'g> {
     #[inline]
     fn whole<T>(&mut self, decode: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let left = self.left();
-        let value = decode(self);
-        let value = self.note(value)?;
-        if self.left() == left {
-            self.skip(1)?;
+        // one place for the value from here to the end: a long one would be copied, and the copy wait for what was just written
+        let mut value = decode(self);
+        if value.is_err() {
+            self.note_failure();
+        } else if self.left() == left
+            && let Err(lost) = self.skip(1)
+        {
+            value = Err(lost);
         }
-        Ok(value)
+        value
     }
 
     #[inline]
@@ -85,25 +89,32 @@ impl<'g> Cursor<'g> {
         let mut elements = Elements::new(self, len);
         let value = visitor.visit_seq(&mut elements);
         let left = elements.left();
-        let value = self.note(value)?;
-        if left > 0 {
+        if value.is_err() {
+            self.note_failure();
+        } else if left > 0 {
             return Err(self.lose());
+        } else {
+            self.ascend();
         }
-        self.ascend();
-        Ok(value)
+        value
     }
 
     #[inline]
     fn map<V: Visitor<'g>>(&mut self, len: usize, visitor: V) -> Result<V::Value> {
-        self.descend()?;
         let mut left = len;
-        let value = visitor.visit_map(Entries { cursor: self, left: &mut left });
-        let value = self.note(value)?;
-        if left > 0 {
-            self.skip(left)?;
+        // in one place, as in `whole`
+        let mut value = match self.descend() {
+            Ok(()) => visitor.visit_map(Entries { cursor: self, left: &mut left }),
+            Err(lost) => Err(lost),
+        };
+        if value.is_err() {
+            self.note_failure();
+        } else if let Err(lost) = self.skip(left) {
+            value = Err(lost);
+        } else {
+            self.ascend();
         }
-        self.ascend();
-        Ok(value)
+        value
     }
 
     /// Shows a value to who asked what it is in Python, and tells.
@@ -286,10 +297,13 @@ impl<'g> Deserializer<'g> for &mut Cursor<'g> {
         }
         self.descend()?;
         let value = visitor.visit_enum(Variant { cursor: self, left: &mut left });
-        let value = self.note(value)?;
+        if value.is_err() {
+            self.note_failure();
+            return value;
+        }
         self.skip(left)?;
         self.ascend();
-        Ok(value)
+        value
     }
 
     fn deserialize_ignored_any<V: Visitor<'g>>(self, visitor: V) -> Result<V::Value> {

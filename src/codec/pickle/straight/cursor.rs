@@ -101,11 +101,8 @@ impl<'g> Cursor<'g> {
 
     /// Gives up where a part of a container was refused: nobody knows where that ended.
     #[inline]
-    pub(super) fn note<T>(&mut self, result: Result<T>) -> Result<T> {
-        if result.is_err() {
-            self.is_lost = true;
-        }
-        result
+    pub(super) fn note_failure(&mut self) {
+        self.is_lost = true;
     }
 
     /// Goes to the next value, if it is not there yet; the opcode that it begins with, or [`CONTAINER`].
