@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 use std::panic::resume_unwind;
 use std::thread;
 
-use outband::{Buffer, Decode, Encode, Error, ErrorKind, Limits, MsgPack, Multipart, Result, Value};
+use outband::{Buffer, Decode, Encode, Error, ErrorKind, Json, Limits, MsgPack, Multipart, Placement, Result, Value};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_bytes::ByteBuf;
@@ -602,6 +602,28 @@ fn a_reference_repeated_into_copies_stays_within_the_limits() {
             assert!(usage.peak <= 2 * (8 << 20), "{usage:?}");
         }
     });
+}
+
+/// A value that names one frame many times is short, and not what is made of it where there are no frames.
+#[test]
+fn a_reference_repeated_is_not_written_out_beyond_the_limits() {
+    let buffer = buffer(1, 300_000);
+    let reference = extension(0x42, &payload((0, 300_000, check_of(&buffer))));
+    let metadata = [vec![0xdc], 1000_u16.to_be_bytes().to_vec(), reference.repeat(1000)].concat();
+    let message = Multipart::new(metadata, vec![buffer]);
+    let value: Value = codec().decode(message.clone()).unwrap();
+    assert!(codec().encode(&value).unwrap() == message);
+    let in_band = codec().out_of_band_from(usize::MAX).placement(|_| Placement::InBand);
+    let json = Json::new().buffers_in_band().limits(limits());
+    let ways: [&dyn Fn() -> Result<Multipart>; 3] =
+        [&|| in_band.encode(&value), &|| codec().encode_in_band(&value), &|| json.encode(&value)];
+    for way in ways {
+        let (result, usage) = measure(way);
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Limits, "{error}");
+        assert!(error.to_string().contains("is longer than the limit of 1048576"), "{error}");
+        assert!(usage.peak < 4 << 20, "{usage:?}");
+    }
 }
 
 /// A frame that was shared gives back what it was lent, once and not for each variant that was tried.

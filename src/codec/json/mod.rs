@@ -210,10 +210,12 @@ impl<T: Serialize + ?Sized> Encode<T> for Json {
         if writer.is_too_deep() {
             return Err(Detail::ValueTooDeep { limit: self.limits.max_depth() }.into());
         }
-        let is_too_long = writer.check_length().is_err();
-        match written {
-            Err(error) if !is_too_long => Err(Detail::Unserializable { reason: error.to_string() }.into()),
-            _ => self.limits.check_metadata((metadata.len() - start) as u64).map(|()| Vec::new()),
+        match (written, writer.wanted) {
+            (Err(_), Some(wanted)) => {
+                Err(Detail::MetadataTooLong { len: (wanted - start) as u64, limit: self.limits.max_metadata() }.into())
+            }
+            (Err(error), None) => Err(Detail::Unserializable { reason: error.to_string() }.into()),
+            (Ok(()), _) => self.limits.check_metadata((metadata.len() - start) as u64).map(|()| Vec::new()),
         }
     }
 }

@@ -102,6 +102,8 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
 
     fn serialize_bytes(self, bytes: &[u8]) -> Result<()> {
         if std::mem::take(&mut self.announced) {
+            // a digit, and a comma and a space or the brackets
+            self.make_room(bytes.len().saturating_mul(3))?;
             memory::count_copy(bytes.len());
         }
         bytes.serialize(self)
@@ -130,7 +132,7 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<()> {
         self.announced = name == handoff::BUFFER;
         if name == handoff::SHARED {
-            self.check_length()?;
+            self.make_room(0)?;
         }
         value.serialize(self)
     }

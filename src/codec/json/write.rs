@@ -18,6 +18,8 @@ pub(super) struct Writer<'w> {
     too_deep: bool,
     /// How long `out` may get: looked at where a few bytes of a value may stand for many.
     most: usize,
+    /// How long it would have got, where that was more.
+    pub(super) wanted: Option<usize>,
     /// Whether a newtype struct has announced a buffer, and its content comes next.
     pub(super) announced: bool,
 }
@@ -26,7 +28,7 @@ impl<'w> Writer<'w> {
     /// A writer that appends to `out`.
     pub(super) fn new(out: &'w mut Vec<u8>, limits: &Limits) -> Self {
         let most = out.len().saturating_add(limits.max_metadata());
-        Self { out, depth: limits.max_depth(), too_deep: false, most, announced: false }
+        Self { out, depth: limits.max_depth(), too_deep: false, most, wanted: None, announced: false }
     }
 
     /// Whether the value was nested deeper than the limit.
@@ -34,12 +36,14 @@ impl<'w> Writer<'w> {
         self.too_deep
     }
 
-    /// Refuses to write out what is shared once more, where it is over the limit already.
-    pub(super) fn check_length(&self) -> Result<()> {
-        match self.out.len() > self.most {
-            true => Err(Unserializable::custom("it is longer than the limit allows")),
-            false => Ok(()),
+    /// Refuses to write out what may stand in many places, so many bytes at least, where that goes over the limit.
+    pub(super) fn make_room(&mut self, len: usize) -> Result<()> {
+        let wanted = self.out.len().saturating_add(len);
+        if wanted <= self.most {
+            return Ok(());
         }
+        self.wanted = Some(wanted);
+        Err(Unserializable::custom("it is longer than the limit allows"))
     }
 
     /// Goes one array or object deeper.

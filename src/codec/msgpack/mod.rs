@@ -278,11 +278,10 @@ impl<T: Serialize + ?Sized> Encode<T> for MsgPack {
     fn encode_into(&self, value: &T, metadata: &mut Vec<u8>) -> Result<Vec<Buffer>> {
         let start = metadata.len();
         let mut writer = Writer::new(metadata, &self.policy, &self.limits);
-        value.serialize(&mut writer).map_err(|error| match writer.check_length() {
-            Ok(()) => error.into_error(&self.limits),
-            Err(_) => {
-                let len = (writer.out.len() - start) as u64;
-                Detail::MetadataTooLong { len, limit: self.limits.max_metadata() }.into()
+        value.serialize(&mut writer).map_err(|error| match writer.wanted {
+            None => error.into_error(&self.limits),
+            Some(wanted) => {
+                Detail::MetadataTooLong { len: (wanted - start) as u64, limit: self.limits.max_metadata() }.into()
             }
         })?;
         let raw_len = writer.placed.raw_len();

@@ -147,7 +147,7 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
             });
         }
         if name == handoff::SHARED {
-            self.check_length()?;
+            self.make_room(0)?;
         }
         value.serialize(self)
     }

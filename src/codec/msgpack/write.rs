@@ -19,6 +19,8 @@ pub(crate) struct Writer<'w> {
     pub(super) depth: usize,
     /// How long `out` may get: looked at where a few bytes of a value may stand for many.
     most: usize,
+    /// How long it would have got, where that was more.
+    pub(super) wanted: Option<usize>,
     /// Whether a newtype struct has announced a buffer, and its content comes next.
     pub(super) announced: bool,
 }
@@ -36,7 +38,7 @@ impl<'w> Writer<'w> {
     /// A writer that appends to `out`.
     pub(crate) fn new(out: &'w mut Vec<u8>, policy: &'w Policy, limits: &Limits) -> Self {
         let most = out.len().saturating_add(limits.max_metadata());
-        Self { out, placed: Placed::new(policy), depth: limits.max_depth(), most, announced: false }
+        Self { out, placed: Placed::new(policy), depth: limits.max_depth(), most, wanted: None, announced: false }
     }
 
     /// The frames of the buffers that went out of band.
@@ -117,6 +119,11 @@ impl<'w> Writer<'w> {
             return self.buffer(Buffer::copy_from_slice(bytes));
         }
         self.placed.decide(bytes);
+        self.in_band(bytes)
+    }
+
+    fn in_band(&mut self, bytes: &[u8]) -> Result<()> {
+        self.make_room(bytes.len())?;
         memory::count_copy(bytes.len());
         self.binary(bytes)
     }
@@ -124,10 +131,7 @@ impl<'w> Writer<'w> {
     /// Puts a buffer where its placement says.
     pub(super) fn buffer(&mut self, buffer: Buffer) -> Result<()> {
         match self.placed.decide(&buffer) {
-            Placement::InBand => {
-                memory::count_copy(buffer.len());
-                self.binary(&buffer)
-            }
+            Placement::InBand => self.in_band(&buffer),
             Placement::OutOfBand => {
                 let frame = self.placed.frame_of(buffer);
                 self.reference(frame, None);
@@ -170,12 +174,14 @@ impl<'w> Writer<'w> {
         Ok(())
     }
 
-    /// Refuses to write out what is shared once more, where it is over the limit already.
-    pub(super) fn check_length(&self) -> Result<()> {
-        match self.out.len() > self.most {
-            true => Err(Unserializable::custom("it is longer than the limit allows")),
-            false => Ok(()),
+    /// Refuses to write out what may stand in many places, so many bytes at least, where that goes over the limit.
+    pub(super) fn make_room(&mut self, len: usize) -> Result<()> {
+        let wanted = self.out.len().saturating_add(len);
+        if wanted <= self.most {
+            return Ok(());
         }
+        self.wanted = Some(wanted);
+        Err(Unserializable::custom("it is longer than the limit allows"))
     }
 
     #[inline]
