@@ -11,7 +11,9 @@ use std::marker::PhantomData;
 use std::panic::resume_unwind;
 use std::thread;
 
-use outband::{Buffer, Decode, Encode, Error, ErrorKind, Json, Limits, MsgPack, Multipart, Placement, Result, Value};
+use outband::{
+    Buffer, Decode, Encode, Error, ErrorKind, Json, Limits, MsgPack, Multipart, Pickle, Placement, Result, Value,
+};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_bytes::ByteBuf;
@@ -615,8 +617,11 @@ fn a_reference_repeated_is_not_written_out_beyond_the_limits() {
     assert!(codec().encode(&value).unwrap() == message);
     let in_band = codec().out_of_band_from(usize::MAX).placement(|_| Placement::InBand);
     let json = Json::new().buffers_in_band().limits(limits());
-    let ways: [&dyn Fn() -> Result<Multipart>; 3] =
-        [&|| in_band.encode(&value), &|| codec().encode_in_band(&value), &|| json.encode(&value)];
+    let pickle = Pickle::new().limits(limits());
+    let ways: [&dyn Fn() -> Result<Multipart>; 4] =
+        [&|| in_band.encode(&value), &|| codec().encode_in_band(&value), &|| json.encode(&value), &|| {
+            pickle.encode_in_band(&value)
+        }];
     for way in ways {
         let (result, usage) = measure(way);
         let error = result.unwrap_err();

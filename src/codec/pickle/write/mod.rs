@@ -48,7 +48,6 @@ pub(crate) struct Writer<'w> {
     classes: &'w Classes,
     /// How many more containers may be opened.
     depth: usize,
-    #[cfg(feature = "arrow")]
     limits: &'w Limits,
     /// How long it was to become when room for it was last asked for.
     wanted: u64,
@@ -98,7 +97,6 @@ impl<'w> Writer<'w> {
             placed: Placed::new(policy),
             classes,
             depth: max_depth,
-            #[cfg(feature = "arrow")]
             limits,
             wanted: 0,
             least_depth: max_depth,
@@ -125,9 +123,8 @@ impl<'w> Writer<'w> {
         (self.out.len() as u64).max(self.wanted)
     }
 
-    /// Refuses to write on where so many bytes more are over the limit: the columns of a table may name one buffer, or none, and be
-    /// far longer written out.
-    #[cfg(feature = "arrow")]
+    /// Refuses to write on where so many bytes more are over the limit: a value may name one buffer many times, and the columns of
+    /// a table one or none, and be far longer written out.
     fn check_room(&mut self, more: usize) -> Result<()> {
         self.wanted = (self.out.len() as u64).saturating_add(more as u64);
         match self.wanted > self.limits.max_metadata() as u64 {
@@ -219,6 +216,7 @@ impl<'w> Writer<'w> {
         let is_array = matches!(self.take_next(), Next::Elements);
         match self.placed.decide(&buffer) {
             Placement::InBand => {
+                self.check_room(buffer.len())?;
                 memory::count_copy(buffer.len());
                 match is_array {
                     // an array that Python may write to, as its own pickles give
