@@ -1,7 +1,8 @@
 //! Pickles beside CPython: `cargo bench --bench pickle`.
 //!
 //! 1. Many small values, decoded into typed values here and by `pickle.loads` there, in turn, and encoded by either; and once more at the
-//!    end, when this process keeps freed pages. Beside them what filling such a type takes when there is nothing to decode.
+//!    end, when this process keeps freed pages. Beside them what filling such a type takes when there is nothing to decode, and what
+//!    `pickle.loads` takes with Python's collector on.
 //! 2. 64 NumPy arrays of 1 MiB out of band: decoded and encoded, and the same over TCP beside moving the same frames as they are.
 //! 3. One array of 64 B to 64 MiB from process to process over TCP: the fastest ways of Python and ours, in turn.
 //!

@@ -1,8 +1,9 @@
 //! Many small values, as telemetry and tables of settings have them.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
+use indexmap::IndexMap;
 use outband::{Decode, Encode, Multipart, Pickle};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -20,13 +21,29 @@ struct Record {
 
 pub(super) fn table(written: &Written) {
     println!(
-        "| message | pickle.loads | decode | times as fast | filling alone | pickle.dumps | encode | times as fast |"
+        "| message | pickle.loads | decode | times as fast | filling alone | filling ÷ loads | loads, collecting | pickle.dumps | encode | times as fast |"
     );
-    println!("|---|---:|---:|---:|---:|---:|---:|---:|");
-    integers::<RandomState>(written, "dict of 100 000 integers, `HashMap<String, i64>`");
-    integers::<ahash::RandomState>(written, "the same, `HashMap<String, i64, ahash::RandomState>`");
-    records::<RandomState>(written, "dict of 100 000 records, `HashMap<String, Record>`");
-    records::<ahash::RandomState>(written, "the same, `HashMap<String, Record, ahash::RandomState>`");
+    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
+    integers::<HashMap<String, i64>>(written, "dict of 100 000 integers, `HashMap<String, i64>`");
+    integers::<HashMap<String, i64, ahash::RandomState>>(
+        written,
+        "the same, `HashMap<String, i64, ahash::RandomState>`",
+    );
+    integers::<IndexMap<String, i64>>(written, "the same, `IndexMap<String, i64>`");
+    integers::<IndexMap<String, i64, ahash::RandomState>>(
+        written,
+        "the same, `IndexMap<String, i64, ahash::RandomState>`",
+    );
+    records::<HashMap<String, Record>>(written, "dict of 100 000 records, `HashMap<String, Record>`");
+    records::<HashMap<String, Record, ahash::RandomState>>(
+        written,
+        "the same, `HashMap<String, Record, ahash::RandomState>`",
+    );
+    records::<IndexMap<String, Record>>(written, "the same, `IndexMap<String, Record>`");
+    records::<IndexMap<String, Record, ahash::RandomState>>(
+        written,
+        "the same, `IndexMap<String, Record, ahash::RandomState>`",
+    );
     let copied = |list: &Vec<Record>| once(|| list.clone());
     row(written, "list", "list of 100 000 records, `Vec<Record>`", copied, |list: &Vec<Record>| {
         assert_eq!(list.len(), 100_000);
@@ -39,27 +56,58 @@ pub(super) fn table(written: &Written) {
     println!();
 }
 
-fn integers<S: BuildHasher + Default>(written: &Written, what: &str) {
-    row(written, "values", what, filled, |map: &HashMap<String, i64, S>| {
-        assert_eq!((map.len(), map["key 99999"]), (100_000, 699_993));
-    });
+/// A map from text, as programs have them.
+trait Map<V>: Serialize + DeserializeOwned {
+    fn with_capacity(capacity: usize) -> Self;
+    fn insert(&mut self, key: String, value: V);
+    fn find(&self, key: &str) -> &V;
+    fn entries(&self) -> Vec<(String, V)>;
 }
 
-fn records<S: BuildHasher + Default>(written: &Written, what: &str) {
-    row(written, "records", what, filled, |map: &HashMap<String, Record, S>| {
-        assert_eq!(map.len(), 100_000);
-        check(&map["key 99999"]);
-    });
+macro_rules! impl_map {
+    ($($map:ident)*) => {
+        $(
+            impl<V: Clone + Serialize + DeserializeOwned, S: BuildHasher + Default> Map<V> for $map<String, V, S> {
+                fn with_capacity(capacity: usize) -> Self {
+                    Self::with_capacity_and_hasher(capacity, S::default())
+                }
+
+                fn insert(&mut self, key: String, value: V) {
+                    self.insert(key, value);
+                }
+
+                fn find(&self, key: &str) -> &V {
+                    &self[key]
+                }
+
+                fn entries(&self) -> Vec<(String, V)> {
+                    self.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+                }
+            }
+        )*
+    };
+}
+
+impl_map! { HashMap IndexMap }
+
+fn integers<M: Map<i64>>(written: &Written, what: &str) {
+    row(written, "values", what, filled, |map: &M| assert_eq!(*map.find("key 99999"), 699_993));
+}
+
+fn records<M: Map<Record>>(written: &Written, what: &str) {
+    row(written, "records", what, filled, |map: &M| check(map.find("key 99999")));
 }
 
 /// What it takes to move ready keys and values into a map, in the order of the message and as serde does it: with room for a mebibyte
 /// at first. No key is made and no value.
-fn filled<V: Clone, S: BuildHasher + Default>(map: &HashMap<String, V, S>) -> f64 {
-    let mut entries: Vec<_> = map.iter().collect();
-    entries.sort_by_key(|(key, _)| (key.len(), *key));
-    let ready: Vec<(String, V)> = entries.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+fn filled<V: Clone, M: Map<V>>(map: &M) -> f64 {
+    let mut entries = map.entries();
+    assert_eq!(entries.len(), 100_000);
+    entries.sort_by(|(a, _), (b, _)| (a.len(), a).cmp(&(b.len(), b)));
+    // keys and values that lie in the order of the message, too
+    let ready = entries.clone();
     once(|| {
-        let mut filled = HashMap::with_capacity_and_hasher((1 << 20) / size_of::<(String, V)>(), S::default());
+        let mut filled = M::with_capacity((1 << 20) / size_of::<(String, V)>());
         for (key, value) in ready {
             filled.insert(key, value);
         }
@@ -85,12 +133,15 @@ fn row<T: Serialize + DeserializeOwned>(
     check(&value);
     check(&codec.decode(codec.encode(&value).unwrap()).unwrap());
     let [loads, decode] = in_turn(7, written, &format!("loads {name}"), decode).map(|seconds| seconds * 1e3);
+    let collects = std::iter::repeat_with(|| written.seconds(&format!("collects {name}"))).take(21);
+    let collects = collects.fold(f64::INFINITY, f64::min) * 1e3;
     let fill = std::iter::repeat_with(|| fill(&value)).take(21).fold(f64::INFINITY, f64::min) * 1e3;
     let encode = || codec.encode(&value).unwrap();
     let [dumps, encode] = in_turn(7, written, &format!("dumps {name}"), encode).map(|seconds| seconds * 1e3);
     println!(
-        "| {what} | {loads:.1} ms | {decode:.1} ms | {:.2} | {fill:.1} ms | {dumps:.1} ms | {encode:.1} ms | {:.2} |",
+        "| {what} | {loads:.1} ms | {decode:.1} ms | {:.2} | {fill:.1} ms | {:.2} | {collects:.1} ms | {dumps:.1} ms | {encode:.1} ms | {:.2} |",
         loads / decode,
+        fill / loads,
         dumps / encode,
     );
 }

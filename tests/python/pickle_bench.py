@@ -1,7 +1,8 @@
 """Writes the messages of benches/pickle to a folder, and times Python on them.
 
-It prints a line when the messages are there. Then each line it reads is what to do, "loads NAME" or "dumps NAME", and is answered by the
-seconds that doing it once took: the bench has both sides take turns.
+It prints a line when the messages are there. Then each line it reads is what to do, "loads NAME", "dumps NAME" or "collects NAME", which
+is "loads NAME" with the collector on as it is by default, and is answered by the seconds that doing it once took: the bench has both
+sides take turns.
 """
 
 import gc
@@ -38,7 +39,7 @@ runs = {}
 for name, value in MESSAGES.items():
     data = pickle.dumps(value, protocol=5)
     (folder / name).write_bytes(data)
-    runs[f"loads {name}"] = lambda data=data: pickle.loads(data)
+    runs[f"loads {name}"] = runs[f"collects {name}"] = lambda data=data: pickle.loads(data)
     runs[f"dumps {name}"] = lambda value=value: pickle.dumps(value, protocol=5)
 
 
@@ -56,6 +57,10 @@ for index, frame in enumerate(frames):
 runs["loads arrays"] = lambda: pickle.loads(data, buffers=frames)
 runs["dumps arrays"] = lambda: dump(arrays)
 
+gc.freeze()  # a collection looks at nothing of the above
 print("written", flush=True)
 for line in sys.stdin:
+    if line.startswith("collects"):
+        gc.enable()
     print(seconds(runs[line.strip()]), flush=True)
+    gc.disable()
