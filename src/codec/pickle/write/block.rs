@@ -1,7 +1,8 @@
 //! Blocks: columns of a frame that go out as one buffer, as pandas has those of one dtype.
 //!
 //! Columns that were read from a block lie in it still, and it leaves **without copying** where they are all of it. Truth values, which
-//! are bits in Arrow, leave as the bytes that they were read from, or have to be made bytes, and are made one block. A frame that is one block in order is an array of two axes
+//! are bits in Arrow, leave as the bytes that they were read from, or have to be made bytes, and are made one block, as columns of one dtype are
+//! where they have no rows. A frame that is one block in order is an array of two axes
 //! to pandas, which keeps it as it lies; of any other each column is an array from an offset of the block on.
 
 use std::collections::{BTreeMap, HashMap};
@@ -45,6 +46,7 @@ impl Blocks {
         let mut found = Self::default();
         let batch = table.batch();
         if batch.num_rows() == 0 {
+            found.add_without_rows(batch, described);
             return found;
         }
         let blocks = table.blocks();
@@ -95,6 +97,25 @@ impl Blocks {
             && members.iter().all(|member| member.dtype == first.dtype)
         {
             self.push(first.dtype, buffer.clone(), place, members.iter().map(|member| (member.at, member.start)));
+        }
+    }
+
+    /// The columns of each dtype, which lie nowhere without rows: pandas has one block of them.
+    fn add_without_rows(&mut self, batch: &RecordBatch, described: &Described) {
+        let mut members: BTreeMap<&'static str, Vec<usize>> = BTreeMap::new();
+        for &at in &described.columns {
+            let dtype = match (batch.column(at).data_type(), described.dtype(at)) {
+                _ if described.storage(at) != Storage::Python => None,
+                (DataType::Boolean, "" | "bool") => Some("|b1"),
+                (data_type, dtype) => plain(data_type, dtype),
+            };
+            if let Some(dtype) = dtype {
+                members.entry(dtype).or_default().push(at);
+            }
+        }
+        for (dtype, columns) in members.into_iter().filter(|(_, columns)| columns.len() > 1) {
+            let place = described.part(columns[0]).place();
+            self.push(dtype, Buffer::from(Vec::new()), place, columns.into_iter().map(|at| (at, 0)));
         }
     }
 
