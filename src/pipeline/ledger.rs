@@ -175,6 +175,7 @@ impl Ledger {
             self.round(now);
         }
         self.assign(now);
+        self.sweep_leases();
     }
 
     /// When to tick again, if nothing happens before.

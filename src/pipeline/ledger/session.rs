@@ -141,7 +141,8 @@ impl Ledger {
         }
     }
 
-    /// Keeps the leases in proportion to the tasks. To be done once per message, however many leases that renews.
+    /// Keeps the leases in proportion to the tasks. To be done once per message, however many leases that renews, and once for
+    /// all tasks that are handed out together.
     pub(super) fn sweep_leases(&mut self) {
         let tasks = &self.tasks;
         let holds = |end, ticket: Ticket| tasks.get(&ticket.task).is_some_and(|entry| entry.has_lease(ticket, end));
@@ -289,6 +290,22 @@ mod tests {
         assert_eq!(pair.ledger.stats().expired, 0);
         pair.ledger.tick(first_end + BEAT);
         assert_eq!(pair.ledger.stats().expired, 2);
+    }
+
+    #[test]
+    fn leases_of_tasks_that_have_ended_are_forgotten_before_anybody_shows_a_sign_of_life() {
+        let mut pair = Pair::new();
+        pair.ledger = Ledger::new(pair.ledger.terms.clone().lease(10 * BEAT), 7);
+        pair.talk(Time::ZERO);
+        for task in 1..=1000 {
+            pair.submit(BEAT / 2, task..=task);
+            pair.talk(BEAT / 2);
+            pair.finish(BEAT / 2);
+            pair.talk(BEAT / 2);
+            assert!(pair.ledger.pop_outcome().is_some());
+            pair.ledger.read(super::super::Load { count: 1, bytes: 1 });
+            pair.ledger.check();
+        }
     }
 
     #[test]
