@@ -3,13 +3,15 @@
 //! `cargo bench --features tokio --bench async_socket`; with `-- quick`, `-- ping`, `-- throughput`, `-- tcp 64KiB tasks`
 //! and the like for a part. "Send" has an `AsyncSocket` only at the sending end, "receive" only at the receiving end, "both"
 //! at both, each in a runtime of the end's own thread; "tasks" has both ends as tasks of one runtime with two workers. A
-//! ratio is how many times as fast that is as waiting on threads: the median over rounds in which the shells take turns.
+//! ratio is how many times as fast that is as waiting on threads: the median over rounds in which the shells take turns. With
+//! `loaded` a thread that does nothing useful keeps one core busy meanwhile.
 
 #![allow(clippy::unwrap_used, reason = "a bench that fails stops")]
 
 mod rig;
 
 use std::env;
+use std::hint;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -36,6 +38,13 @@ fn main() {
     assert_eq!(memory::keep_freed_pages(), memory::Tuning::Applied);
     let (rounds, time) = if only("quick") { (5, Duration::from_millis(30)) } else { (31, Duration::from_millis(40)) };
 
+    if only("loaded") {
+        thread::spawn(|| {
+            loop {
+                hint::spin_loop();
+            }
+        });
+    }
     if !only("ping") {
         let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
         println!("| transport | object | blocking | {} |", names.join(" | "));

@@ -4,6 +4,7 @@
 //! when it ends, is the try core's, which the blocking shell has as well: nothing here sends or receives a frame.
 
 mod address;
+mod haste;
 mod message;
 mod news;
 mod object;
@@ -36,6 +37,7 @@ use crate::frame::{Hold, RECEIVE_ARENA};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
 use crate::scratch;
+use haste::Haste;
 use place::Place;
 use turn::Turn;
 use waiter::Waiter;
@@ -100,6 +102,7 @@ pub struct AsyncSocket {
     kind: zmq::SocketType,
     waiting: Arc<Waiting>,
     turn: Turn,
+    haste: Haste,
     /// What the runtime wakes: all that are waiting.
     everyone: Waker,
 }
@@ -135,7 +138,7 @@ impl AsyncSocket {
         let everyone = Waker::from(waiting.clone());
         let is_whole = guard::check_whole(&socket).is_ok();
         let inner = Mutex::new(Inner { socket, kind, is_whole, torn: Torn::No });
-        Ok(Self { news, inner, kind, waiting, turn: Turn::default(), everyone })
+        Ok(Self { news, inner, kind, waiting, turn: Turn::default(), haste: Haste::default(), everyone })
     }
 
     /// Gives the socket back, for blocking use or for another runtime.
@@ -206,6 +209,7 @@ impl AsyncSocket {
     /// Sends a message if that takes no waiting.
     fn try_send(&self, outgoing: &Outgoing<'_>, watch: &Watch) -> Result<bool> {
         let mut restarts = 0;
+        self.haste.forget();
         let mut inner = self.lock();
         let tried = inner.try_send(outgoing, &mut restarts);
         self.tell_others(&inner, false, Seated::No);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-use super::{AsyncSocket, Inner, Seated};
+use super::{AsyncSocket, Inner, Seated, haste};
 use crate::error::Result;
 use crate::socket::guard::{self, Direction};
 
@@ -17,7 +17,8 @@ use crate::socket::guard::{self, Direction};
 /// and the runtime reports that once. Any call on the socket may take the news in, and lower the descriptor before anyone
 /// has seen it. So, all under the socket's lock:
 ///
-/// 1. try, unless this task was asleep: what woke it is still to be forgotten;
+/// 1. try, unless this task was asleep: what woke it is still to be forgotten. (A receive that is to let its sender run does so
+///    now, without the lock, and tries again: [`haste`];)
 /// 2. sit down with the other tasks that wait, so that whoever takes in the news can wake this one;
 /// 3. make the runtime forget what it knows of the descriptor, until it knows nothing: the next report is news;
 /// 4. let libzmq take in all there is, and try: what comes from now on raises the descriptor. A receive that found nothing in
@@ -29,6 +30,8 @@ pub(super) struct Waiter<'s> {
     socket: &'s AsyncSocket,
     direction: Direction,
     seat: Option<usize>,
+    /// When it first sat down.
+    asleep_since: Option<Instant>,
     end: End,
     alarm: Option<Pin<Box<Sleep>>>,
 }
@@ -48,7 +51,7 @@ const EVERY: Duration = Duration::from_millis(10);
 
 impl<'s> Waiter<'s> {
     pub(super) fn new(socket: &'s AsyncSocket, direction: Direction) -> Self {
-        Self { socket, direction, seat: None, end: End::Unknown, alarm: None }
+        Self { socket, direction, seat: None, asleep_since: None, end: End::Unknown, alarm: None }
     }
 
     pub(super) fn socket(&self) -> &'s AsyncSocket {
@@ -83,7 +86,14 @@ impl<'s> Waiter<'s> {
         let hears_all = direction == Direction::Receive;
         let was_asleep = self.seat.is_some();
         let mut done = if was_asleep { None } else { attempt(&mut inner).transpose() };
+        if done.is_none() && hears_all && !was_asleep && socket.haste.take() {
+            drop(inner);
+            haste::give_way();
+            inner = socket.lock();
+            done = attempt(&mut inner).transpose();
+        }
         if done.is_none() {
+            self.asleep_since.get_or_insert_with(Instant::now);
             socket.waiting.sit(&mut self.seat, direction, context.waker());
             let was_known = match socket.news.forget(&mut Context::from_waker(&socket.everyone)) {
                 Ok(was_known) => was_known,
@@ -98,6 +108,10 @@ impl<'s> Waiter<'s> {
             }
         }
         if done.is_some() {
+            if hears_all {
+                let slept = self.asleep_since.filter(|_| was_asleep).map(|since| since.elapsed());
+                socket.haste.received(slept);
+            }
             self.stand_up();
         } else if let End::Unknown = self.end {
             self.end = match guard::timeout(&inner.socket, direction) {
@@ -142,6 +156,7 @@ impl<'s> Waiter<'s> {
     fn rest(&mut self) {
         self.stand_up();
         self.end = End::Unknown;
+        self.asleep_since = None;
         if self.alarm.is_some() {
             self.alarm = None;
         }
