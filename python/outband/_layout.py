@@ -4,8 +4,43 @@ from __future__ import annotations
 
 from typing import Any
 
+from ._errors import LimitError
+
 #: How many rows there may be, in Rust.
 MOST_ROWS = 1 << 48
+
+
+#: How many columns a table may have, children counted, and how many buffers.
+MOST_PARTS = 1 << 16
+
+
+class Work:
+    """What the tables of a message may look through: columns share buffers, and each is validated for itself."""
+
+    def __init__(self) -> None:
+        self.most = self.left = 256 << 20
+
+    def have(self, size: int) -> None:
+        """So many bytes have come, or were decompressed."""
+        self.most, self.left = self.most + 8 * size, self.left + 8 * size
+
+    def pay(self, size: int) -> None:
+        self.left -= size
+        if self.left < 0:
+            raise LimitError(f"buffers that columns share would be looked through to more than {self.most} bytes")
+
+
+class Parts:
+    """How many columns and buffers a table has so far."""
+
+    def __init__(self) -> None:
+        self.columns = self.buffers = 0
+
+    def add(self, buffers: int) -> None:
+        self.columns, self.buffers = self.columns + 1, self.buffers + buffers
+        for count, what in ((self.columns, "columns"), (self.buffers, "buffers")):
+            if count > MOST_PARTS:
+                raise ValueError(f"the table has more {what} than the limit of {MOST_PARTS}")
 
 
 def is_count(number: Any) -> bool:
@@ -13,15 +48,20 @@ def is_count(number: Any) -> bool:
     return type(number) is int and 0 <= number <= MOST_ROWS
 
 
-def check_text(schema: Any) -> None:
-    """Refuses what is no UTF-8: pyarrow keeps it and fails where it is looked at."""
+def check_schema(schema: Any) -> None:
+    """Refuses what is big-endian, which is all that a schema differs in from one of its own fields, and what is no UTF-8: pyarrow keeps
+    it and fails where it is looked at."""
+    import pyarrow as pa
+
+    if not schema.equals(pa.schema(list(schema))):
+        raise ValueError("the table is big-endian, which this version does not read")
     for field in schema:
         _check_metadata(field.metadata)
         _check_type(field.type, field.name)
     _check_metadata(schema.metadata)
 
 
-def checked(kind: Any, length: int, nulls: int, buffers: list[Any], children: list[Any]) -> tuple[list[Any], int]:
+def checked(kind: Any, length: int, nulls: int, buffers: list[Any], children: list[Any], work: Work) -> tuple[list[Any], int]:
     """The buffers of a column as pyarrow may have them, and how many of its rows are null."""
     import pyarrow as pa
 
@@ -38,12 +78,47 @@ def checked(kind: Any, length: int, nulls: int, buffers: list[Any], children: li
     for buffer, least in zip(own, needed):
         if buffer.size < least:
             raise ValueError(f"a column of {kind} has a buffer of {buffer.size} bytes, and its {length} rows take {least}")
+    work.pay(_looked_through(kind, length, own) + (0 if validity is None else min(length // 8, validity.size)))
     validity, counted = _nulls(kind, length, nulls, validity)
     if pa.types.is_fixed_size_list(kind) and length * kind.list_size > MOST_ROWS:
         raise ValueError(f"{length} lists of {kind.list_size} values are more than the limit of {MOST_ROWS}")
     if pa.types.is_map(kind) and (children[0].null_count or children[0].field(0).null_count):
         raise ValueError("an entry or a key of a map is null")
     return [validity, *own], counted
+
+
+def check_nulls(array: Any, children: list[Any]) -> None:
+    """Refuses nulls in fields within a column that have none, but where the row that they are of is null."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    types, kind = pa.types, array.type
+    for index, child in enumerate(children):
+        field = kind.field(index)
+        if field.nullable or not child.null_count or types.is_null(field.type):
+            continue
+        if types.is_struct(kind):
+            count = pc.sum(pc.and_(array.is_valid(), child.is_null())).as_py()
+        elif types.is_fixed_size_list(kind):
+            count = array.flatten().null_count
+        else:
+            count = child.null_count if types.is_list(kind) or types.is_large_list(kind) else 0
+        if count:
+            raise ValueError(f"field {field.name:.60} is not nullable, and {count} of its rows are null")
+
+
+def _looked_through(kind: Any, length: int, own: list[Any]) -> int:
+    """How many bytes of a column's own pyarrow looks through, its bitmap aside."""
+    import pyarrow as pa
+
+    types = pa.types
+    if types.is_primitive(kind) or types.is_fixed_size_binary(kind) or types.is_fixed_size_list(kind):
+        return 0
+    if _is(kind, "is_string_view"):
+        # each view for itself, of which many may name the same text: four bytes of those cost as much as one of others
+        lengths, longest = memoryview(own[0])[: 16 * length].cast("B").cast("i")[::4], max(map(len, own[1:]), default=0)
+        return len(own[0]) + sum(shown for shown in lengths if 12 < shown <= longest) // 4
+    return sum(map(len, own))
 
 
 def _nulls(kind: Any, length: int, nulls: int, validity: Any) -> tuple[Any, int]:

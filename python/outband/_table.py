@@ -42,19 +42,20 @@ def to_map(table: Any) -> dict[str, Any]:
     return {MARKER: table.schema.serialize().to_pybytes(), "rows": table.num_rows, "columns": columns}
 
 
-def from_map(parts: dict[Any, Any]) -> Any:
+def from_map(parts: dict[Any, Any], work: _layout.Work) -> Any:
     """The ``pyarrow.Table`` of a map, on the memory of its buffers, and fully validated."""
     pa = package("pyarrow")
 
     try:
         schema = pa.ipc.read_schema(pa.py_buffer(parts[MARKER]))
-        _layout.check_text(schema)
+        _layout.check_schema(schema)
         columns, rows = parts["columns"], parts["rows"]
         if not isinstance(columns, list) or not _layout.is_count(rows):
             raise ValueError("its columns are no list, or its rows no number")
         if len(columns) != len(schema):
             raise ValueError(f"{len(columns)} columns, and the schema has {len(schema)}")
-        arrays = [_from_column(column, field.type) for column, field in zip(columns, schema)]
+        counts = _layout.Parts()
+        arrays = [_from_column(column, field.type, counts, work) for column, field in zip(columns, schema)]
         if any(len(array) != rows for array in arrays):
             raise ValueError(f"a column has not the {rows} rows of the table")
         for array, field in zip(arrays, schema):
@@ -129,11 +130,11 @@ def _to_column(array: Any) -> list[Any]:
 _DEEPEST = 16
 
 
-def _from_column(column: Any, kind: Any, depth: int = 1) -> Any:
+def _from_column(column: Any, kind: Any, counts: _layout.Parts, work: _layout.Work, depth: int = 1) -> Any:
     import pyarrow as pa
 
     if isinstance(kind, pa.BaseExtensionType):
-        return pa.ExtensionArray.from_storage(kind, _from_column(column, kind.storage_type, depth))
+        return pa.ExtensionArray.from_storage(kind, _from_column(column, kind.storage_type, counts, work, depth))
     if depth > _DEEPEST:
         raise ValueError(f"columns are nested deeper than the limit of {_DEEPEST}")
     if not isinstance(column, list) or len(column) not in (4, 5):
@@ -144,11 +145,14 @@ def _from_column(column: Any, kind: Any, depth: int = 1) -> Any:
     if bool(dictionary) != pa.types.is_dictionary(kind) or len(children) != kind.num_fields * (not dictionary):
         raise ValueError(f"a column of {kind} has other children, or a dictionary that is out of place")
     if dictionary:
-        indices = _from_column(column[:4], kind.index_type, depth)
-        values = _from_column(dictionary[0], kind.value_type, depth + 1)
+        indices = _from_column(column[:4], kind.index_type, counts, work, depth)
+        values = _from_column(dictionary[0], kind.value_type, counts, work, depth + 1)
         # the indices are looked at when the whole batch is validated, and not before their buffer is known to hold them
         return pa.DictionaryArray.from_arrays(indices, values, ordered=kind.ordered, safe=False)
-    children = [_from_column(child, kind.field(index).type, depth + 1) for index, child in enumerate(children)]
-    buffers, nulls = _layout.checked(kind, length, nulls, buffers, children)
+    counts.add(len(buffers))
+    children = [_from_column(child, kind.field(index).type, counts, work, depth + 1) for index, child in enumerate(children)]
+    buffers, nulls = _layout.checked(kind, length, nulls, buffers, children, work)
     of = pa.RunEndEncodedArray if pa.types.is_run_end_encoded(kind) else pa.Array
-    return of.from_buffers(kind, length, buffers, nulls, children=children)
+    array = of.from_buffers(kind, length, buffers, nulls, children=children)
+    _layout.check_nulls(array, children)
+    return array

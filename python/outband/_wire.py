@@ -14,7 +14,7 @@ from typing import Any, Collection, Sequence, Union
 import msgpack  # type: ignore[import-untyped]
 import zmq
 
-from . import _array, _compression, _table
+from . import _array, _compression, _layout, _table
 from ._errors import CallerError, LimitError, PeerError
 from ._limits import Limits
 
@@ -80,13 +80,14 @@ def loads(
     metadata, *buffers = [memoryview(_buffer(frame)).cast("B") for frame in frames]
     if not len(metadata):
         raise PeerError("the message has no metadata frame")
-    limits.check(len(metadata), [len(buffer) for buffer in buffers])
-    decoder = _Decoder(buffers, limits, encodings)
+    lengths = [len(buffer) for buffer in buffers]
+    limits.check(len(metadata), lengths)
+    decoder = _Decoder(len(metadata) + sum(lengths), buffers, limits, encodings)
     try:
         value = msgpack.unpackb(
             metadata,
             ext_hook=decoder.resolve,
-            object_pairs_hook=_from_entries,
+            object_pairs_hook=decoder.from_entries,
             strict_map_key=False,
         )
     except (msgpack.StackError, RecursionError) as error:
@@ -209,13 +210,15 @@ def _address(view: memoryview) -> int:
 
 
 class _Decoder:
-    def __init__(self, buffers: list[memoryview], limits: Limits, encodings: Collection[str]) -> None:
+    def __init__(self, size: int, buffers: list[memoryview], limits: Limits, encodings: Collection[str]) -> None:
         self.buffers = buffers
         self.encodings = encodings
         self.limits = limits
         self.forms: dict[int, list[Any]] = {}
         self.unpacked: dict[int, memoryview] = {}
         self.decompressed = 0
+        self.work = _layout.Work()
+        self.work.have(size)
 
     def resolve(self, kind: int, payload: bytes) -> Any:
         if kind != REFERENCE:
@@ -249,24 +252,24 @@ class _Decoder:
         if frame not in self.unpacked:
             self.decompressed += reference[4]
             self.limits.check_decompressed(self.decompressed)
+            self.work.have(reference[4])
             self.unpacked[frame] = memoryview(_compression.unpack(frame, stored, reference[3], reference[4]))
         return self.unpacked[frame]
+
+    def from_entries(self, entries: list[tuple[Any, Any]]) -> Any:
+        """A map, which is an array or a table where its first key says so."""
+        value = dict(entries)
+        first = entries[0][0] if entries else None
+        if not isinstance(first, str) or first not in (_array.MARKER, _table.MARKER):
+            return value
+        if len(value) < len(entries):
+            raise PeerError(f"a key of the {first[1:]} stands there twice")
+        return _array.from_map(value) if first == _array.MARKER else _table.from_map(value, self.work)
 
     def check_used(self) -> None:
         for frame in range(len(self.buffers)):
             if frame not in self.forms:
                 raise PeerError(f"buffer frame {frame} of {len(self.buffers)} is not referenced")
-
-
-def _from_entries(entries: list[tuple[Any, Any]]) -> Any:
-    """A map, which is an array or a table where its first key says so."""
-    value = dict(entries)
-    first = entries[0][0] if entries else None
-    if not isinstance(first, str) or first not in (_array.MARKER, _table.MARKER):
-        return value
-    if len(value) < len(entries):
-        raise PeerError(f"a key of the {first[1:]} stands there twice")
-    return _array.from_map(value) if first == _array.MARKER else _table.from_map(value)
 
 
 #: All bytes but those that an array or a map may begin with.

@@ -130,6 +130,71 @@ def test_tables_that_rust_refuses_are_refused(frames: list) -> None:
         outband.loads(frames)
 
 
+FULL = pa.field("b", pa.int64(), nullable=False)
+
+
+@pytest.mark.parametrize(
+    "kind, column",
+    [
+        (pa.struct([FULL]), [1, 0, [None], [[1, 1, [b"\0", bytes(8)], []]]]),
+        (pa.list_(FULL), [1, 0, [None, bytes(4) + b"\1\0\0\0"], [[1, 1, [b"\0", bytes(8)], []]]]),
+        (pa.list_(FULL, 1), [1, 0, [None], [[1, 1, [b"\0", bytes(8)], []]]]),
+        (pa.list_(pa.struct([FULL])), [1, 0, [None, bytes(4) + b"\1\0\0\0"], [[1, 0, [None], [[1, 1, [b"\0", bytes(8)], []]]]]]),
+    ],
+    ids=str,
+)
+def test_nulls_within_a_column_where_there_are_none_are_refused(kind: pa.DataType, column: list) -> None:
+    with pytest.raises(outband.PeerError, match="field b is not nullable"):
+        outband.loads(forged(pa.schema([("a", kind)]), 1, [column]))
+
+
+def test_nulls_within_a_null_are_none() -> None:
+    column = [1, 1, [b"\0"], [[1, 1, [b"\0", bytes(8)], []]]]
+    for kind in (pa.struct([FULL]), pa.list_(FULL, 1)):
+        assert outband.loads(forged(pa.schema([("a", kind)]), 1, [column])).to_pydict() == {"a": [None]}
+
+
+def test_a_big_endian_table_is_refused() -> None:
+    schema = bytearray(NUMBERS.serialize().to_pybytes())
+    root = 8 + int.from_bytes(schema[8:12], "little")
+    entry = root - int.from_bytes(schema[root : root + 4], "little", signed=True) + 8
+    header = root + int.from_bytes(schema[entry : entry + 2], "little")
+    header += int.from_bytes(schema[header : header + 4], "little")
+    entry = header - int.from_bytes(schema[header : header + 4], "little", signed=True) + 4
+    assert schema[entry : entry + 2] == b"\0\0", "the byte order is not there, as it is little"
+    schema[entry] = 4  # where something is that is not zero
+    assert pa.ipc.read_schema(pa.py_buffer(bytes(schema))).field("a").type == pa.int64()
+    with pytest.raises(outband.PeerError, match="big-endian"):
+        outband.loads(outband.dumps({"$table": bytes(schema), "rows": 1, "columns": [[1, 0, [None, bytes(8)], []]]}))
+
+
+def test_a_table_has_no_more_parts_than_in_rust() -> None:
+    most = 1 << 16
+    for columns, buffers, what in ((most, 1, None), (most + 1, 1, "columns"), (1, most, None), (1, most + 1, "buffers")):
+        kind = pa.null() if buffers == 1 else pa.string_view()
+        schema = pa.schema([(str(number), kind) for number in range(columns)])
+        frames = forged(schema, 0, [[0, 0, [None] * buffers, []]] * columns)
+        if what is None:
+            assert outband.loads(frames).num_columns == columns
+        else:
+            with pytest.raises(outband.PeerError, match=f"more {what} than the limit of {most}"):
+                outband.loads(frames)
+
+
+def test_columns_that_share_a_buffer_are_not_looked_through_for_ever() -> None:
+    words = pa.array(["x" * 1000] * 10_000)
+    table = pa.table({str(number): words for number in range(60)})
+    assert outband.loads(outband.dumps(pa.table({str(number): words for number in range(20)}))).num_columns == 20
+    with pytest.raises(outband.LimitError, match="looked through"):
+        outband.loads(outband.dumps(table))
+    numbers = pa.array(range(1_000_000))
+    assert outband.loads(outband.dumps(pa.table({str(number): numbers for number in range(60)}))).num_columns == 60
+    view = (1 << 20).to_bytes(4, "little") + b"xxxx" + bytes(8)
+    schema = pa.schema([("a", pa.string_view())])
+    with pytest.raises(outband.LimitError, match="looked through"):
+        outband.loads(forged(schema, 2000, [[2000, 0, [None, view * 2000, b"x" * (1 << 20)], []]]))
+
+
 def test_a_slice_sends_only_its_rows() -> None:
     table = pa.table({"numbers": pa.array(range(100_000)), "text": pa.array(["row"] * 100_000)})
     for first in (table.slice(0, 1000), table.slice(5, 1000), table.to_batches()[0].slice(0, 1000)):
