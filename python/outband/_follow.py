@@ -130,6 +130,10 @@ class Follow:
             start = number + 1
         return ranges[:64]
 
+    def answered(self) -> None:
+        """What was asked for has come otherwise."""
+        self._asked, self._attempts = None, 0
+
     def forget(self) -> None:
         """Gives back the room of what waits."""
         for number in list(self._pending):
@@ -250,13 +254,11 @@ class Follow:
             # history begins where the cache begins
             self._next = min([below, *self._pending])
         self._open()
-        while self._next < below:
-            end = min([below, *self._pending])
+        for end in [*sorted(number for number in self._pending if number < below), below]:
             if end > self._next:
                 self.steps.append(("gap", self._epoch, self._next, end - 1, why))
                 self._next = end
             self._advance()
-        self._advance()
 
     def _conclude(self, now: float, asked: _Asked) -> None:
         """Judges a request that is over."""

@@ -296,9 +296,15 @@ class Subscriber:
         for step in follow.steps:
             self._events.append(self._event(name, *step))
         follow.steps.clear()
-        # a request that was given up makes room for another
-        waiting = {name for name in self._asked.values() if self._follows[name].is_missing_something}
-        if not follow.is_missing_something or len(waiting - {name}) >= _REQUESTS:
+        if not follow.is_missing_something:
+            return
+        if len(self._asked) >= _REQUESTS:
+            # a request that was given up, or that nobody needs any more, makes room for another
+            for request, other in list(self._asked.items()):
+                if not self._follows[other].is_missing_something:
+                    self._follows[other].answered()
+                    del self._asked[request]
+        if len(set(self._asked.values()) - {name}) >= _REQUESTS:
             return
         self._requests += 1
         ranges = follow.ask(now, self._requests)

@@ -12,7 +12,7 @@ import zmq
 
 import outband
 from outband import feed
-from outband._follow import Follow
+from outband._follow import Follow, Rules
 
 
 def header(kind: int, *numbers: int) -> bytes:
@@ -278,3 +278,39 @@ def test_what_is_no_start_is_refused(context: Any, start: Any) -> None:
     with feed.Subscriber(context, "inproc://a", "inproc://b", ["a"]) as subscriber:
         with pytest.raises(outband.CallerError, match="is no start"):
             subscriber.subscribe("b", start)
+
+
+def test_a_gap_after_each_message_that_waits_takes_a_look_at_each() -> None:
+    looks = 0
+
+    class Number(int):
+        def __lt__(self, other: Any) -> bool:
+            nonlocal looks
+            looks += 1
+            return int(self) < int(other)
+
+    follow = Follow(0.0, "now", Rules())
+    follow.heartbeat(1, 1, 1)
+    for number in range(3, 2003, 2):
+        follow.data(1, Number(number), None, 1)
+    follow.steps.clear()
+    looks = 0
+    follow.end(0.0, 1, 1 << 60, 0)
+    kinds = [kind for kind, *_ in follow.steps]
+    assert kinds == ["gap", "item"] * 1000 and follow.position == (1, 2002)
+    assert looks < 20_000
+
+
+def test_requests_that_nobody_needs_any_more_are_forgotten(context: Any) -> None:
+    publisher = Publisher(context)
+    with feed.Subscriber(context, *publisher.endpoints, [""]) as subscriber:
+        assert publisher.live.recv() == b"\1"
+        for stream in range(50):
+            for number in (1, 3, 2):  # what is asked for comes late, and not as an answer
+                message = outband.dumps(number)
+                publisher.live.send_multipart([b"s%d\0" % stream, header(1, 100, number, 0), *message])
+            assert take(subscriber, 4) == ["joined 1", (1, 1), (2, 2), (3, 3)]
+        assert len(subscriber._asked) <= 4
+        publisher.live.send_multipart([b"s0\0", header(1, 100, 5, 0), *outband.dumps(5)])
+        while subscriber._asked.get(subscriber._requests) != "s0":
+            assert subscriber.recv(0.1) is None  # and asked for again at once
