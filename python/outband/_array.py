@@ -135,6 +135,8 @@ def _dtype(described: Any, depth: int = 32) -> Any:
     if described == BFLOAT16:
         return package("numpy").dtype(package("ml_dtypes").bfloat16)
     if isinstance(described, str) and _TYPE_STRING.fullmatch(described):
+        if described[1] in "SUV" and int(described[2:]) * (4 if described[1] == "U" else 1) >= 1 << 31:
+            raise ValueError(f"{described} is longer than NumPy counts")  # NumPy 1 takes what is left of it in 32 bits
         return package("numpy").dtype(described)
     if not isinstance(described, list) or depth == 0:
         raise ValueError(f"{described!r:.60} is no dtype")
