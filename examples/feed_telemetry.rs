@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::env;
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -52,11 +52,20 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// How long the publisher answers after its last message: who missed that can still ask.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-fn main() -> Result<()> {
+const USAGE: &str = "usage: feed_telemetry [--seconds N]
+       feed_telemetry publish LIVE RECOVERY [--keep MESSAGES]
+       feed_telemetry follow LIVE RECOVERY [--all]
+       feed_telemetry check LIVE RECOVERY";
+
+fn main() -> ExitCode {
     match run() {
+        Ok(()) => ExitCode::SUCCESS,
         // who reads what is printed has read enough of it
-        Err(error) if is_broken_pipe(&*error) => Ok(()),
-        ended => ended,
+        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("feed_telemetry: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -77,9 +86,8 @@ fn run() -> Result<()> {
         ["follow", live, recovery] => follow(live, recovery, Start::Last(1)),
         ["follow", live, recovery, "--all"] => follow(live, recovery, Start::All),
         ["check", live, recovery] => check(live, recovery),
-        _ => Err("usage: feed_telemetry [--seconds N | publish LIVE RECOVERY [--keep MESSAGES] | \
-                  follow LIVE RECOVERY [--all] | check LIVE RECOVERY]"
-            .into()),
+        ["--help"] => Ok(writeln!(io::stdout(), "{USAGE}")?),
+        _ => Err(USAGE.into()),
     }
 }
 

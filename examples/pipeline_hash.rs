@@ -19,7 +19,7 @@ use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::process::{self, Child, Command};
+use std::process::{self, Child, Command, ExitCode};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -70,11 +70,15 @@ const USAGE: &str = "usage: pipeline_hash [DIRECTORY] [--workers N] [--kill]
        pipeline_hash dispatch ENDPOINT [DIRECTORY]
        pipeline_hash work ENDPOINT [--pace MILLIS]";
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     match run() {
+        Ok(()) => ExitCode::SUCCESS,
         // who reads the manifest has read enough of it
-        Err(error) if is_broken_pipe(&*error) => Ok(()),
-        ended => ended,
+        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pipeline_hash: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -309,7 +313,8 @@ fn next(dispatcher: &Dispatcher, told: &AtomicBool, processes: &mut Processes) -
     while !told.load(Ordering::Relaxed) {
         match dispatcher.recv_timeout(Duration::from_millis(250)) {
             Err(error) if error.is_timeout() => {
-                if processes.are_gone()? {
+                // who interrupts this from a terminal interrupts them as well
+                if processes.are_gone()? && !told.load(Ordering::Relaxed) {
                     return Err("all workers have ended before the work: the manifest has no further files".into());
                 }
             }

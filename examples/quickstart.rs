@@ -205,7 +205,7 @@ fn receive() -> Result<()> {
     println!("{}", socket.get_last_endpoint()?.map_err(|_| "the address is no text")?);
 
     let bar = ProgressBar::new(0); // draws nothing where stderr is no terminal
-    bar.set_style(ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes} checked, {msg}")?);
+    bar.set_style(ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes} checked, {msg}")?);
     let (mut received, mut on_the_wire) = (Report::default(), Duration::ZERO);
     loop {
         let batch: Batch = socket.recv_obj()?;

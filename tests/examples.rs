@@ -9,7 +9,7 @@ mod patience;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Output, Stdio};
 
@@ -151,6 +151,23 @@ fn when_all_workers_have_ended_so_does_who_waits_for_them() {
     assert!(told.contains("all workers have ended"), "{told}");
 }
 
+/// Ctrl-C in a terminal is for all of them.
+#[test]
+fn an_interrupted_manifest_says_that_it_was_interrupted() {
+    let files = Files::new("interrupted", 2 * MANY);
+    let mut command = example("pipeline_hash");
+    let mut hashing = Running::start(command.args([files.as_str(), "--workers", "2"]).process_group(0));
+    let (mut out, mut err) = (hashing.out(), hashing.err());
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    signal("INT", &format!("-{}", hashing.id()));
+    std::thread::spawn(move || out.lines().count());
+    assert_eq!(hashing.ends().code(), Some(1));
+    let mut told = String::new();
+    std::io::Read::read_to_string(&mut err, &mut told).unwrap();
+    assert_eq!(told, "pipeline_hash: told to end: the manifest has no further files\n");
+}
+
 #[test]
 fn what_makes_no_sense_is_refused_and_named() {
     let files = Files::new("refused", 3);
@@ -164,10 +181,14 @@ fn what_makes_no_sense_is_refused_and_named() {
     ] {
         let output = ended(arguments);
         assert!(!output.status.success(), "{arguments:?}");
-        assert!(said(&output.stderr).contains(named), "{arguments:?}: {}", said(&output.stderr));
+        let told = said(&output.stderr);
+        assert!(told.starts_with("pipeline_hash: ") && told.contains(named), "{arguments:?}: {told}");
+        assert!(!told.contains("\\n"), "{told}");
     }
-    let help = ended(&["--help"]);
-    assert!(help.status.success() && said(&help.stdout).starts_with("usage"));
+    for name in ["pipeline_hash", "feed_telemetry"] {
+        let help = example(name).arg("--help").output().unwrap();
+        assert!(help.status.success() && said(&help.stdout).starts_with("usage"));
+    }
 }
 
 #[test]
