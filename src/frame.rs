@@ -186,12 +186,19 @@ struct Held {
 /// A free function of libzmq's: zmq_msg_init_data(3).
 type Release = unsafe extern "C" fn(*mut c_void, *mut c_void);
 
+/// Drops an owner, whose panic ends here: not even what it panicked with is dropped, for that may panic as well.
+fn drop_quietly<T>(held: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(move || drop(held))) {
+        mem::forget(payload);
+    }
+}
+
 /// The free function of a frame whose owner is in a berth of a [`Lender`]. Runs on any thread.
 unsafe extern "C" fn leave(_data: *mut c_void, berth: *mut c_void) {
     // SAFETY: it is that of `Lender::lend`, of an owner, and libzmq calls a free function once.
     let held = NonNull::new(berth).and_then(|berth| unsafe { berths::leave::<Held>(berth) });
     // an owner whose `Drop` panics must not unwind into C
-    let _ = catch_unwind(AssertUnwindSafe(move || drop(held)));
+    drop_quietly(held);
 }
 
 /// The free function of a frame that was lent by itself. Runs on any thread.
@@ -202,7 +209,7 @@ unsafe extern "C" fn release(_data: *mut c_void, hint: *mut c_void) {
         WATCHED.set(ptr::null());
     }
     // an owner whose `Drop` panics must not unwind into C
-    let _ = catch_unwind(AssertUnwindSafe(move || drop(held)));
+    drop_quietly(held);
 }
 
 struct Received(zmq::Message);

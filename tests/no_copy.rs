@@ -854,7 +854,18 @@ impl AsRef<[u8]> for Panics {
 
 impl Drop for Panics {
     fn drop(&mut self) {
-        panic!("on purpose, in an owner's Drop");
+        std::panic::panic_any(PanicsToo);
+    }
+}
+
+/// What an owner panicked with, and panics as well.
+struct PanicsToo;
+
+impl Drop for PanicsToo {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            panic!("on purpose, in the drop of what an owner's Drop panicked with");
+        }
     }
 }
 
@@ -862,8 +873,13 @@ impl Drop for Panics {
 fn an_owner_that_panics_does_not_take_libzmq_down() {
     let _turn = my_turn();
     let context = zmq::Context::new();
-    let (tx, rx) = pair(&context, "tcp://127.0.0.1:*");
+    let (_folder, endpoint) = ipc();
+    let (tx, rx) = (context.socket(zmq::PAIR).unwrap(), context.socket(zmq::PAIR).unwrap());
+    rx.set_rcvtimeo(PATIENCE).unwrap();
+    tx.connect(&endpoint).unwrap();
+    // before anyone receives it, so that it is libzmq's thread that lets go of it last
     let tracker = tx.send_obj_tracked(&Buffer::from_owner(Panics(vec![1; LEN]))).unwrap();
+    rx.bind(&endpoint).unwrap();
     assert_eq!(rx.recv_obj::<Buffer>().unwrap().len(), LEN);
     assert!(tracker.wait(Some(Duration::from_millis(PATIENCE as u64))), "who waits for it hears of it all the same");
     tx.send_obj("next").unwrap();
