@@ -13,7 +13,7 @@
 mod progress;
 mod session;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,7 +67,7 @@ pub(super) struct Hand {
     worker: u64,
     session: u64,
     phase: Phase,
-    held: HashMap<u64, Held>,
+    held: BTreeMap<u64, Held>,
     held_bytes: u64,
     /// Tasks for threads, in order; those that are not held any more are skipped.
     waiting: VecDeque<u64>,
@@ -136,7 +136,7 @@ impl Hand {
             worker,
             session: 1,
             phase: Phase::Seeking,
-            held: HashMap::new(),
+            held: BTreeMap::new(),
             held_bytes: 0,
             waiting: VecDeque::new(),
             running: 0,

@@ -1,6 +1,6 @@
 //! The workers that a dispatcher knows: what each may hold, what it holds, and whose turn it is.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::message::{Hello, Peer, Ticket, Time, Window};
@@ -17,7 +17,7 @@ pub(super) struct Member {
     next_beat: Time,
     window: Window,
     /// What was sent to it and not answered, whether or not the answer is still wanted: it takes up room there.
-    holds: HashMap<u64, Hold>,
+    holds: BTreeMap<u64, Hold>,
     held_bytes: u64,
     is_in_ring: bool,
 }
@@ -72,10 +72,10 @@ impl Member {
     }
 }
 
-/// All workers.
+/// All workers. What is done for each of them, or for each task of one, is done in an order: the same events have the same effects.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    members: HashMap<Peer, Member>,
+    members: BTreeMap<Peer, Member>,
     /// Where each worker's session is.
     seats: HashMap<u64, Peer>,
     /// Those that may have room, in turn.
@@ -128,7 +128,7 @@ impl Roster {
             heard: now,
             next_beat: now,
             window,
-            holds: HashMap::new(),
+            holds: BTreeMap::new(),
             held_bytes: 0,
             is_in_ring: false,
         };

@@ -77,6 +77,13 @@ fn every_task_has_one_outcome_whatever_the_network_does() {
     assert!(sum.missing * 2 > enough && sum.refusals * 50 > enough && sum.questions * 50 > enough, "{sum:?}");
 }
 
+#[test]
+fn a_schedule_repeats() {
+    for seed in 0..200 {
+        assert_eq!(run(seed), run(seed), "seed {seed}");
+    }
+}
+
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
 }
@@ -88,7 +95,7 @@ fn run(seed: u64) -> Tally {
 }
 
 /// What happened in schedules.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Tally {
     done: u64,
     dead: u64,
