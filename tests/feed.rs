@@ -341,6 +341,25 @@ fn of_16_000_idle_streams_none_is_taken_for_silent() {
 }
 
 #[test]
+fn who_sends_a_publisher_long_frames_is_disconnected() {
+    let context = zmq::Context::new();
+    let publisher = publisher(&context, PublisherOptions::new());
+    for (index, endpoint) in [publisher.endpoint(), publisher.recovery_endpoint()].into_iter().enumerate() {
+        let (peer, events) =
+            (context.socket([zmq::XSUB, zmq::DEALER][index]).unwrap(), context.socket(zmq::PAIR).unwrap());
+        peer.set_linger(0).unwrap();
+        let monitor = format!("inproc://events-{index}");
+        peer.monitor(&monitor, zmq::SocketEvent::DISCONNECTED.to_raw().into()).unwrap();
+        events.connect(&monitor).unwrap();
+        events.set_rcvtimeo(LONG.as_millis() as i32).unwrap();
+        peer.connect(endpoint).unwrap();
+        // neither a subscription nor a request, and longer than either
+        peer.send(vec![2; 5000], 0).unwrap();
+        assert!(events.recv_multipart(0).is_ok(), "it was taken at {endpoint}");
+    }
+}
+
+#[test]
 fn any_duration_will_do() {
     let context = zmq::Context::new();
     let options = PublisherOptions::new().heartbeat(Duration::MAX).cache_age(Duration::MAX);

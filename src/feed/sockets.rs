@@ -8,8 +8,8 @@ use crate::error::{Detail, Error, Result};
 const CONNECTION_HEARTBEAT: i32 = 1000;
 const CONNECTION_TIMEOUT: i32 = 5000;
 
-/// The longest frame of a request, in bytes: a header, a name, and ranges.
-const MAX_REQUEST_FRAME: i64 = 4096;
+/// The longest frame that a publisher hears, in bytes: a header, a name, or ranges of a request; what is subscribed to.
+const MAX_HEARD: i64 = 4096;
 
 /// How many messages wait for one peer that has asked for them: as many as a subscriber's requests at a time are granted.
 const UNDER_WAY: i32 = 4 * 1024;
@@ -19,7 +19,7 @@ pub(super) fn publishing(context: &zmq::Context, options: &PublisherOptions) -> 
     let socket = socket(context, zmq::XPUB)?;
     let linger = i32::try_from(options.linger.as_millis()).unwrap_or(i32::MAX);
     let set = socket.set_sndhwm(options.high_water_mark).and_then(|()| socket.set_linger(linger));
-    set.map_err(configuring)?;
+    set.and_then(|()| socket.set_maxmsgsize(MAX_HEARD)).map_err(configuring)?;
     Ok(socket)
 }
 
@@ -27,7 +27,7 @@ pub(super) fn publishing(context: &zmq::Context, options: &PublisherOptions) -> 
 pub(super) fn answering(context: &zmq::Context) -> Result<zmq::Socket> {
     let socket = socket(context, zmq::ROUTER)?;
     let set = socket.set_sndhwm(UNDER_WAY).and_then(|()| socket.set_linger(0));
-    set.and_then(|()| socket.set_maxmsgsize(MAX_REQUEST_FRAME)).map_err(configuring)?;
+    set.and_then(|()| socket.set_maxmsgsize(MAX_HEARD)).map_err(configuring)?;
     Ok(socket)
 }
 
