@@ -360,6 +360,30 @@ fn who_sends_a_publisher_long_frames_is_disconnected() {
 }
 
 #[test]
+fn counts_of_what_is_lost_end_at_the_highest() {
+    let context = zmq::Context::new();
+    let (tx, rx) = (context.socket(zmq::XPUB).unwrap(), context.socket(zmq::SUB).unwrap());
+    tx.bind("inproc://numbers").unwrap();
+    rx.connect("inproc://numbers").unwrap();
+    let mut subscriber = Subscriber::over(rx, None, SubscriberOptions::new()).unwrap();
+    subscriber.subscribe("a").unwrap();
+    tx.recv_msg(0).unwrap();
+    let beat = |epoch: u64, last: u64| {
+        let numbers = [epoch, last, 0, 1].map(u64::to_le_bytes).concat();
+        let header = [&b"F\x01\x02\x00"[..], &numbers[..]].concat();
+        tx.send_multipart([&b"a\0"[..], &header[..]], 0).unwrap();
+    };
+    let last = 1 << 62;
+    beat(1, 0);
+    assert_eq!(told(&mut subscriber, 1), ["joined 1"]);
+    for epoch in 2..8 {
+        beat(epoch, last);
+        assert_eq!(told(&mut subscriber, 2), ["reset".to_owned(), format!("1-{last} Unanswered")]);
+    }
+    assert_eq!(subscriber.statistics("a").unwrap().lost, u64::MAX);
+}
+
+#[test]
 fn any_duration_will_do() {
     let context = zmq::Context::new();
     let options = PublisherOptions::new().heartbeat(Duration::MAX).cache_age(Duration::MAX);

@@ -359,7 +359,7 @@ impl<M> Follow<M> {
     fn report(&mut self, to: u64, why: Lost) {
         let epoch = self.epoch;
         self.statistics.gaps += 1;
-        self.statistics.lost += to + 1 - self.next;
+        self.statistics.lost = self.statistics.lost.saturating_add(to + 1 - self.next);
         self.steps.push_back(Step::Gap { epoch, from: self.next, to, why });
         self.next = to + 1;
     }
@@ -383,7 +383,7 @@ impl<M> Follow<M> {
         let (number, held) = self.newest.take()?;
         let skipped = number - self.handed - 1;
         self.handed = number;
-        self.statistics.skipped += skipped;
+        self.statistics.skipped = self.statistics.skipped.saturating_add(skipped);
         Some(self.hand_over(number, held, skipped))
     }
 
