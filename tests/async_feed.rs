@@ -9,7 +9,8 @@ mod cut;
 mod random;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use cut::cut;
 use futures_util::StreamExt;
@@ -48,6 +49,28 @@ fn number(event: Event<u64>) -> Option<u64> {
         Event::Joined { from: 1, .. } | Event::Stale { .. } | Event::Resumed { .. } => None,
         event => panic!("{event:?}"),
     }
+}
+
+#[test]
+fn a_stream_that_was_heard_while_its_task_was_busy_is_not_stale() {
+    let context = zmq::Context::new();
+    let publisher = publisher(&context, PublisherOptions::new().heartbeat(Duration::from_millis(400)));
+    publisher.publish("a", &1_u64).unwrap();
+    one_thread().block_on(async {
+        let stale_after = Duration::from_secs(1);
+        let mut subscriber = subscriber(&context, &publisher, SubscriberOptions::new().stale_after(stale_after));
+        while number(timeout(LONG, subscriber.recv::<u64>()).await.unwrap().unwrap()).is_none() {}
+        // some time passes for the subscriber after the last sign of life
+        assert!(timeout(Duration::from_millis(200), subscriber.recv::<u64>()).await.is_err());
+        // busy elsewhere, while heartbeats arrive
+        let (since, before) = (Instant::now(), publisher.statistics().heartbeats);
+        while since.elapsed() < 2 * stale_after || publisher.statistics().heartbeats < before + 4 {
+            thread::yield_now();
+        }
+        publisher.publish("a", &2_u64).unwrap();
+        let event = timeout(LONG, subscriber.recv::<u64>()).await.unwrap().unwrap();
+        assert!(matches!(event, Event::Data { number: 2, .. }), "{event:?}");
+    });
 }
 
 #[test]

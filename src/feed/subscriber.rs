@@ -61,7 +61,7 @@ pub struct Subscriber {
     pub(super) recovery: Option<zmq::Socket>,
     /// The frame in hand, of either.
     frame: zmq::Message,
-    streams: Streams<Item>,
+    pub(super) streams: Streams<Item>,
     start: Start,
     conflate: bool,
     pub(super) clock: Instant,

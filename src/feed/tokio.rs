@@ -196,11 +196,15 @@ impl AsyncSubscriber {
         // a task that always finds an event lets the others run now and then
         let budget = ready!(coop::poll_proceed(context));
         loop {
-            // what is due by now goes first, because it may have something to say, or to ask
-            self.subscriber.read_clock();
+            // what has arrived goes first: a task that was busy elsewhere for long has not heard it yet, and no stream was silent
             if let Some(event) = self.subscriber.look(codec).transpose() {
                 budget.made_progress();
                 return Poll::Ready(event);
+            }
+            // what is due by now may have something to say, or to ask
+            self.subscriber.read_clock();
+            if self.subscriber.streams.is_ready() {
+                continue;
             }
             // libzmq has taken in all there was on the live socket, and on the other where anything is expected there
             let mut is_news = self.live.forget(context)?;
