@@ -180,10 +180,14 @@ class Subscriber:
         self._requests = 0
         self._events: deque[Event] = deque()
         self._ticked = 0.0
-        for name in streams:
-            self.subscribe(name)
-        self._live.connect(endpoint)
-        self._recovery.connect(recovery)
+        try:
+            for name in streams:
+                self.subscribe(name)
+            self._live.connect(endpoint)
+            self._recovery.connect(recovery)
+        except BaseException:
+            self.close()  # the context would wait for them as long as somebody keeps the exception
+            raise
 
     def subscribe(self, name: str, start: Optional[Start] = None) -> None:
         """Follows a stream, or all below a name that ends in "/"."""

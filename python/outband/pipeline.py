@@ -345,7 +345,11 @@ class Worker:
         dealer.setsockopt(zmq.CONNECT_TIMEOUT, 2000)
         place = f"inproc://outband.pipeline.{secrets.token_hex(8)}"
         monitor = dealer.get_monitor_socket(zmq.EVENT_DISCONNECTED, place)
-        dealer.connect(self._endpoint)
+        try:
+            dealer.connect(self._endpoint)
+        except BaseException:
+            _close(dealer, monitor)  # the context would wait for them as long as somebody keeps the exception
+            raise
         return dealer, monitor
 
     def _sign(self, dealer: zmq.Socket[Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+import threading
 import time
 from typing import Any, Iterator
 
@@ -314,3 +315,13 @@ def test_requests_that_nobody_needs_any_more_are_forgotten(context: Any) -> None
         publisher.live.send_multipart([b"s0\0", header(1, 100, 5, 0), *outband.dumps(5)])
         while "s0" not in subscriber._asked.values():
             assert subscriber.recv(0.1) is None  # until it asks for what is missing now
+
+
+def test_a_place_that_is_none_leaves_no_socket_open() -> None:
+    context: Any = zmq.Context()
+    with pytest.raises(zmq.ZMQError) as raised:
+        feed.Subscriber(context, "inproc://a", "nowhere", ["a"])
+    end = threading.Thread(target=context.term, daemon=True)
+    end.start()
+    end.join(20)
+    assert not end.is_alive(), f"it waits for sockets that {raised} keeps"

@@ -506,3 +506,13 @@ def test_threads_that_cannot_be_started_leave_nothing_behind(context: zmq.Contex
 def test_a_worker_with_room_for_nothing_is_refused(context: zmq.Context[Any], options: Dict[str, int]) -> None:
     with pytest.raises(outband.CallerError, match="has room for none"):
         Worker(context, "inproc://nobody", **options)  # type: ignore[arg-type]
+
+
+def test_a_place_that_is_none_leaves_no_socket_open() -> None:
+    context: Any = zmq.Context()
+    with pytest.raises(zmq.ZMQError) as raised:
+        Worker(context, "nowhere").run(lambda _task: None)
+    end = threading.Thread(target=context.term, daemon=True)
+    end.start()
+    end.join(20)
+    assert not end.is_alive(), f"it waits for sockets that {raised} keeps"
