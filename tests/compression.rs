@@ -227,6 +227,14 @@ fn a_sample_decides_where_it_is_asked() {
         assert_eq!(encoding(&bytes, Compression::zstd()), Some("zstd"));
         assert_eq!(encoding(&bytes, Compression::zstd().sampled()), None);
     }
+    // samples of zeros, and noise between them
+    let (len, sample) = (400_000, 10_000);
+    let mut bytes = noise(len).to_vec();
+    for start in (0..5).map(|index| (len - sample) * index / 4) {
+        bytes[start..start + sample].fill(0);
+    }
+    assert_eq!(encoding(&Buffer::from(bytes.clone()), Compression::zstd()), Some("zstd"));
+    assert_eq!(encoding(&Buffer::from(bytes), Compression::zstd().sampled()), None);
     // the sample is of the whole buffer, not of its start
     let mut tail = vec![0_u8; 20_000];
     tail.extend_from_slice(&noise(400_000));

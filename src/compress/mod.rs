@@ -124,11 +124,11 @@ impl Compression {
         self
     }
 
-    /// Compresses a buffer only where a sample of it shrinks to 0.7 of its length or less: five parts of 10 kB, evenly
-    /// spread, or the whole of a buffer that has no more than 50 kB.
+    /// Compresses a buffer only where a sample of it shrinks to 0.7 of its length or less, five parts of 10 kB, evenly
+    /// spread; and sends it as it is where the whole does not.
     ///
     /// Compressing what hardly shrinks takes longer than sending it. This is the rule of dask's `distributed`
-    /// (`maybe_compress`, <https://distributed.dask.org/en/stable/protocol.html>).
+    /// (`maybe_compress`, <https://distributed.dask.org/en/stable/protocol.html>), whose parts begin at random.
     pub const fn sampled(mut self) -> Self {
         self.sampled = true;
         self
@@ -179,15 +179,14 @@ impl Compression {
     pub(crate) fn pack(self, bytes: &[u8], item: usize) -> Result<Option<(Vec<u8>, Packed)>, String> {
         let item = self.item.unwrap_or(item).max(1);
         let Some(encoding) = self.format.or_else(|| best(item)) else { return Ok(None) };
-        let whole_is_sample = bytes.len() <= SAMPLES * SAMPLE;
-        if self.sampled && !whole_is_sample {
+        if self.sampled && bytes.len() > SAMPLES * SAMPLE {
             let sample = sample(bytes, item);
             if !pays(self.compress(encoding, &sample, item)?.len(), sample.len()) {
                 return Ok(None);
             }
         }
         let mut stored = self.compress(encoding, bytes, item)?;
-        if stored.len() >= bytes.len() || self.sampled && whole_is_sample && !pays(stored.len(), bytes.len()) {
+        if stored.len() >= bytes.len() || self.sampled && !pays(stored.len(), bytes.len()) {
             return Ok(None);
         }
         // compressors take room for the worst
