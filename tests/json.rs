@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::thread;
 
-use outband::{Buffer, Decode, Encode, ErrorKind, Json, Limits, Multipart, Result, SocketExt, memory};
+use outband::{Array, Buffer, Decode, Encode, ErrorKind, Json, Limits, Multipart, Result, SocketExt, memory};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -309,6 +309,9 @@ fn a_buffer_is_refused_unless_asked_for() {
     assert_eq!(error.kind(), ErrorKind::Caller);
     assert!(error.to_string().contains("use MsgPack, or Json::buffers_in_band"), "{error}");
     assert!(Json::new().encode(&Buffer::new()).is_err(), "an empty one as well");
+    let error = Json::new().encode(&("image", Array::from_vec(vec![0.5_f32; 3]))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Caller);
+    assert!(error.to_string().contains("use MsgPack, or Json::buffers_in_band"), "of an array as well: {error}");
 
     let in_band = Json::new().buffers_in_band();
     let message = in_band.encode(&holder).unwrap();

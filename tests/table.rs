@@ -158,6 +158,47 @@ fn tables_stand_beside_anything_at_any_depth() {
 }
 
 #[test]
+fn tables_arrays_and_plain_fields_mix_at_any_depth() {
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    struct Shot {
+        name: String,
+        image: outband::Array,
+        log: Table,
+        parts: Vec<Part>,
+    }
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    enum Part {
+        Image(Option<outband::Array>),
+        Log { log: Table, raw: Buffer, mask: outband::Array },
+        Shots(Vec<Shot>),
+    }
+    let mut random = Random::seeded(11);
+    let mut shot = |parts| Shot {
+        name: "north".to_owned(),
+        image: outband::Array::from_vec((0..2000_u16).collect()),
+        log: Table::from(batch(&mut random, &types(), 50)),
+        parts,
+    };
+    let log = shot(vec![]).log;
+    let raw = Buffer::from_vec(vec![3_u8; 9000]);
+    let parts = vec![
+        Part::Image(None),
+        Part::Log { log, raw, mask: outband::Array::from_vec(vec![1_u8; 20_000]) },
+        Part::Image(Some(outband::Array::from_vec(vec![0.5_f64; 3]))),
+        Part::Shots(vec![shot(vec![]), shot(vec![])]),
+    ];
+    let object = shot(parts);
+    let codecs = [MsgPack::new(), MsgPack::new().out_of_band_from(1), MsgPack::new().out_of_band_from(usize::MAX)];
+    let counts = codecs.map(|codec| {
+        let message = codec.encode(&object).unwrap();
+        let frames = message.buffers().len();
+        assert_eq!(Decode::<Shot>::decode(&codec, message).unwrap(), object);
+        frames
+    });
+    assert!(0 == counts[2] && 2 <= counts[0] && counts[0] < counts[1], "{counts:?}");
+}
+
+#[test]
 fn a_table_passes_through_another_serializer() {
     let mut random = Random::seeded(6);
     let table = Table::from(batch(&mut random, &types(), 20));
