@@ -32,7 +32,7 @@ use credit::Credit;
 mod credit;
 mod work;
 
-pub(crate) use credit::{copying, handing, showing, start_over};
+pub(crate) use credit::{copying, handing, may_copy, showing, start_over};
 pub(crate) use work::overdrawn;
 #[cfg(feature = "arrow")]
 pub(crate) use work::{bounded, working};

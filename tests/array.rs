@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use outband::array::{ByteOrder, Field, Kind, TimeStep, TimeUnit};
 use outband::{
-    Array, Buffer, DType, Decode, Element, Encode, MsgPack, Order, Pickle, Placement, Scalar, SocketExt,
+    Array, Buffer, DType, Decode, Element, Encode, Limits, MsgPack, Order, Pickle, Placement, Scalar, SocketExt, Value,
     from_multipart, memory, to_multipart,
 };
 use serde::{Deserialize, Serialize};
@@ -635,4 +635,22 @@ fn arrays_print_what_they_are_and_a_few_elements() {
     for text in [huge.to_string(), long] {
         assert!(text.len() < 700, "{text}");
     }
+}
+
+/// Arrays that lie where their elements cannot be borrowed are copied within the limit, and beyond it stay as they lie: no other part
+/// of the message has to do without for it.
+#[test]
+fn a_short_array_that_is_named_very_often_costs_no_other_its_place() {
+    let misaligned = Buffer::from_vec(vec![7_u8; 8009]).slice(1..8001);
+    let misaligned = if misaligned.as_ptr().addr().is_multiple_of(8) { misaligned.slice(1..7993) } else { misaligned };
+    let array = Array::new(DType::U64, [misaligned.len() / 8], Order::C, misaligned).unwrap();
+    let codec = MsgPack::new().out_of_band_from(1000).limits(Limits::new().total_bytes(64 << 10));
+    let raw = Buffer::from_vec(vec![3_u8; 9000]);
+    let message = codec.encode(&(vec![&array; 20], raw.clone())).unwrap();
+    assert_eq!(message.buffers().len(), 2);
+    let value: Value = codec.decode(message).unwrap();
+    let Value::List(parts) = value else { panic!("{value}") };
+    let Value::List(arrays) = &parts[0] else { panic!("{parts:?}") };
+    assert!(arrays.iter().all(|one| matches!(one, Value::Array(one) if **one == array)));
+    assert!(matches!(&parts[1], Value::Buffer(buffer) if buffer.as_ptr() == raw.as_ptr()));
 }

@@ -119,7 +119,7 @@ impl Array {
             return self;
         }
         // one that is named so often that all of it would be too much stays as it lies
-        if handoff::copying(len).is_err() {
+        if !handoff::may_copy(len) {
             return self;
         }
         Self { data: self.data.to_aligned(align), ..self }

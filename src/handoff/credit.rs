@@ -5,10 +5,15 @@
 
 use super::{OWNERS, Owners};
 
+/// Of the most that may be lent, this part is the allowance for copies that are made for convenience.
+const ALLOWANCE: u64 = 8;
+
 /// Bytes that are lent, and the most that may be.
 pub(super) struct Credit {
     lent: u64,
     most: u64,
+    /// Of the allowance.
+    spent: u64,
     /// The buffer that was shown last: nearly always the one that is asked for.
     pub(super) last: usize,
     /// Whether that one is being shown to one who takes it now, if at all.
@@ -21,13 +26,24 @@ pub(super) struct Credit {
 
 impl Credit {
     pub(super) fn of(most: u64) -> Self {
-        Self { lent: 0, most, last: 0, is_at_hand: false, open: 0, others: Box::default() }
+        Self { lent: 0, most, spent: 0, last: 0, is_at_hand: false, open: 0, others: Box::default() }
     }
 
     /// Lends bytes that nobody gives back; whether they may be.
     pub(super) fn lend(&mut self, len: usize) -> bool {
         self.lent = self.lent.saturating_add(len as u64);
         self.lent <= self.most
+    }
+
+    /// Notes bytes that are copied for the sake of who reads them, and could stay as they are; whether they may be. They have an
+    /// allowance of their own, so that no other part of the message has to do without for them.
+    fn spend(&mut self, len: usize) -> bool {
+        let spent = self.spent.saturating_add(len as u64);
+        let may = spent <= self.most / ALLOWANCE;
+        if may {
+            self.spent = spent;
+        }
+        may
     }
 
     /// Lends all `len` bytes of one of so many buffers, which may be kept and taken later.
@@ -140,4 +156,9 @@ pub(crate) fn copying(len: usize) -> Result<(), u64> {
         let Some(owners) = place.as_mut() else { return Ok(()) };
         if owners.credit.lend(len) { Ok(()) } else { Err(owners.credit.most()) }
     })
+}
+
+/// Notes that a buffer which was shared is copied for the sake of who reads it; `false` where it is to stay as it is.
+pub(crate) fn may_copy(len: usize) -> bool {
+    OWNERS.with(|place| place.borrow_mut().as_mut().is_none_or(|owners| owners.credit.spend(len)))
 }
