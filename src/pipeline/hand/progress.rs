@@ -10,8 +10,8 @@ use super::{Hand, Held, Job, Phase};
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     noted: BTreeSet<u64>,
-    /// Whether what is noted is to be said now.
-    is_due: bool,
+    /// Of which it is to be said now. Those that are noted meanwhile wait for the next time, so that this comes to an end.
+    due: BTreeSet<u64>,
     /// Not before then.
     next: Time,
 }
@@ -19,41 +19,40 @@ pub(super) struct Progress {
 impl Progress {
     /// Notes a task; whether that is new.
     pub(super) fn note(&mut self, task: u64) -> bool {
-        self.noted.insert(task)
+        !self.due.contains(&task) && self.noted.insert(task)
     }
 
     /// Notes a task again of which it could not be said: to be said as soon as it can be.
     pub(super) fn note_unsaid(&mut self, task: u64) {
-        self.is_due |= self.noted.insert(task);
+        self.due.insert(task);
     }
 
     pub(super) fn forget(&mut self, task: u64) {
         self.noted.remove(&task);
+        self.due.remove(&task);
     }
 
     pub(super) fn clear(&mut self) {
         self.noted.clear();
-        self.is_due = false;
+        self.due.clear();
     }
 
     /// What is noted may be said, if for `pause` nothing was.
     pub(super) fn tick(&mut self, now: Time, pause: Time) {
         if !self.noted.is_empty() && now >= self.next {
-            self.is_due = true;
+            self.due.append(&mut self.noted);
             self.next = now.saturating_add(pause);
         }
     }
 
     /// When to tick again.
     pub(super) fn next_tick(&self) -> Option<Time> {
-        (!self.noted.is_empty() && !self.is_due).then_some(self.next)
+        (!self.noted.is_empty()).then_some(self.next)
     }
 
     /// The next task of which to say it.
     pub(super) fn pop(&mut self) -> Option<u64> {
-        let task = if self.is_due { self.noted.pop_first() } else { None };
-        self.is_due = task.is_some();
-        task
+        self.due.pop_first()
     }
 }
 
@@ -70,5 +69,32 @@ impl Hand {
         let is_wanted =
             |held: &Held| held.is_running && held.job.epoch == epoch && !held.job.is_void.load(Ordering::Relaxed);
         has_lease && self.held.get(&task).is_some_and(is_wanted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Progress;
+
+    #[test]
+    fn who_tells_all_the_time_is_heard_now_and_then_and_keeps_nobody_from_it() {
+        let ms = Duration::from_millis;
+        let (mut progress, mut said) = (Progress::default(), Vec::new());
+        assert!((0..3).all(|task| progress.note(task)) && !progress.note(2));
+        progress.tick(ms(10), ms(5));
+        while let Some(task) = progress.pop() {
+            said.push(task);
+            progress.note(0);
+        }
+        assert_eq!(said, [0, 1, 2]);
+        progress.tick(ms(14), ms(5));
+        assert_eq!((progress.pop(), progress.next_tick()), (None, Some(ms(15))));
+        progress.tick(ms(15), ms(5));
+        assert_eq!((progress.pop(), progress.pop(), progress.next_tick()), (Some(0), None, None));
+        progress.note_unsaid(7);
+        assert!(!progress.note(7));
+        assert_eq!(progress.pop(), Some(7), "at once");
     }
 }
