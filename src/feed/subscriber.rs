@@ -290,6 +290,8 @@ impl Subscriber {
             }
             let mut recovered = false;
             if self.streams.is_recovering() {
+                // what is asked for now is waited for from now on, however long nobody looked
+                self.now = self.clock.elapsed();
                 self.ask()?;
                 recovered = self.look_at_recovery(limits)?;
             }
