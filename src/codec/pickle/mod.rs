@@ -258,7 +258,11 @@ impl Pickle {
             match (tree.failure(), handoff::overdrawn()) {
                 (Some(failure), _) => failure,
                 (None, Some(limit)) => Detail::RepeatedTooLong { limit }.into(),
-                (None, None) => mistyped::<T>(&tree, reason),
+                (None, None) => {
+                    // what the first value had is gone
+                    handoff::start_over();
+                    mistyped::<T>(&tree, reason)
+                }
             }
         })
     }
