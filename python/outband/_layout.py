@@ -87,6 +87,9 @@ def checked(kind: Any, length: int, nulls: int, buffers: list[Any], children: li
     return [validity, *own], counted
 
 
+_PART = 1 << 16
+
+
 def check_nulls(array: Any, children: list[Any]) -> None:
     """Refuses nulls in fields within a column that have none, but where the row that they are of is null."""
     import pyarrow as pa
@@ -100,7 +103,9 @@ def check_nulls(array: Any, children: list[Any]) -> None:
         if types.is_struct(kind):
             count = pc.sum(pc.and_(array.is_valid(), child.is_null())).as_py()
         elif types.is_fixed_size_list(kind):
-            count = array.flatten().null_count
+            # part by part: pyarrow makes an object for each row that stands between two that are null
+            starts = range(0, len(array), _PART)
+            count = sum(array.slice(start, _PART).flatten().null_count for start in starts)
         else:
             count = child.null_count if types.is_list(kind) or types.is_large_list(kind) else 0
         if count:
