@@ -12,6 +12,7 @@ use arrow_array::{
     Array, ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch,
     StringArray, StringViewArray, TimestampSecondArray,
 };
+use arrow_data::ArrayData;
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use outband::{
     Buffer, Decode, Encode, ErrorKind, MsgPack, Multipart, SocketExt, Table, from_multipart, memory, to_multipart,
@@ -155,6 +156,47 @@ fn tables_stand_beside_anything_at_any_depth() {
             assert_eq!(back, object);
         }
     }
+}
+
+/// Where the buffers of a batch are, the empty ones left out.
+fn places(batch: &RecordBatch) -> Vec<(usize, usize)> {
+    fn collect(data: &ArrayData, found: &mut Vec<(usize, usize)>) {
+        let nulls = data.nulls().map(|nulls| nulls.buffer());
+        found.extend(nulls.into_iter().chain(data.buffers()).map(|buffer| (buffer.as_ptr().addr(), buffer.len())));
+        data.child_data().iter().for_each(|child| collect(child, found));
+    }
+    let mut found = Vec::new();
+    batch.columns().iter().for_each(|column| collect(&column.to_data(), &mut found));
+    found.retain(|&(_, len)| len > 0);
+    found
+}
+
+#[test]
+fn the_buffers_of_every_type_are_shared_by_the_frames_both_ways() {
+    let mut random = Random::seeded(12);
+    let codec = MsgPack::new().out_of_band_from(1);
+    let mut seen = 0;
+    for data_type in types() {
+        let batch = batch(&mut random, std::slice::from_ref(&data_type), 3000);
+        // once there and back: nothing before its first row and behind its last, and bits that begin with a byte
+        let table: Table = codec.decode(codec.encode(&Table::from(batch)).unwrap()).unwrap();
+        let before = memory::copied_bytes();
+        let message = codec.encode(&table).unwrap();
+        let back: Table = codec.decode(message.clone()).unwrap();
+        assert_eq!(memory::copied_bytes() - before, 0, "{data_type}");
+        let frames: Vec<_> = message.buffers().iter().map(|frame| (frame.as_ptr().addr(), frame.len())).collect();
+        let sent = places(&table.into_batch());
+        for &(start, len) in frames.iter().filter(|(_, len)| *len > 0) {
+            let lies_in = |&(at, room): &(usize, usize)| at <= start && start + len <= at + room;
+            assert!(sent.iter().any(lies_in), "{data_type}: a frame that is no buffer of the sender's");
+        }
+        for place in places(&back.into_batch()) {
+            let lies_in = |&(at, room): &(usize, usize)| at <= place.0 && place.0 + place.1 <= at + room;
+            assert!(frames.iter().any(lies_in), "{data_type}: a buffer that is no frame");
+            seen += 1;
+        }
+    }
+    assert!(seen > 2 * types().len(), "only {seen} buffers");
 }
 
 #[test]
