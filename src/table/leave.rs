@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer as ArrowBuffer, ScalarBuffer};
+use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer as ArrowBuffer, NullBuffer, ScalarBuffer};
 use arrow_data::{ArrayData, BufferSpec, ByteView, MAX_INLINE_VIEW_LEN, layout};
 use arrow_schema::{DataType, UnionMode};
 
@@ -54,7 +54,7 @@ pub(super) fn column(data: &ArrayData, window: Range<usize>) -> Column {
     let validity = nulls.as_ref().map_or(Slot::NONE, |nulls| bitmap(nulls.inner()));
     let mut column = Column {
         len: len as u64,
-        nulls: nulls.map_or(0, |nulls| nulls.null_count() as u64),
+        nulls: nulls.as_ref().map_or(0, |nulls| nulls.null_count() as u64),
         buffers: vec![validity],
         children: Vec::new(),
         dictionary: None,
@@ -73,7 +73,7 @@ pub(super) fn column(data: &ArrayData, window: Range<usize>) -> Column {
             let values = column.offsets::<i64>(data, rows);
             column.buffers.push(bytes(&data.buffers()[1], values, 1));
         }
-        DataType::Utf8View | DataType::BinaryView => column.views(data, rows),
+        DataType::Utf8View | DataType::BinaryView => column.views(data, rows, nulls.as_ref()),
         DataType::List(_) | DataType::Map(_, _) => {
             let values = column.offsets::<i32>(data, rows);
             column.children.push(self::column(child(0), values));
@@ -82,8 +82,8 @@ pub(super) fn column(data: &ArrayData, window: Range<usize>) -> Column {
             let values = column.offsets::<i64>(data, rows);
             column.children.push(self::column(child(0), values));
         }
-        DataType::ListView(_) => column.list_views::<i32>(data, rows),
-        DataType::LargeListView(_) => column.list_views::<i64>(data, rows),
+        DataType::ListView(_) => column.list_views::<i32>(data, rows, nulls.as_ref()),
+        DataType::LargeListView(_) => column.list_views::<i64>(data, rows, nulls.as_ref()),
         DataType::FixedSizeList(_, size) => {
             let size = *size as usize;
             column.children.push(self::column(child(0), rows.start * size..rows.end * size));
@@ -134,52 +134,104 @@ impl Column {
         first..last
     }
 
-    /// Views, and the buffers that they look into, each up to the last byte that a view looks at.
-    fn views(&mut self, data: &ArrayData, rows: Range<usize>) {
+    /// Views, and of the buffers that they look into what they look at. What lies before that is left out where it is more than
+    /// the views, which have to be made anew for it.
+    fn views(&mut self, data: &ArrayData, rows: Range<usize>, nulls: Option<&NullBuffer>) {
         let views = ScalarBuffer::<u128>::new(data.buffers()[0].clone(), rows.start, rows.len());
         let buffers = &data.buffers()[1..];
-        let mut ends = vec![0; buffers.len()];
-        for &view in views.iter().filter(|&&view| view as u32 > MAX_INLINE_VIEW_LEN) {
-            let view = ByteView::from(view);
-            let end = &mut ends[view.buffer_index as usize];
-            *end = (view.offset as usize + view.length as usize).max(*end);
+        let is_null = |row| nulls.is_some_and(|nulls| nulls.is_null(row));
+        let mut seen = vec![0..0; buffers.len()];
+        // views of null rows are no more than numbers, and a receiver checks them as all others
+        let (mut ends, mut is_lost) = (vec![0; buffers.len()], false);
+        for (row, &view) in views.iter().enumerate().filter(|&(_, &view)| view as u32 > MAX_INLINE_VIEW_LEN) {
+            let (buffer, bytes) = viewed(view);
+            if !is_null(row) {
+                widen(&mut seen[buffer], bytes);
+            } else if buffers.get(buffer).is_some_and(|buffer| bytes.end <= buffer.len()) {
+                ends[buffer] = bytes.end.max(ends[buffer]);
+            } else {
+                is_lost = true;
+            }
         }
-        self.buffers.push(bytes(views.inner(), 0..views.inner().len(), size_of::<u128>()));
-        self.buffers.extend(buffers.iter().zip(ends).map(|(buffer, end)| bytes(buffer, 0..end, 1)));
+        let behind = |(seen, &end): (&Range<usize>, &usize)| match seen.len() {
+            0 => end + NO_BUFFER,
+            len => end.max(seen.end) - len,
+        };
+        let behind: usize = seen.iter().zip(&ends).map(behind).sum();
+        if behind <= size_of_val(&views[..]) && !is_lost {
+            self.buffers.push(bytes(views.inner(), 0..views.inner().len(), size_of::<u128>()));
+            let ends = seen.iter().zip(ends).map(|(seen, end)| end.max(seen.end));
+            self.buffers.extend(buffers.iter().zip(ends).map(|(buffer, end)| bytes(buffer, 0..end, 1)));
+            return;
+        }
+        let mut left = 0;
+        let place = |seen: &Range<usize>| {
+            left += u32::from(!seen.is_empty());
+            left.saturating_sub(1)
+        };
+        let places: Vec<u32> = seen.iter().map(place).collect();
+        let moved = |(row, &view): (usize, &u128)| match view as u32 {
+            _ if is_null(row) => 0,
+            0..=MAX_INLINE_VIEW_LEN => view,
+            _ => {
+                let (buffer, bytes) = viewed(view);
+                let offset = (bytes.start - seen[buffer].start) as u32;
+                ByteView::from(view).with_buffer_index(places[buffer]).with_offset(offset).as_u128()
+            }
+        };
+        self.buffers.push(made(views.iter().enumerate().map(moved).collect()));
+        let kept = buffers.iter().zip(&seen).filter(|(_, seen)| !seen.is_empty());
+        self.buffers.extend(kept.map(|(buffer, seen)| bytes(buffer, seen.clone(), 1)));
     }
 
-    fn list_views<O: Offset>(&mut self, data: &ArrayData, rows: Range<usize>) {
+    /// List views, and the values from the lowest to the highest that a list has.
+    fn list_views<O: Offset>(&mut self, data: &ArrayData, rows: Range<usize>, nulls: Option<&NullBuffer>) {
         let [offsets, sizes] =
             [0, 1].map(|index| ScalarBuffer::<O>::new(data.buffers()[index].clone(), rows.start, rows.len()));
+        let values = &data.child_data()[0];
+        let is_null = |row| nulls.is_some_and(|nulls| nulls.is_null(row));
         let lists = || offsets.iter().zip(sizes.iter()).map(|(offset, size)| (offset.as_usize(), size.as_usize()));
-        let reached =
-            lists().filter(|&(_, size)| size > 0).fold(None, |reached: Option<Range<usize>>, (offset, size)| {
-                let end = offset + size;
-                Some(reached.map_or(offset..end, |reached| reached.start.min(offset)..reached.end.max(end)))
-            });
-        let reached = reached.unwrap_or_default();
+        // lists of null rows are no more than numbers, and a receiver checks them as all others
+        let (mut seen, mut all) = (0..0, 0..0);
+        for (row, (offset, size)) in lists().enumerate().filter(|(_, (_, size))| *size > 0) {
+            let list = offset..offset.saturating_add(size);
+            if !is_null(row) {
+                widen(&mut seen, list.clone());
+            }
+            widen(&mut all, if list.end <= values.len() { list } else { 0..usize::MAX });
+        }
+        let drops_nulls = all.len() - seen.len() > rows.len();
+        let sent = if drops_nulls { seen } else { all };
+        let is_dropped = |row: usize| drops_nulls && is_null(row);
         // an empty list may point to where no values are any more
-        let fits = reached.start == 0 && offsets.iter().all(|offset| offset.as_usize() <= reached.end);
+        let fits = sent.start == 0 && !drops_nulls && offsets.iter().all(|offset| offset.as_usize() <= sent.end);
         self.buffers.push(if fits {
             bytes(offsets.inner(), 0..offsets.inner().len(), size_of::<O>())
         } else {
-            let from_start = |(offset, size): (usize, usize)| if size == 0 { 0 } else { offset - reached.start };
-            made(lists().map(|list| O::of(from_start(list))).collect())
+            let from_start = |(row, (offset, size))| match size {
+                0 => 0,
+                _ if is_dropped(row) => 0,
+                _ => offset - sent.start,
+            };
+            made(lists().enumerate().map(|list| O::of(from_start(list))).collect())
         });
-        self.buffers.push(bytes(sizes.inner(), 0..sizes.inner().len(), size_of::<O>()));
-        self.children.push(column(&data.child_data()[0], reached));
+        self.buffers.push(if drops_nulls {
+            let size = |(row, &size)| if is_dropped(row) { O::of(0) } else { size };
+            made(sizes.iter().enumerate().map(size).collect())
+        } else {
+            bytes(sizes.inner(), 0..sizes.inner().len(), size_of::<O>())
+        });
+        self.children.push(column(values, sent));
     }
 
+    /// The types and offsets of a union, and of each child the values from the lowest to the highest that a row has.
     fn dense_union(&mut self, data: &ArrayData, rows: Range<usize>, ids: &[i8]) {
         let types = ScalarBuffer::<i8>::new(data.buffers()[0].clone(), rows.start, rows.len());
         let offsets = ScalarBuffer::<i32>::new(data.buffers()[1].clone(), rows.start, rows.len());
-        let mut reached: [Option<Range<usize>>; 128] = [const { None }; 128];
+        let mut reached = [const { 0..0 }; 128];
         for (&id, &offset) in types.iter().zip(offsets.iter()) {
-            let (place, offset) = (&mut reached[id as usize], offset as usize);
-            let range = place.get_or_insert(offset..offset + 1);
-            *range = range.start.min(offset)..range.end.max(offset + 1);
+            widen(&mut reached[id as usize], offset as usize..offset as usize + 1);
         }
-        let reached = reached.map(Option::unwrap_or_default);
         self.buffers.push(bytes(types.inner(), 0..rows.len(), 1));
         self.buffers.push(if reached.iter().all(|range| range.start == 0) {
             bytes(offsets.inner(), 0..offsets.inner().len(), size_of::<i32>())
@@ -210,6 +262,24 @@ impl Column {
         self.children.push(Column { len, nulls: 0, buffers, children: Vec::new(), dictionary: None });
         self.children.push(column(values, runs));
     }
+}
+
+/// How many bytes a buffer that is empty takes in a message.
+const NO_BUFFER: usize = 2;
+
+/// The number of the buffer that a view looks into, and what it looks at there.
+fn viewed(view: u128) -> (usize, Range<usize>) {
+    let view = ByteView::from(view);
+    let offset = view.offset as usize;
+    (view.buffer_index as usize, offset..offset + view.length as usize)
+}
+
+/// Widens a range to hold another one as well.
+fn widen(range: &mut Range<usize>, other: Range<usize>) {
+    *range = match range.len() {
+        0 => other,
+        _ => range.start.min(other.start)..range.end.max(other.end),
+    };
 }
 
 /// What stands in a buffer of offsets.

@@ -44,7 +44,7 @@ pub(crate) use schema::to_bytes as schema_bytes;
 ///
 /// | | |
 /// |---|---|
-/// | leaves | without copying, a slice too: only its rows go out. Bitmaps of a slice that begins within a byte, and offsets that do not begin at 0, are one small counted copy |
+/// | leaves | without copying, a slice too: only its rows go out. Bitmaps of a slice that begins within a byte, offsets that do not begin at 0, and views far behind the beginning of their data, are one small counted copy |
 /// | arrives | without copying where the frame is aligned for its elements; 16-byte elements (decimals of 128 and 256 bits, views) lie in the middle of a 16-byte word in most frames and are one counted copy |
 ///
 /// All types of Arrow's columnar format, with the metadata of fields and schema, which is where extension types are. **What

@@ -4,14 +4,14 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{BinaryViewBuilder, StringViewBuilder};
-use arrow_array::types::ArrowDictionaryKeyType;
+use arrow_array::builder::GenericByteViewBuilder;
+use arrow_array::types::{ArrowDictionaryKeyType, BinaryViewType, ByteViewType, StringViewType};
 use arrow_array::types::{Int8Type, Int16Type, Int32Type, Int64Type, RunEndIndexType, UInt8Type, UInt16Type};
 use arrow_array::types::{UInt32Type, UInt64Type};
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, DictionaryArray, FixedSizeListArray, GenericBinaryArray, GenericListArray,
-    GenericListViewArray, GenericStringArray, MapArray, NullArray, OffsetSizeTrait, PrimitiveArray, RecordBatch,
-    RunArray, StructArray, UnionArray, make_array,
+    Array, ArrayRef, BooleanArray, DictionaryArray, FixedSizeListArray, GenericBinaryArray, GenericByteViewArray,
+    GenericListArray, GenericListViewArray, GenericStringArray, MapArray, NullArray, OffsetSizeTrait, PrimitiveArray,
+    RecordBatch, RunArray, StructArray, UnionArray, make_array,
 };
 use arrow_buffer::{ArrowNativeType, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_data::{ArrayDataBuilder, BufferSpec, layout};
@@ -140,12 +140,35 @@ fn lists<O: OffsetSizeTrait>(random: &mut Random, item: &Arc<Field>, len: usize)
     Arc::new(GenericListArray::<O>::try_new(item.clone(), offsets, child, nulls(random, len)).unwrap())
 }
 
+/// Lists near each other, in no order; some that are null have all values.
 fn list_views<O: OffsetSizeTrait>(random: &mut Random, item: &Arc<Field>, len: usize) -> ArrayRef {
-    let child = sliced(random, item.data_type(), 30);
-    let starts: Vec<_> = (0..len).map(|_| random.below(31)).collect();
-    let sizes = starts.iter().map(|&start| <O as ArrowNativeType>::usize_as(random.below(31 - start).min(5))).collect();
-    let starts = starts.iter().map(|&start| <O as ArrowNativeType>::usize_as(start)).collect();
-    Arc::new(GenericListViewArray::<O>::try_new(item.clone(), starts, sizes, child, nulls(random, len)).unwrap())
+    let count = 30 + 2 * len;
+    let child = sliced(random, item.data_type(), count);
+    let nulls = nulls(random, len);
+    let lists = (0..len).map(|row| match nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
+        true if row % 2 == 0 => (0, count),
+        _ => {
+            let start = 2 * row + random.below(31);
+            (start, random.below(count - start + 1).min(5))
+        }
+    });
+    let of = <O as ArrowNativeType>::usize_as;
+    let (starts, sizes): (Vec<_>, Vec<_>) = lists.map(|(start, size)| (of(start), of(size))).unzip();
+    Arc::new(GenericListViewArray::<O>::try_new(item.clone(), starts.into(), sizes.into(), child, nulls).unwrap())
+}
+
+/// Views into buffers that are short or long; some that are null look at something.
+fn views<T: ByteViewType>(random: &mut Random, texts: Vec<Option<String>>) -> ArrayRef
+where
+    T::Native: AsRef<[u8]>,
+    str: AsRef<T::Native>,
+{
+    let block = [200, 1 << 20][random.below(2)];
+    let mut builder = GenericByteViewBuilder::<T>::new().with_fixed_block_size(block);
+    texts.iter().for_each(|text| builder.append_option(text.as_deref()));
+    let (views, buffers, own) = builder.finish().into_parts();
+    let nulls = NullBuffer::union(own.as_ref(), nulls(random, views.len()).as_ref());
+    Arc::new(GenericByteViewArray::<T>::try_new(views, buffers, nulls).unwrap())
 }
 
 fn keyed<K: ArrowDictionaryKeyType>(random: &mut Random, values: &DataType, len: usize) -> ArrayRef {
@@ -199,14 +222,12 @@ pub(crate) fn array(random: &mut Random, data_type: &DataType, len: usize) -> Ar
             Arc::new(texts(random).iter().map(Option::as_ref).collect::<GenericBinaryArray<i64>>())
         }
         DataType::Utf8View => {
-            let mut builder = StringViewBuilder::new().with_fixed_block_size(200);
-            builder.extend(texts(random));
-            Arc::new(builder.finish())
+            let texts = texts(random);
+            views::<StringViewType>(random, texts)
         }
         DataType::BinaryView => {
-            let mut builder = BinaryViewBuilder::new().with_fixed_block_size(200);
-            builder.extend(texts(random));
-            Arc::new(builder.finish())
+            let texts = texts(random);
+            views::<BinaryViewType>(random, texts)
         }
         DataType::List(item) => lists::<i32>(random, item, len),
         DataType::LargeList(item) => lists::<i64>(random, item, len),
