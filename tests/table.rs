@@ -13,7 +13,7 @@ use arrow_array::{
     StringArray, StringViewArray, TimestampSecondArray,
 };
 use arrow_data::ArrayData;
-use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use arrow_schema::{DataType, Field, Fields, Schema, TimeUnit};
 use outband::{
     Buffer, Decode, Encode, ErrorKind, MsgPack, Multipart, SocketExt, Table, from_multipart, memory, to_multipart,
 };
@@ -83,6 +83,31 @@ fn schema_metadata_and_nullability_are_kept() {
     assert_eq!(back.batch().schema(), sent.schema());
     assert_eq!(back.batch().schema().metadata()["origin"], "a test");
     assert_eq!(back.batch().schema().field(3).metadata()["ARROW:extension:name"], "kind 3");
+}
+
+#[test]
+fn the_order_of_dictionaries_and_maps_is_kept() {
+    // Arrow's equality of fields does not look at it
+    fn orders(fields: &Fields) -> Vec<Option<bool>> {
+        let of = |field: &Arc<Field>| match field.data_type() {
+            DataType::List(item) => item.dict_is_ordered(),
+            DataType::Map(_, ordered) => Some(*ordered),
+            _ => field.dict_is_ordered(),
+        };
+        fields.iter().map(of).collect()
+    }
+    let sent = batch(&mut Random::seeded(8), &types(), 10);
+    let back: Table = from_multipart(to_multipart(&Table::from(sent.clone())).unwrap()).unwrap();
+    let [sent, back] = [sent.schema(), back.batch().schema()];
+    assert_eq!(orders(back.fields()), orders(sent.fields()));
+    for order in [true, false] {
+        assert!(orders(sent.fields()).iter().filter(|&&is| is == Some(order)).count() > 4, "{order}");
+    }
+    let list = sent
+        .fields()
+        .iter()
+        .find(|field| matches!(field.data_type(), DataType::List(item) if item.dict_is_ordered() == Some(true)));
+    assert!(list.is_some());
 }
 
 #[test]

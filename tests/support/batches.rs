@@ -51,6 +51,8 @@ pub(crate) fn types() -> Vec<DataType> {
         Timestamp(TimeUnit::Microsecond, Some("+05:30".into())),
         Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
         Duration(TimeUnit::Second),
+        Duration(TimeUnit::Millisecond),
+        Duration(TimeUnit::Microsecond),
         Duration(TimeUnit::Nanosecond),
         Interval(IntervalUnit::YearMonth),
         Interval(IntervalUnit::DayTime),
@@ -88,7 +90,9 @@ pub(crate) fn types() -> Vec<DataType> {
     types.push(FixedSizeList(field("item", Struct(fields.clone())), 2));
     types.push(List(field("item", List(field("item", dictionary(Int8, LargeUtf8))))));
     let entries = Fields::from(vec![Arc::new(Field::new("key", Utf8, false)), field("value", Float32)]);
-    types.push(Map(Arc::new(Field::new("entries", Struct(entries), false)), false));
+    let entries = Arc::new(Field::new("entries", Struct(entries), false));
+    types.extend([Map(entries.clone(), false), Map(entries, true)]);
+    types.push(List(Arc::new(Field::clone(&field("item", dictionary(Int8, Int32))).with_dict_is_ordered(true))));
     let members = || vec![field("n", Int32), field("s", Utf8), field("f", Struct(fields.clone()))];
     for mode in [UnionMode::Sparse, UnionMode::Dense] {
         types.push(Union(UnionFields::try_new([5, 0, 100], members()).unwrap(), mode));
@@ -247,7 +251,11 @@ pub(crate) fn array(random: &mut Random, data_type: &DataType, len: usize) -> Ar
             let DataType::Struct(fields) = entries.data_type() else { panic!("a map of {entries}") };
             let offsets = offsets(random, len);
             let count = offsets.last() as usize;
-            let keys: GenericStringArray<i32> = (0..count).map(|_| Some(text(random))).collect();
+            let mut keys: Vec<_> = (0..count).map(|_| text(random)).collect();
+            if *ordered {
+                keys.sort_unstable();
+            }
+            let keys = GenericStringArray::<i32>::from(keys);
             let values = sliced(random, fields[1].data_type(), count);
             let pairs = StructArray::try_new(fields.clone(), vec![Arc::new(keys), values], None).unwrap();
             let offsets = OffsetBuffer::new(offsets.iter().map(|&offset| offset as i32).collect());
@@ -296,11 +304,11 @@ fn value(random: &mut Random, data_type: &DataType, width: usize) -> Vec<u8> {
     number.to_le_bytes().into_iter().chain([sign; 32]).take(width).collect()
 }
 
-/// A batch with a column of each of these types.
+/// A batch with a column of each of these types; every other dictionary is ordered.
 pub(crate) fn batch(random: &mut Random, types: &[DataType], rows: usize) -> RecordBatch {
     let columns: Vec<_> = types.iter().map(|data_type| sliced(random, data_type, rows)).collect();
     let fields = types.iter().enumerate().map(|(index, data_type)| {
-        let field = Field::new(format!("column {index}"), data_type.clone(), true);
+        let field = Field::new(format!("column {index}"), data_type.clone(), true).with_dict_is_ordered(index % 2 == 0);
         field.with_metadata([("ARROW:extension:name".to_owned(), format!("kind {index}"))])
     });
     let schema = Schema::new_with_metadata(fields.collect::<Vec<_>>(), [("origin", "a test")]);
