@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use outband::array::{ByteOrder, Field, Kind, TimeStep, TimeUnit};
 use outband::{
-    Array, Buffer, DType, Decode, Element, Encode, Limits, MsgPack, Order, Pickle, Placement, Scalar, SocketExt, Value,
-    from_multipart, memory, to_multipart,
+    Array, Buffer, DType, Decode, Element, Encode, Limits, MsgPack, Multipart, Order, Pickle, Placement, Scalar,
+    SocketExt, Value, from_multipart, memory, to_multipart,
 };
 use serde::{Deserialize, Serialize};
 
@@ -502,6 +502,51 @@ fn a_short_array_is_lent_as_a_slice_wherever_it_was_in_the_message() {
 }
 
 #[test]
+/// A short frame lies where it came from: in a file that was read, in a larger buffer, in libzmq's arena.
+#[test]
+fn a_short_array_is_lent_as_a_slice_wherever_its_frame_lies() {
+    #[derive(Serialize, Deserialize)]
+    struct Samples {
+        volts: Array,
+        counts: Array,
+        times: Vec<Array>,
+    }
+
+    let volts = Array::from_shape_vec([10, 100], (0..1000).map(f64::from).collect()).unwrap();
+    let counts = Array::from_vec(vec![7_u32; 25]);
+    let times = Array::from_vec(vec![1_i64; 9]).with_dtype(dtype("<M8[ns]")).unwrap();
+    let samples = Samples { volts, counts, times: vec![times.clone(), times] };
+    let message = MsgPack::new().out_of_band_from(0).encode(&samples).unwrap();
+    assert_eq!(message.buffers().len(), 3);
+
+    let misplaced = |buffer: &Buffer, by: usize| {
+        let room = Buffer::from_vec(vec![0_u64; buffer.len() / 8 + 2]);
+        let at = [&room[..by], buffer, &room[..8]].concat();
+        let at = Buffer::copy_from_slice(&at).to_aligned(8);
+        at.slice(by..by + buffer.len())
+    };
+    for by in 0..9 {
+        let frames: Vec<_> = message.buffers().iter().map(|buffer| misplaced(buffer, by)).collect();
+        let moved = Multipart::new(message.metadata().clone(), frames.clone());
+        let before = memory::copied_bytes();
+        let back: Samples = from_multipart(moved.clone()).unwrap();
+        // once each time that it is named
+        let wrong = |align: usize, len: usize| if by % align == 0 { 0 } else { len };
+        let expected = wrong(8, 8000) + wrong(4, 100) + 2 * wrong(8, 72);
+        assert_eq!(memory::copied_bytes() - before, expected as u64, "{by}");
+        assert_eq!(back.volts.as_slice::<f64>().unwrap()[999], 999.0, "{by}");
+        assert_eq!(back.counts.as_slice::<u32>().unwrap(), [7; 25], "{by}");
+        #[cfg(feature = "ndarray")]
+        assert_eq!(back.volts.view::<f64>().unwrap()[[9, 99]], 999.0, "{by}");
+        assert!(back.times.iter().all(|times| times.clone().with_dtype(DType::I64).unwrap().as_slice::<i64>().is_ok()));
+        assert_eq!(back.volts.data().as_ptr() == frames[0].as_ptr(), by % 8 == 0, "{by}");
+        // and without a schema
+        let value: Value = from_multipart(moved).unwrap();
+        let Some(Value::Array(volts)) = value.get("volts") else { panic!("{value}") };
+        assert_eq!(volts.as_slice::<f64>().unwrap()[1], 1.0, "{by}");
+    }
+}
+
 fn a_foreign_record_is_turned_field_by_field() {
     let foreign = dtype("[('energy', '>f8'), ('channel', '<u4'), ('at', '>i2', (2,))]");
     let mut bytes = 0.5_f64.to_be_bytes().to_vec();

@@ -94,14 +94,14 @@ impl Head {
         Some((Self { dtype, shape: Axes::from_slice(&axes[..dims]), order }, rest))
     }
 
-    /// The array of these elements.
+    /// The array of these elements, where they can be borrowed.
     ///
     /// # Errors
     ///
     /// As [`Array::new`].
     #[inline]
     pub(crate) fn with_data(self, data: Buffer) -> Result<Array> {
-        Array::checked(self.dtype, self.shape, None, self.order, data)
+        Array::checked(self.dtype, self.shape, None, self.order, data).map(Array::settled)
     }
 }
 

@@ -108,10 +108,11 @@ impl Claimed {
 }
 
 impl Array {
-    /// The array with elements that can be borrowed. One that was in band lies anywhere in its frame; where that is no place for
-    /// its elements they are **copied**, counted, up to the length from which they would have had a frame of their own.
+    /// The array with elements that can be borrowed. One that was in band lies anywhere in its frame, and a short frame anywhere in
+    /// libzmq's receive arena or in a file; where that is no place for its elements they are **copied**, counted, up to the length
+    /// of the longest such frame.
     #[inline]
-    fn settled(self) -> Self {
+    pub(super) fn settled(self) -> Self {
         // a Rust type's size is a multiple of its alignment, and none that an array knows is aligned to more than 8
         let align = 1 << self.dtype.item_len().trailing_zeros().min(3);
         let len = self.data.len();
