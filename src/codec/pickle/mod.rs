@@ -29,7 +29,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned};
 
-use super::likeness::Likeness;
+use super::likeness::{Likeness, is_zlib};
 use super::place::{BufferInfo, Placement, Policy};
 use super::{Decode, Encode, MsgPack, check_sizes};
 use crate::buffer::Buffer;
@@ -291,10 +291,9 @@ fn packed_by(data: &[u8]) -> Option<&'static str> {
         (b"\x04\x22\x4d\x18", "lz4"),
         (b"\x28\xb5\x2f\xfd", "zstd"),
     ];
-    let is_zlib = |head: &[u8; 2]| head[0] == 0x78 && u16::from_be_bytes(*head).is_multiple_of(31);
     // the length of its dictionary, which is 64 KiB at least
     let is_lzma = |head: &[u8; 5]| matches!(head, [b']', 0, 0, low, high] if (low, high) != (&0, &0));
-    if data.first_chunk().is_some_and(is_zlib) {
+    if is_zlib(data) {
         return Some("zlib");
     }
     if data.first_chunk().is_some_and(is_lzma) {
