@@ -142,7 +142,7 @@ impl Buffer {
     ///
     /// # Panics
     ///
-    /// When `align` is not a power of two.
+    /// When `align` is not a power of two, or more than 2 MiB, which is a huge page and the most that anything asks for.
     ///
     /// # Examples
     ///
@@ -155,7 +155,9 @@ impl Buffer {
     /// # Ok::<(), outband::Error>(())
     /// ```
     pub fn to_aligned(&self, align: usize) -> Self {
+        const MOST: usize = 2 << 20;
         assert!(align.is_power_of_two(), "an alignment is a power of two, and {align} is not");
+        assert!(align <= MOST, "an alignment of {align} is more than the most, {MOST}");
         if self.as_ptr().addr().is_multiple_of(align) {
             return self.clone();
         }

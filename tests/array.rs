@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use outband::array::{ByteOrder, Field, Kind, TimeStep, TimeUnit};
@@ -501,7 +502,6 @@ fn a_short_array_is_lent_as_a_slice_wherever_it_was_in_the_message() {
     assert!(frame.as_ptr_range().contains(&received.data().as_ptr()));
 }
 
-#[test]
 /// A short frame lies where it came from: in a file that was read, in a larger buffer, in libzmq's arena.
 #[test]
 fn a_short_array_is_lent_as_a_slice_wherever_its_frame_lies() {
@@ -547,6 +547,7 @@ fn a_short_array_is_lent_as_a_slice_wherever_its_frame_lies() {
     }
 }
 
+#[test]
 fn a_foreign_record_is_turned_field_by_field() {
     let foreign = dtype("[('energy', '>f8'), ('channel', '<u4'), ('at', '>i2', (2,))]");
     let mut bytes = 0.5_f64.to_be_bytes().to_vec();
@@ -698,4 +699,21 @@ fn a_short_array_that_is_named_very_often_costs_no_other_its_place() {
     let Value::List(arrays) = &parts[0] else { panic!("{parts:?}") };
     assert!(arrays.iter().all(|one| matches!(one, Value::Array(one) if **one == array)));
     assert!(matches!(&parts[1], Value::Buffer(buffer) if buffer.as_ptr() == raw.as_ptr()));
+}
+
+#[test]
+fn no_alignment_takes_more_memory_than_a_huge_page() {
+    let buffer = Buffer::from_vec(vec![7_u8; 100]).slice(1..);
+    for align in [1, 16, 4096, 2 << 20] {
+        let aligned = buffer.to_aligned(align);
+        assert!(aligned.as_ptr().addr().is_multiple_of(align) && aligned == buffer);
+    }
+    let array = Array::new(DType::U8, [99], Order::C, buffer.clone()).unwrap();
+    for align in [0, 3, 4 << 20, 1 << 62, 1 << 63, usize::MAX] {
+        for run in [&(|| drop(buffer.to_aligned(align))) as &dyn Fn(), &|| drop(array.to_aligned(align))] {
+            let panic = catch_unwind(AssertUnwindSafe(run)).unwrap_err();
+            let text = panic.downcast_ref::<String>().unwrap();
+            assert!(text.starts_with("an alignment") && text.contains(&align.to_string()), "{text}");
+        }
+    }
 }

@@ -81,7 +81,7 @@ impl Array {
     ///
     /// # Panics
     ///
-    /// When `align` is not a power of two.
+    /// When `align` is not a power of two, or more than 2 MiB.
     pub fn to_aligned(&self, align: usize) -> Self {
         Self { data: self.data.to_aligned(align), ..self.clone() }
     }
