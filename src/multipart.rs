@@ -192,10 +192,19 @@ impl Multipart {
     }
 }
 
-/// Prints lengths, never payload.
+/// Prints lengths, those of the first few buffers, and never payload.
 impl fmt::Debug for Multipart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Multipart(metadata: {} bytes, buffers: {:?})", self.metadata.len(), self.buffers)
+        const SHOWN: usize = 8;
+        let shown = &self.buffers[..self.buffers.len().min(SHOWN)];
+        write!(f, "Multipart(metadata: {} bytes, buffers: {shown:?}", self.metadata.len())?;
+        match self.buffers.len() - shown.len() {
+            0 => f.write_str(")"),
+            more => {
+                let bytes: u64 = self.buffers[SHOWN..].iter().map(|buffer| buffer.len() as u64).sum();
+                write!(f, " and {more} more of {bytes} bytes)")
+            }
+        }
     }
 }
 

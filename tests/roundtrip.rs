@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use outband::{Buffer, Decode, Encode, MsgPack, from_multipart, memory, to_multipart};
+use outband::{Buffer, Decode, Encode, MsgPack, Multipart, from_multipart, memory, to_multipart};
 use serde::{Deserialize, Serialize};
 
 fn big(byte: u8) -> Buffer {
@@ -115,4 +115,13 @@ fn small_buffers_travel_in_band() {
     let message = all.encode(&value).unwrap();
     assert_eq!(message.buffers().len(), 2);
     assert_eq!(Decode::<(Buffer, Buffer)>::decode(&all, message).unwrap(), value);
+}
+
+#[test]
+fn a_message_prints_lengths_and_not_all_of_ten_thousand() {
+    let few = Multipart::new("ab", vec![Buffer::from(vec![1; 3]); 2]);
+    assert_eq!(format!("{few:?}"), "Multipart(metadata: 2 bytes, buffers: [Buffer(3 bytes), Buffer(3 bytes)])");
+    let many = Multipart::new("ab", vec![Buffer::from(vec![1; 3]); 10_000]);
+    let text = format!("{many:?}");
+    assert!(text.ends_with("Buffer(3 bytes)] and 9992 more of 29976 bytes)") && text.len() < 300, "{text}");
 }
