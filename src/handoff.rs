@@ -33,7 +33,7 @@ mod credit;
 mod work;
 
 pub(crate) use credit::{copying, handing, may_copy, showing, start_over};
-pub(crate) use work::overdrawn;
+pub(crate) use work::{TOTAL, overdrawn};
 #[cfg(feature = "arrow")]
 pub(crate) use work::{bounded, working};
 

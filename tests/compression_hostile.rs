@@ -241,8 +241,9 @@ fn a_forged_raw_length_is_refused_with_both_numbers_and_costs_nothing() {
             }
             for forged in [(4 << 30) + 1, 10_000_000_000, 1 << 62, u64::MAX] {
                 let error = attack.refused(&message(encoding, &stored, forged), &name);
-                let expected =
-                    format!("the compressed buffers would have {forged} bytes decompressed, the limit is 4294967296");
+                let expected = format!(
+                    "the compressed buffers would have {forged} bytes decompressed, the limit is 4294967296 (decompressed_bytes)"
+                );
                 assert_eq!((error.kind(), error.to_string()), (ErrorKind::Limits, expected));
             }
             attack.stayed_within(OVERHEAD, &name);
@@ -260,7 +261,8 @@ fn the_limit_is_on_all_buffers_together() {
     let refused = Decode::<Vec<Buffer>>::decode(&codec, message).unwrap_err();
     // and nobody sends what a receiver of the same limits refuses
     for error in [refused, codec.encode(&buffers).unwrap_err()] {
-        let expected = "the compressed buffers would have 1200000 bytes decompressed, the limit is 1000000";
+        let expected =
+            "the compressed buffers would have 1200000 bytes decompressed, the limit is 1000000 (decompressed_bytes)";
         assert_eq!(error.to_string(), expected);
     }
 }

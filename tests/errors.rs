@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use outband::{
-    Array, Buffer, Decode, Encode, ErrorKind, HeadedArray, Json, MsgPack, Multipart, Pickle, from_multipart,
+    Array, Buffer, Decode, Encode, ErrorKind, HeadedArray, Json, Limits, MsgPack, Multipart, Pickle, from_multipart,
     from_multipart_ref, to_multipart,
 };
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -155,15 +155,47 @@ fn a_value_that_no_receiver_accepts_is_refused_at_the_sender() {
     for (error, text) in [
         (
             codec.encode(&[big(), Buffer::from_vec(vec![2_u8; 9_000])]).unwrap_err(),
-            "more buffer frames than the limit of 1",
+            "more buffer frames than the limit of 1 (frames)",
         ),
-        (codec.encode(&"x".repeat(200)).unwrap_err(), "the metadata of 202 bytes is longer than the limit of 100"),
-        (codec.encode(&Buffer::from_vec(vec![1_u8; 40_000])).unwrap_err(), "the limit is 30000"),
+        (
+            codec.encode(&"x".repeat(200)).unwrap_err(),
+            "the metadata of 202 bytes is longer than the limit of 100 (metadata_bytes)",
+        ),
+        (codec.encode(&Buffer::from_vec(vec![1_u8; 40_000])).unwrap_err(), "the limit is 30000 (total_bytes)"),
     ] {
         assert_eq!(error.kind(), ErrorKind::Limits);
         assert!(error.to_string().contains(text), "{error}");
     }
     assert_eq!(codec.encode(&[big()]).unwrap().buffers().len(), 1);
+}
+
+#[test]
+fn every_limit_that_is_met_is_named_with_its_value() {
+    let limits = Limits::new().frames(2).metadata_bytes(1000).total_bytes(30_000).depth(3);
+    let strict = MsgPack::new().limits(limits);
+    let json = Json::new().limits(limits);
+    let buffer = |len| Buffer::from_vec(vec![1_u8; len]);
+    let nested = [[[[1]]]];
+    let sent = |value: &dyn Fn() -> Multipart| Decode::<IgnoredAny>::decode(&strict, value()).unwrap_err();
+    // one frame, four times
+    let copied = to_multipart(&vec![buffer(9000); 4]).unwrap();
+    let met = [
+        (sent(&|| to_multipart(&[buffer(9000), buffer(9001), buffer(9002)]).unwrap()), "limit of 2 (frames)"),
+        (sent(&|| to_multipart(&"x".repeat(1000)).unwrap()), "limit of 1000 (metadata_bytes)"),
+        (sent(&|| to_multipart(&buffer(30_000)).unwrap()), "the limit is 30000 (total_bytes)"),
+        (sent(&|| to_multipart(&nested).unwrap()), "limit of 3 (depth)"),
+        (strict.encode(&nested).unwrap_err(), "limit of 3 (depth)"),
+        (json.encode(&nested).unwrap_err(), "limit of 3 (depth)"),
+        (Decode::<Value>::decode(&json, Json::new().encode(&nested).unwrap()).unwrap_err(), "limit of 3 (depth)"),
+        (json.encode(&"x".repeat(1000)).unwrap_err(), "limit of 1000 (metadata_bytes)"),
+        (Decode::<Vec<Vec<u8>>>::decode(&strict, copied).unwrap_err(), "limit of 30000 bytes (total_bytes"),
+        (Pickle::new().limits(limits).encode(&nested).unwrap_err(), "limit of 3 (depth)"),
+        (Pickle::new().limits(limits).encode(&[buffer(9000), buffer(9001), buffer(9002)]).unwrap_err(), "2 (frames)"),
+    ];
+    for (error, text) in met {
+        assert!(error.is_limit(), "{error:?}");
+        assert!(error.to_string().contains(text), "{error} has no {text}");
+    }
 }
 
 #[test]

@@ -626,7 +626,7 @@ fn a_reference_repeated_is_not_written_out_beyond_the_limits() {
         let (result, usage) = measure(way);
         let error = result.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Limits, "{error}");
-        assert!(error.to_string().contains("is longer than the limit of 1048576"), "{error}");
+        assert!(error.to_string().contains("is longer than the limit of 1048576 (metadata_bytes)"), "{error}");
         assert!(usage.peak < 4 << 20, "{usage:?}");
     }
 }
@@ -713,7 +713,7 @@ fn deep_nesting_is_refused_before_anything_recurses() {
                 let message = nested(opening, 10_000, innermost);
                 let error = attack.refused::<IgnoredAny>(&message, "10 000 levels");
                 assert_eq!(error.kind(), ErrorKind::Limits, "{error}");
-                assert!(error.to_string().ends_with("is nested deeper than the limit of 64"), "{error}");
+                assert!(error.to_string().ends_with("is nested deeper than the limit of 64 (depth)"), "{error}");
                 attack.every_target(&message);
             }
         }
@@ -868,9 +868,9 @@ fn messages_over_a_limit_are_refused_by_name() {
         let frames = Multipart::new(vec![0xc0], vec![Buffer::new(); 1001]);
         let total = Multipart::new(vec![0xc0], vec![Buffer::from_vec(vec![0_u8; 8 << 20])]);
         let cases = [
-            (long, "the metadata of 1048577 bytes is longer than the limit of 1048576"),
-            (frames, "the message has more buffer frames than the limit of 1000"),
-            (total, "the message has 8388609 bytes or more, the limit is 8388608"),
+            (long, "the metadata of 1048577 bytes is longer than the limit of 1048576 (metadata_bytes)"),
+            (frames, "the message has more buffer frames than the limit of 1000 (frames)"),
+            (total, "the message has 8388609 bytes or more, the limit is 8388608 (total_bytes)"),
         ];
         for (message, expected) in cases {
             let error = attack.refused::<IgnoredAny>(&message, expected);

@@ -328,7 +328,7 @@ fn what_the_sender_lets_through_no_receiver_finds_too_deep() {
                     Ok(message) => assert_eq!(Decode::<Chain>::decode(&codec, message).unwrap(), value),
                     Err(error) => {
                         assert!(error.is_limit(), "{error}");
-                        assert_eq!(error.to_string(), "the value is nested deeper than the limit of 20");
+                        assert_eq!(error.to_string(), "the value is nested deeper than the limit of 20 (depth)");
                     }
                 }
             }
@@ -345,7 +345,7 @@ fn what_the_sender_lets_through_no_receiver_finds_too_deep() {
                 assert_eq!(encoded.is_ok(), levels + count * each <= 20, "{count} times {each} levels around {levels}");
                 assert_eq!(decoded.is_ok(), encoded.is_ok(), "{count} times {each} levels around {levels}");
                 if let Err(error) = encoded {
-                    assert_eq!(error.to_string(), "the value is nested deeper than the limit of 20");
+                    assert_eq!(error.to_string(), "the value is nested deeper than the limit of 20 (depth)");
                 }
             }
         }

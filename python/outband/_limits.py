@@ -21,15 +21,18 @@ class Limits:
         """Refuses a message by the lengths of its frames."""
         total = metadata + sum(buffers)
         if metadata > self.metadata_bytes:
-            raise LimitError(f"the metadata of {metadata} bytes is longer than the limit of {self.metadata_bytes}")
+            raise LimitError(
+                f"the metadata of {metadata} bytes is longer than the limit of {self.metadata_bytes} (metadata_bytes)"
+            )
         if len(buffers) > self.frames:
-            raise LimitError(f"the message has more buffer frames than the limit of {self.frames}")
+            raise LimitError(f"the message has more buffer frames than the limit of {self.frames} (frames)")
         if total > self.total_bytes:
-            raise LimitError(f"the message has {total} bytes or more, the limit is {self.total_bytes}")
+            raise LimitError(f"the message has {total} bytes or more, the limit is {self.total_bytes} (total_bytes)")
 
     def check_decompressed(self, length: int) -> None:
         """Refuses compressed buffers by what they would be decompressed."""
         if length > self.decompressed_bytes:
             raise LimitError(
-                f"the compressed buffers would have {length} bytes decompressed, the limit is {self.decompressed_bytes}"
+                f"the compressed buffers would have {length} bytes decompressed, "
+                f"the limit is {self.decompressed_bytes} (decompressed_bytes)"
             )

@@ -164,7 +164,7 @@ class _Encoder:
         raise CallerError(f"a {kind.__module__}.{kind.__qualname__} has no place in a message")
 
     def too_deep(self) -> CallerError:
-        return CallerError(f"the value is nested deeper than the limit of {self.depth}")
+        return CallerError(f"the value is nested deeper than the limit of {self.depth} (depth)")
 
     def buffer(self, obj: Buffer, item: int = 1) -> Any:
         view = memoryview(obj)
@@ -285,7 +285,7 @@ def _check_depth(value: Any, metadata: memoryview, limit: int) -> None:
         level = [element for element in inside if type(element) in (dict, list)]
         if not level:
             return
-    raise LimitError(f"the value is nested deeper than the limit of {limit}")
+    raise LimitError(f"the value is nested deeper than the limit of {limit} (depth)")
 
 
 def _elements(container: Any) -> Any:

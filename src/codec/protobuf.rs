@@ -121,7 +121,7 @@ fn malformed(error: &prost::DecodeError) -> Error {
         reason = rest;
     }
     if reason == "recursion limit reached" {
-        return Detail::ValueTooDeep { limit: MAX_DEPTH }.into();
+        return Detail::ProtobufTooDeep { limit: MAX_DEPTH }.into();
     }
     let mut place = path.last().map_or(String::new(), |(message, _)| format!(" at {message}"));
     for (_, field) in path.iter().rev() {

@@ -98,7 +98,7 @@ impl<T: Element> Field for Vec<T> {
 
     fn from_buffer(buffer: Option<Buffer>) -> Result<Self, Error> {
         let buffer = needed(buffer)?;
-        handoff::copying(buffer.len()).map_err(|limit| Detail::RepeatedTooLong { limit })?;
+        handoff::copying(buffer.len()).map_err(|limit| Detail::RepeatedTooLong { limit, name: handoff::TOTAL })?;
         element::to_vec(&buffer)
     }
 }

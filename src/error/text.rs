@@ -120,22 +120,29 @@ impl fmt::Display for Detail {
             }
             NotPipeline { reason } => write!(f, "the message is none of the pipeline protocol: {reason}"),
             StreamEnded => f.write_str("the stream holds no further message"),
-            TooManyFrames { limit } => write!(f, "the message has more buffer frames than the limit of {limit}"),
+            TooManyFrames { limit } => {
+                write!(f, "the message has more buffer frames than the limit of {limit} (frames)")
+            }
             MetadataTooLong { len, limit } => {
-                write!(f, "the metadata of {len} bytes is longer than the limit of {limit}")
+                write!(f, "the metadata of {len} bytes is longer than the limit of {limit} (metadata_bytes)")
             }
-            MessageTooLong { len, limit } => write!(f, "the message has {len} bytes or more, the limit is {limit}"),
+            MessageTooLong { len, limit } => {
+                write!(f, "the message has {len} bytes or more, the limit is {limit} (total_bytes)")
+            }
             TooDeep { at, limit } => {
-                write!(f, "the value at byte {at} of the metadata is nested deeper than the limit of {limit}")
+                write!(f, "the value at byte {at} of the metadata is nested deeper than the limit of {limit} (depth)")
             }
-            ValueTooDeep { limit } => write!(f, "the value is nested deeper than the limit of {limit}"),
-            RepeatedTooLong { limit } => write!(
+            ValueTooDeep { limit } => write!(f, "the value is nested deeper than the limit of {limit} (depth)"),
+            ProtobufTooDeep { limit } => {
+                write!(f, "the messages are nested deeper than Protocol Buffers' limit of {limit}")
+            }
+            RepeatedTooLong { limit, name } => write!(
                 f,
                 "frames that are referenced more than once would be copied out, or looked through, to more than the limit of {limit} \
-                 bytes"
+                 bytes ({name})"
             ),
             DecompressedTooLong { len, limit } => {
-                write!(f, "the compressed buffers would have {len} bytes decompressed, the limit is {limit}")
+                write!(f, "the compressed buffers would have {len} bytes decompressed, the limit is {limit} (decompressed_bytes)")
             }
             PickleTooLarge { what, limit } => write!(f, "the pickle has more {what} than the limit of {limit}"),
             Socket { operation, error } => write!(f, "could not {operation}: {error}"),

@@ -4,6 +4,9 @@ use super::OWNERS;
 #[cfg(feature = "arrow")]
 use super::{Owners, with_owners};
 
+/// What the most that is lent is called.
+pub(crate) const TOTAL: &str = "total_bytes, and what was decompressed";
+
 /// Tables may look through this many times what a message has: in pieces they are validated twice, and copied in between.
 #[cfg(feature = "arrow")]
 const FACTOR: u64 = 8;
@@ -60,16 +63,16 @@ pub(crate) fn working(len: usize) -> Result<(), u64> {
     })
 }
 
-/// The limit that was reached where a buffer of this message was refused by `working`, [`showing`](super::showing) or
-/// [`copying`](super::copying).
-pub(crate) fn overdrawn() -> Option<u64> {
+/// The limit that was reached, and what it is called, where a buffer of this message was refused by `working`,
+/// [`showing`](super::showing) or [`copying`](super::copying).
+pub(crate) fn overdrawn() -> Option<(u64, &'static str)> {
     OWNERS.with(|place| {
         let place = place.borrow();
         let owners = place.as_ref()?;
         #[cfg(feature = "arrow")]
         if let Some(work) = owners.more.as_ref().and_then(|more| more.work).filter(|work| work.done > work.most) {
-            return Some(work.most);
+            return Some((work.most, "of a table's columns, by the message's bytes"));
         }
-        owners.credit.is_overdrawn().then(|| owners.credit.most())
+        owners.credit.is_overdrawn().then(|| (owners.credit.most(), TOTAL))
     })
 }

@@ -223,8 +223,8 @@ impl MsgPack {
         let mut reader = Reader::new(metadata, frames, self.limits.max_depth());
         reader.as_sent = state == Frames::AsSent;
         T::deserialize(&mut reader).map_err(|mismatch| {
-            if let Some(limit) = handoff::overdrawn() {
-                return Detail::RepeatedTooLong { limit }.into();
+            if let Some((limit, name)) = handoff::overdrawn() {
+                return Detail::RepeatedTooLong { limit, name }.into();
             }
             // what the first value had is gone
             handoff::start_over();

@@ -257,7 +257,7 @@ impl Pickle {
             let reason = excerpt(mismatch);
             match (tree.failure(), handoff::overdrawn()) {
                 (Some(failure), _) => failure,
-                (None, Some(limit)) => Detail::RepeatedTooLong { limit }.into(),
+                (None, Some((limit, name))) => Detail::RepeatedTooLong { limit, name }.into(),
                 (None, None) => {
                     // what the first value had is gone
                     handoff::start_over();
