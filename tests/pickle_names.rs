@@ -214,6 +214,27 @@ fn points_and_spans_of_pandas_are_text_in_the_steps_that_they_have() {
 }
 
 #[test]
+fn dtypes_that_are_not_read_are_named_with_what_to_send_instead() {
+    let codec = Pickle::new();
+    for (code, advice) in [("f16", ".astype(\"f8\")"), ("f12", ".astype(\"f8\")"), ("c32", ".astype(\"c16\")")] {
+        let dtype = format!("cnumpy\ndtype\n(V{code}\nI00\nI01\ntR(I3\nV<\nNNNI-1\nI-1\nI0\ntb.");
+        refused(&codec, dtype.as_bytes(), "longdouble has another form on another machine");
+        refused(&codec, dtype.as_bytes(), advice);
+    }
+    for name in ["float8_e5m2", "int4"] {
+        let dtype = format!("cnumpy\ndtype\n(cml_dtypes\n{name}\nI00\nI01\ntR(I3\nV<\nNNNI1\nI1\nI64\ntb.");
+        refused(&codec, dtype.as_bytes(), &format!("asks for {name} of ml_dtypes, which is not read"));
+        refused(&codec, dtype.as_bytes(), ".view(\"u1\")");
+    }
+    let brain = |order: &str, item: u8| {
+        format!("cnumpy\ndtype\n(cml_dtypes\nbfloat16\nI00\nI01\ntR(I3\nV{order}\nNNNI{item}\nI2\nI64\ntb.")
+    };
+    assert_eq!(read::<String>(&codec, brain("<", 2).as_bytes()).unwrap(), "bfloat16");
+    refused(&codec, brain(">", 2).as_bytes(), "bfloat16");
+    refused(&codec, brain("<", 4).as_bytes(), "of 2 bytes that says it has 4");
+}
+
+#[test]
 fn a_dtype_by_itself_is_its_name() {
     let codec = Pickle::new();
     let dtype = b"cnumpy\ndtype\n(Vf4\nI00\nI01\ntR(I3\nV>\nNNNI-1\nI-1\nI0\ntb.";

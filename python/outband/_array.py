@@ -101,7 +101,7 @@ def _is_order(order: Any, axes: int) -> bool:
 def _describe(dtype: Any) -> Any:
     """The type string, or the list of fields of a record."""
     if dtype.names is None:
-        if dtype.name == BFLOAT16:
+        if dtype.name == BFLOAT16 and dtype.byteorder != ">":
             return BFLOAT16
         # types of other packages look like raw bytes
         is_known = dtype.kind != "V" or dtype.type.__module__ == "numpy"

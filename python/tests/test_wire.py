@@ -199,8 +199,9 @@ def test_extension_values_of_others_pass_through_both_ways() -> None:
 def test_arrays_that_would_lose_something_are_refused() -> None:
     masked = np.ma.masked_array([1, 2], [True, False])
     overlap = np.zeros(2, np.dtype({"names": ["a", "b"], "formats": ["<i4", "<i2"], "offsets": [0, 2]}))
+    brain = np.zeros(2, ml_dtypes.bfloat16)
     strings = [np.array(["a"], np.dtypes.StringDType())] if hasattr(np.dtypes, "StringDType") else []
-    for array in [masked, overlap, *strings, np.zeros(2, np.longdouble), np.zeros(2, ml_dtypes.float8_e5m2), np.zeros(2, [("a", "O")])]:
+    for array in [masked, overlap, *strings, np.zeros(2, np.longdouble), np.zeros(2, ml_dtypes.float8_e5m2), brain.astype(brain.dtype.newbyteorder(">")), np.zeros(2, [("a", "O")])]:
         with pytest.raises(outband.CallerError):
             outband.dumps(array)
 

@@ -59,7 +59,7 @@ pub(super) fn parse(text: &str, dialect: Dialect) -> Result<DType> {
     if code.starts_with('O') {
         return Err(unknown(text, "Python objects have no bytes that another process could read"));
     }
-    let kind = kind(code).ok_or_else(|| unknown(text, "no such type"))?;
+    let kind = kind(code).ok_or_else(|| unknown(text, why_none(code)))?;
     let dtype = DType::new(kind)?;
     match (mark, dialect) {
         (Some(b'>'), _) => dtype.with_byte_order(ByteOrder::Big),
@@ -92,6 +92,19 @@ fn unknown(text: &str, why: &str) -> Error {
     let shown = &text[..text.floor_char_boundary(LONGEST)];
     let more = if shown.len() < text.len() { "…" } else { "" };
     misfit(format!("{shown:?}{more} is no dtype that can be sent: {}", excerpt(why)))
+}
+
+/// Why a code is none of those that are read.
+fn why_none(code: &str) -> &'static str {
+    match code {
+        "g" | "f16" | "f12" | "longdouble" | "float128" => {
+            "a longdouble has another form on another machine, send it with .astype(\"f8\")"
+        }
+        "G" | "c32" | "c24" | "clongdouble" | "complex256" => {
+            "a clongdouble has another form on another machine, send it with .astype(\"c16\")"
+        }
+        _ => "no such type",
+    }
 }
 
 /// A letter and a number, as in `f8`.

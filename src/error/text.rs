@@ -100,9 +100,10 @@ impl fmt::Display for Detail {
             }
             PickleGlobal { module, name, is_class } => {
                 write!(f, "the pickle asks for {name} of {module}, which is not read: ")?;
-                match is_class {
-                    true => write!(f, "Pickle::allow(\"{module}.{name}\") reads its instances as records"),
-                    false => f.write_str("no function is called, and Pickle::allow is for classes"),
+                match (is_class, &**module) {
+                    (_, "ml_dtypes") => f.write_str("of ml_dtypes bfloat16 is, and other arrays are sent as .view(\"u1\")"),
+                    (true, _) => write!(f, "Pickle::allow(\"{module}.{name}\") reads its instances as records"),
+                    (false, _) => f.write_str("no function is called, and Pickle::allow is for classes"),
                 }
             }
             PickleCycle => f.write_str("the pickle holds something that contains itself, which no tree can hold"),

@@ -116,7 +116,7 @@ def refused():
     yield "objects", "Python objects", dumped(objects)
     yield "records with objects", "Python objects", dumped(np.zeros(2, [("a", "O"), ("b", "i4")]))
     yield "a matrix", "asks for matrix of numpy", dumped(np.asmatrix(grid))
-    yield "long doubles", "dtype", dumped(np.zeros(2, np.longdouble))
+    yield "long doubles", "longdouble", dumped(np.zeros(2, np.longdouble))
     for packing, name in {"gzip": "gzip", "bz2": "bzip2", "xz": "xz", "lzma": "lzma"}.items():
         yield f"a file of {packing}", f"begins as {name} data does", dumped(grid, compress=(packing, 3))
     yield "a file of zlib to who does not unzip", "Zipped::new(Pickle::new())", dumped(grid, compress=("zlib", 3))

@@ -46,6 +46,8 @@ def back(value):
         return OTHERS[type(value)](value)
     if isinstance(value, numpy.generic):
         return value.item()
+    if isinstance(value, numpy.dtype):
+        return value.name
     if type(value) in (list, tuple, set, frozenset):
         return type(value)(map(back, value))
     if type(value) in (dict, collections.OrderedDict, collections.Counter):

@@ -19,6 +19,10 @@ import struct
 import sys
 import uuid
 
+try:
+    import ml_dtypes
+except ImportError:  # of the older packages
+    ml_dtypes = None
 import msgpack
 import numpy
 import zmq
@@ -74,6 +78,11 @@ def array(value):
     value = numpy.asarray(value)
     order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
     dtype = value.dtype.str if value.dtype.names is None else value.dtype.descr
+    # to NumPy these are bytes
+    if value.dtype.name == "bfloat16":
+        dtype = "bfloat16"
+    elif value.dtype.names == ("a", "b") and value.dtype["a"].name == "bfloat16":
+        dtype = [("a", "bfloat16"), ("b", "<i2")]
     return {"$array": dtype, "shape": value.shape, "order": order, "data": value.tobytes(order)}
 
 
@@ -230,6 +239,12 @@ SCALARS = {
         [array(numpy.datetime64("2024-01-01", "s")), array(numpy.timedelta64(5, "D"))],
     ),
 }
+
+if ml_dtypes:
+    brain = numpy.arange(6).astype(ml_dtypes.bfloat16).reshape(2, 3)
+    ARRAYS["brain floats"] = brain.T
+    ARRAYS["records of brain floats"] = numpy.array([(1.5, 2)], [("a", brain.dtype), ("b", "<i2")])
+    SCALARS["brain scalars"] = ([brain[1, 2], numpy.dtype(brain.dtype)], [5.0, "bfloat16"])
 
 KINDS = {
     tuple: "Tuple",

@@ -220,6 +220,7 @@ pub(super) fn scalar<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Form<'g>>
         Kind::I8 | Kind::I16 | Kind::I32 | Kind::I64 => Form::Int(i64::from_le_bytes(wide(&bytes, is_big, true))),
         Kind::F32 => Form::Float(single(&bytes, is_big)),
         Kind::F64 => Form::Float(f64::from_bits(u64::from_le_bytes(wide(&bytes, is_big, false)))),
+        Kind::BF16 => Form::Float(single(&[0, 0, bytes[0], bytes[1]], false)),
         Kind::F16 => Form::Float(half(u64::from_le_bytes(wide(&bytes, is_big, false)) as u16)),
         Kind::Complex64 => Form::Complex([single(&bytes[..4], is_big), single(&bytes[4..], is_big)]),
         Kind::Complex128 => Form::Complex(

@@ -88,6 +88,7 @@ fn described<'g>(reader: Reader<'g>, id: NodeId, room: &Room<'_>) -> Result<(DTy
         Node::OldStr(code) => std::str::from_utf8(code).map_err(|_| call.odd())?,
         // of a recarray: a record like any other
         Node::Global { .. } if reader.tree.listed(code_id) == Some(Listed::Record) => "",
+        Node::Global { .. } if reader.tree.listed(code_id) == Some(Listed::BFloat16) => "bfloat16",
         _ => return Err(call.odd()),
     };
     let Node::Tuple(state) = state else { return Err(call.odd()) };
@@ -102,6 +103,8 @@ fn described<'g>(reader: Reader<'g>, id: NodeId, room: &Room<'_>) -> Result<(DTy
     let dtype = match (state.names, code) {
         (Some((names, fields)), _) => record(reader, call, names, fields, state.item, &room.inside()?)?,
         (None, "M8" | "m8") => parse(&format!("{}{code}{}", state.order, state.unit.unwrap_or_default()))?,
+        // the one whose name says its byte order
+        (None, "bfloat16") if matches!(state.order, "<" | "=") => DType::BF16,
         (None, code) => {
             reader.tree.spend(code.len())?;
             parse(&format!("{}{code}", state.order))?
