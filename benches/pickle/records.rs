@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
+use std::hint::black_box;
 
 use indexmap::IndexMap;
 use outband::{Decode, Encode, Multipart, Pickle};
@@ -54,6 +55,25 @@ pub(super) fn table(written: &Written) {
         assert_eq!((floats.len(), floats[999_999]), (1_000_000, 499_999.5));
     });
     println!();
+}
+
+/// Decodes so often what the table has under this name, and does nothing else.
+pub(super) fn alone(written: &Written, name: &str, count: usize) {
+    let message = Multipart::new(written.file(name), vec![]);
+    match name {
+        "values" => decode_only::<HashMap<String, i64>>(&message, count),
+        "records" => decode_only::<HashMap<String, Record>>(&message, count),
+        "list" => decode_only::<Vec<Record>>(&message, count),
+        "floats" => decode_only::<Vec<f64>>(&message, count),
+        name => panic!("{name}: no such message"),
+    }
+}
+
+fn decode_only<T: DeserializeOwned>(message: &Multipart, count: usize) {
+    for _ in 0..count {
+        let value: T = Pickle::new().decode(message.clone()).unwrap();
+        drop(black_box(value));
+    }
 }
 
 /// A map from text, as programs have them.
