@@ -388,19 +388,35 @@ fn a_table_prints_its_head_and_never_megabytes() {
         ("name", Arc::new(StringArray::from(vec![Some("a"); 1000])) as _),
     ]);
     let table = Table::from(batch.unwrap());
-    assert_eq!(format!("{table:?}"), "Table(1000 rows; id: Int64, name: Utf8)");
+    assert_eq!(format!("{table:?}"), "Table(1000 rows; id: Int64 [0, 1, 2, ...], name: Utf8 [a, a, a, ...])");
     let head = "1000 rows of 2 columns\n  id: Int64 [0, 1, 2, 3, 4, ...]\n  name: Utf8 [a, a, a, a, a, ...]";
     assert_eq!(table.to_string(), head);
+
+    let few = one_column(StringArray::from(vec![Some("a"), None]));
+    assert_eq!(format!("{few:?}"), "Table(2 rows; column: Utf8? [a, null])");
+    assert_eq!(format!("{:?}", few.slice(0, 0)), "Table(0 rows; column: Utf8? [])");
+    let none = Table::new(Arc::new(Schema::empty()), vec![]).unwrap();
+    assert_eq!(format!("{none:?}"), "Table(0 rows; no columns)");
 
     let long = "x".repeat(10 << 20);
     let array: ArrayRef = Arc::new(StringArray::from(vec![&*long]));
     let columns = (0..500).map(|index| (format!("{long:.5000}{index}"), array.clone()));
     let large = Table::from(RecordBatch::try_from_iter(columns).unwrap());
-    assert!(format!("{large:?}").len() < 500);
+    let outline = format!("{large:?}");
+    assert!(outline.len() < 1000 && outline.ends_with("… and 492 columns more)"), "{outline}");
     assert!(large.to_string().len() < 10_000);
+    let many = (0..30).map(|index| (format!("{index}"), Arc::new(Int64Array::from(vec![index])) as _));
+    let many = Table::from(RecordBatch::try_from_iter(many).unwrap());
+    assert!(format!("{many:?}").ends_with("19: Int64 [19] and 10 columns more)"), "{many:?}");
+
+    // neither names nor texts begin lines, or speak to a terminal
+    let rude: ArrayRef = Arc::new(StringArray::from(vec!["a\nb\u{1b}[2J"]));
+    let rude = Table::from(RecordBatch::try_from_iter([("line\rfeed\u{9b}", rude)]).unwrap());
+    assert_eq!(format!("{rude:?}"), r"Table(1 rows; line\rfeed\u{9b}: Utf8 [a\nb\u{1b}[2J])");
+    assert_eq!(rude.to_string(), "1 rows of 1 columns\n  line\\rfeed\\u{9b}: Utf8 [a\\nb\\u{1b}[2J]");
 
     let mut random = Random::seeded(7);
     let all = Table::from(batches::batch(&mut random, &types(), 10));
     println!("{all}");
-    assert!(all.to_string().len() < 10_000 && format!("{all:?}").len() < 500);
+    assert!(all.to_string().len() < 10_000 && format!("{all:?}").len() < 1000);
 }

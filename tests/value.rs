@@ -20,7 +20,11 @@ mod values;
 use random::Random;
 
 fn golden() -> Vec<(String, Multipart)> {
-    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    golden_in("tests/golden")
+}
+
+fn golden_in(directory: &str) -> Vec<(String, Multipart)> {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(directory);
     let paths = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let messages = paths.filter(|path| path.extension().is_some_and(|extension| extension == "outband"));
     messages
@@ -217,10 +221,39 @@ fn tables_are_recognised_wherever_they_stand() {
     assert!(value.to_string().len() < 8100);
 
     let value = Value::from(vec![(Value::from("log"), Value::from(table.slice(0, 1))), (Value::Nil, Value::Nil)]);
-    assert_eq!(value.to_string(), r#"{"log": Table(1 rows; number: Int64, name: Utf8), nil: nil}"#);
+    assert_eq!(value.to_string(), r#"{"log": Table(1 rows; number: Int64 [0], name: Utf8 [row 0]), nil: nil}"#);
     let lines =
         ["{", "  \"log\": 1 rows of 2 columns", "    number: Int64 [0]", "    name: Utf8 [row 0],", "  nil: nil", "}"];
     assert_eq!(format!("{value:#}").lines().collect::<Vec<_>>(), lines);
+}
+
+#[cfg(feature = "arrow")]
+#[test]
+fn every_golden_table_is_a_value_that_shows_its_rows() {
+    let tables = golden_in("tests/golden/tables");
+    assert!(tables.len() > 10);
+    for (name, message) in tables {
+        let value: Value = from_multipart(message.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let table: outband::Table = from_multipart(message.clone()).unwrap();
+        assert_eq!(value.as_table().unwrap(), &table, "{name}");
+        assert!(value.to_string() == format!("{table:?}") && format!("{value:#}") == table.to_string(), "{name}");
+        assert!(value.to_string().len() < 1000, "{name}: {value}");
+        let again = MsgPack::new().out_of_band_from(1).encode(&value).unwrap();
+        assert_eq!(again.buffers(), message.buffers(), "{name}");
+        assert_eq!(from_multipart::<Value>(again).unwrap(), value, "{name}");
+        assert_eq!(value.to_object::<outband::Table>().unwrap(), table, "{name}");
+    }
+    let shown = |name| {
+        let (_, message) = golden_in("tests/golden/tables").into_iter().find(|(found, _)| found == name).unwrap();
+        from_multipart::<Value>(message).unwrap().to_string()
+    };
+    assert_eq!(shown("no-columns"), "Table(5 rows; no columns)");
+    let encoded = "Table(4 rows; words: Dictionary(Int8, Utf8)? [low, null, high, ...], \
+                   runs: RunEndEncoded(non-null Int32, Utf8)? [on, on, on, ...])";
+    assert_eq!(shown("encoded"), encoded);
+    for part in ["time: Time64(ns)? [00:00:00.000000001, null]", "[1970-01-01T00:00:00Z, 2023-11-14T22:13:20Z]"] {
+        assert!(shown("times").contains(part), "{}", shown("times"));
+    }
 }
 
 #[test]
@@ -273,7 +306,10 @@ fn any_byte_may_change_and_nothing_panics_on_a_small_stack() {
     let attack = || {
         let mut refused = 0;
         let codec = MsgPack::new().limits(Limits::new().decompressed_bytes(1 << 20));
-        for (_, message) in golden().into_iter().filter(|(_, message)| message.metadata().len() < 2000) {
+        let messages = golden().into_iter();
+        #[cfg(feature = "arrow")]
+        let messages = messages.chain(golden_in("tests/golden/tables"));
+        for (_, message) in messages.filter(|(_, message)| message.metadata().len() < 2000) {
             let (metadata, buffers) = message.into_parts();
             for at in 0..metadata.len().min(600) {
                 for flip in [1, 0x10, 0x80, 0xff] {

@@ -178,7 +178,7 @@ impl PartialEq for Table {
     }
 }
 
-/// Prints the number of rows, and names and types of the columns; in a few hundred bytes.
+/// Prints the number of rows, and names, types and first rows of the columns; in one line of a kilobyte at most.
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         show::outline(&self.batch, f)

@@ -1,6 +1,6 @@
 //! Tables for people: an outline in a line, the first rows in a few.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use arrow_array::{Array, ArrayRef, RecordBatch, make_array};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
@@ -10,37 +10,44 @@ use crate::error::excerpt;
 
 /// The most columns that are shown.
 const COLUMNS: usize = 20;
-/// The most rows that are shown.
+/// The most rows that are shown, in the outline and in the head.
+const FEW: usize = 3;
 const ROWS: usize = 5;
+/// The most bytes of a column in the outline, and of all together.
+const COLUMN: usize = 100;
+const OUTLINE: usize = 900;
 
-/// `Table(3 rows; id: Int64, name: Utf8)`.
+/// `Table(3 rows; id: Int64 [1, 2, 3], name: Utf8? [a, null, b])`.
 pub(super) fn outline(batch: &RecordBatch, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let columns = Outline(batch);
-    write!(f, "Table({} rows; {})", batch.num_rows(), excerpt(columns))
-}
-
-struct Outline<'b>(&'b RecordBatch);
-
-impl fmt::Display for Outline<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let schema = self.0.schema_ref();
-        if schema.fields().is_empty() {
-            return f.write_str("no columns");
+    write!(f, "Table({} rows; ", batch.num_rows())?;
+    if batch.num_columns() == 0 {
+        return f.write_str("no columns)");
+    }
+    let (mut shown, mut left) = (0, OUTLINE);
+    for line in lines(batch, FEW) {
+        let mut line = excerpt(line);
+        if line.len() > COLUMN {
+            line.truncate(line.floor_char_boundary(COLUMN));
+            line.push('…');
         }
-        for (index, field) in schema.fields().iter().enumerate() {
-            let comma = if index == 0 { "" } else { ", " };
-            write!(f, "{comma}{}: {}", field.name(), field.data_type())?;
+        if line.len() > left {
+            break;
         }
-        Ok(())
+        left -= line.len();
+        write!(f, "{}{line}", if shown == 0 { "" } else { ", " })?;
+        shown += 1;
+    }
+    match batch.num_columns() - shown {
+        0 => f.write_char(')'),
+        more => write!(f, " and {more} columns more)"),
     }
 }
 
 /// One line for the shape, then one for each column: its name, type and first rows.
 pub(super) fn head(batch: &RecordBatch, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "{} rows of {} columns", batch.num_rows(), batch.num_columns())?;
-    let schema = batch.schema_ref();
-    for (field, array) in schema.fields().iter().zip(batch.columns()).take(COLUMNS) {
-        write!(f, "\n  {}", excerpt(Line { field, array: array.as_ref() }))?;
+    for line in lines(batch, ROWS) {
+        write!(f, "\n  {}", excerpt(line))?;
     }
     match batch.num_columns().saturating_sub(COLUMNS) {
         0 => Ok(()),
@@ -48,16 +55,23 @@ pub(super) fn head(batch: &RecordBatch, f: &mut fmt::Formatter<'_>) -> fmt::Resu
     }
 }
 
+fn lines(batch: &RecordBatch, rows: usize) -> impl Iterator<Item = Line<'_>> {
+    let columns = batch.schema_ref().fields().iter().zip(batch.columns()).take(COLUMNS);
+    columns.map(move |(field, array)| Line { field, array: array.as_ref(), rows })
+}
+
 struct Line<'b> {
     field: &'b Field,
     array: &'b dyn Array,
+    rows: usize,
 }
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = OneLine(f);
         let nullable = if self.field.is_nullable() { "?" } else { "" };
         write!(f, "{}: {}{nullable} [", self.field.name(), self.field.data_type())?;
-        let head = in_known_zone(self.array.slice(0, self.array.len().min(ROWS)));
+        let head = in_known_zone(self.array.slice(0, self.array.len().min(self.rows)));
         let options = FormatOptions::new().with_null("null");
         let Ok(cells) = ArrayFormatter::try_new(&head, &options) else {
             return f.write_str("...]");
@@ -66,7 +80,21 @@ impl fmt::Display for Line<'_> {
             let comma = if row == 0 { "" } else { ", " };
             write!(f, "{comma}{}", cells.value(row))?;
         }
-        f.write_str(if self.array.len() > ROWS { ", ...]" } else { "]" })
+        f.write_str(if self.array.len() > self.rows { ", ...]" } else { "]" })
+    }
+}
+
+/// Escapes what a peer's names and texts would do to the line or to a terminal.
+struct OneLine<'f, 'g>(&'f mut fmt::Formatter<'g>);
+
+impl Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some((at, control)) = rest.char_indices().find(|(_, char)| char.is_control()) {
+            write!(self.0, "{}{}", &rest[..at], control.escape_default())?;
+            rest = &rest[at + control.len_utf8()..];
+        }
+        self.0.write_str(rest)
     }
 }
 
