@@ -131,7 +131,6 @@ struct Hint {
 /// Where a buffer goes by default, whatever its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    #[cfg_attr(not(feature = "arrow"), expect(dead_code, reason = "parts of tables alone are told to"))]
     InBand,
     OutOfBand,
 }
@@ -197,6 +196,8 @@ pub(crate) struct Owners {
     /// The metadata frame, which in-band buffers may share, and the buffers.
     frames: Rc<(Bytes, Vec<Buffer>)>,
     credit: Credit,
+    /// Whether it matters where in the message a buffer is: to a codec that puts it there again.
+    has_places: bool,
     /// What only some values need, out of the way of the others.
     more: Option<Box<More>>,
 }
@@ -221,7 +222,12 @@ impl Owners {
     /// The metadata frame and the buffers, of which no more than `credit` bytes are shown to be copied: a short message
     /// that names one long frame a thousand times is refused.
     pub(crate) fn of(frames: Rc<(Bytes, Vec<Buffer>)>, credit: u64) -> Self {
-        Self { frames, credit: Credit::of(credit), more: None }
+        Self { frames, credit: Credit::of(credit), has_places: false, more: None }
+    }
+
+    /// The same of a message of the default codec, where a buffer has a place.
+    pub(crate) fn with_places(frames: Rc<(Bytes, Vec<Buffer>)>, credit: u64) -> Self {
+        Self { has_places: true, ..Self::of(frames, credit) }
     }
 
     fn len_of(&self, index: usize) -> usize {
@@ -361,10 +367,22 @@ pub(crate) fn frame_of(bytes: &[u8]) -> Option<Buffer> {
     OWNERS.with(|place| place.borrow_mut().as_mut()?.take_frame(bytes))
 }
 
+/// Where in the message that is being decoded this buffer of it was; `None` where that does not matter to its codec.
+pub(crate) fn place_of(buffer: &Buffer) -> Option<Place> {
+    OWNERS.with(|place| {
+        let mut place = place.borrow_mut();
+        let owners = place.as_mut().filter(|owners| owners.has_places)?;
+        Some(if owners.find_frame(buffer).is_some() { Place::OutOfBand } else { Place::InBand })
+    })
+}
+
 /// The buffer that `bytes` is all of, or a part of the metadata frame that can be shared; else `None`.
 pub(crate) fn owner_of(bytes: &[u8]) -> Option<Buffer> {
     if bytes.is_empty() {
-        return Some(Buffer::new());
+        // the frame that was just shown, of which it may matter that it is one
+        let shown =
+            |owners: &Owners| owners.frames.1.get(owners.credit.last).filter(|frame| is_all_of(bytes, frame)).cloned();
+        return OWNERS.with(|place| place.borrow().as_ref().and_then(shown)).or(Some(Buffer::new()));
     }
     OWNERS.with(|place| place.borrow_mut().as_mut()?.share(bytes))
 }

@@ -21,6 +21,7 @@ mod wire;
 
 use crate::buffer::Buffer;
 use crate::error::{Error, Result, excerpt};
+use crate::handoff::Place;
 use dtype::misfit;
 use layout::{Axes, Tuple, Turn};
 
@@ -31,6 +32,7 @@ pub(crate) use layout::{are_all, axes_at, strides, strides_along};
 pub use record::{Field, Record};
 pub use scalar::Scalar;
 pub use time::{TimeStep, TimeUnit};
+pub(crate) use wire::noting_place;
 
 /// An n-dimensional array: dtype, shape, order, and one [`Buffer`] with the elements.
 ///
@@ -76,7 +78,21 @@ pub struct Array {
     turn: Option<Turn>,
     /// Exactly the elements of `base` or `shape`.
     data: Buffer,
+    /// Where they were in the message of a value that was decoded without a schema.
+    came: Came,
 }
+
+/// Where the elements of an array were in a message: for who encodes it again, and no part of what it is.
+#[derive(Clone, Copy)]
+struct Came(Option<Place>);
+
+impl PartialEq for Came {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Came {}
 
 impl Array {
     /// An array of elements that lie in this order in a buffer, **without copying**.
@@ -174,7 +190,7 @@ impl Array {
             return Err(ill_fitting(&dtype, held, needed, data.len()));
         }
         let order = if shape.len() < 2 { Order::C } else { order };
-        Ok(Self { dtype, shape, base, order, turn: None, data })
+        Ok(Self { dtype, shape, base, order, turn: None, data, came: Came(None) })
     }
 
     /// A vector as an array of one axis, **without copying**, whatever its spare capacity.
@@ -192,7 +208,7 @@ impl Array {
     pub fn from_vec<T: Scalar>(elements: Vec<T>) -> Self {
         let shape = Axes::from_slice(&[elements.len()]);
         let (dtype, data) = (scalar::dtype_of::<T>(), Buffer::from_vec(elements));
-        Self { dtype, shape, base: None, order: Order::C, turn: None, data }
+        Self { dtype, shape, base: None, order: Order::C, turn: None, data, came: Came(None) }
     }
 
     /// A vector in C order as an array of this shape, **without copying**; `[]` is the shape of a single number.
@@ -234,6 +250,11 @@ impl Array {
             )));
         }
         Ok(Self { dtype, ..self })
+    }
+
+    /// Where the elements were in the message that this was decoded from without a schema.
+    pub(crate) fn came(&self) -> Option<Place> {
+        self.came.0
     }
 
     /// What the elements are.

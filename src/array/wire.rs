@@ -10,7 +10,7 @@ use super::dtype::{DType, Kind};
 use super::layout::{Axes, MAX_DIMS, Order};
 use super::record::Field;
 use super::text::{self, Dialect};
-use super::{Array, descr, head, literal};
+use super::{Array, Came, descr, head, literal};
 use crate::buffer::Buffer;
 use crate::frame::RECEIVE_ARENA;
 use crate::handoff;
@@ -85,6 +85,17 @@ impl<'de> Deserialize<'de> for Array {
 
         deserializer.deserialize_struct("Array", &head::FIELDS, ArrayVisitor)
     }
+}
+
+/// Deserializes an array from the entries of a map, and notes where in the message its elements were.
+///
+/// # Errors
+///
+/// What the map returns, or that this is no array.
+pub(crate) fn noting_place<'de, A: MapAccess<'de>>(entries: A) -> Result<Array, A::Error> {
+    let claimed = Claimed::deserialize(MapAccessDeserializer::new(entries))?;
+    let came = Came(handoff::place_of(&claimed.data));
+    Ok(Array { came, ..claimed.check()? })
 }
 
 impl Claimed {

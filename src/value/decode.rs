@@ -8,7 +8,7 @@ use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer};
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::Value;
-use crate::array::Array;
+use crate::array;
 use crate::handoff;
 use crate::memory;
 use crate::python::arrive::{self, Told};
@@ -134,8 +134,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
         while let Some(key) = map.next_key::<Value>()? {
             match key.as_str().filter(|_| entries.is_empty()) {
                 Some(ARRAY) => {
-                    let whole = MapAccessDeserializer::new(Resumed { first: Some(ARRAY), rest: map });
-                    return Array::deserialize(whole).map(Value::from);
+                    return array::noting_place(Resumed { first: Some(ARRAY), rest: map }).map(Value::from);
                 }
                 #[cfg(feature = "arrow")]
                 Some(TABLE) => {

@@ -25,7 +25,10 @@ impl Serialize for Value {
                 }
                 map.end()
             }
-            Self::Array(array) => array.serialize(serializer),
+            Self::Array(array) => match array.came() {
+                Some(place) => handoff::placed(place, || array.serialize(serializer)),
+                None => array.serialize(serializer),
+            },
             #[cfg(feature = "arrow")]
             Self::Table(table) => table.serialize(serializer),
             Self::Python(kind, value) => serializer.serialize_newtype_struct(kind.newtype_name(), &**value),

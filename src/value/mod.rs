@@ -30,10 +30,11 @@ use crate::table::Table;
 /// many more), so strangers' messages want a tighter [`Limits::metadata_bytes`](crate::Limits::metadata_bytes) than the default.
 ///
 /// **The same message again.** Encoding a decoded value makes the same frames: integers, text and containers have one form,
-/// entries keep their order, what was in band stays in band and what had a frame of its own has one, however short. Two
-/// things are the encoding codec's instead, and the same where it has the sender's threshold and compression: an array's
-/// or table's buffers go where the threshold says, and what was compressed is compressed again only if the codec
-/// compresses. To pass on messages as they are, take them undecoded:
+/// entries keep their order, what was in band stays in band and what had a frame of its own has one, however short, also of an
+/// [`Array`]. Two things are the encoding codec's instead, and the same where it has the sender's threshold and compression: a
+/// table's buffers go where the threshold says, and what was compressed is compressed again only if the codec
+/// compresses. (A placement callback is asked again, and
+/// has the last word.) To pass on messages as they are, take them undecoded:
 /// [`recv_message`](crate::SocketExt::recv_message), [`send_message`](crate::SocketExt::send_message).
 ///
 /// **Python's objects.** Decoded from a pickle, a value says what serde has no word for: a tuple, a set or a `datetime` is

@@ -185,7 +185,7 @@ impl MsgPack {
         let frames = &shared.1;
         check_sizes(&self.limits, metadata.len() as u64, frames)?;
         let mut reader = Reader::unchecked(metadata, frames, self.limits.max_depth());
-        let owners = Owners::of(shared.clone(), self.limits.max_total());
+        let owners = Owners::with_places(shared.clone(), self.limits.max_total());
         match handoff::with_owners(owners, || T::deserialize(&mut reader)) {
             Ok(value) if reader.is_whole() && !metadata.is_empty() => Ok(value),
             // a `Deserialize` that left something, or made do with an error
@@ -208,14 +208,14 @@ impl MsgPack {
         let shared = Rc::new((shared, frames));
         // what was decompressed has a limit of its own, and may be copied out as well
         let credit = self.limits.max_total().saturating_add(packing.raw_len());
-        let owners = Owners::of(shared.clone(), credit);
+        let owners = Owners::with_places(shared.clone(), credit);
         handoff::with_owners(owners, || self.build(metadata, &shared.1, Frames::Unpacked))
     }
 
     /// Builds the value of a message, which shares the message's frames.
     fn build_shared<'de, T: Deserialize<'de>>(&self, message: &'de Multipart) -> Result<T> {
         let shared = Rc::new(message.clone().into_parts());
-        let owners = Owners::of(shared, self.limits.max_total());
+        let owners = Owners::with_places(shared, self.limits.max_total());
         handoff::with_owners(owners, || self.build(message.metadata(), message.buffers(), Frames::AsSent))
     }
 
