@@ -910,6 +910,8 @@ fn integers_of_megabytes_are_refused_unless_nobody_looks() {
             line(b"L", "0".repeat(1_000_000) + "1", b"L\n."),
             line(b"I", "0".repeat(1_000_000) + "18446744073709551616", b"\n."),
             line(b"F", "9".repeat(1_000_000), b"\n."),
+            // which would be read each time that it is named
+            line(b"F0.", "0".repeat(1_000_000) + "1", b"\n."),
         ] {
             let error = Decode::<IgnoredAny>::decode(&Pickle::new(), message(&data)).map(drop).unwrap_err();
             assert!(error.is_peer() && error.to_string().contains("at byte 0"), "{error}");

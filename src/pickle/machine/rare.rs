@@ -134,6 +134,12 @@ impl<'p> Machine<'p> {
                 }
             }
             op::FLOAT => {
+                // it is read again each time that it is named
+                if line.len() > LONGEST_FLOAT {
+                    return Err(self
+                        .input
+                        .fault(format_args!("a float of {} bytes, which no float needs", line.len())));
+                }
                 text::float(line).ok_or_else(|| self.input.fault("the line is no float"))?;
                 self.push_leaf();
             }
@@ -189,3 +195,6 @@ impl<'p> Machine<'p> {
         Ok(())
     }
 }
+
+/// The longest line that is a float: Python writes up to 24 bytes.
+const LONGEST_FLOAT: usize = 64;
