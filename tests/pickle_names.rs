@@ -235,6 +235,32 @@ fn dtypes_that_are_not_read_are_named_with_what_to_send_instead() {
 }
 
 #[test]
+fn an_array_of_string_dtype_is_a_list_of_texts() {
+    let array = |kwargs: &str, shape: &str, list: &str| {
+        format!(
+            "cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntC\x01btR(I1\n{shape}\
+             cnumpy._core._internal\n_convert_to_stringdtype_kwargs\n({kwargs}tRI00\n{list}tb."
+        )
+    };
+    let codec = Pickle::new();
+    let one = array("I1\nN", "(I2\nt", "(lVen\naNa");
+    assert_eq!(read::<Vec<Option<String>>>(&codec, one.as_bytes()).unwrap(), [Some("en".to_owned()), None]);
+    assert_eq!(read::<Value>(&codec, one.as_bytes()).unwrap(), Value::from(vec![Value::from("en"), Value::Nil]));
+    refused(&codec, array("I1\n", "(I1\nI2\nt", "(lVen\naNa").as_bytes(), "StringDType of 2 axes");
+    refused(&codec, array("I1\n", "(t", "(lVen\na").as_bytes(), "StringDType of 0 axes");
+    for odd in [
+        array("I1\n", "(I3\nt", "(lVen\naNa"),
+        array("I1\n", "(I2\nt", "C\x02ab"),
+        array("", "(I2\nt", "(lVen\naNa"),
+        array("I1\nNN", "(I2\nt", "(lVen\naNa"),
+    ] {
+        refused(&codec, odd.as_bytes(), "in a form that it is not written in");
+    }
+    let alone = b"cnumpy._core._internal\n_convert_to_stringdtype_kwargs\n(I1\ntR.";
+    refused(&codec, alone, "a StringDType by itself");
+}
+
+#[test]
 fn a_dtype_by_itself_is_its_name() {
     let codec = Pickle::new();
     let dtype = b"cnumpy\ndtype\n(Vf4\nI00\nI01\ntR(I3\nV>\nNNNI-1\nI-1\nI0\ntb.";

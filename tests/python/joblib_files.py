@@ -103,6 +103,8 @@ def cases():
         yield f"{name} in a model", {"name": "fit", "weights": made}, dumped({"name": "fit", "weights": made})
         yield f"{name} in a stream", [made, 1], streamed([made, 1])
         yield f"{name} in a file of zlib", made, dumped(made, compress=("zlib", 3))
+    if hasattr(np, "dtypes") and hasattr(np.dtypes, "StringDType"):
+        yield "texts", [["a", "søppel"], 1], dumped([np.array(["a", "søppel"], np.dtypes.StringDType()), 1])
     twice = {"a": [grid, (grid, [grid])], "b": {"deep": [[[grid, np.array(1)]]]}, "c": "after"}
     yield "one array in four places", twice, dumped(twice)
     many = [np.full(at, at, "i8") for at in range(300)]

@@ -46,6 +46,8 @@ def back(value):
         return OTHERS[type(value)](value)
     if isinstance(value, numpy.generic):
         return value.item()
+    if isinstance(value, numpy.ndarray) and value.dtype.kind == "T":
+        return value.tolist()
     if isinstance(value, numpy.dtype):
         return value.name
     if type(value) in (list, tuple, set, frozenset):

@@ -246,6 +246,13 @@ if ml_dtypes:
     ARRAYS["records of brain floats"] = numpy.array([(1.5, 2)], [("a", brain.dtype), ("b", "<i2")])
     SCALARS["brain scalars"] = ([brain[1, 2], numpy.dtype(brain.dtype)], [5.0, "bfloat16"])
 
+if hasattr(numpy, "dtypes") and hasattr(numpy.dtypes, "StringDType"):
+    texts = numpy.dtypes.StringDType
+    SCALARS["texts of any length"] = (
+        [numpy.array(["en", "søppel", ""], texts()), numpy.array(["a", None], texts(na_object=None)), numpy.array([], texts())],
+        [["en", "søppel", ""], ["a", None], []],
+    )
+
 KINDS = {
     tuple: "Tuple",
     set: "Set",
@@ -288,6 +295,8 @@ def kinds(value):
         parts = [part for entry in value.items() for part in entry]
     elif isinstance(value, (list, tuple, set, frozenset, collections.deque)):
         parts = value
+    elif isinstance(value, numpy.ndarray) and value.dtype.kind == "T":
+        parts = value.tolist()
     elif isinstance(value, Slotted):
         parts = ["left", value.left, "right", value.right]
     elif isinstance(value, Frozen):

@@ -59,6 +59,7 @@ pub(crate) const LISTED: &[(&str, &[&str])] = &[
     ("joblib.numpy_pickle", &["NumpyArrayWrapper"]),
     ("ml_dtypes", &["bfloat16"]),
     ("numpy", &["dtype", "memmap", "ndarray", "recarray", "record"]),
+    ("numpy._core._internal", &["_convert_to_stringdtype_kwargs"]),
     ("numpy._core.multiarray", &["_reconstruct", "scalar"]),
     ("numpy._core.numeric", &["_frombuffer"]),
     ("numpy.core.multiarray", &["_reconstruct", "scalar"]),

@@ -178,6 +178,9 @@ pub(super) fn reconstructed<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Fo
     else {
         return Err(call.odd());
     };
+    if is_of_texts(reader, dtype)? {
+        return texts(reader, call, shape, data).map(Form::Sequence);
+    }
     let dtype = dtype::read(reader, dtype)?;
     let order = match reader.tree.node(is_fortran) {
         Node::Bool(true) | Node::Int(1) => "F",
@@ -190,6 +193,30 @@ pub(super) fn reconstructed<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Fo
     // NumPy does so with what is not in one piece, and with points and spans of time
     found.is_chosen = reader.tree.graph().is_of_protocol_5();
     Ok(Form::Array(found))
+}
+
+/// Whether a dtype is `StringDType`, as `_convert_to_stringdtype_kwargs(coerce)` or with the object that is for what is missing.
+fn is_of_texts<'g>(reader: Reader<'g>, dtype: NodeId) -> Result<bool> {
+    match reader.tree.node(dtype) {
+        Node::Object(object) if reader.tree.listed(object.callable) == Some(Listed::Texts) => {
+            reader.call(object)?.between::<1>(2).map(|_| true)
+        }
+        _ => Ok(false),
+    }
+}
+
+/// The texts of an array of `StringDType`, which NumPy writes as a list.
+fn texts<'g>(reader: Reader<'g>, call: Call<'g>, shape: NodeId, list: NodeId) -> Result<Items<'g>> {
+    let shape = axes(reader, call, shape)?;
+    let Node::List(items) = reader.tree.node(list) else { return Err(call.odd()) };
+    match shape[..] {
+        [len] if len == items.len() => Ok(items),
+        [_] => Err(call.odd()),
+        _ => Err(Mismatch::because(format_args!(
+            "an array of StringDType of {} axes, of which those of one are read: send it with .tolist()",
+            shape.len()
+        ))),
+    }
 }
 
 /// A dtype by itself, as NumPy prints it; those of records have fields, and no such text.

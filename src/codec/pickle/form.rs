@@ -206,6 +206,9 @@ impl<'g> Reader<'g> {
             }
             Listed::Reconstruct => return array::reconstructed(self, call),
             Listed::DType => return array::dtype_alone(self).map(Form::Made),
+            Listed::Texts => {
+                return Err(Mismatch::because("a StringDType by itself, which is no value: send it with an array"));
+            }
             #[cfg(feature = "arrow")]
             Listed::Pandas(_) | Listed::PyArrow(_) => return pandas::form(self, call),
             #[cfg(not(feature = "arrow"))]

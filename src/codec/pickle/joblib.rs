@@ -107,6 +107,10 @@ enum Element {
 /// An element of a dtype `dtype("f8", False, True)` with its state. Whether all of that fits together is for [`dtype`] to say.
 fn element(graph: &Graph<'_>, id: NodeId) -> Option<Element> {
     let Some(Node::Object(object)) = graph.short(id, LONGEST) else { return None };
+    // what makes a `StringDType`
+    if let Some(Node::Global { module: "numpy._core._internal", .. }) = graph.short(object.callable, LONGEST) {
+        return Some(Element::Objects);
+    }
     let mut states = graph.states_of(object);
     let (Node::Tuple(mut arguments), Node::Tuple(mut state)) =
         (graph.node(object.args), graph.short(states.next()?, LONGEST)?)

@@ -64,6 +64,8 @@ pub(super) enum Listed {
     /// A `datetime` of pandas.
     Timestamp,
     TimeZone,
+    /// What makes NumPy's dtype of texts, `StringDType`.
+    Texts,
     Tuple,
     Uuid,
     WindowsPath,
@@ -147,8 +149,8 @@ pub(super) enum PyArrow {
 use Listed::{
     BFloat16, ByteArray, Bytes, Complex, Counter, DType, Date, DateTime, Decimal, DefaultDict, Deque, Dict, Ellipsis,
     Encode, Fraction, FromBuffer, FrozenSet, Joblib, List, MemMap, NdArray, NewObj, NewObjEx, NotATime, Object,
-    OrderedDict, PandasDelta, PosixPath, Range, RecArray, Reconstruct, Reconstructor, Record, Scalar, Set, Slice, Time,
-    TimeDelta, TimeZone, Timestamp, Tuple, Type, Uuid, WindowsPath, Zone, ZoneInfo,
+    OrderedDict, PandasDelta, PosixPath, Range, RecArray, Reconstruct, Reconstructor, Record, Scalar, Set, Slice,
+    Texts, Time, TimeDelta, TimeZone, Timestamp, Tuple, Type, Uuid, WindowsPath, Zone, ZoneInfo,
 };
 
 /// Module, name, meaning; sorted, so that it can be searched.
@@ -214,6 +216,7 @@ pub(super) const LIST: &[(&str, &str, Listed)] = &[
     ("numpy", "ndarray", NdArray),
     ("numpy", "recarray", RecArray),
     ("numpy", "record", Record),
+    ("numpy._core._internal", "_convert_to_stringdtype_kwargs", Texts),
     ("numpy._core.multiarray", "_reconstruct", Reconstruct),
     ("numpy._core.multiarray", "scalar", Scalar),
     ("numpy._core.numeric", "_frombuffer", FromBuffer),
