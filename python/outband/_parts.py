@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from itertools import repeat
 from typing import Any, Sequence
 from weakref import WeakKeyDictionary
@@ -42,19 +43,30 @@ def send(socket: Any, frames: Sequence[Any], flags: int = 0) -> Any:
     if len(frames) == 1 or type(socket).send is not zmq.Socket.send:
         return socket.send_multipart(frames, flags, copy=False)
     messages = [zmq.Frame(frame, copy_threshold=socket.copy_threshold) for frame in frames]
+    if _try_send(socket, messages):
+        return None
+    timeout = 0 if flags & zmq.NOBLOCK else socket.getsockopt(zmq.SNDTIMEO)
+    until = time.monotonic() + timeout / 1000
     while True:
-        held = _to_hold()
-        try:
-            if held:
-                signal.pthread_sigmask(signal.SIG_BLOCK, held)  # which may raise after it, as a handler's turn comes
-            is_sent = _try_send(socket, messages)
-        finally:
-            if held:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, held)
-        if is_sent:
+        socket.getsockopt(zmq.EVENTS)  # takes in what has happened: what happens from here on wakes
+        if _try_send(socket, messages):
             return None
-        if flags & zmq.NOBLOCK or not socket.poll(socket.getsockopt(zmq.SNDTIMEO), zmq.POLLOUT):
+        # not a poll for output, which a ROUTER always has where one of its peers does
+        left = None if timeout < 0 else max(0.0, until - time.monotonic())
+        if not zmq.select([socket.getsockopt(zmq.FD)], [], [], left)[0]:
             raise zmq.Again()
+
+
+def _try_send(socket: Any, messages: list[Any]) -> bool:
+    """Sends a message without waiting; False where no peer takes one, and nothing of this one is on the way."""
+    held = _to_hold()
+    try:
+        if held:
+            signal.pthread_sigmask(signal.SIG_BLOCK, held)  # which may raise after it, as a handler's turn comes
+        return _send_now(socket, messages)
+    finally:
+        if held:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, held)
 
 
 def _to_hold() -> set[Any]:
@@ -64,8 +76,8 @@ def _to_hold() -> set[Any]:
     return _HELD - signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
-def _try_send(socket: Any, messages: list[Any]) -> bool:
-    """Sends a message without waiting; False where no peer takes one, and nothing of this one is on the way."""
+def _send_now(socket: Any, messages: list[Any]) -> bool:
+    """The same, while signals wait."""
     all_flags = [zmq.NOBLOCK | zmq.SNDMORE] * (len(messages) - 1) + [zmq.NOBLOCK]
     # a list that grows from a map of a function of C knows what was sent, whenever a handler runs
     sent: list[Any] = []
@@ -76,9 +88,13 @@ def _try_send(socket: Any, messages: list[Any]) -> bool:
                 at = len(sent)
                 sent.extend(map(_Socket.send, repeat(socket), messages[at:], all_flags[at:]))
             except zmq.Again:
-                if sent or stopped:
-                    raise
-                return False
+                if not sent:
+                    return False
+                # the peer is gone, and what it had with it
+                _drop_rest(socket, is_last=len(sent) == len(messages) - 1)
+                sent.clear()
+                if stopped is not None:
+                    raise stopped
             except zmq.ZMQError:
                 raise
             except BaseException as error:
@@ -93,6 +109,13 @@ def _try_send(socket: Any, messages: list[Any]) -> bool:
         return True
     finally:
         del stopped  # whose traceback holds this very frame
+
+
+def _drop_rest(socket: Any, is_last: bool) -> None:
+    """Brings a socket that refused a later frame to where the message can start over: the table in ``docs/delivery.md`` of the Rust
+    crate. It swallows what is still to come of the message, up to its end."""
+    if socket.type == zmq.REQ or (socket.type in (zmq.PUSH, zmq.DEALER) and not is_last):
+        _Socket.send(socket, b"", zmq.NOBLOCK)
 
 
 def _has_left(socket: Any, error: BaseException, is_first: bool) -> bool:

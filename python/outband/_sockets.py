@@ -43,8 +43,13 @@ def recv_topic_obj(socket: Socket, flags: int = 0, **options: Any) -> Any:
 
 
 def send_obj_to(socket: Socket, peer: Union[bytes, str], obj: Any, flags: int = 0, **options: Any) -> Any:
-    """Sends an object from a ROUTER to the DEALER of this routing id."""
-    return _parts.send(socket, [_name(peer, "routing id"), *_wire.dumps(obj, **options)], flags)
+    """Sends an object from a ROUTER to the DEALER of this routing id, and sets ``ZMQ_ROUTER_MANDATORY``: a peer that is not there
+    is ``EHOSTUNREACH``, and one that is full is waited for."""
+    frames = [_name(peer, "routing id"), *_wire.dumps(obj, **options)]
+    if socket.type != zmq.ROUTER:
+        raise CallerError("only a ROUTER sends to a peer by its routing id")
+    socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    return _parts.send(socket, frames, flags)
 
 
 def recv_obj_from(socket: Socket, flags: int = 0, **options: Any) -> Any:

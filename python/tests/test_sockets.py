@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import signal
+import threading
+import time
 from typing import Any, Iterator
 
 import numpy as np
@@ -280,3 +282,125 @@ def test_a_socket_of_the_parent_is_refused_after_a_fork(context: zmq.Context) ->
         assert answers.get(timeout=30).startswith("CallerError: the socket belongs to process")
     child.join()
     assert outband.recv_obj(other) == 1
+
+
+@pytest.mark.parametrize("kind", [zmq.PUSH, zmq.DEALER, zmq.ROUTER])
+def test_a_send_to_a_peer_that_is_full_waits_its_time_and_takes_none(context: zmq.Context, kind: int) -> None:
+    context.setsockopt(zmq.SNDHWM, 1)
+    context.setsockopt(zmq.RCVHWM, 1)
+    sender = context.socket(kind)
+    place = f"inproc://{kind}"
+    sender.bind(place)
+    peers: list[Any] = []
+    for name in ("full", "free")[: 2 if kind == zmq.ROUTER else 1]:
+        peers.append(context.socket(zmq.PULL if kind == zmq.PUSH else zmq.DEALER))
+        peers[-1].setsockopt_string(zmq.IDENTITY, name)
+        peers[-1].connect(place)
+    obj = {"sent": 0, "bytes": bytes(20_000)}
+
+    def send(flags: int = 0) -> None:
+        if kind == zmq.ROUTER:
+            outband.send_obj_to(sender, "full", obj, flags)
+        else:
+            outband.send_obj(sender, obj, flags)
+        obj["sent"] += 1
+
+    with pytest.raises(zmq.Again):
+        while True:
+            send(zmq.NOBLOCK)
+    if kind == zmq.ROUTER:
+        assert sender.poll(0, zmq.POLLOUT), "it could send to the other one"
+    sender.setsockopt(zmq.SNDTIMEO, 700)
+    began, used = time.monotonic(), time.thread_time()
+    with pytest.raises(zmq.Again):
+        send()
+    assert time.monotonic() - began >= 0.6 and time.thread_time() - used < 0.2
+    # and one that waits goes on as soon as there is room
+    sender.setsockopt(zmq.SNDTIMEO, 10_000)
+    count = obj["sent"]
+    reader = threading.Thread(target=lambda: [numbers.append(outband.recv_obj(peers[0])["sent"]) for _ in range(count + 1)])
+    numbers: list[int] = []
+    reader.start()
+    send()
+    reader.join()
+    assert numbers == list(range(count + 1))
+
+
+class Deadly(list):  # type: ignore[type-arg]
+    """Frames of a message; before one of them is asked for, something happens."""
+
+    def __init__(self, frames: list[Any], at: int, happens: Any) -> None:
+        super().__init__(frames)
+        self.at, self.happens = at, happens
+
+    def __getitem__(self, wanted: Any) -> Any:
+        def each() -> Iterator[Any]:
+            for index in range(wanted.start, len(self)):
+                if index == self.at and self.happens:
+                    happens, self.happens = self.happens, None
+                    happens()
+                yield list.__getitem__(self, index)
+
+        return each()
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+@pytest.mark.parametrize("kind", [zmq.PUSH, zmq.DEALER])
+def test_a_peer_that_dies_within_a_message_tears_none(context: zmq.Context, kind: int, at: int) -> None:
+    # it is refused, or swallowed where the socket hears of the whole end at once: until both have been there
+    ways = set()
+    for round in range(100):
+        ways.add(was_sent_to_nobody(context, kind, at, is_looked_at=round % 2 == 0))
+        if ways == {True, False}:
+            return
+    raise AssertionError(f"it is always {ways}")
+
+
+def was_sent_to_nobody(context: zmq.Context, kind: int, at: int, is_looked_at: bool) -> bool:
+    sender = context.socket(kind)
+    port = sender.bind_to_random_port("tcp://127.0.0.1")
+    monitor = sender.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+
+    def join() -> Any:
+        peer = context.socket(zmq.PULL if kind == zmq.PUSH else zmq.DEALER)
+        peer.connect(f"tcp://127.0.0.1:{port}")
+        return peer
+
+    def dies() -> None:
+        sender.getsockopt(zmq.EVENTS)
+        first.close()
+        monitor.recv_multipart()
+        # there is word of it, which the socket has not looked at
+        assert zmq.select([sender.getsockopt(zmq.FD)], [], [], 10)[0]
+        if is_looked_at:
+            sender.getsockopt(zmq.EVENTS)
+            zmq.select([sender.getsockopt(zmq.FD)], [], [], 0.1)
+        # a socket that sends looks at most once in 3 000 000 ticks of the processor
+        until = time.monotonic() + 0.01
+        while time.monotonic() < until:
+            pass
+
+    first = join()
+    assert sender.poll(10_000, zmq.POLLOUT)
+    frames = [zmq.Frame(b"%d" % number * 70_000) for number in range(4)]
+    is_sent = outband._parts._send_now(sender, Deadly(frames, at, dies))
+    second = join()
+    if not is_sent:
+        assert sender.poll(10_000, zmq.POLLOUT) and outband._parts._send_now(sender, frames)
+        assert [frame[:1] for frame in second.recv_multipart()] == [b"0", b"1", b"2", b"3"]
+    for _ in range(3):
+        outband.send_obj(sender, OBJECT)
+        check(outband.recv_obj(second))
+    sender.disable_monitor()
+    for socket in (monitor, sender, second):
+        socket.close(0)
+    return is_sent
+
+
+def test_a_peer_that_is_not_there_is_told_of(context: zmq.Context) -> None:
+    router, _dealer = pair(context, zmq.ROUTER, zmq.DEALER)
+    with pytest.raises(zmq.ZMQError) as raised:
+        outband.send_obj_to(router, "nobody", OBJECT)
+    assert raised.value.errno == zmq.EHOSTUNREACH
+    with pytest.raises(outband.CallerError, match="only a ROUTER"):
+        outband.send_obj_to(_dealer, "nobody", OBJECT)
