@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
@@ -69,17 +68,11 @@ pub struct Subscriber {
     pub(super) tick_at: Duration,
     /// Messages since the clock was read.
     unclocked: u32,
-    /// How often nothing was there since the last message.
-    looks: u32,
     malformed: u64,
 }
 
 /// The clock is read after so many frames, and whenever there is none.
 const CLOCK_AFTER: u32 = 64;
-
-/// How often a subscriber lets others run and looks again, right after a message, before it sleeps. To be woken costs it and
-/// libzmq's thread more than all of these together, and where more is under way they find many messages at once.
-const LOOKS: u32 = 8;
 
 /// In the conflating mode, how many frames may replace each other before one is handed over.
 const CONFLATED: usize = 10_000;
@@ -141,7 +134,6 @@ impl Subscriber {
             now: Duration::ZERO,
             tick_at: Duration::ZERO,
             unclocked: 0,
-            looks: LOOKS,
             malformed: 0,
         })
     }
@@ -217,16 +209,10 @@ impl Subscriber {
         let mut until = None;
         loop {
             if let Some(event) = self.look(codec)? {
-                self.looks = 0;
                 return Ok(event);
             }
             self.read_clock();
             if self.streams.is_ready() {
-                continue;
-            }
-            if self.looks < LOOKS && timeout != Some(Duration::ZERO) {
-                self.looks += 1;
-                thread::yield_now();
                 continue;
             }
             let mut wait = self.tick_at.saturating_sub(self.now);
