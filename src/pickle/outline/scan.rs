@@ -1,7 +1,8 @@
 //! The pass over the opcodes that finds the containers.
 //!
 //! It makes the machine's checks but one, that text is UTF-8, and tells no error from another: any is `None`. It is one loop
-//! with everything in it, since it is a third of what decoding small values takes.
+//! with everything in it, since it is a quarter of what decoding small values takes; and a shorter one for what most of them stand in, the
+//! entries of records and of long lists.
 
 use super::tools::{Mark, TUPLE, Tools, Value};
 use super::{Container, Fetched, Start};
@@ -10,7 +11,7 @@ use crate::pickle::opcode as op;
 /// Goes over a pickle to its end.
 pub(super) fn scan(pickle: &[u8], tools: &mut Tools) -> Option<Fetched> {
     let Tools { containers, memo, stack, marks } = tools;
-    let mut scan = Scan { pickle, containers, memo, stack, marks, height: 0, floor: 0, moved: 0 };
+    let mut scan = Scan { pickle, containers, memo, stack, marks, height: 0, floor: 0, moved: 0, names: [0; 256] };
     // the pickle to the end of the current frame, and where the next byte stands, which may be behind that for a moment
     let (mut window, mut in_frame, mut at) = (pickle, false, 0);
     let mut fetched = Fetched::default();
@@ -46,6 +47,11 @@ pub(super) fn scan(pickle: &[u8], tools: &mut Tools) -> Option<Fetched> {
             op::SHORT_BINUNICODE | op::SHORT_BINBYTES => {
                 at += 1 + usize::from(*window.get(at)?);
                 scan.push(start);
+                // nearly always
+                if window.get(at) == Some(&op::MEMOIZE) {
+                    scan.memo.push(start as u32);
+                    at += 1;
+                }
             }
             op::BINUNICODE | op::BINBYTES => {
                 at += 4 + number::<4>(window, at)?;
@@ -82,8 +88,15 @@ pub(super) fn scan(pickle: &[u8], tools: &mut Tools) -> Option<Fetched> {
             op::EMPTY_DICT | op::EMPTY_LIST | op::EMPTY_SET => {
                 scan.push(start);
                 scan.containers.push(Container::new(start as u32, 0, Start::Opcode));
+                if window.get(at) == Some(&op::MEMOIZE) {
+                    scan.memo.push(start as u32);
+                    at += 1;
+                }
             }
-            op::MARK => scan.mark(start),
+            op::MARK => match scan.run(window, at, &mut fetched) {
+                Some(end) => at = end,
+                None => scan.mark(start),
+            },
             op::SETITEM => scan.grow(op::EMPTY_DICT, scan.above(2)?)?,
             op::APPEND => scan.grow(op::EMPTY_LIST, scan.above(1)?)?,
             op::SETITEMS => {
@@ -154,6 +167,8 @@ struct Scan<'p, 't> {
     floor: usize,
     /// How many containers made room for one before them.
     moved: usize,
+    /// What the memo entries cost that [`run`](Self::run) has met, each time that they are fetched; 0 for the others.
+    names: [u16; 256],
 }
 
 impl Scan<'_, '_> {
@@ -210,6 +225,78 @@ impl Scan<'_, '_> {
         self.marks.push(Mark { height: self.height, at: start as u32, containers });
     }
 
+    /// Goes over what follows a mark where that is nothing but leaves that a list or a dict takes: the entries of most records, and most
+    /// long lists. None of them comes onto the stack. Where there is anything else, nothing has happened.
+    #[inline(never)]
+    fn run(&mut self, window: &[u8], start: usize, fetched: &mut Fetched) -> Option<usize> {
+        let (known, cost) = (self.memo.len(), fetched.cost);
+        let end = self.leaves(window, start, fetched).and_then(|(opcode, count, end)| {
+            self.take(opcode, count)?;
+            Some(end)
+        });
+        if end.is_none() {
+            self.memo.truncate(known);
+            fetched.cost = cost;
+        }
+        end
+    }
+
+    /// Goes over leaves; the opcode of the container that takes them, their number, and where what takes them ends.
+    #[inline(always)]
+    fn leaves(&mut self, window: &[u8], mut at: usize, fetched: &mut Fetched) -> Option<(u8, usize, usize)> {
+        let (mut count, mut cost) = (0, fetched.cost);
+        let (opcode, end) = loop {
+            let opcode = *window.get(at)?;
+            let width = LEAF[usize::from(opcode)];
+            if width > 0 {
+                at += width as usize;
+            } else if width == NAME {
+                let number = *window.get(at + 1)?;
+                cost += match self.names[usize::from(number)] {
+                    0 => self.name(number, fetched)?,
+                    known => usize::from(known),
+                };
+                at += 2;
+            } else if opcode == op::SHORT_BINUNICODE {
+                let start = at;
+                at += 2 + usize::from(*window.get(at + 1)?);
+                if window.get(at) == Some(&op::MEMOIZE) {
+                    at += 1;
+                    self.memo.push(start as u32);
+                }
+            } else {
+                break (opcode, at + 1);
+            }
+            count += 1;
+        };
+        fetched.cost = cost;
+        match opcode {
+            op::SETITEMS => Some((op::EMPTY_DICT, count, end)),
+            op::APPENDS => Some((op::EMPTY_LIST, count, end)),
+            _ => None,
+        }
+    }
+
+    /// What a memo entry costs each time that it is fetched, and notes that.
+    #[inline(never)]
+    fn name(&mut self, number: u8, fetched: &mut Fetched) -> Option<usize> {
+        let len = self.len(number.into())?;
+        // of a run that turns out to be none, too: it is fetched all the same
+        fetched.longest = fetched.longest.max(len);
+        self.names[usize::from(number)] = u16::try_from(1 + len).unwrap_or(0);
+        Some(1 + len)
+    }
+
+    /// Gives so many values, which are not on the stack, to the container on top of it, which such an opcode made.
+    #[inline(always)]
+    fn take(&mut self, opcode: u8, count: usize) -> Option<()> {
+        if self.height <= self.floor {
+            return None;
+        }
+        let target = self.below(self.height)?;
+        self.lengthen(target, opcode, count)
+    }
+
     #[inline(always)]
     fn pop_mark(&mut self) -> Option<Mark> {
         let mark = self.marks.pop()?;
@@ -230,13 +317,19 @@ impl Scan<'_, '_> {
             return None;
         }
         let target = self.below(start)?;
-        let count = self.height - start;
+        self.lengthen(target, opcode, self.height - start)?;
+        self.height = start;
+        Some(())
+    }
+
+    /// Adds so many values to a container, which such an opcode made.
+    #[inline(always)]
+    fn lengthen(&mut self, target: Value, opcode: u8, count: usize) -> Option<()> {
         if *self.pickle.get(target.at as usize)? != opcode || (opcode == op::EMPTY_DICT && count % 2 == 1) {
             return None;
         }
         // the sum of all lengths is less than that of the pickle
         self.containers.get_mut(target.containers as usize)?.len += count as u32;
-        self.height = start;
         Some(())
     }
 
@@ -275,6 +368,23 @@ impl Scan<'_, '_> {
         Some(())
     }
 }
+
+/// How many bytes a leaf of a fixed length takes up with its opcode; [`NAME`] for what fetches it, and 0 for everything else.
+static LEAF: [i8; 256] = {
+    let mut widths = [0; 256];
+    widths[op::NONE as usize] = 1;
+    widths[op::NEWTRUE as usize] = 1;
+    widths[op::NEWFALSE as usize] = 1;
+    widths[op::BININT1 as usize] = 2;
+    widths[op::BININT2 as usize] = 3;
+    widths[op::BININT as usize] = 5;
+    widths[op::BINFLOAT as usize] = 9;
+    widths[op::BINGET as usize] = NAME;
+    widths
+};
+
+/// Stands for the width of what fetches a leaf.
+const NAME: i8 = -1;
 
 /// How many containers may make room, for each byte of the pickle: nobody nests tuples as deep.
 const MOST_MOVED: usize = 16;
