@@ -12,6 +12,7 @@ use arrow_array::{
     Array, ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch,
     StringArray, StringViewArray, TimestampSecondArray,
 };
+use arrow_buffer::OffsetBuffer;
 use arrow_data::ArrayData;
 use arrow_schema::{DataType, Field, Fields, Schema, TimeUnit};
 use outband::{
@@ -379,6 +380,24 @@ fn columns_that_do_not_fit_are_the_callers_fault() {
         assert!(error.to_string().starts_with("this is no table: "), "{error}");
     }
     assert_eq!(Table::new(schema, vec![Arc::new(Int64Array::from(vec![5]))]).unwrap().rows(), 1);
+}
+
+#[test]
+fn dictionaries_of_dictionaries_are_not_sent() {
+    let words: DictionaryArray<Int32Type> = ["low", "high"].into_iter().collect();
+    let twice: ArrayRef = Arc::new(DictionaryArray::new(Int32Array::from(vec![1, 0, 1]), Arc::new(words)));
+    let list = ListArray::new(
+        Arc::new(Field::new("inner", twice.data_type().clone(), true)),
+        OffsetBuffer::from_lengths([3]),
+        twice.clone(),
+        None,
+    );
+    for (array, name) in [(twice, "column"), (Arc::new(list), "inner")] {
+        let table = Table::from(RecordBatch::try_from_iter([("column", array)]).unwrap());
+        let error = to_multipart(&table).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Caller, "{error}");
+        assert!(error.to_string().contains(&format!("field {name:?} is a dictionary of dictionaries")), "{error}");
+    }
 }
 
 #[test]

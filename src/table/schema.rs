@@ -9,9 +9,10 @@ use arrow_array::types::{
 };
 use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions};
 use arrow_ipc::{Endianness, Field as RawField, Schema as RawSchema, Type, convert, root_as_message_with_opts};
-use arrow_schema::{ArrowError, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use flatbuffers::VerifierOptions;
 
+use super::arrive::fields_below;
 use super::column::{MAX_DEPTH, MAX_PARTS};
 use crate::error::excerpt;
 
@@ -26,7 +27,7 @@ const EXPANSION: usize = 8;
 ///
 /// # Errors
 ///
-/// A text: more fields than a receiver takes.
+/// A text: more fields than a receiver takes, or a type that the message has no form for.
 pub(crate) fn to_bytes(schema: &Schema) -> Result<Vec<u8>, String> {
     let options = IpcWriteOptions::default();
     let mut tracker = DictionaryTracker::new(false);
@@ -41,7 +42,21 @@ pub(crate) fn to_bytes(schema: &Schema) -> Result<Vec<u8>, String> {
     bytes.resize(8 + padded, 0);
     // what no receiver accepts is not sent
     from_bytes(&bytes)?;
+    schema.fields().iter().try_for_each(|field| check_dictionaries(field))?;
     Ok(bytes)
+}
+
+/// A field of the message has one dictionary at most: of one within another the inner one would be lost.
+fn check_dictionaries(field: &Field) -> Result<(), String> {
+    let values = match field.data_type() {
+        DataType::Dictionary(_, values) => values,
+        own => own,
+    };
+    if let (DataType::Dictionary(..), DataType::Dictionary(..)) = (field.data_type(), values) {
+        let name = excerpt(field.name());
+        return Err(format!("field {name:?} is a dictionary of dictionaries, which Arrow's format has no form for"));
+    }
+    fields_below(values).into_iter().try_for_each(check_dictionaries)
 }
 
 /// Reads the schema message.
