@@ -98,6 +98,28 @@ pub(crate) fn types() -> Vec<DataType> {
         types.push(Union(UnionFields::try_new([5, 0, 100], members()).unwrap(), mode));
         types.push(List(field("item", Union(UnionFields::try_new([0, 1, 2], members()).unwrap(), mode))));
     }
+    // nothing in something, and what nests where it seldom does
+    types.push(FixedSizeList(field("item", Int16), 0));
+    types.push(FixedSizeList(field("item", FixedSizeList(field("item", Decimal128(9, 1)), 2)), 2));
+    for outer in [List, LargeListView] {
+        for inner in [Null, ListView(field("item", Utf8View)), Struct(fields.clone()), run_ends(Int32, Binary)] {
+            types.push(outer(field("item", inner)));
+        }
+    }
+    for values in
+        [Null, ListView(field("item", Int8)), Struct(fields.clone()), List(field("item", dictionary(Int8, Utf8View)))]
+    {
+        types.push(dictionary(Int16, values.clone()));
+        types.push(run_ends(Int32, values));
+    }
+    types.push(run_ends(Int64, run_ends(Int32, Utf8)));
+    let members =
+        vec![field("v", ListView(field("item", Int64))), field("u", Utf8View), field("r", run_ends(Int32, Int8))];
+    let members = UnionFields::try_new([1, 2, 3], members).unwrap();
+    for mode in [UnionMode::Sparse, UnionMode::Dense] {
+        types.push(ListView(field("item", Union(members.clone(), mode))));
+        types.push(Struct(Fields::from(vec![field("u", Union(members.clone(), mode))])));
+    }
     types.push(Struct(Fields::from(vec![field("d", dictionary(UInt8, Utf8)), field("r", run_ends(Int32, Utf8))])));
     types
 }
