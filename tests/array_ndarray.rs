@@ -96,6 +96,89 @@ fn contiguous_memory_moves_in_and_is_viewed_in_place() {
     assert_eq!(array.view::<u16>().unwrap().into_dimensionality::<Ix0>().unwrap().into_scalar(), &7);
 }
 
+/// All orders of so many axes.
+fn orders(axes: usize) -> Vec<Vec<usize>> {
+    let Some(last) = axes.checked_sub(1) else { return vec![vec![]] };
+    let shorter = orders(last);
+    (0..axes).flat_map(|at| shorter.iter().map(move |order| [&order[..at], &[last], &order[at..]].concat())).collect()
+}
+
+/// How something becomes an array.
+type Way = Box<dyn FnOnce() -> Array>;
+
+/// In, through a message, and seen again: the memory is the same, in whatever order the axes lie.
+#[test]
+fn any_order_of_axes_goes_in_through_a_message_and_out_without_copying() {
+    let shape = [7, 5, 3, 17];
+    let elements: &'static [f64] = Vec::leak((0..7 * 5 * 3 * 17).map(f64::from).collect());
+    for order in orders(4) {
+        let owned = Owned::from_shape_vec(shape, elements.to_vec()).unwrap();
+        let turned = owned.permuted_axes([order[0], order[1], order[2], order[3]]);
+        let fixed = ArrayView::from_shape(shape, elements).unwrap();
+        let fixed = fixed.permuted_axes([order[0], order[1], order[2], order[3]]);
+        let (expected, address) = (turned.clone().into_dyn(), turned.as_ptr());
+        let shared = turned.clone().into_shared();
+        let shared_address = shared.as_ptr();
+        let ways: [(&str, *const f64, Way); 3] = [
+            ("Array", address, Box::new(|| Array::from(turned))),
+            ("ArcArray", shared_address, Box::new(|| Array::from(shared))),
+            ("ArrayView<'static>", fixed.as_ptr(), Box::new(move || Array::from(fixed))),
+        ];
+        for (name, address, way) in ways {
+            let (array, copied) = counted(way);
+            assert_eq!((array.data().as_ptr(), copied), (address.cast(), 0), "{name} {order:?}");
+            assert_eq!(array.shape(), expected.shape(), "{name} {order:?}");
+            let (message, copied) = counted(|| to_multipart(&("name", &array)).unwrap());
+            assert_eq!((message.buffers()[0].as_ptr(), copied), (address.cast(), 0), "{name} {order:?}");
+            let ((_, back), copied) = counted(|| from_multipart::<(String, Array)>(message).unwrap());
+            assert_eq!((back.data().as_ptr(), copied), (address.cast(), 0), "{name} {order:?}");
+            assert_eq!((back.axes(), back.strides()), (array.axes(), array.strides()), "{name} {order:?}");
+            let (view, copied) = counted(|| back.view::<f64>().unwrap());
+            assert_eq!((view.as_ptr(), copied), (address, 0), "{name} {order:?}");
+            assert_eq!(view, expected, "{name} {order:?}");
+        }
+    }
+}
+
+#[test]
+fn what_has_gaps_is_copied_once_and_never_again() {
+    let image = Buffer::from_vec((0..64 * 640).collect::<Vec<u16>>());
+    let (crop, copied) = counted(|| Array::from_strided(DType::U16, [64, 600], &[1280, 2], 20, &image).unwrap());
+    assert_eq!(copied, 64 * 600 * 2);
+    let ((back, view), copied) = counted(|| {
+        let back: Array = from_multipart(to_multipart(&crop).unwrap()).unwrap();
+        let view = back.view::<u16>().unwrap().to_owned();
+        (back, view)
+    });
+    assert_eq!((copied, back.data().as_ptr()), (0, crop.data().as_ptr()));
+    assert_eq!(view[[1, 0]], 640 + 10);
+}
+
+#[cfg(feature = "half")]
+#[test]
+fn halves_are_viewed_in_place() {
+    use half::{bf16, f16};
+
+    fn in_place<T: outband::Scalar + PartialEq + std::fmt::Debug>(numbers: [f32; 6], of: fn(f32) -> T, dtype: &str) {
+        let matrix = Owned::from_shape_vec((2, 3), numbers.map(of).to_vec()).unwrap().reversed_axes();
+        let (expected, address) = (matrix.clone().into_dyn(), matrix.as_ptr());
+        let (array, copied) = counted(|| Array::from(matrix));
+        assert_eq!((array.dtype().to_string().as_str(), array.order(), copied), (dtype, Order::F, 0));
+        let (view, copied) = counted(|| array.view::<T>().unwrap());
+        assert_eq!((view.as_ptr(), copied), (address, 0));
+        assert_eq!(view, expected);
+        let back: Array = from_multipart(to_multipart(&array).unwrap()).unwrap();
+        assert_eq!(back.view::<T>().unwrap(), expected);
+        assert!(back.view::<u16>().unwrap_err().to_string().contains(dtype), "the numbers are no integers");
+    }
+    in_place([0.5, -0.0, 65504.0, f32::INFINITY, 6e-8, -1.0], f16::from_f32, "<f2");
+    in_place([0.5, -0.0, 3e38, f32::INFINITY, 1e-40, -1.0], bf16::from_f32, "bfloat16");
+    // from the other byte order, in one copy
+    let big = Array::new(">f2".parse().unwrap(), [2], Order::C, Buffer::from(vec![0x3c, 0, 0xc0, 0])).unwrap();
+    let (one_and_minus_two, copied) = counted(|| big.view_or_copy::<f16>().unwrap().into_owned());
+    assert_eq!((one_and_minus_two, copied), (ndarray::array![f16::ONE, f16::from_f32(-2.0)].into_dyn(), 4));
+}
+
 #[test]
 fn static_views_are_sent_where_they_lie() {
     static TABLE: [u16; 6] = [1, 2, 3, 4, 5, 6];

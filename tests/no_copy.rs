@@ -529,6 +529,21 @@ const CONVERSIONS: &[Row] = &[
         let message = to_multipart(&array()).unwrap();
         (at(&message.buffers()[0]), at(from_multipart::<Array>(message).unwrap().data()))
     }),
+    ("an Array in Fortran order, leaving and arriving", || {
+        let array = Array::new(DType::F64, [100, LEN / 100], Order::F, Buffer::from_vec(vec![1.5_f64; LEN])).unwrap();
+        let message = to_multipart(&("name", &array)).unwrap();
+        let (_, back): (String, Array) = from_multipart(message).unwrap();
+        assert_eq!(back.order(), Order::F);
+        (at(array.data()), at(back.data()))
+    }),
+    ("an Array with its axes in another order, leaving and arriving", || {
+        let image = Buffer::from_vec(vec![1_u8; LEN]);
+        let planes =
+            Array::from_strided(DType::U8, [5, 100, LEN / 500], &[1, LEN as isize / 100, 5], 0, &image).unwrap();
+        let (_, back): (String, Array) = from_multipart(to_multipart(&("name", &planes)).unwrap()).unwrap();
+        assert_eq!(back.axes(), [1, 2, 0]);
+        (at(&image), at(back.data()))
+    }),
     ("HeadedArray", || {
         let array = array();
         let message = HeadedArray::new().encode(&array).unwrap();
@@ -544,6 +559,11 @@ const CONVERSIONS: &[Row] = &[
     #[cfg(feature = "ndarray")]
     ("Array::from(ndarray::Array<T, D>) in Fortran order", || {
         let matrix = ndarray::Array2::<f64>::ones((100, LEN / 100)).reversed_axes();
+        ((matrix.as_ptr().addr(), 8 * LEN), at(Array::from(matrix).data()))
+    }),
+    #[cfg(feature = "ndarray")]
+    ("Array::from(ArcArray<T, D>) with its axes in another order", || {
+        let matrix = ndarray::ArcArray::<f64, _>::ones((10, 10, LEN / 100)).permuted_axes([1, 2, 0]);
         ((matrix.as_ptr().addr(), 8 * LEN), at(Array::from(matrix).data()))
     }),
     #[cfg(feature = "ndarray")]

@@ -26,8 +26,8 @@ impl<T: Scalar, D: Dimension> From<ndarray::Array<T, D>> for Array {
     }
 }
 
-/// **Without copying** where the elements lie in C or Fortran order: the buffer shares the memory, and keeps it until the last
-/// frame of it is sent. At any other strides they are copied once, and counted.
+/// **Without copying** where the elements lie in C or Fortran order or with their axes in any other one: the buffer shares the memory,
+/// and keeps it until the last frame of it is sent. At any other strides they are copied once, and counted.
 ///
 /// # Panics
 ///
@@ -35,18 +35,16 @@ impl<T: Scalar, D: Dimension> From<ndarray::Array<T, D>> for Array {
 impl<T: Scalar, D: Dimension + 'static> From<ArcArray<T, D>> for Array {
     fn from(array: ArcArray<T, D>) -> Self {
         let (shape, strides) = layout_of(&array.view());
-        match layout::contiguous(&shape, &strides, size_of::<T>()) {
-            Some(order) => {
-                let memory = Memory { part: Shared(array) };
-                valid(Self::new(dtype_of::<T>(), shape, order, Buffer::from_owner(memory)))
-            }
-            None => Self::copy_from_view(array.view()),
+        if layout::axes_at(&shape, &strides, size_of::<T>()).is_none() || array.is_empty() {
+            return Self::copy_from_view(array.view());
         }
+        let memory = Buffer::from_owner(Memory { part: Shared(array) });
+        valid(Self::from_strided(dtype_of::<T>(), shape, &strides, 0, &memory))
     }
 }
 
-/// **Without copying** where the elements lie in C or Fortran order or are repeated: the memory is there for ever. At any
-/// other strides they are copied once, and counted.
+/// **Without copying** where the elements lie in C or Fortran order or with their axes in any other one, or are repeated: the memory is
+/// there for ever. At any other strides they are copied once, and counted.
 ///
 /// # Panics
 ///
@@ -55,13 +53,11 @@ impl<T: Scalar, D: Dimension> From<ArrayView<'static, T, D>> for Array {
     fn from(view: ArrayView<'static, T, D>) -> Self {
         let (shape, strides) = layout_of(&view);
         let base = without_repetitions(view.into_dyn());
-        let held = base.shape().to_vec();
-        match layout::contiguous(&held, &strides, size_of::<T>())
-            .and_then(|order| Some((order, base.to_slice_memory_order()?)))
-        {
-            Some((order, elements)) => {
-                let data = Buffer::from_owner(Memory { part: elements });
-                valid(Self::broadcast(dtype_of::<T>(), held, shape, order, data))
+        let lies_close = layout::axes_at(base.shape(), &strides, size_of::<T>()).is_some();
+        match base.to_slice_memory_order().filter(|elements| lies_close && !elements.is_empty()) {
+            Some(elements) => {
+                let memory = Buffer::from_owner(Memory { part: elements });
+                valid(Self::from_strided(dtype_of::<T>(), shape, &strides, 0, &memory))
             }
             None => copied(base, shape),
         }
