@@ -352,10 +352,16 @@ fn a_key_is_text_a_number_or_a_boolean() {
     assert_eq!(text(&BTreeMap::from([('é', 1)])), r#"{"\u00e9": 1}"#);
     assert_eq!(text(&BTreeMap::from([(Some(-5_i8), 1)])), r#"{"-5": 1}"#);
     assert_eq!(read::<BTreeMap<Option<i8>, u8>>(r#"{"-5": 1}"#).unwrap(), [(Some(-5), 1)].into());
+    // Python's None, and a field that is no text
+    assert_eq!(text(&BTreeMap::from([(None::<u8>, 1)])), r#"{"null": 1}"#);
+    assert_eq!(text(&BTreeMap::from([((), 1)])), r#"{"null": 1}"#);
+    assert_eq!(read::<BTreeMap<Option<i8>, u8>>(r#"{ "null" : 1, "7": 2}"#).unwrap(), [(None, 1), (Some(7), 2)].into());
+    assert_eq!(read::<BTreeMap<(), u8>>(r#"{"null": 1}"#).unwrap(), [((), 1)].into());
+    assert_eq!(read::<BTreeMap<String, u8>>(r#"{"null": 1}"#).unwrap(), [("null".to_owned(), 1)].into());
+    assert!(read::<BTreeMap<(), u8>>(r#"{"nul": 1}"#).unwrap_err().is_peer());
     for error in [
         Json::new().encode(&BTreeMap::from([(vec![1], 1)])).unwrap_err(),
-        Json::new().encode(&BTreeMap::from([(None::<u8>, 1)])).unwrap_err(),
-        Json::new().encode(&BTreeMap::from([((), 1)])).unwrap_err(),
+        Json::new().encode(&BTreeMap::from([(Some(vec![1]), 1)])).unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Caller);
         assert!(error.to_string().contains("key of a map"), "{error}");

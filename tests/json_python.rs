@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use outband::{Buffer, Decode, Encode, Error, Json, SocketExt};
+use outband::{Buffer, Decode, Encode, Error, Json, SocketExt, Value};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -112,6 +112,33 @@ struct Greeting {
     bytes: Buffer,
 }
 
+/// What JSON has no word for, and Python a text: wide integers, and keys that are no texts.
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+struct Odd {
+    wide: Vec<i128>,
+    widest: u128,
+    integers: BTreeMap<i128, bool>,
+    truths: BTreeMap<bool, Option<u8>>,
+    maybe: BTreeMap<Option<u64>, Vec<()>>,
+    nested: Vec<BTreeMap<Option<bool>, BTreeMap<u8, f64>>>,
+    empty: (Vec<u8>, BTreeMap<String, u8>, String),
+    text: BTreeMap<char, char>,
+}
+
+fn odd() -> Odd {
+    let inner = [(0, 1e-7), (7, 1e22), (200, -0.0)].into();
+    Odd {
+        wide: vec![i128::from(u64::MAX) + 1, i128::from(i64::MIN) - 1, i128::MAX, i128::MIN, 0, 1 << 70],
+        widest: u128::MAX,
+        integers: [(i128::MIN, true), (-1, false), (i128::from(u64::MAX) + 1, true)].into(),
+        truths: [(false, None), (true, Some(1))].into(),
+        maybe: [(None, vec![()]), (Some(0), vec![]), (Some(u64::MAX), vec![(), ()])].into(),
+        nested: vec![[(None, inner), (Some(true), BTreeMap::new())].into(), BTreeMap::new()],
+        empty: (vec![], BTreeMap::new(), String::new()),
+        text: [('\u{e9}', '\u{1f600}'), ('"', '\\')].into(),
+    }
+}
+
 #[test]
 fn python_and_rust_write_the_same_bytes() {
     let context = zmq::Context::new();
@@ -133,6 +160,16 @@ fn python_and_rust_write_the_same_bytes() {
         bytes: vec![0, 127, 255].into(),
     };
     server.send_with(&Json::new().buffers_in_band(), &greeting).unwrap();
+
+    // what is odd about numbers and keys: with its type, and without
+    let received: Odd = server.recv_json().unwrap();
+    assert_eq!(received, odd());
+    server.send_json(&received).unwrap();
+    assert!(server.recv_json::<bool>().unwrap());
+    let keys = [Value::from(1.5), Value::from(1e16), Value::from(f64::NAN), f64::NEG_INFINITY.into(), Value::Nil];
+    let keys = keys.into_iter().chain([Value::from(true), Value::from(-1_i64), Value::from("1")]);
+    let entries: Vec<_> = keys.map(|key| (key, Value::Nil)).collect();
+    server.send_json(&Value::from(entries)).unwrap();
 
     for _ in 0..ROUNDS {
         server.send_json(&server.recv_json::<Any>().unwrap()).unwrap();

@@ -4,13 +4,13 @@ Receives from Rust and sends the same back, both as the value and as the bytes t
 values of its own, and expects the very bytes back that it would have sent.
 """
 
-import json
 import math
 import random
 import struct
 import sys
 
 import zmq
+from zmq.utils import jsonapi
 
 socket = zmq.Context().socket(zmq.REQ)
 socket.rcvtimeo = socket.sndtimeo = 60_000
@@ -69,6 +69,25 @@ assert received["keys"] == {"-1": True, "20": False}, received["keys"]
 assert list(received) == ["text", "floats", "wide", "shape", "keys", "bytes"], list(received)
 assert bytes(received["bytes"]) == b"\x00\x7f\xff"
 
+# what JSON has no word for: what pyzmq writes is read as what it is, and written as pyzmq writes it
+odd = {
+    "wide": [2**64, -(2**63) - 1, 2**127 - 1, -(2**127), 0, 2**70],
+    "widest": 2**128 - 1,
+    "integers": {-(2**127): True, -1: False, 2**64: True},
+    "truths": {False: None, True: 1},
+    "maybe": {None: [None], 0: [], 2**64 - 1: [None, None]},
+    "nested": [{None: {0: 1e-7, 7: 1e22, 200: -0.0}, True: {}}, {}],
+    "empty": [[], {}, ""],
+    "text": {'"': "\\", "é": "😀"},
+}
+socket.send_json(odd)
+answer = socket.recv()
+assert answer == jsonapi.dumps(odd), answer
+socket.send_json(True)
+keys = {1.5: None, 1e16: None, math.nan: None, -math.inf: None, None: None, True: None, -1: None, "1": None}
+answer = socket.recv()
+assert answer == jsonapi.dumps(keys), answer
+
 # Python's values: what comes back is what Python would have written
 for index in range(rounds):
     sent = value(4)
@@ -76,7 +95,7 @@ for index in range(rounds):
     escaped = rng.random() < 0.5
     socket.send_json(sent, indent=indent, ensure_ascii=escaped)
     answer = socket.recv()
-    expected = json.dumps(sent).encode("utf8")
+    expected = jsonapi.dumps(sent)
     assert answer == expected, f"seed {seed}, value {index}:\n{expected!r}\n{answer!r}"
 
 # what only Python can say is refused, and the next message is not touched

@@ -1,4 +1,4 @@
-//! Names of entries: JSON has text only, so numbers and booleans are written as text, as Python writes them.
+//! Names of entries: JSON has text only, so numbers, booleans and what is missing are written as text, as Python writes them.
 
 use std::fmt::Display;
 
@@ -11,7 +11,7 @@ use super::read::{self, Reader};
 use super::string::write_text;
 use super::write::{Result, Unserializable};
 
-/// Writes what serializes as a text, a number or a boolean between quotes.
+/// Writes what serializes as a text, a number, a boolean or nothing between quotes.
 pub(super) struct Key<'w>(pub(super) &'w mut Vec<u8>);
 
 impl Key<'_> {
@@ -30,7 +30,7 @@ impl Key<'_> {
 
 #[cold]
 fn no_name<T>() -> Result<T> {
-    Err(Unserializable::custom("the key of a map has to be a text, a number or a boolean in JSON"))
+    Err(Unserializable::custom("the key of a map has to be a text, a number, a boolean or nothing in JSON"))
 }
 
 type Never = Impossible<(), Unserializable>;
@@ -113,7 +113,7 @@ impl Serializer for Key<'_> {
     }
 
     fn serialize_none(self) -> Result<()> {
-        no_name()
+        self.serialize_unit()
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<()> {
@@ -121,11 +121,11 @@ impl Serializer for Key<'_> {
     }
 
     fn serialize_unit(self) -> Result<()> {
-        no_name()
+        self.plain("null")
     }
 
     fn serialize_unit_struct(self, _name: &'static str) -> Result<()> {
-        no_name()
+        self.serialize_unit()
     }
 
     fn serialize_unit_variant(self, _name: &'static str, _index: u32, variant: &'static str) -> Result<()> {
@@ -227,7 +227,21 @@ impl<'de> Deserializer<'de> for Name<'_, 'de> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> read::Result<V::Value> {
-        visitor.visit_some(self)
+        match self.0.null_name() {
+            true => visitor.visit_none(),
+            false => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> read::Result<V::Value> {
+        match self.0.null_name() {
+            true => visitor.visit_unit(),
+            false => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> read::Result<V::Value> {
+        self.deserialize_unit(visitor)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> read::Result<V::Value> {
@@ -246,6 +260,6 @@ impl<'de> Deserializer<'de> for Name<'_, 'de> {
     }
 
     serde::forward_to_deserialize_any! {
-        char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+        char str string bytes byte_buf seq tuple tuple_struct map struct identifier ignored_any
     }
 }

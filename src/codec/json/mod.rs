@@ -35,7 +35,8 @@ use write::Writer;
 /// the parts, `\uXXXX` for all that is not ASCII, floats as Python's `repr` has them (`1e+16`, `1e-05`, `1.0`), and `NaN`,
 /// `Infinity` and `-Infinity` for numbers that are not finite. JSON proper has no word for these; Python writes and reads
 /// them, and so nothing is lost where other writers put a silent `null`. Structs are objects in order of declaration; an
-/// enum variant is its name, or an object of one entry.
+/// enum variant is its name, or an object of one entry. The key of a map that is no text becomes the text that Python makes of it:
+/// `"1"`, `"true"`, `"1e+16"`, and `"null"` for `None`; a key's type reads it back (an `Option` takes any `"null"` for `None`).
 ///
 /// **What is read** is what Python's `json.loads` reads, in UTF-8: white space anywhere, every escape, the three words
 /// for numbers that are not finite, `1e400` as infinity. One thing a `str` of Python can hold and no Rust text can is

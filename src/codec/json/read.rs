@@ -69,6 +69,16 @@ impl<'de> Reader<'de> {
         self.text.get(start..self.at - 1).and_then(unescape).ok_or_else(malformed)
     }
 
+    /// Reads the name that Python gives to `None`, where it comes next.
+    pub(super) fn null_name(&mut self) -> bool {
+        const NULL: &str = "\"null\"";
+        let is_null = self.peek() == Some(b'"') && self.text[self.at..].starts_with(NULL);
+        if is_null {
+            self.at += NULL.len();
+        }
+        is_null
+    }
+
     /// Skips a string whose first quote was read, and its last.
     fn skip_string(&mut self) -> Result<()> {
         let bytes = self.text.as_bytes();
