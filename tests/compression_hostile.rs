@@ -11,7 +11,8 @@ use std::panic::resume_unwind;
 use std::thread;
 
 use outband::{
-    Buffer, Compression, Decode, Encode, Error, ErrorKind, Inner, Limits, MsgPack, Multipart, Result, Shuffle, Zipped,
+    Array, Buffer, Compression, Decode, Encode, Error, ErrorKind, Inner, Limits, MsgPack, Multipart, Result, Shuffle,
+    SocketExt, Value, Zipped,
 };
 
 use counting::{Usage, measure};
@@ -38,6 +39,20 @@ fn message(encoding: &str, stored: &[u8], raw_len: u64) -> Multipart {
 
 fn extension(payload: &[u8]) -> Vec<u8> {
     [&[0xc7, payload.len() as u8, 0x42][..], payload].concat()
+}
+
+/// The same under the head of an array.
+fn array_of(dtype: &str, shape: &[u64], encoding: &str, stored: &[u8], raw_len: u64) -> Multipart {
+    let payload = rmp_serde::to_vec(&(0, stored.len(), (), encoding, raw_len)).unwrap();
+    let head = [
+        &b"\x84\xa6$array"[..],
+        &rmp_serde::to_vec(dtype).unwrap(),
+        b"\xa5shape",
+        &rmp_serde::to_vec(shape).unwrap(),
+        b"\xa5order\xa1C\xa4data",
+        &extension(&payload),
+    ];
+    Multipart::new(head.concat(), vec![Buffer::copy_from_slice(stored)])
 }
 
 /// The account of an attack.
@@ -150,6 +165,73 @@ fn every_frame_is_whole_or_refused() {
             attack.refused(&message(encoding, &twice, raw.len() as u64), &name);
             attack.refused(&message(encoding, &twice, 2 * raw.len() as u64), &name);
             attack.stayed_within(OVERHEAD, &name);
+        }
+    });
+}
+
+/// What the head of an array says, the frame, what its reference says, and words of the error.
+type Case<'a> = (&'a str, &'a [u64], &'a [u8], u64, &'a str);
+
+#[test]
+fn an_array_whose_frame_holds_less_or_more_or_nothing_of_it_is_refused_and_the_next_one_arrives() {
+    on_a_small_stack(|| {
+        let context = zmq::Context::new();
+        let (tx, rx) = (context.socket(zmq::PAIR).unwrap(), context.socket(zmq::PAIR).unwrap());
+        rx.set_rcvtimeo(60_000).unwrap();
+        rx.bind("inproc://arrays").unwrap();
+        tx.connect("inproc://arrays").unwrap();
+        let good = Array::from_vec(vec![0.5_f64; 3]);
+        let mut random = Random::seeded(14);
+        for Sample { name, encoding, stored, raw } in samples() {
+            let count = raw.len() as u64 / 8;
+            let noise: Vec<u8> = (0..stored.len()).map(|_| random.next() as u8).collect();
+            let cut = &stored[..stored.len() / 2];
+            let longer = [&stored[..], &[0; 16]].concat();
+            let is = raw.len() as u64;
+            let cases: &[Case<'_>] = &[
+                ("<f8", &[count - 1], &stored, is, "takes"),
+                ("<f8", &[count + 1], &stored, is, "takes"),
+                ("<f4", &[count], &stored, is, "takes"),
+                ("<c16", &[count], &stored, is, "takes"),
+                ("<f8", &[0, 7], &stored, is, "takes 0 bytes"),
+                ("<f8", &[], &stored, is, "takes 8 bytes"),
+                ("<f8", &[1 << 60], &stored, is, "overflows"),
+                ("<f8", &[1 << 40], &stored, is, "takes 8796093022208 bytes"),
+                ("<f8", &[u64::MAX, u64::MAX], &stored, is, "overflows"),
+                ("|V0", &[count], &stored, is, "takes 0 bytes"),
+                // what the head and the reference agree upon, and the frame does not hold
+                ("<f8", &[count + 1], &stored, is + 8, encoding),
+                ("<f8", &[count - 1], &stored, is - 8, encoding),
+                ("<f8", &[1 << 28], &stored, 8 << 28, encoding),
+                ("<f8", &[1 << 40], &stored, 8 << 40, "(decompressed_bytes)"),
+                ("<f8", &[count], cut, is, encoding),
+                ("<f8", &[count], &longer, is, encoding),
+                ("<f8", &[count], &noise, is, encoding),
+                ("<f8", &[count], b"", is, encoding),
+            ];
+            for &(dtype, shape, frame, raw_len, words) in cases {
+                let case = format!("{name}: {dtype} {shape:?} of {} bytes for {raw_len}", frame.len());
+                let message = array_of(dtype, shape, encoding, frame, raw_len);
+                let copy = message.clone();
+                let (errors, usage) = measure(|| {
+                    let of_array = Decode::<Array>::decode(&MsgPack::new(), copy.clone()).map(drop);
+                    let of_value = Decode::<Value>::decode(&MsgPack::new(), copy).map(drop);
+                    [of_array, of_value]
+                        .map(|result| result.map_or_else(|error| error, |()| panic!("accepted: {case}")))
+                });
+                for error in errors {
+                    check(&error);
+                    assert!(error.to_string().contains(words), "{case}: {error}");
+                }
+                assert!(usage.peak < OVERHEAD, "{case}: {usage:?}");
+
+                tx.send_message(message).unwrap();
+                tx.send_with(&MsgPack::new().out_of_band_from(0).compression(Compression::auto()), &good).unwrap();
+                check(&rx.recv_obj::<Array>().unwrap_err());
+                assert_eq!(rx.recv_obj::<Array>().unwrap(), good, "{case}");
+            }
+            let whole: Array = MsgPack::new().decode(array_of("<f8", &[count], encoding, &stored, is)).unwrap();
+            assert_eq!(whole.data()[..], raw[..], "{name}");
         }
     });
 }
