@@ -138,7 +138,15 @@ fn a_short_frame_is_copied_out() {
     let (pull, push) = place.connected(zmq::PULL, zmq::PUSH);
     let value = everything(100);
     push.send_with(&Protobuf::new(), &value).unwrap();
-    assert_eq!(pull.recv_with::<Everything, _>(&Protobuf::new()).unwrap(), value);
+    let back = pull.recv_with::<Everything, _>(&Protobuf::new()).unwrap();
+    assert_eq!(back, value);
+    // each field has memory of its own, and none keeps the frame or libzmq's arena
+    assert!(back.shared().iter().all(|bytes| bytes.is_unique()));
+
+    // one longer than the arena is not copied: the fields are parts of one
+    push.send_with(&Protobuf::new(), &everything(9000)).unwrap();
+    let back = pull.recv_with::<Everything, _>(&Protobuf::new()).unwrap();
+    assert!(back.shared().iter().all(|bytes| !bytes.is_unique()));
 }
 
 #[test]
