@@ -97,6 +97,24 @@ fn the_walls_hold() {
     assert!(broken.is_empty(), "the walls are crossed:{report}");
 }
 
+/// Whoever builds this crate or its tests needs no `protoc`: nothing in the lock file is known to start one while it is built, and the
+/// crate has no build script that could.
+#[test]
+fn nothing_that_is_built_asks_for_protoc() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let lock = fs::read_to_string(root.join("Cargo.lock")).unwrap();
+    let locked: Vec<&str> = lock.lines().filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"')).collect();
+    assert!(locked.contains(&"prost"), "the lock file is not read as it should be");
+    for builder in
+        ["prost-build", "tonic-build", "tonic-prost-build", "protobuf-codegen", "protobuf-src", "protoc-bin-vendored"]
+    {
+        assert!(!locked.contains(&builder), "{builder} needs protoc, or brings one");
+    }
+    assert!(
+        !root.join("build.rs").exists() && !fs::read_to_string(root.join("Cargo.toml")).unwrap().contains("\nbuild =")
+    );
+}
+
 fn collect(folder: &Path, name: &str, found: &mut Vec<(String, String)>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     let mut entries: Vec<_> = entries.map(Result::unwrap).collect();
