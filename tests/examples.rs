@@ -192,6 +192,18 @@ fn what_makes_no_sense_is_refused_and_named() {
 }
 
 #[test]
+fn compression_says_what_it_did_with_every_buffer() {
+    let output = example("compression").output().unwrap();
+    assert!(output.status.success(), "{}", said(&output.stderr));
+    let text = said(&output.stdout);
+    assert_eq!(text.matches("0 bytes copied at both ends").count(), 7, "{text}");
+    for part in [" to 1, in ", "    times: ", "    volts: ", "noise: 1440000 of 1440000 bytes, as it is"] {
+        assert_eq!(text.matches(part).count(), 7, "{part}: {text}");
+    }
+    assert!(text.lines().last().unwrap().ends_with("0 bytes copied"), "{text}");
+}
+
+#[test]
 fn a_directory_with_no_files_has_an_empty_manifest() {
     let files = Files::new("none", 0);
     let output = ended(&[files.as_str()]);
