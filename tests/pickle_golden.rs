@@ -158,6 +158,24 @@ fn objects_of_pandas_and_pyarrow_are_the_tables_that_they_were() {
     }
 }
 
+/// They name what a series is called, its Arrow arrays and indexes of numbers in another way.
+#[cfg(feature = "arrow")]
+#[test]
+fn so_are_those_of_the_first_pandas_2_and_the_last_pandas_1() {
+    for file in ["frames-2.0.bin", "frames-1.5.bin"] {
+        let golden = pickles::of_golden(file);
+        for one in &golden {
+            let table: Table =
+                Pickle::new().decode(one.message.clone()).unwrap_or_else(|why| panic!("{file}: {}: {why}", one.name));
+            let expected: Table = MsgPack::new().decode(one.written.clone()).unwrap();
+            assert_eq!(table, expected, "{file}: {}", one.name);
+        }
+        for kind in ["series int64", "series Arrow", "column Arrow", "index alone"] {
+            assert!(golden.iter().any(|one| one.name.starts_with(kind)), "{file} has no {kind}");
+        }
+    }
+}
+
 #[test]
 fn the_same_program_is_read_as_the_python_here_writes_it() {
     let folder = tempfile::tempdir().unwrap();

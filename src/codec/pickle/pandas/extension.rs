@@ -10,7 +10,7 @@ use super::arrow;
 use super::came::Mask;
 use super::index;
 use super::numbers::Numbers;
-use super::object::{attributes, called, elements, needed, state, text};
+use super::object::{attributes, called, elements, entry, needed, state, text};
 use super::objects::{Objects, only};
 use super::piece::{Nulls, Piece};
 use super::zone;
@@ -156,7 +156,11 @@ pub(super) fn masked_by(reader: Reader<'_>, data: NodeId, mask: NodeId) -> Resul
 fn arrow_backed<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<std::result::Result<Piece, String>> {
     reader.tree.spend(super::objects::PIECE)?;
     let entries = attributes(reader, call)?;
-    let array = needed(reader, call, entries, "_pa_array")?;
+    let array = match entry(reader, entries, "_pa_array")? {
+        Some(array) => array,
+        // before pandas 2.1
+        None => needed(reader, call, entries, "_data")?,
+    };
     let dtype = needed(reader, call, entries, "_dtype")?;
     let mut piece = arrow::values(reader, array)?;
     piece.dtype = match called(reader, dtype)?.listed {

@@ -16,7 +16,8 @@ use super::shown::Shown;
 /// and both once more.
 pub(super) fn read<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
     let entries = attributes(reader, call)?;
-    let name = match entry(reader, entries, "_name")? {
+    // `_name` since pandas 2.1
+    let name = match entry(reader, entries, "_name")?.or(entry(reader, entries, "name")?) {
         Some(name) => Label::read(reader, name)?,
         None => Label::None,
     };
