@@ -4,9 +4,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use outband::python::Kind;
@@ -16,21 +18,45 @@ use python::Script;
 #[path = "support/python.rs"]
 mod python;
 
+/// What a process has written to stderr so far.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
 struct Echo {
     child: Child,
     output: BufReader<ChildStdout>,
+    log: Log,
+    reading: Option<JoinHandle<()>>,
     endpoint: String,
 }
 
 impl Echo {
     fn start(arguments: &[&str]) -> Self {
+        Self::at("tcp://127.0.0.1:*", arguments)
+    }
+
+    fn at(endpoint: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_outband"));
-        command.args(["echo", "--bind", "tcp://127.0.0.1:*"]).args(arguments);
+        command.args(["echo", "--bind", endpoint]).args(arguments);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut endpoint = String::new();
         output.read_line(&mut endpoint).unwrap();
-        Self { child, output, endpoint: endpoint.trim().to_owned() }
+        let (errors, log) = (BufReader::new(child.stderr.take().unwrap()), Log::default());
+        let written = log.clone();
+        // read as it comes: a full pipe would stop who writes into it
+        let reading = thread::spawn(move || {
+            for line in errors.lines() {
+                written.0.lock().unwrap().push(line.unwrap());
+            }
+        });
+        Self { child, output, log, reading: Some(reading), endpoint: endpoint.trim().to_owned() }
     }
 
     fn client(&self, context: &zmq::Context, kind: zmq::SocketType) -> zmq::Socket {
@@ -50,10 +76,10 @@ impl Echo {
         let sent = unsafe { libc::kill(pid, signal) };
         assert_eq!(sent, 0);
         assert!(self.child.wait().unwrap().success());
-        let (mut printed, mut logged) = (String::new(), String::new());
+        let mut printed = String::new();
         self.output.read_to_string(&mut printed).unwrap();
-        self.child.stderr.take().unwrap().read_to_string(&mut logged).unwrap();
-        (printed, logged)
+        self.reading.take().unwrap().join().unwrap();
+        (printed, self.log.lines().join("\n"))
     }
 }
 
@@ -206,4 +232,50 @@ fn an_endpoint_that_cannot_be_bound_is_a_clear_error() {
     assert_eq!(output.status.code(), Some(1));
     let printed = String::from_utf8(output.stderr).unwrap();
     assert!(printed.contains("could not listen on nonsense"), "{printed}");
+}
+
+#[test]
+fn what_libzmq_would_take_from_others_is_not_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::write(path("file"), "kept").unwrap();
+    let first = Echo::at(&format!("ipc://{}", path("socket")), &[]);
+    let refused = |endpoint: &str, expected: &str| {
+        let command = ["echo", "--bind", endpoint];
+        let output = Command::new(env!("CARGO_BIN_EXE_outband")).args(command).output().unwrap();
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), &output.stdout[..]), (Some(1), &b""[..]), "{printed}");
+        assert!(printed.contains(&format!("could not listen on {endpoint}: {expected}")), "{printed}");
+    };
+    refused(&format!("ipc://{}", path("file")), "there is a file with this path");
+    refused(&format!("ipc://{}", folder.path().display()), "there is a file with this path");
+    refused(&first.endpoint, "another process listens there");
+    refused("tcp://127.0.0.1:99999", "port 99999 is above 65535");
+    refused("inproc://echo", "inproc is within one process");
+    let taken = Echo::start(&[]);
+    refused(&taken.endpoint, "Address already in use");
+    assert_eq!(fs::read(path("file")).unwrap(), b"kept");
+
+    // the first one still answers, and what a process that was killed left behind is in nobody's way
+    let context = zmq::Context::new();
+    let request = first.client(&context, zmq::REQ);
+    request.send_obj("still here").unwrap();
+    assert_eq!(request.recv_obj::<String>().unwrap(), "still here");
+    let endpoint = first.endpoint.clone();
+    drop(first);
+    assert!(fs::exists(path("socket")).unwrap());
+    let next = Echo::at(&endpoint, &[]);
+    let request = next.client(&context, zmq::REQ);
+    request.send_obj("and another").unwrap();
+    assert_eq!(request.recv_obj::<String>().unwrap(), "and another");
+}
+
+#[test]
+fn a_format_that_is_none_is_a_wrong_use() {
+    let wrong = ["echo", "--bind", "tcp://127.0.0.1:*", "--format", "yaml"];
+    let output = Command::new(env!("CARGO_BIN_EXE_outband")).args(wrong).output().unwrap();
+    assert_eq!((output.status.code(), &output.stdout[..]), (Some(2), &b""[..]));
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert!(printed.contains("invalid value 'yaml' for '--format <FORMAT>'"), "{printed}");
+    assert!(printed.contains("msgpack, json, pickle"), "{printed}");
 }

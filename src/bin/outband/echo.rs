@@ -1,5 +1,6 @@
 //! `outband echo`: sends every message back, decoded and encoded again.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,6 +12,7 @@ use outband::{
 use tracing::{info, warn};
 
 use crate::Fallible;
+use crate::endpoint;
 use crate::stop::Stop;
 
 /// Send every message back to the REQ or DEALER it came from, decoded and encoded again.
@@ -102,7 +104,9 @@ pub(crate) fn run(arguments: &Arguments) -> Fallible<()> {
     let socket = context.socket(zmq::ROUTER)?;
     socket.set_linger(LINGER)?;
     socket.set_sndtimeo(PATIENCE)?;
-    socket.bind(&arguments.bind).map_err(|error| format!("could not listen on {}: {error}", arguments.bind))?;
+    let refused = |error: &dyn Display| format!("could not listen on {}: {error}", arguments.bind);
+    endpoint::check(&arguments.bind).map_err(|error| refused(&error))?;
+    socket.bind(&arguments.bind).map_err(|error| refused(&error))?;
     let endpoint = socket.get_last_endpoint()?.map_err(|_| "the endpoint is no text")?;
     writeln!(io::stdout(), "{endpoint}")?;
     io::stdout().flush()?;

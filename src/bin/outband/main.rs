@@ -1,6 +1,7 @@
 //! `outband`: the command line.
 
 mod echo;
+mod endpoint;
 mod stop;
 
 use std::error::Error;
