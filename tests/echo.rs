@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use outband::python::Kind;
@@ -25,6 +27,10 @@ struct Log(Arc<Mutex<Vec<String>>>);
 impl Log {
     fn lines(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
+    }
+
+    fn count(&self, part: &str) -> usize {
+        self.lines().iter().filter(|line| line.contains(part)).count()
     }
 }
 
@@ -232,6 +238,72 @@ fn an_endpoint_that_cannot_be_bound_is_a_clear_error() {
     assert_eq!(output.status.code(), Some(1));
     let printed = String::from_utf8(output.stderr).unwrap();
     assert!(printed.contains("could not listen on nonsense"), "{printed}");
+}
+
+#[test]
+fn a_peer_that_reads_none_of_its_answers_keeps_others_waiting_once() {
+    let echo = Echo::start(&[]);
+    let context = zmq::Context::new();
+    let deaf = context.socket(zmq::DEALER).unwrap();
+    (deaf.set_sndhwm(0).unwrap(), deaf.set_rcvhwm(1).unwrap(), deaf.set_rcvbuf(4096).unwrap());
+    (deaf.set_linger(0).unwrap(), deaf.set_sndtimeo(30_000).unwrap());
+    deaf.connect(&echo.endpoint).unwrap();
+    // more than all queues and buffers between the two hold
+    const SENT: usize = 2500;
+    for _ in 0..SENT {
+        deaf.send(&outband::to_multipart("0".repeat(20_000).as_str()).unwrap().metadata()[..], 0).unwrap();
+    }
+    let request = echo.client(&context, zmq::REQ);
+    let ask = |number: i32| {
+        request.send_obj(&number).unwrap();
+        assert_eq!(request.recv_obj::<i32>().unwrap(), number);
+    };
+    let started = Instant::now();
+    while echo.log.count("cannot send right now") < 100 {
+        ask(1);
+        assert!(started.elapsed() < Duration::from_secs(60), "{:?}", echo.log.lines().last());
+    }
+    (0..20).for_each(ask);
+    let waited = echo.log.count("could not send within 1s");
+    // where the system takes some more of it after all, once more
+    assert!((1..5).contains(&waited), "waited for {waited} times");
+    echo.stop(libc::SIGTERM);
+}
+
+#[test]
+fn peers_that_vanish_and_garbage_between_are_survived_under_load_until_a_signal() {
+    let echo = Echo::start(&["--format", "pickle"]);
+    let context = zmq::Context::new();
+    for index in 0..200_u8 {
+        let gone = echo.client(&context, zmq::REQ);
+        gone.send(&[b'(', b'K', index, b'l', b'.'][..], 0).unwrap();
+    }
+    let (stop, load) = (Arc::new(AtomicBool::new(false)), echo.endpoint.clone());
+    let flooding = stop.clone();
+    let flood = thread::spawn(move || {
+        let socket = zmq::Context::new().socket(zmq::DEALER).unwrap();
+        socket.set_linger(0).unwrap();
+        socket.connect(&load).unwrap();
+        for byte in (0..=u8::MAX).cycle() {
+            if flooding.load(Ordering::Relaxed) {
+                return;
+            }
+            let _ = socket.send_multipart([&[byte, 0xff][..], b"and a frame"], zmq::DONTWAIT);
+            while socket.recv_multipart(zmq::DONTWAIT).is_ok() {}
+        }
+    });
+    let request = echo.client(&context, zmq::REQ);
+    for number in 0..100_u8 {
+        request.send(&[b'K', number, b'.'][..], 0).unwrap();
+        let value: u8 = Pickle::new().decode(request.recv_message().unwrap()).unwrap();
+        assert_eq!(value, number);
+    }
+    let (printed, logged) = echo.stop(libc::SIGTERM);
+    stop.store(true, Ordering::Relaxed);
+    flood.join().unwrap();
+    assert_eq!(printed, "");
+    let last = logged.lines().last().unwrap();
+    assert!(last.contains("INFO stopped answered=") && !last.contains("refused=0"), "{last}");
 }
 
 #[test]

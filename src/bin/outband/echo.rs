@@ -1,5 +1,6 @@
 //! `outband echo`: sends every message back, decoded and encoded again.
 
+use std::collections::HashSet;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::ops::Range;
@@ -95,8 +96,34 @@ impl Frames {
 
 /// How long what was answered may still take to leave when this ends, in milliseconds.
 const LINGER: i32 = 1000;
-/// How long a peer that does not read its answers may keep the others waiting, in milliseconds.
+/// How long a peer that does not read its answers may keep the others waiting, once, in milliseconds.
 const PATIENCE: i32 = 1000;
+/// How many such peers are remembered before all of them are forgotten.
+const MOST_SLOW: usize = 10_000;
+
+/// The peers that were waited for in vain: their answers are dropped until one is taken at once.
+#[derive(Default)]
+struct Slow(HashSet<Vec<u8>>);
+
+impl Slow {
+    /// Sends an answer, to one of them without waiting.
+    fn send(&mut self, socket: &zmq::Socket, envelope: &Envelope, message: Multipart) -> outband::Result<()> {
+        let peer = envelope.peer().map_or(&[][..], |peer| &peer[..]);
+        if self.0.contains(peer) {
+            socket.try_send_message_via(envelope, message)?;
+            self.0.remove(peer);
+            return Ok(());
+        }
+        socket.send_message_via(envelope, message).inspect_err(|error| {
+            if error.is_timeout() {
+                if self.0.len() == MOST_SLOW {
+                    self.0.clear();
+                }
+                self.0.insert(peer.to_vec());
+            }
+        })
+    }
+}
 
 pub(crate) fn run(arguments: &Arguments) -> Fallible<()> {
     let stop = Stop::listen()?;
@@ -111,7 +138,7 @@ pub(crate) fn run(arguments: &Arguments) -> Fallible<()> {
     writeln!(io::stdout(), "{endpoint}")?;
     io::stdout().flush()?;
 
-    let (mut answered, mut refused) = (0_u64, 0_u64);
+    let (mut answered, mut refused, mut slow) = (0_u64, 0_u64, Slow::default());
     loop {
         let mut items = [socket.as_poll_item(zmq::POLLIN), zmq::PollItem::from_fd(stop.fd(), zmq::POLLIN)];
         match zmq::poll(&mut items, -1) {
@@ -125,7 +152,7 @@ pub(crate) fn run(arguments: &Arguments) -> Fallible<()> {
         if !items[0].is_readable() {
             continue;
         }
-        match answer(&socket, arguments) {
+        match answer(&socket, arguments, &mut slow) {
             Ok(true) => answered += 1,
             Ok(false) => refused += 1,
             Err(error) => warn!("not answered: {error}"),
@@ -134,10 +161,10 @@ pub(crate) fn run(arguments: &Arguments) -> Fallible<()> {
 }
 
 /// Receives a message and answers it; tells whether it was one.
-fn answer(socket: &zmq::Socket, arguments: &Arguments) -> outband::Result<bool> {
+fn answer(socket: &zmq::Socket, arguments: &Arguments, slow: &mut Slow) -> outband::Result<bool> {
     let (envelope, message) = socket.recv_message_via()?;
     match arguments.again(message) {
-        Ok(message) => socket.send_message_via(&envelope, message).map(|()| true),
+        Ok(message) => slow.send(socket, &envelope, message).map(|()| true),
         Err(error) => {
             warn!(peer = ?envelope.peer(), "refused: {error}");
             complain(socket, &envelope, &error.to_string());
