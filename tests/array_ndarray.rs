@@ -4,8 +4,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use ndarray::{ArcArray, Array as Owned, ArrayD, ArrayView, Axis, Dimension, Ix0, IxDyn, ShapeBuilder, Slice, arr0, s};
-use outband::{Array, Buffer, DType, Order, from_multipart, memory, to_multipart};
+use outband::{Array, Buffer, DType, Decode, Order, Pickle, from_multipart, memory, to_multipart};
+use serde::Deserialize;
 
+#[path = "support/pickles.rs"]
+mod pickles;
 #[path = "support/random.rs"]
 mod random;
 use random::Random;
@@ -232,4 +235,36 @@ fn a_view_that_cannot_be_is_an_error_that_says_what_helps() {
     let (_, copied) = counted(|| big.to_native().unwrap().view_or_copy::<u16>().unwrap().len());
     assert_eq!(copied, 4, "to_native copies, the view does not");
     assert_eq!(IxDyn(&[2, 1]).size(), big.len());
+}
+
+#[test]
+fn arrays_of_numpy_that_came_out_of_band_are_viewed_where_they_are() {
+    #[derive(Deserialize)]
+    struct Holder {
+        value: Array,
+    }
+    let golden = pickles::of_golden("types-numpy-1.bin").into_iter().chain(pickles::of_golden("types-1-3.bin"));
+    let mut viewed = 0;
+    for golden in golden {
+        let frames: Vec<_> = golden.message.buffers().iter().map(|frame| frame.as_ptr()).collect();
+        let check = |array: &Array, expected: &[usize]| {
+            let view = array.view::<f32>().unwrap();
+            assert_eq!((view.shape(), view.as_ptr().cast()), (expected, frames[0]), "{}", golden.name);
+            assert!(view.iter().zip(0_u8..).all(|(&value, at)| value == f32::from(at)), "{}: {view}", golden.name);
+        };
+        let decode = || counted(|| Decode::<Holder>::decode(&Pickle::new(), golden.message.clone()).unwrap().value);
+        match &*golden.name {
+            "array float32, out of band" => check(&decode().0, &[2, 3]),
+            // on the axes that it has, which lie the other way around
+            "array fortran, out of band" => {
+                let (array, copied) = decode();
+                check(&array, &[2, 3, 4]);
+                assert!(!array.view::<f32>().unwrap().is_standard_layout());
+                assert_eq!(copied, 0);
+            }
+            _ => continue,
+        }
+        viewed += 1;
+    }
+    assert_eq!(viewed, 4);
 }
