@@ -54,6 +54,23 @@ fn every_truncation_is_refused() {
 }
 
 #[test]
+fn so_is_every_truncation_of_every_type_in_every_protocol_of_both_numpys() {
+    on_a_small_stack(|| {
+        let (mut attack, codec) = (Attack::default(), pickles::allowing());
+        for golden in ["types-1-3.bin", "types-numpy-1.bin"].into_iter().flat_map(pickles::of_golden) {
+            let message = golden.message;
+            for end in 0..message.metadata().len() {
+                let cut = Multipart::new(message.metadata().slice(..end), message.buffers().to_vec());
+                attack.decode_as::<Value>(&codec, &cut);
+            }
+            attack.decode_as::<Value>(&codec, &message);
+        }
+        assert!(attack.accepted > 500, "{attack:?}: the whole ones");
+        attack.finish();
+    });
+}
+
+#[test]
 fn mutations_end_in_a_typed_error_or_a_value() {
     on_a_small_stack(|| {
         let mut random = Random::seeded(20_240_607);
