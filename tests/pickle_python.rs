@@ -113,6 +113,37 @@ fn every_type_is_read_in_every_protocol_in_band_and_out_of_band() {
     peer.script.finish();
 }
 
+/// The class of that name in the script.
+#[derive(Deserialize, PartialEq, Debug)]
+struct Order {
+    id: u32,
+    lines: Vec<Order>,
+}
+
+#[test]
+fn instances_of_an_allowed_class_are_received_as_structs() {
+    let (peer, codec) = (Peer::start(), Pickle::new().allow("__main__.Order"));
+    let mut received = 0;
+    loop {
+        let parts = peer.socket.recv_multipart(0).unwrap();
+        match &*text(&parts[0]) {
+            "end" => break,
+            name if name.starts_with("dataclass, ") => {
+                let order: Order = peer.socket.recv_with(&codec).unwrap();
+                assert_eq!(order, Order { id: 7, lines: vec![Order { id: 8, lines: vec![] }] }, "{name}");
+                received += 1;
+            }
+            name if name.starts_with("enum, ") => {
+                let error = peer.socket.recv_with::<Value, _>(&codec).unwrap_err();
+                assert!(error.to_string().contains("__main__.Color"), "{name}: {error}");
+            }
+            _ => drop(peer.socket.recv_message().unwrap()),
+        }
+    }
+    assert_eq!(received, 7);
+    peer.script.finish();
+}
+
 #[derive(Deserialize)]
 struct Holder {
     value: Array,
