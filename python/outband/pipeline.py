@@ -25,8 +25,8 @@ from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Tuple
 import msgpack  # type: ignore[import-untyped]
 import zmq
 
-from . import _parts, _wire
-from ._errors import CallerError, Error
+from . import _down, _parts, _wire
+from ._errors import CallerError, PeerError
 
 _log = logging.getLogger(__name__)
 
@@ -282,15 +282,17 @@ class Worker:
                 except BlockingIOError:
                     pass
                 # asked before the socket is read: what came before the end is read too, as far as libzmq has kept it
-                is_cut = any([True for _ in _received(monitor)])
+                is_cut, is_lost = any([True for _ in _received(monitor)]), False
                 with self._condition:
                     for frames in _received(dealer):
                         heard = time.monotonic()
                         try:
                             if self._handle(frames):
                                 beat = heard
-                        except (ValueError, TypeError, IndexError, msgpack.UnpackException) as error:
-                            raise Error(f"the dispatcher does not speak version {VERSION} of the protocol") from error
+                        except PeerError as error:
+                            _log.warning("%s; the worker begins anew", error)
+                            is_lost = True
+                            break
                     now = time.monotonic()
                     if is_cut:
                         if self._is_joined:
@@ -311,14 +313,14 @@ class Worker:
                         self._leaving, beat = now + self._grace, now
                         while self._waiting:
                             self._hand_back(self._waiting.popleft(), "handed back: the worker is leaving")
-                    if now - heard >= patience:
-                        if self._ends_with_dispatcher and not self._is_joined:
+                    if now - heard >= patience or is_lost:
+                        if self._ends_with_dispatcher and not self._is_joined and not is_lost:
                             self._is_ended = True
                         _close(dealer, monitor)
                         (dealer, monitor), heard, beat = self._dealer(), now, now
                         self._seek()
                     if now >= beat and not self._is_ended:
-                        beat = now + interval
+                        beat = now + (self._heartbeat if self._is_joined else _RETRY)  # of a session that may just have ended
                         if not self._has_said_bye:  # after a goodbye it would be somebody else's sign
                             self._sign(dealer)
                     if self._getting_on and now >= self._next_progress:
@@ -400,18 +402,16 @@ class Worker:
         """Takes a message; whether a sign of life is due at once."""
         if self._is_ended:
             return False  # a "who" after the goodbye that ended it would have it say hello, and be lost
-        name, *fields = msgpack.unpackb(frames[0], strict_map_key=False)
+        name, fields, objects = _down.read(frames)
         if name == "task" and self._is_joined and fields[0] == self._session:
-            start = 1
-            for task, delivery, attempt, count, *_later in fields[1:]:
-                self._take(_Job(self._session, self._epoch, task, delivery, attempt, frames[start : start + count]))
-                start += count
+            for task, delivery, attempt, body in objects:
+                self._take(_Job(self._session, self._epoch, task, delivery, attempt, body))
         elif name == "refused" and fields[0] == self._session:
             _log.warning("the dispatcher refuses this worker: %s", fields[1])
         elif name == "welcome" and not self._is_joined and fields[:2] == [VERSION, self._session]:
             _version, _session, self._epoch, heartbeat, liveness = fields[:5]
             self._has_lease = fields[5:6] != [None]  # an earlier release does not say: there may be one
-            self._heartbeat, self._liveness = max(heartbeat, 1) / 1000, max(liveness, 2) / 1000
+            self._heartbeat, self._liveness = max(heartbeat or 0, 1) / 1000, max(liveness or 0, 2) / 1000
             self._is_joined = True
             for job in [job for job in self._held.values() if job.epoch != self._epoch]:
                 job.is_void = True

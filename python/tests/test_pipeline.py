@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -516,3 +517,97 @@ def test_a_place_that_is_none_leaves_no_socket_open() -> None:
     end.start()
     end.join(20)
     assert not end.is_alive(), f"it waits for sockets that {raised} keeps"
+
+
+ODD = [None, True, -1, -(1 << 63), 1 << 32, (1 << 64) - 1, 0.5, float("nan"), float("inf"), 1e300, "", "x" * 5000, b"\xff", [], [[]], {}, {"a": 1}]
+ODD += [msgpack.ExtType(5, b"x"), msgpack.Timestamp(1 << 40)]
+
+
+def said(session: int) -> List[List[Any]]:
+    """One of each that a dispatcher says."""
+    return [
+        ["welcome", 1, session, EPOCH, 100, 10_000, None],
+        ["refused", session, "no"],
+        ["who", session],
+        ["task", session, [7, 1, 1, 1], [8, 1, 1, 1]],
+        ["cancel", 7, 1],
+        ["beat", 5],
+        ["bye"],
+    ]
+
+
+def damaged(header: Any, chance: random.Random) -> bytes:
+    """A header that is wrong in a field, or in a byte."""
+    if chance.random() < 0.6:
+        fields = list(header)
+        at = chance.randrange(len(fields))
+        if isinstance(fields[at], list) and chance.random() < 0.8:
+            fields[at] = list(fields[at])
+            fields[at][chance.randrange(4)] = chance.choice(ODD)
+        elif chance.random() < 0.2:
+            del fields[at:]
+        else:
+            fields[at] = chance.choice(ODD)
+        return bytes(msgpack.packb(fields))
+    packed = bytearray(msgpack.packb(header))
+    packed[chance.randrange(len(packed))] = chance.choice((0, 0x80, 0x93, 0xC0, 0xC1, 0xC6, 0xCB, 0xCF, 0xD3, 0xDD, 0xDF, chance.randrange(256)))
+    return bytes(packed[: chance.choice((len(packed), len(packed), chance.randrange(len(packed) + 1)))])
+
+
+def test_what_a_dispatcher_says_wrongly_is_refused_as_such_or_is_right(context: zmq.Context[Any]) -> None:
+    worker = Worker(context, "inproc://nobody", in_flight=1000, bytes=1 << 20)
+    for seed in range(20_000):
+        chance = random.Random(seed)
+        header = chance.choice(said(worker._session))
+        bodies = [b"\xc0"] * (2 if header[0] == "task" and chance.random() < 0.9 else chance.choice((0, 0, 1)))
+        if chance.random() < 0.2:
+            worker._handle([msgpack.packb(said(worker._session)[0])])
+        with worker._condition:
+            try:
+                worker._handle([damaged(header, chance), *bodies])
+            except outband.PeerError:
+                worker._seek()
+        worker._is_ended = worker._owes_bye = False
+        assert worker._held_bytes <= 1 << 20 and len(worker._held) <= 1000 and len(worker._waiting) <= 1000
+        assert 0 < worker._heartbeat < 1 << 62 and 0 < worker._liveness < 1 << 62, f"seed {seed}"
+
+
+WRONG = [
+    msgpack.packb(["welcome", 1, 1, EPOCH, float("nan"), 10_000, None]),
+    msgpack.packb(["welcome", 1, 1, EPOCH, -5, 10_000, None]),
+    msgpack.packb(["welcome", 1, 1, EPOCH, 1e300, 1e300]),
+    msgpack.packb(["welcome", 1, 1, EPOCH, "1", 10_000]),
+    msgpack.packb(["welcome", 1, 1]),
+    msgpack.packb(["task", 1, [7, 1, 1, 1 << 62]]),
+    msgpack.packb(["beat", float("nan")]),
+    msgpack.packb([["beat"], 1]),
+    b"\xdd\xff\xff\xff\xff",
+    b"\x91" * 5000,
+    b"\xc1",
+    b"",
+    bytes(2 << 20),
+]
+
+
+def test_a_worker_begins_anew_after_what_makes_no_sense(context: zmq.Context[Any], caplog: pytest.LogCaptureFixture) -> None:
+    dispatcher = Dispatcher(context, lambda task: task.value)
+    session = 1
+    for task, header in enumerate(WRONG):
+        if task % 2:
+            dispatcher.say(["welcome", 1, session, EPOCH, (1 << 64) - 1, (1 << 64) - 1])
+            dispatcher.next("beat")
+        dispatcher.router.send_multipart([dispatcher.peer, header])
+        former = dispatcher.peer
+        while dispatcher.peer == former:
+            dispatcher.peer, hello = dispatcher.next("hello")
+        session += 1
+        assert hello[3] == session, "it is over another connection too"
+        dispatcher.welcome(session)
+        dispatcher.task(session, task, "good")
+        assert dispatcher.result() == (EPOCH, task, 1, "good")
+        dispatcher.say(["who", session])
+        _, hello = dispatcher.next("hello")
+        session += 1
+        assert hello[3] == session
+    assert len(caplog.messages) == len(WRONG) and all("the worker begins anew" in text for text in caplog.messages)
+    dispatcher.close()
