@@ -341,6 +341,45 @@ fn of_16_000_idle_streams_none_is_taken_for_silent() {
 }
 
 #[test]
+fn what_waits_to_be_read_is_heard_before_its_stream_is_stale() {
+    const STALE: Duration = Duration::from_secs(1);
+    let context = zmq::Context::new();
+    // what is published on inproc has arrived
+    let options = PublisherOptions::new().heartbeat(LONG);
+    let publisher = Publisher::bind_with(&context, "inproc://live", "inproc://recovery", options).unwrap();
+    let [mut busy, mut idle] =
+        [(); 2].map(|()| subscriber(&context, &publisher, SubscriberOptions::new().stale_after(STALE)));
+    let next = |subscriber: &mut Subscriber| match subscriber.recv_within::<u64>(LONG).unwrap() {
+        Event::Joined { stream, .. } => format!("joined {stream}"),
+        Event::Data { stream, number, .. } => format!("{stream} {number}"),
+        Event::Stale { stream, .. } => format!("{stream} is stale"),
+        event => panic!("{event:?}"),
+    };
+    for (name, joined) in [("a", "joined a"), ("b", "joined b")] {
+        publisher.announce(name).unwrap();
+        for subscriber in [&mut idle, &mut busy] {
+            subscriber.subscribe(name).unwrap();
+            assert_eq!(next(subscriber), joined);
+        }
+    }
+    // it looks at the clock, and knows both from before
+    assert!(busy.recv_within::<u64>(STALE / 5).unwrap_err().is_timeout());
+    for number in 1..=300_u64 {
+        publisher.publish("a", &number).unwrap();
+    }
+    publisher.publish("b", &1_u64).unwrap();
+    // it does something else for long
+    while !next(&mut idle).ends_with("is stale") {}
+    for number in 1..=300 {
+        assert_eq!(next(&mut busy), format!("a {number}"));
+    }
+    assert_eq!(next(&mut busy), "b 1");
+    let mut silent = [next(&mut busy), next(&mut busy)];
+    silent.sort();
+    assert_eq!(silent, ["a is stale", "b is stale"]);
+}
+
+#[test]
 fn who_sends_a_publisher_long_frames_is_disconnected() {
     let context = zmq::Context::new();
     let publisher = publisher(&context, PublisherOptions::new());

@@ -19,7 +19,7 @@ use super::event::{Lost, Origin};
 use super::header::{MAX_RANGES, Request, Stamp};
 use super::inquiry::{Asked, Inquiry, Patience};
 use super::pending::{Held, Pending};
-use super::pulse::Pulse;
+use super::pulse::{Moment, Pulse};
 use super::room::{Room, Rules};
 use super::start::Start;
 use super::statistics::StreamStatistics;
@@ -50,7 +50,7 @@ pub(crate) struct Follow<M> {
 
 impl<M> Follow<M> {
     /// A stream that nothing is known of. Requests for it have ids from `born` on.
-    pub(crate) fn new(now: Duration, start: Start, born: u64) -> Self {
+    pub(crate) fn new(moment: Moment, start: Start, born: u64) -> Self {
         let (epochs, next) = start.origin();
         Self {
             start,
@@ -65,7 +65,7 @@ impl<M> Follow<M> {
             handed: next - 1,
             inquiry: Inquiry::default(),
             born,
-            pulse: Pulse::new(now),
+            pulse: Pulse::new(moment),
             statistics: StreamStatistics::default(),
         }
     }
@@ -174,13 +174,13 @@ impl<M> Follow<M> {
     }
 
     /// Lets time pass.
-    pub(crate) fn tick(&mut self, now: Duration, rules: &Rules, room: &mut Room) -> Patience {
-        if let Some(silent) = self.pulse.tick(now, rules.stale_after) {
+    pub(crate) fn tick(&mut self, moment: Moment, rules: &Rules, room: &mut Room) -> Patience {
+        if let Some(silent) = self.pulse.tick(moment, rules.stale_after) {
             self.statistics.stale += 1;
             self.steps.push_back(Step::Stale { silent });
         }
-        let overdue = self.inquiry.overdue(now);
-        overdue.map_or(Patience::Kept, |asked| self.conclude(&asked, now, rules, room))
+        let overdue = self.inquiry.overdue(moment.now);
+        overdue.map_or(Patience::Kept, |asked| self.conclude(&asked, moment.now, rules, room))
     }
 
     /// Reports all that is missing as lost.

@@ -9,6 +9,7 @@ use super::follow::Follow;
 use super::header::{Request, Stamp};
 use super::inquiry::Patience;
 use super::name;
+use super::pulse::Moment;
 use super::room::{Room, Rules};
 use super::start::Start;
 use super::statistics::StreamStatistics;
@@ -42,6 +43,8 @@ pub(crate) struct Streams<M> {
     answered: Duration,
     /// When to look again for a stream that could make room.
     look_at: Duration,
+    /// How much time went by while nobody read.
+    missed: Duration,
 }
 
 #[derive(Debug)]
@@ -84,6 +87,7 @@ impl<M> Streams<M> {
             ask_at: Duration::ZERO,
             answered: Duration::ZERO,
             look_at: Duration::ZERO,
+            missed: Duration::ZERO,
         }
     }
 
@@ -214,10 +218,12 @@ impl<M> Streams<M> {
     }
 
     /// Lets time pass.
-    pub(crate) fn tick(&mut self, now: Duration) {
+    pub(crate) fn tick(&mut self, moment: Moment) {
+        let now = moment.now;
+        self.missed = moment.missed;
         for index in 0..self.slots.len() {
             let Some(slot) = &mut self.slots[index] else { continue };
-            let patience = slot.follow.tick(now, &self.rules, &mut self.room);
+            let patience = slot.follow.tick(moment, &self.rules, &mut self.room);
             self.settle(index);
             let silence = now.saturating_sub(self.answered);
             if patience == Patience::Lost && silence >= self.rules.timeout.saturating_mul(self.rules.attempts) {
@@ -300,7 +306,8 @@ impl<M> Streams<M> {
             };
             self.remove(stale);
         }
-        let follow = Follow::new(now, start, self.asked);
+        let moment = Moment { now, missed: self.missed, is_behind: false };
+        let follow = Follow::new(moment, start, self.asked);
         let topic: Arc<[u8]> = topic.into();
         let slot = Slot {
             topic: topic.clone(),

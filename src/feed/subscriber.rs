@@ -10,6 +10,7 @@ use super::event::{Event, Item};
 use super::header::Header;
 use super::intake::{Found, Looked, content, open};
 use super::options::SubscriberOptions;
+use super::pulse::Attention;
 use super::sockets;
 use super::start::Start;
 use super::statistics::StreamStatistics;
@@ -68,6 +69,7 @@ pub struct Subscriber {
     pub(super) tick_at: Duration,
     /// Messages since the clock was read.
     unclocked: u32,
+    attention: Attention,
     malformed: u64,
 }
 
@@ -134,6 +136,7 @@ impl Subscriber {
             now: Duration::ZERO,
             tick_at: Duration::ZERO,
             unclocked: 0,
+            attention: Attention::default(),
             malformed: 0,
         })
     }
@@ -272,7 +275,7 @@ impl Subscriber {
             }
             self.unclocked += 1;
             if self.unclocked >= CLOCK_AFTER {
-                self.read_clock();
+                self.pass_time(true);
             }
             let mut recovered = false;
             if self.streams.is_recovering() {
@@ -355,11 +358,16 @@ impl Subscriber {
         Ok(())
     }
 
+    /// Lets time pass where everything that arrived was read.
     pub(super) fn read_clock(&mut self) {
+        self.pass_time(false);
+    }
+    fn pass_time(&mut self, is_behind: bool) {
         self.unclocked = 0;
         self.now = self.clock.elapsed();
+        let moment = self.attention.look(self.now, is_behind);
         if self.now >= self.tick_at {
-            self.streams.tick(self.now);
+            self.streams.tick(moment);
             self.tick_at = self.now + self.streams.tick_interval();
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::super::event::{Lost, Origin};
 use super::super::header::Header;
+use super::super::pulse::Moment;
 use super::super::room::{Room, Rules};
 use super::super::source::Source;
 use super::super::start::Start;
@@ -189,7 +190,7 @@ impl Follower {
     }
 
     pub(super) fn tick(&mut self, truth: &Truth<'_>, seen: &mut Seen) {
-        self.streams.tick(truth.now);
+        self.streams.tick(Moment { now: truth.now, ..Moment::default() });
         self.drain(truth, seen);
     }
 
