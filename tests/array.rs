@@ -107,6 +107,48 @@ fn records_are_written_as_numpy_describes_them() {
     );
 }
 
+#[test]
+fn records_are_read_as_numpy_prints_them() {
+    for (printed, read) in [
+        // a choice of fields in another order, and with a gap behind them
+        (
+            "{'names': ['c', 'a'], 'formats': ['S3', '<i4'], 'offsets': [12, 0], 'titles': ['t', None], 'itemsize': 16}",
+            "[('a', '<i4'), ('', '|V8'), (('t', 'c'), '|S3'), ('', '|V1')]",
+        ),
+        // a recarray, with gaps and without
+        ("(numpy.record, [('a', '<f8')])", "[('a', '<f8')]"),
+        (
+            "(numpy.record, {'names': ['a', 'b'], 'formats': ['i1', '<f8'], 'offsets': [0, 8], 'itemsize': 16})",
+            "[('a', '|i1'), ('', '|V7'), ('b', '<f8')]",
+        ),
+        // text of no length
+        (
+            "[('a', [('b', '>f8'), ('c', 'S')], (2, 0)), ('d', 'U'), ('e', 'V')]",
+            "[('a', [('b', '>f8'), ('c', '|S0')], (2, 0)), ('d', '<U0'), ('e', '|V0')]",
+        ),
+    ] {
+        assert_eq!(dtype(printed).to_string(), read);
+    }
+    for (text, why) in [
+        (
+            "{'names': ['lo', 'all'], 'formats': ['u1', '<u4'], 'offsets': [0, 0], 'itemsize': 4}",
+            "field 1 at byte 0 overlaps",
+        ),
+        (
+            "{'names': ['a', 'b'], 'formats': ['<u4', '<u4'], 'offsets': [2, 0], 'itemsize': 8}",
+            "field 0 at byte 2 overlaps",
+        ),
+        ("float128", "another form on another machine"),
+        ("<f16", "another form on another machine"),
+        ("complex256", "another form on another machine"),
+    ] {
+        let error = text.parse::<DType>().unwrap_err();
+        assert!(error.to_string().contains(why), "{error}");
+    }
+    // the wire has one text for each
+    assert!(from_multipart::<DType>(to_multipart("S").unwrap()).is_err());
+}
+
 #[derive(Serialize, Deserialize, PartialEq, Debug)]
 struct Named {
     name: String,

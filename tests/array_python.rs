@@ -205,6 +205,16 @@ fn numpy_and_rust_read_each_others_arrays() {
         assert_eq!(socket.recv_array().unwrap(), large);
         assert_eq!(memory::copied_bytes(), before);
     }
+    // records as people make them
+    let offsets: Vec<BTreeMap<String, usize>> = socket.recv_json().unwrap();
+    assert_eq!(offsets.len(), 5);
+    for offsets in offsets {
+        let array = socket.recv_array().unwrap();
+        let found: BTreeMap<_, _> =
+            array.dtype().fields().iter().map(|field| (field.name().to_owned(), field.offset())).collect();
+        assert_eq!(found, offsets, "{}", array.dtype());
+        assert_eq!(array.data()[..], socket.recv_bytes(0).unwrap(), "{}", array.dtype());
+    }
     socket.send("done", 0).unwrap();
     script.finish();
 }

@@ -76,12 +76,18 @@ fn dictionary(items: &[(String, Literal)]) -> Result<DType> {
         let (names, formats, offsets) = (names.len(), formats.len(), offsets.len());
         return Err(misfit(format!("a record has {names} names, {formats} formats and {offsets} offsets")));
     }
-    let mut fields = Vec::with_capacity(2 * names.len() + 1);
-    let mut at = 0_usize;
+    let mut entries = Vec::with_capacity(names.len());
     for (index, ((name, format), offset)) in names.iter().zip(formats).zip(offsets).enumerate() {
         let (Literal::Text(name), Literal::Number(offset)) = (name, offset) else {
             return Err(missing("texts as names and numbers as offsets"));
         };
+        entries.push((*offset, index, name, format));
+    }
+    // a choice of fields, `a[["z", "x"]]`, has them in the order in which they were asked for
+    entries.sort_by_key(|&(offset, ..)| offset);
+    let mut fields = Vec::with_capacity(2 * names.len() + 1);
+    let mut at = 0_usize;
+    for (offset, index, name, format) in entries {
         if name.is_empty() {
             return Err(misfit(format!("field {index} has no name")));
         }
@@ -99,7 +105,7 @@ fn dictionary(items: &[(String, Literal)]) -> Result<DType> {
             field = field.with_title(title);
         }
         let gap = offset.checked_sub(at);
-        let gap = gap.ok_or_else(|| misfit(format!("field {index} at {offset} overlaps the one before it")))?;
+        let gap = gap.ok_or_else(|| misfit(format!("field {index} at byte {offset} overlaps another one")))?;
         fields.push(Field::padding(gap));
         at = offset.checked_add(field.len()?).ok_or_else(|| missing("offsets within memory"))?;
         fields.push(field);

@@ -24,11 +24,15 @@ pub(super) enum Dialect {
 }
 
 /// Reads type strings (`<f8`, `|S5`, `>M8[ns]`), NumPy's names (`float64`, `datetime64[ns]`) and records as the text of
-/// a Python list (`[('x', '<f8'), ('y', '<f8', (3,))]`) or of the dictionary that NumPy prints for gaps.
+/// a Python list (`[('x', '<f8'), ('y', '<f8', (3,))]`) or of the dictionary that NumPy prints for gaps, whose fields may come in any
+/// order and are taken in that of their offsets.
 impl FromStr for DType {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
+        // as a `recarray` says its dtype
+        let record = text.strip_prefix("(numpy.record, ").and_then(|record| record.strip_suffix(')'));
+        let text = record.unwrap_or(text);
         if text.trim_start().starts_with(['[', '{']) {
             let literal = Literal::parse(text).map_err(|reason| unknown(text, &reason))?;
             return descr::read(&literal, Dialect::NumPy);
@@ -59,6 +63,13 @@ pub(super) fn parse(text: &str, dialect: Dialect) -> Result<DType> {
     if code.starts_with('O') {
         return Err(unknown(text, "Python objects have no bytes that another process could read"));
     }
+    let code = match (code, dialect) {
+        // so it stands in records
+        ("S", Dialect::NumPy) => "S0",
+        ("U", Dialect::NumPy) => "U0",
+        ("V", Dialect::NumPy) => "V0",
+        _ => code,
+    };
     let kind = kind(code).ok_or_else(|| unknown(text, why_none(code)))?;
     let dtype = DType::new(kind)?;
     match (mark, dialect) {

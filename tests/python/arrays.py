@@ -183,6 +183,13 @@ def main():
         for array in able.values():
             send_array(socket, array, copy=copy)
         send_array(socket, large, copy=copy)
+    # records as people make them: a choice of fields, in any order, and a recarray; what str() says of these NumPy cannot read
+    rows = np.array([(1, 2.5, b"x"), (3, 4.5, b"yz")], [("a", "<i4"), ("b", ">f8"), ("c", "S3")])
+    odd = [rows[["a", "c"]], rows[["c", "a"]], rows.view(np.recarray), rows[["b"]], np.zeros(2, [("s", "S0"), ("n", "u1")])]
+    socket.send_json([{name: array.dtype.fields[name][1] for name in array.dtype.names} for array in odd])
+    for array in odd:
+        send_array(socket, array)
+        socket.send(array.tobytes())
     assert socket.recv() == b"done"
     socket.context.destroy(linger=60_000)
 
