@@ -262,6 +262,8 @@ fn what_is_compressed_is_named() {
         (b"]\0\0\x80", "lzma"),
         (b"\x04\x22\x4d\x18", "lz4"),
         (b"\x28\xb5\x2f\xfd", "zstd"),
+        (b"PK\x03\x04", "zip"),
+        (&[&b"frame.pkl"[..], &[0; 248], b"ustar"].concat(), "tar"),
     ] {
         refused(&begun(beginning), &format!("begins as {packing} data does: decompress it first"));
     }

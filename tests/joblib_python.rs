@@ -3,7 +3,11 @@
 #![cfg(all(feature = "arrow", feature = "zlib"))]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use outband::{Array, Decode, Encode, MsgPack, Multipart, Pickle, SocketExt, Value, Zipped, memory};
+use std::fs;
+use std::process::Command;
+
+use arrow_array::Array as _;
+use outband::{Array, Decode, Encode, MsgPack, Multipart, Pickle, SocketExt, Table, Value, Zipped, memory};
 use serde::Deserialize;
 
 use python::{Packages, Script};
@@ -102,4 +106,29 @@ fn what_joblib_dumps_is_read_and_comes_back_the_same() {
 #[test]
 fn what_joblib_without_padding_dumps_is_read_and_comes_back_the_same() {
     every_file_is_read(Packages::Older, "20261128");
+}
+
+#[test]
+fn what_to_pickle_of_pandas_writes_is_read_or_named_by_what_compressed_it() {
+    for packages in [Packages::Current, Packages::Older] {
+        let folder = tempfile::tempdir().unwrap();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/to_pickle.py");
+        let endings = ["pkl", "pkl.gz", "pkl.bz2", "pkl.xz", "pkl.zip", "pkl.tar", "pkl.tar.gz"];
+        let packings = ["", "gzip", "bzip2", "xz", "zip", "tar", "gzip"];
+        python::run(Command::new(python::python_with(packages)).args(["-B", script]).arg(folder.path()).args(endings));
+        for (ending, packing) in endings.into_iter().zip(packings) {
+            let file = fs::read(folder.path().join(format!("frame.{ending}"))).unwrap();
+            match Decode::<Table>::decode(&Pickle::new(), Multipart::new(file, vec![])) {
+                Ok(table) => {
+                    assert_eq!((packing, table.rows(), table.batch().num_columns()), ("", 3, 3));
+                    let text = table.batch().column_by_name("text").unwrap();
+                    assert_eq!(text.null_count(), 1);
+                }
+                Err(error) => {
+                    let expected = format!("begins as {packing} data does: decompress it first");
+                    assert!(error.is_peer() && error.to_string().contains(&expected), "{ending}: {error}");
+                }
+            }
+        }
+    }
 }

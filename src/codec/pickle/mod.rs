@@ -284,15 +284,20 @@ fn refused(error: Error, data: &[u8]) -> Error {
 /// What compressed a file of joblib or pandas: asked when it has failed as a pickle.
 #[cold]
 fn packed_by(data: &[u8]) -> Option<&'static str> {
-    const BEGINNINGS: [(&[u8], &str); 5] = [
+    const BEGINNINGS: [(&[u8], &str); 6] = [
         (b"\x1f\x8b", "gzip"),
         (b"BZh", "bzip2"),
         (b"\xfd7zXZ\0", "xz"),
         (b"\x04\x22\x4d\x18", "lz4"),
         (b"\x28\xb5\x2f\xfd", "zstd"),
+        (b"PK\x03\x04", "zip"),
     ];
     // the length of its dictionary, which is 64 KiB at least
     let is_lzma = |head: &[u8; 5]| matches!(head, [b']', 0, 0, low, high] if (low, high) != (&0, &0));
+    // in the head of its first file
+    if data.get(257..262) == Some(b"ustar") {
+        return Some("tar");
+    }
     if is_zlib(data) {
         return Some("zlib");
     }
