@@ -602,6 +602,19 @@ fn texts_of_every_length_are_read_wherever_they_end() {
 }
 
 #[test]
+fn what_follows_a_mark_and_is_not_all_leaves_counts_once() {
+    // ("id", 7, {"id": "x"}, "x"), whose texts are the memo's 0 and 2
+    let data = b"(\x8c\x02id\x94K\x07}\x94(h\0\x8c\x01x\x94uh\x02t.";
+    let dict = BTreeMap::from([("id".to_owned(), "x".to_owned())]);
+    let expected = ("id".to_owned(), 7, dict, "x".to_owned());
+    assert_eq!(decode::<(String, i64, BTreeMap<String, String>, String)>(data, &Limits::new()), Some(expected));
+    // as long as the limit, and what is fetched again over it
+    let limit = |bytes| Limits::new().metadata_bytes(bytes);
+    let least = data.len() + "id".len() + "x".len() + 2;
+    assert!(check::<Any>(data, &limit(least)) && !check::<Any>(data, &limit(least - 1)));
+}
+
+#[test]
 fn tuples_in_tuples_take_no_more_time_than_their_pickle_is_long() {
     // 20 000 lists in a tuple in a tuple in a tuple ...
     let data = [&b"("[..], &b"]".repeat(20_000), b"t", &b"\x85".repeat(20_000), b"."].concat();
