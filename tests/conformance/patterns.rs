@@ -127,6 +127,10 @@ impl Test for PubSub {
             assert_eq!(subscriber.recv_topic_obj::<Object>().unwrap(), ("weather.oslo".to_owned(), object));
             assert_eq!(subscriber.recv_topic_message().unwrap(), ("b".to_owned(), message));
         }
+        publisher.try_publish_obj("b", &1).unwrap();
+        wait_readable(&subscriber);
+        assert_eq!(subscriber.try_recv_topic_obj::<u8>().unwrap(), ("b".to_owned(), 1));
+        assert!(subscriber.try_recv_topic_obj::<u8>().unwrap_err().is_timeout());
         is_the_callers(subscriber.send_obj(&1), "SUB");
         // a message with no topic frame before it
         publisher.with(|socket| socket.send("b", 0)).unwrap();
@@ -160,6 +164,13 @@ impl Test for RouterDealer {
             router.send_message_to(b"dealer", message.clone()).unwrap();
             assert_eq!(dealer.recv_message().unwrap(), message);
         }
+        dealer.try_send_obj(&1).unwrap();
+        wait_readable(&router);
+        assert_eq!(router.try_recv_obj_from::<u8>().unwrap(), (b"dealer".to_vec(), 1));
+        assert!(router.try_recv_obj_from::<u8>().unwrap_err().is_timeout());
+        router.try_send_obj_to(b"dealer", &2).unwrap();
+        assert_eq!(dealer.recv_obj::<u8>().unwrap(), 2);
+        assert!(router.try_send_obj_to(b"nobody", &2).unwrap_err().is_unreachable());
         let error = router.send_message_to(b"nobody", MsgPack::new().encode(&object(1, 10_000)).unwrap()).unwrap_err();
         assert!(error.is_unreachable());
         assert_eq!(error.into_message().unwrap(), MsgPack::new().encode(&object(1, 10_000)).unwrap());
@@ -197,6 +208,24 @@ impl Test for Envelopes {
             rep.send_message(message.clone()).unwrap();
             assert_eq!(dealer.recv_message_via().unwrap(), (Envelope::delimiter(), message));
         }
+        req.send_obj(&1).unwrap();
+        wait_readable(&router);
+        let (envelope, got) = router.try_recv_obj_via::<u8>().unwrap();
+        assert_eq!(got, 1);
+        assert!(router.try_recv_obj_via::<u8>().unwrap_err().is_timeout());
+        router.try_send_obj_via(&envelope, &2).unwrap();
+        assert_eq!(req.recv_obj::<u8>().unwrap(), 2);
+
+        let message = MsgPack::new().encode(&object(1, 10_000)).unwrap();
+        dealer.try_send_message_via(&Envelope::delimiter(), message.clone()).unwrap();
+        assert_eq!(rep.recv_message().unwrap(), message);
+        rep.send_message(message.clone()).unwrap();
+        wait_readable(&dealer);
+        assert_eq!(dealer.try_recv_message_via().unwrap(), (Envelope::delimiter(), message.clone()));
+        assert!(dealer.try_recv_message_via().unwrap_err().is_timeout());
+        let error = router.try_send_message_via(&Envelope::to("nobody"), message.clone()).unwrap_err();
+        assert!(error.is_unreachable());
+        assert_eq!(error.into_message().unwrap(), message);
     }
 }
 

@@ -44,6 +44,14 @@ pub(crate) trait Shell: Sized + Send + 'static {
     fn recv_obj_via<T: DeserializeOwned>(&self) -> Result<(Envelope, T)>;
     fn send_message_via(&self, envelope: &Envelope, message: Multipart) -> Result<()>;
     fn recv_message_via(&self) -> Result<(Envelope, Multipart)>;
+    fn try_publish_obj<T: Serialize>(&self, topic: &str, value: &T) -> Result<()>;
+    fn try_recv_topic_obj<T: DeserializeOwned>(&self) -> Result<(String, T)>;
+    fn try_send_obj_to<T: Serialize>(&self, peer: &[u8], value: &T) -> Result<()>;
+    fn try_recv_obj_from<T: DeserializeOwned>(&self) -> Result<(Vec<u8>, T)>;
+    fn try_send_obj_via<T: Serialize>(&self, envelope: &Envelope, value: &T) -> Result<()>;
+    fn try_recv_obj_via<T: DeserializeOwned>(&self) -> Result<(Envelope, T)>;
+    fn try_send_message_via(&self, envelope: &Envelope, message: Multipart) -> Result<()>;
+    fn try_recv_message_via(&self) -> Result<(Envelope, Multipart)>;
 }
 
 fn text(topic: impl AsRef<[u8]>) -> String {
@@ -137,6 +145,30 @@ impl Shell for zmq::Socket {
     }
     fn recv_message_via(&self) -> Result<(Envelope, Multipart)> {
         SocketExt::recv_message_via(self)
+    }
+    fn try_publish_obj<T: Serialize>(&self, topic: &str, value: &T) -> Result<()> {
+        SocketExt::try_publish_obj(self, topic, value)
+    }
+    fn try_recv_topic_obj<T: DeserializeOwned>(&self) -> Result<(String, T)> {
+        SocketExt::try_recv_topic_obj(self).map(|(topic, value)| (text(topic), value))
+    }
+    fn try_send_obj_to<T: Serialize>(&self, peer: &[u8], value: &T) -> Result<()> {
+        SocketExt::try_send_obj_to(self, peer, value)
+    }
+    fn try_recv_obj_from<T: DeserializeOwned>(&self) -> Result<(Vec<u8>, T)> {
+        SocketExt::try_recv_obj_from(self).map(|(peer, value)| (peer.to_vec(), value))
+    }
+    fn try_send_obj_via<T: Serialize>(&self, envelope: &Envelope, value: &T) -> Result<()> {
+        SocketExt::try_send_obj_via(self, envelope, value)
+    }
+    fn try_recv_obj_via<T: DeserializeOwned>(&self) -> Result<(Envelope, T)> {
+        SocketExt::try_recv_obj_via(self)
+    }
+    fn try_send_message_via(&self, envelope: &Envelope, message: Multipart) -> Result<()> {
+        SocketExt::try_send_message_via(self, envelope, message)
+    }
+    fn try_recv_message_via(&self) -> Result<(Envelope, Multipart)> {
+        SocketExt::try_recv_message_via(self)
     }
 }
 
@@ -283,6 +315,30 @@ mod on_tokio {
         }
         fn recv_message_via(&self) -> Result<(Envelope, Multipart)> {
             self.run(self.socket().recv_message_via())
+        }
+        fn try_publish_obj<T: Serialize>(&self, topic: &str, value: &T) -> Result<()> {
+            self.socket().try_publish_obj(topic, value)
+        }
+        fn try_recv_topic_obj<T: DeserializeOwned>(&self) -> Result<(String, T)> {
+            self.socket().try_recv_topic_obj().map(|(topic, value)| (text(topic), value))
+        }
+        fn try_send_obj_to<T: Serialize>(&self, peer: &[u8], value: &T) -> Result<()> {
+            self.socket().try_send_obj_to(peer, value)
+        }
+        fn try_recv_obj_from<T: DeserializeOwned>(&self) -> Result<(Vec<u8>, T)> {
+            self.socket().try_recv_obj_from().map(|(peer, value)| (peer.to_vec(), value))
+        }
+        fn try_send_obj_via<T: Serialize>(&self, envelope: &Envelope, value: &T) -> Result<()> {
+            self.socket().try_send_obj_via(envelope, value)
+        }
+        fn try_recv_obj_via<T: DeserializeOwned>(&self) -> Result<(Envelope, T)> {
+            self.socket().try_recv_obj_via()
+        }
+        fn try_send_message_via(&self, envelope: &Envelope, message: Multipart) -> Result<()> {
+            self.socket().try_send_message_via(envelope, message)
+        }
+        fn try_recv_message_via(&self) -> Result<(Envelope, Multipart)> {
+            self.socket().try_recv_message_via()
         }
     }
 }

@@ -67,6 +67,11 @@ impl AsyncSocket {
         Ok((envelope.into_peer(), value))
     }
 
+    /// Publishes a value under a topic, or fails at once with kind `Timeout`: on an XPUB with `ZMQ_XPUB_NODROP`.
+    pub fn try_publish_obj<T: Serialize + ?Sized>(&self, topic: impl AsRef<[u8]>, value: &T) -> Result<()> {
+        self.encode_and_send_now(&MsgPack::new(), value, &[topic.as_ref()])
+    }
+
     /// Publishes a message under a topic. A failed send gives the message back.
     pub async fn publish_message(&self, topic: impl AsRef<[u8]>, message: Multipart) -> Result<()> {
         self.send_owned(message, &[topic.as_ref()]).await
@@ -106,6 +111,18 @@ impl AsyncSocket {
     /// Receives a peer's routing id and a value on a ROUTER with any codec.
     pub async fn recv_with_from<T, C: Decode<T>>(&self, codec: &C) -> Result<(Bytes, T)> {
         let (envelope, value) = self.recv_with_via(codec).await?;
+        Ok((envelope.into_peer(), value))
+    }
+
+    /// Sends a value from a ROUTER to one peer, or fails at once with kind `Timeout`.
+    pub fn try_send_obj_to<T: Serialize + ?Sized>(&self, peer: impl AsRef<[u8]>, value: &T) -> Result<()> {
+        send::make_mandatory(&self.lock().socket)?;
+        self.encode_and_send_now(&MsgPack::new(), value, &[peer.as_ref()])
+    }
+
+    /// Receives a peer's routing id and a value on a ROUTER, or fails at once with kind `Timeout`.
+    pub fn try_recv_obj_from<T: DeserializeOwned>(&self) -> Result<(Bytes, T)> {
+        let (envelope, value) = self.try_recv_obj_via()?;
         Ok((envelope.into_peer(), value))
     }
 
@@ -150,6 +167,27 @@ impl AsyncSocket {
         self.receive_and_decode(codec, Open::Routed, |place, value| (place.take_envelope(), value)).await
     }
 
+    /// Sends a value in an [`Envelope`], or fails at once with kind `Timeout`.
+    pub fn try_send_obj_via<T: Serialize + ?Sized>(&self, envelope: &Envelope, value: &T) -> Result<()> {
+        self.try_send_with_via(&MsgPack::new(), envelope, value)
+    }
+
+    /// Sends a value in an [`Envelope`] with any codec, or fails at once with kind `Timeout`.
+    pub fn try_send_with_via<T: ?Sized, C: Encode<T>>(&self, codec: &C, envelope: &Envelope, value: &T) -> Result<()> {
+        self.make_routable(envelope)?;
+        self.encode_and_send_now(codec, value, &envelope.frames())
+    }
+
+    /// Receives a value and the [`Envelope`] it came in, or fails at once with kind `Timeout`.
+    pub fn try_recv_obj_via<T: DeserializeOwned>(&self) -> Result<(Envelope, T)> {
+        self.try_recv_with_via(&MsgPack::new())
+    }
+
+    /// Receives a value and the [`Envelope`] it came in with any codec, or fails at once with kind `Timeout`.
+    pub fn try_recv_with_via<T, C: Decode<T>>(&self, codec: &C) -> Result<(Envelope, T)> {
+        self.try_receive_and_decode(codec, Open::Routed)
+    }
+
     /// Sends a message in an [`Envelope`]. A failed send gives the message back.
     pub async fn send_message_via(&self, envelope: &Envelope, message: Multipart) -> Result<()> {
         match self.make_routable(envelope) {
@@ -161,6 +199,19 @@ impl AsyncSocket {
     /// Receives a message and the [`Envelope`] it came in, on a ROUTER or DEALER, without decoding it.
     pub async fn recv_message_via(&self) -> Result<(Envelope, Multipart)> {
         self.receive(&Limits::default(), Open::Routed).await
+    }
+
+    /// Sends a message in an [`Envelope`], or fails at once with kind `Timeout` and gives it back.
+    pub fn try_send_message_via(&self, envelope: &Envelope, message: Multipart) -> Result<()> {
+        match self.make_routable(envelope) {
+            Ok(()) => self.send_owned_now(message, &envelope.frames()),
+            Err(error) => Err(error.with_payload(Box::new(message))),
+        }
+    }
+
+    /// Receives a message and the [`Envelope`] it came in, or fails at once with kind `Timeout`.
+    pub fn try_recv_message_via(&self) -> Result<(Envelope, Multipart)> {
+        self.try_receive(&Limits::default(), Open::Routed)
     }
 
     fn make_routable(&self, envelope: &Envelope) -> Result<()> {

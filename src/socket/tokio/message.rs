@@ -29,11 +29,7 @@ impl AsyncSocket {
 
     /// Sends a message, or fails at once with kind `Timeout` and gives it back.
     pub fn try_send_message(&self, message: Multipart) -> Result<()> {
-        match self.try_send(&Outgoing::new(&[], &message), &Watch::start()) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(guard::would_block(Direction::Send).with_payload(Box::new(message))),
-            Err(error) => Err(error.with_payload(Box::new(message))),
-        }
+        self.send_owned_now(message, &[])
     }
 
     /// Receives a message without decoding it, or fails at once with kind `Timeout`.
@@ -50,6 +46,15 @@ impl AsyncSocket {
         let (tracker, hold) = Tracker::new();
         match self.deliver(&message, &[], Some(&hold), watch).await {
             Ok(()) => Ok(tracker),
+            Err(error) => Err(error.with_payload(Box::new(message))),
+        }
+    }
+
+    /// Sends a message, or fails at once and gives it back.
+    pub(super) fn send_owned_now(&self, message: Multipart, envelope: &[&[u8]]) -> Result<()> {
+        match self.try_send(&Outgoing::new(envelope, &message), &Watch::start()) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(guard::would_block(Direction::Send).with_payload(Box::new(message))),
             Err(error) => Err(error.with_payload(Box::new(message))),
         }
     }

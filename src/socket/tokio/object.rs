@@ -48,10 +48,7 @@ impl AsyncSocket {
 
     /// Sends a value with any codec, or fails at once with kind `Timeout`.
     pub fn try_send_with<T: ?Sized, C: Encode<T>>(&self, codec: &C, value: &T) -> Result<()> {
-        match self.encode_and_try(codec, value, &[], &Watch::start())? {
-            None => Ok(()),
-            Some(_) => Err(guard::would_block(Direction::Send)),
-        }
+        self.encode_and_send_now(codec, value, &[])
     }
 
     /// Receives a value with any codec, or fails at once with kind `Timeout`.
@@ -117,5 +114,18 @@ impl AsyncSocket {
     #[cfg(feature = "zlib")]
     pub async fn recv_zipped<T: DeserializeOwned>(&self) -> Result<T> {
         self.recv_with(&Zipped::default()).await
+    }
+
+    /// Encodes a value and sends it, or fails at once.
+    pub(super) fn encode_and_send_now<T: ?Sized, C: Encode<T>>(
+        &self,
+        codec: &C,
+        value: &T,
+        envelope: &[&[u8]],
+    ) -> Result<()> {
+        match self.encode_and_try(codec, value, envelope, &Watch::start())? {
+            None => Ok(()),
+            Some(_) => Err(guard::would_block(Direction::Send)),
+        }
     }
 }
