@@ -23,6 +23,7 @@ pub mod feed {}
 pub mod benchmarks {}
 
 #[cfg(feature = "arrow")]
+#[doc = "[the wire]: wire\n\n"] // the first definition wins over the page's own
 #[doc = include_str!("../docs/tables.md")]
 pub mod tables {}
 

@@ -45,7 +45,8 @@ pub enum ErrorKind {
     Caller,
     /// The other side, or whoever forwarded its message: what arrived is not a well-formed message of this type.
     Peer,
-    /// A limit of [`Limits`](crate::Limits) was met; the text names the limit and its value.
+    /// A limit was met: of [`Limits`](crate::Limits), of the options of a feed or a pipeline, or what a format's reader can bear. The
+    /// text names the limit and its value.
     Limits,
     /// libzmq or the operating system: the context is gone, the peer is not connected, the disk is full.
     Transport,
