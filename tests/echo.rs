@@ -245,8 +245,11 @@ fn a_peer_that_reads_none_of_its_answers_keeps_others_waiting_once() {
     let echo = Echo::start(&[]);
     let context = zmq::Context::new();
     let deaf = context.socket(zmq::DEALER).unwrap();
-    (deaf.set_sndhwm(0).unwrap(), deaf.set_rcvhwm(1).unwrap(), deaf.set_rcvbuf(4096).unwrap());
-    (deaf.set_linger(0).unwrap(), deaf.set_sndtimeo(30_000).unwrap());
+    deaf.set_sndhwm(0).unwrap();
+    deaf.set_rcvhwm(1).unwrap();
+    deaf.set_rcvbuf(4096).unwrap();
+    deaf.set_linger(0).unwrap();
+    deaf.set_sndtimeo(30_000).unwrap();
     deaf.connect(&echo.endpoint).unwrap();
     // more than all queues and buffers between the two hold
     const SENT: usize = 2500;
