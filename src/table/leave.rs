@@ -139,28 +139,30 @@ impl Column {
     fn views(&mut self, data: &ArrayData, rows: Range<usize>, nulls: Option<&NullBuffer>) {
         let views = ScalarBuffer::<u128>::new(data.buffers()[0].clone(), rows.start, rows.len());
         let buffers = &data.buffers()[1..];
-        let is_null = |row| nulls.is_some_and(|nulls| nulls.is_null(row));
-        let mut seen = vec![0..0; buffers.len()];
         // views of null rows are no more than numbers, and a receiver checks them as all others
-        let (mut ends, mut is_lost) = (vec![0; buffers.len()], false);
-        for (row, &view) in views.iter().enumerate().filter(|&(_, &view)| view as u32 > MAX_INLINE_VIEW_LEN) {
-            let (buffer, bytes) = viewed(view);
-            if !is_null(row) {
-                widen(&mut seen[buffer], bytes);
-            } else if buffers.get(buffer).is_some_and(|buffer| bytes.end <= buffer.len()) {
-                ends[buffer] = bytes.end.max(ends[buffer]);
-            } else {
-                is_lost = true;
+        let null_bits = nulls.map(|nulls| !nulls.inner());
+        let of_nulls = null_bits.iter().flat_map(BooleanBuffer::set_indices).map(|row| views[row]);
+        let named: Vec<_> = of_nulls.filter(is_long).map(viewed).collect();
+        let is_null = |row| nulls.is_some_and(|nulls| nulls.is_null(row));
+        let seen = if named.is_empty() {
+            seen(views.iter().copied(), buffers.len())
+        } else {
+            seen(views.iter().enumerate().filter(|&(row, _)| !is_null(row)).map(|(_, &view)| view), buffers.len())
+        };
+        let (mut ends, mut is_lost) = (seen.iter().map(|seen| seen.end).collect::<Vec<_>>(), false);
+        for (buffer, bytes) in named {
+            match buffers.get(buffer) {
+                Some(data) if bytes.end <= data.len() => ends[buffer] = bytes.end.max(ends[buffer]),
+                _ => is_lost = true,
             }
         }
         let behind = |(seen, &end): (&Range<usize>, &usize)| match seen.len() {
             0 => end + NO_BUFFER,
-            len => end.max(seen.end) - len,
+            len => end - len,
         };
         let behind: usize = seen.iter().zip(&ends).map(behind).sum();
         if behind <= size_of_val(&views[..]) && !is_lost {
             self.buffers.push(bytes(views.inner(), 0..views.inner().len(), size_of::<u128>()));
-            let ends = seen.iter().zip(ends).map(|(seen, end)| end.max(seen.end));
             self.buffers.extend(buffers.iter().zip(ends).map(|(buffer, end)| bytes(buffer, 0..end, 1)));
             return;
         }
@@ -189,22 +191,31 @@ impl Column {
         let [offsets, sizes] =
             [0, 1].map(|index| ScalarBuffer::<O>::new(data.buffers()[index].clone(), rows.start, rows.len()));
         let values = &data.child_data()[0];
-        let is_null = |row| nulls.is_some_and(|nulls| nulls.is_null(row));
+        let list = |row: usize| (offsets[row].as_usize(), sizes[row].as_usize());
         let lists = || offsets.iter().zip(sizes.iter()).map(|(offset, size)| (offset.as_usize(), size.as_usize()));
         // lists of null rows are no more than numbers, and a receiver checks them as all others
-        let (mut seen, mut all) = (0..0, 0..0);
-        for (row, (offset, size)) in lists().enumerate().filter(|(_, (_, size))| *size > 0) {
-            let list = offset..offset.saturating_add(size);
-            if !is_null(row) {
-                widen(&mut seen, list.clone());
+        let null_bits = nulls.map(|nulls| !nulls.inner());
+        let of_nulls = null_bits.iter().flat_map(BooleanBuffer::set_indices).map(list);
+        let named: Vec<_> = of_nulls.filter(|&(_, size)| size > 0).collect();
+        let is_null = |row| nulls.is_some_and(|nulls| nulls.is_null(row));
+        let (mut all, mut highest) = (Reach::NOTHING, 0);
+        for (row, (offset, size)) in lists().enumerate() {
+            highest = offset.max(highest);
+            if size > 0 && (named.is_empty() || !is_null(row)) {
+                all.widen(offset..offset + size);
             }
-            widen(&mut all, if list.end <= values.len() { list } else { 0..usize::MAX });
         }
+        let seen = all.range();
+        for (offset, size) in named {
+            let list = offset..offset.saturating_add(size);
+            all.widen(if list.end <= values.len() { list } else { 0..usize::MAX });
+        }
+        let all = all.range();
         let drops_nulls = all.len() - seen.len() > rows.len();
         let sent = if drops_nulls { seen } else { all };
         let is_dropped = |row: usize| drops_nulls && is_null(row);
         // an empty list may point to where no values are any more
-        let fits = sent.start == 0 && !drops_nulls && offsets.iter().all(|offset| offset.as_usize() <= sent.end);
+        let fits = sent.start == 0 && !drops_nulls && highest <= sent.end;
         self.buffers.push(if fits {
             bytes(offsets.inner(), 0..offsets.inner().len(), size_of::<O>())
         } else {
@@ -228,10 +239,11 @@ impl Column {
     fn dense_union(&mut self, data: &ArrayData, rows: Range<usize>, ids: &[i8]) {
         let types = ScalarBuffer::<i8>::new(data.buffers()[0].clone(), rows.start, rows.len());
         let offsets = ScalarBuffer::<i32>::new(data.buffers()[1].clone(), rows.start, rows.len());
-        let mut reached = [const { 0..0 }; 128];
+        let mut reached = [Reach::NOTHING; 128];
         for (&id, &offset) in types.iter().zip(offsets.iter()) {
-            widen(&mut reached[id as usize], offset as usize..offset as usize + 1);
+            reached[id as usize].widen(offset as usize..offset as usize + 1);
         }
+        let reached = reached.map(Reach::range);
         self.buffers.push(bytes(types.inner(), 0..rows.len(), 1));
         self.buffers.push(if reached.iter().all(|range| range.start == 0) {
             bytes(offsets.inner(), 0..offsets.inner().len(), size_of::<i32>())
@@ -274,12 +286,38 @@ fn viewed(view: u128) -> (usize, Range<usize>) {
     (view.buffer_index as usize, offset..offset + view.length as usize)
 }
 
-/// Widens a range to hold another one as well.
-fn widen(range: &mut Range<usize>, other: Range<usize>) {
-    *range = match range.len() {
-        0 => other,
-        _ => range.start.min(other.start)..range.end.max(other.end),
-    };
+/// Of each buffer what views look at.
+fn seen(views: impl Iterator<Item = u128>, buffers: usize) -> Vec<Range<usize>> {
+    let mut seen = vec![Reach::NOTHING; buffers];
+    for (buffer, bytes) in views.filter(is_long).map(viewed) {
+        seen[buffer].widen(bytes);
+    }
+    seen.into_iter().map(Reach::range).collect()
+}
+
+/// Whether a view looks into a buffer.
+fn is_long(view: &u128) -> bool {
+    *view as u32 > MAX_INLINE_VIEW_LEN
+}
+
+/// From the lowest to the highest of what is looked at.
+#[derive(Clone, Copy)]
+struct Reach {
+    start: usize,
+    end: usize,
+}
+
+impl Reach {
+    const NOTHING: Self = Self { start: usize::MAX, end: 0 };
+
+    fn widen(&mut self, part: Range<usize>) {
+        self.start = part.start.min(self.start);
+        self.end = part.end.max(self.end);
+    }
+
+    fn range(self) -> Range<usize> {
+        if self.start < self.end { self.start..self.end } else { 0..0 }
+    }
 }
 
 /// What stands in a buffer of offsets.
