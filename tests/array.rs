@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use outband::array::{ByteOrder, Field, Kind, TimeStep, TimeUnit};
 use outband::{
-    Array, Buffer, DType, Decode, Element, Encode, Limits, MsgPack, Multipart, Order, Pickle, Placement, Scalar,
-    SocketExt, Value, from_multipart, memory, to_multipart,
+    Array, Buffer, DType, Decode, Element, Encode, HeadedArray, Limits, MsgPack, Multipart, Order, Pickle, Placement,
+    Scalar, SocketExt, Value, from_multipart, memory, to_multipart,
 };
 use serde::{Deserialize, Serialize};
 
@@ -586,6 +586,21 @@ fn a_short_array_is_lent_as_a_slice_wherever_its_frame_lies() {
         let value: Value = from_multipart(moved).unwrap();
         let Some(Value::Array(volts)) = value.get("volts") else { panic!("{value}") };
         assert_eq!(volts.as_slice::<f64>().unwrap()[1], 1.0, "{by}");
+    }
+
+    // with a header before it, and in a pickle
+    let array = Array::from_vec((0..1000).map(f64::from).collect::<Vec<_>>());
+    let headed = HeadedArray::new().encode(&array).unwrap();
+    let pickled = Pickle::new().encode(&array).unwrap();
+    for by in 0..9 {
+        let moved = |message: &Multipart| {
+            Multipart::new(message.metadata().clone(), vec![misplaced(&message.buffers()[0], by)])
+        };
+        let (headed, pickled) = (moved(&headed), moved(&pickled));
+        let before = memory::copied_bytes();
+        let arrays = [HeadedArray::new().decode(headed).unwrap(), Pickle::new().decode(pickled).unwrap()];
+        assert_eq!(memory::copied_bytes() - before, if by % 8 == 0 { 0 } else { 16_000 }, "{by}");
+        assert!(arrays.iter().all(|array| array.as_slice::<f64>().unwrap()[999] == 999.0), "{by}");
     }
 }
 

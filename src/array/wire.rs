@@ -123,7 +123,7 @@ impl Array {
     /// libzmq's receive arena or in a file; where that is no place for its elements they are **copied**, counted, up to the length
     /// of the longest such frame.
     #[inline]
-    pub(super) fn settled(self) -> Self {
+    pub(crate) fn settled(self) -> Self {
         // a Rust type's size is a multiple of its alignment, and none that an array knows is aligned to more than 8
         let align = 1 << self.dtype.item_len().trailing_zeros().min(3);
         let len = self.data.len();

@@ -113,7 +113,7 @@ impl Decode<Array> for HeadedArray {
         let Claim { dtype, shape } = serde_json::from_slice(&metadata).map_err(|error| bad(excerpt(error)))?;
         let dtype: DType = dtype.parse().map_err(|error| bad(excerpt(error)))?;
         let [data] = data;
-        Array::new(dtype, shape, Order::C, data).map_err(|error| bad(excerpt(error)))
+        Array::new(dtype, shape, Order::C, data).map(Array::settled).map_err(|error| bad(excerpt(error)))
     }
 
     fn limits(&self) -> Limits {
