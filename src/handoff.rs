@@ -156,6 +156,11 @@ pub(crate) fn placed<R>(place: Place, serialize: impl FnOnce() -> R) -> R {
     hinting(Hint { place: Some(place), ..HINT.get() }, serialize)
 }
 
+/// Runs `decide`, which may serialize buffers of its own: nothing is known of them.
+pub(crate) fn apart<R>(decide: impl FnOnce() -> R) -> R {
+    hinting(Hint { item: 1, place: None }, decide)
+}
+
 /// The length in bytes of the elements of the buffer that is being serialized; 1 where nobody said.
 pub(crate) fn item() -> usize {
     HINT.get().item

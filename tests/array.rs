@@ -604,6 +604,30 @@ fn a_short_array_is_lent_as_a_slice_wherever_its_frame_lies() {
     }
 }
 
+/// What is known of an array's buffer is not taken for that of another, which a callback serializes.
+#[test]
+fn a_callback_that_encodes_something_says_nothing_of_its_own_buffers_by_it() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let within = seen.clone();
+    let codec = MsgPack::new().placement(move |info| {
+        let inner = MsgPack::new().placement({
+            let within = within.clone();
+            move |info| {
+                within.lock().unwrap().push((info.item_len(), info.default_placement()));
+                info.default_placement()
+            }
+        });
+        let message: Multipart = inner.encode(&Buffer::from(vec![1; 10])).unwrap();
+        assert!(message.buffers().is_empty());
+        info.default_placement()
+    });
+    let all_out = MsgPack::new().out_of_band_from(0);
+    let message = all_out.encode(&(Array::from_vec(vec![0.5_f64; 3]), Buffer::from(vec![7; 9]))).unwrap();
+    let value: Value = from_multipart(message.clone()).unwrap();
+    assert_eq!(codec.encode(&value).unwrap(), message);
+    assert_eq!(*seen.lock().unwrap(), [(1, Placement::InBand); 2]);
+}
+
 #[test]
 fn a_foreign_record_is_turned_field_by_field() {
     let foreign = dtype("[('energy', '>f8'), ('channel', '<u4'), ('at', '>i2', (2,))]");

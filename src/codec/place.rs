@@ -88,7 +88,10 @@ impl Policy {
         };
         match &self.callback {
             None => default,
-            Some(decide) => decide(&BufferInfo::new(index, bytes, default)),
+            Some(decide) => {
+                let info = BufferInfo::new(index, bytes, default);
+                handoff::apart(|| decide(&info))
+            }
         }
     }
 }
