@@ -6,11 +6,13 @@ import os
 import signal
 import threading
 import time
+from contextlib import contextmanager
 from itertools import repeat
-from typing import Any, Sequence
+from typing import Any, Iterator, Sequence
 from weakref import WeakKeyDictionary
 
 import zmq
+import zmq.asyncio
 from zmq.backend import Socket as _Socket
 
 from ._errors import CallerError
@@ -37,6 +39,15 @@ def check_process(socket: Any) -> None:
         )
 
 
+def blocking(context: zmq.Context[Any]) -> zmq.Context[Any]:
+    """The same context, as one that makes blocking sockets."""
+    if not isinstance(context, zmq.asyncio.Context):
+        return context
+    shadow: zmq.Context[Any] = zmq.Context.shadow(context)
+    shadow.sockopts.update(context.sockopts)
+    return shadow
+
+
 def send(socket: Any, frames: Sequence[Any], flags: int = 0) -> Any:
     """Sends all frames or none; an awaitable on an asyncio socket. An exception out of a handler is raised after the last frame."""
     check_process(socket)
@@ -59,11 +70,18 @@ def send(socket: Any, frames: Sequence[Any], flags: int = 0) -> Any:
 
 def _try_send(socket: Any, messages: list[Any]) -> bool:
     """Sends a message without waiting; False where no peer takes one, and nothing of this one is on the way."""
+    with signals_held():
+        return _send_now(socket, messages)
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Exceptions out of handlers come before this or after it."""
     held = _to_hold()
     try:
         if held:
             signal.pthread_sigmask(signal.SIG_BLOCK, held)  # which may raise after it, as a handler's turn comes
-        return _send_now(socket, messages)
+        yield
     finally:
         if held:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, held)

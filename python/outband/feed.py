@@ -132,6 +132,7 @@ _EVENTS: dict[str, Callable[..., Event]] = {
     "returned": Returned,
     "stale": Stale,
     "resumed": Resumed,
+    "malformed": Malformed,
 }
 
 _STAMP = struct.Struct("<cBBxQQQ")
@@ -168,6 +169,7 @@ class Subscriber:
     ) -> None:
         for name in streams:
             _check(name, start)
+        context = _parts.blocking(context)
         self._live, self._recovery = context.socket(zmq.SUB), context.socket(zmq.DEALER)
         for socket in (self._live, self._recovery):
             socket.linger = 0
@@ -178,7 +180,7 @@ class Subscriber:
         self._default = start
         self._asked: dict[int, str] = {}
         self._requests = 0
-        self._events: deque[Event] = deque()
+        self._events: deque[tuple[Any, ...]] = deque()
         self._ticked = 0.0
         try:
             for name in streams:
@@ -223,7 +225,10 @@ class Subscriber:
             if not self._live.poll(0):
                 zmq.select([self._live, self._recovery], [], [], left / 1000)
             self._look(time.monotonic())
-        return self._events.popleft()
+        event = self._event(*self._events[0])
+        # only now, and not by a call, in which a handler of a signal may raise: what does not decode to its end is tried again
+        del self._events[0]
+        return event
 
     def close(self) -> None:
         """Closes the sockets."""
@@ -243,15 +248,17 @@ class Subscriber:
                 frames = _parts.recv(socket, zmq.DONTWAIT)
             except zmq.Again:
                 continue
-            try:
-                take(now, frames)
-            except Error as error:
-                self._events.append(Malformed("", error))
+            with _parts.signals_held():
+                try:
+                    take(now, frames)
+                except Error as error:
+                    self._events.append(("", "malformed", error))
         if now - self._ticked >= _TICK / 1000:
             self._ticked = now
-            for name, follow in list(self._follows.items()):
-                follow.tick(now)
-                self._settle(now, name)
+            with _parts.signals_held():
+                for name, follow in list(self._follows.items()):
+                    follow.tick(now)
+                    self._settle(now, name)
 
     def _take_live(self, now: float, frames: list[zmq.Frame]) -> None:
         if len(frames) < 2:
@@ -261,7 +268,7 @@ class Subscriber:
         if kind == _DATA:
             follow.data(epoch, number, (sent, frames[2:]), _size(frames))
         elif kind == _HEARTBEAT:
-            follow.heartbeat(epoch, number, *_numbers(rest, 1))
+            follow.heartbeat(epoch, number, *_cache(number, rest, 1))
         else:
             raise PeerError("the header of the feed's message is of a kind that is not published")
         self._settle(now, name)
@@ -275,18 +282,23 @@ class Subscriber:
                 self._follows[name].recovered(now, epoch, number, request, (sent, frames[1:]), _size(frames))
                 self._settle(now, name)
         elif kind == _END:
-            first, request = _numbers(rest, 2)
+            first, request = _cache(number, rest, 2)
             name = self._asked.pop(request, None)
             if name is not None:
                 self._follows[name].end(now, epoch, first, request)
                 self._settle(now, name)
+        else:
+            raise PeerError("the header of the feed's message is of a kind that answers no request")
 
     def _find(self, now: float, topic: bytes) -> tuple[str, Follow]:
-        name, end = topic[:-1].decode(errors="replace"), topic[-1:]
-        if name in self._follows and end == b"\0":
-            return name, self._follows[name]
-        if end != b"\0" or "\0" in name or "\ufffd" in name or _is_wildcard(name) or len(topic) > 1025:
+        try:
+            name, end = topic[: _LONGEST_NAME + 1].decode().rsplit("\0", 1)
+        except ValueError as error:
+            raise PeerError("the topic of the feed's message names no stream") from error
+        if end or "\0" in name or _is_wildcard(name) or len(topic) > _LONGEST_NAME + 1:
             raise PeerError("the topic of the feed's message names no stream")
+        if name in self._follows:
+            return name, self._follows[name]
         if len(self._follows) >= self._max_streams:
             raise LimitError(f"there are more streams than the limit of {self._max_streams}")
         matching = [prefix for prefix in self._starts if _is_wildcard(prefix) and name.startswith(prefix)]
@@ -298,7 +310,7 @@ class Subscriber:
         """Passes on what a stream has to tell, and asks for what it misses."""
         follow = self._follows[name]
         for step in follow.steps:
-            self._events.append(self._event(name, *step))
+            self._events.append((name, *step))
         follow.steps.clear()
         if not follow.is_missing_something:
             return
@@ -366,6 +378,14 @@ def _numbers(rest: memoryview, count: int) -> tuple[int, ...]:
     if len(rest) < 8 * count:
         raise PeerError("the header of the feed's message is too short")
     return struct.unpack_from(f"<{count}Q", rest)
+
+
+def _cache(newest: int, rest: memoryview, count: int) -> tuple[int, ...]:
+    """Where the cache begins, and what else follows."""
+    first, *others = _numbers(rest, count)
+    if not 1 <= first <= newest + 1:
+        raise PeerError("the header of the feed's message says that the cache begins where it cannot")
+    return (first, *others)
 
 
 def _size(frames: list[zmq.Frame]) -> int:

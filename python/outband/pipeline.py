@@ -124,7 +124,7 @@ class Worker:
     ) -> None:
         if bytes < 1 or (in_flight is not None and in_flight < 1):
             raise CallerError(f"a worker of {in_flight} tasks in flight and {bytes} bytes has room for none")
-        self._context, self._endpoint, self._options = context, endpoint, options
+        self._context, self._endpoint, self._options = _parts.blocking(context), endpoint, options
         self._threads = max(threads, 1)
         self._capacity = (in_flight or 2 * self._threads, bytes)
         self._name, self._grace = name or f"pid {os.getpid()}", grace

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import struct
 import threading
 import time
@@ -10,6 +11,7 @@ from typing import Any, Iterator
 
 import pytest
 import zmq
+import zmq.asyncio
 
 import outband
 from outband import feed
@@ -325,3 +327,131 @@ def test_a_place_that_is_none_leaves_no_socket_open() -> None:
     end.start()
     end.join(20)
     assert not end.is_alive(), f"it waits for sockets that {raised} keeps"
+
+
+def test_a_context_of_asyncio_serves_too(context: Any) -> None:
+    publisher = Publisher(context)
+    with zmq.asyncio.Context() as other:
+        with begin(other, publisher) as subscriber:
+            publisher.publish("one")
+            publisher.publish("two", lost=True)
+            publisher.publish("three")
+            assert take(subscriber, 2) == ["joined 1", (1, "one")]
+            assert subscriber.recv(0.1) is None
+            publisher.answer()
+            assert take(subscriber, 2) == [(2, "two"), (3, "three")]
+
+
+class Stop(Exception):
+    """Out of a handler of a signal, as ``KeyboardInterrupt`` is."""
+
+
+class Interrupted(list):  # type: ignore[type-arg]
+    """Encodings; while one is looked for, a handler raises, the first times."""
+
+    left = 3
+
+    def __contains__(self, encoding: object) -> bool:
+        if self.left:
+            self.left -= 1
+            raise Stop
+        return super().__contains__(encoding)
+
+
+def test_a_message_that_is_interrupted_while_it_decodes_comes_once(context: Any) -> None:
+    publisher = Publisher(context)
+    with begin(context, publisher, encodings=Interrupted(["zlib"])) as subscriber:
+        publisher.publish("one", lost=True)
+        publisher.last = 2
+        publisher.cache[2] = outband.dumps(bytes(10_000), compression="zlib")
+        publisher.live.send_multipart([b"a\0", header(1, 100, 2, 0), *publisher.cache[2]])
+        publisher.publish("three")
+        assert take(subscriber, 1) == ["joined 2"]
+        for _ in range(3):
+            with pytest.raises(Stop):
+                subscriber.recv(10)
+        assert take(subscriber, 2) == [(2, bytes(10_000)), (3, "three")]
+
+
+def test_signals_repeat_nothing(context: Any) -> None:
+    publisher = Publisher(context)
+    state = {"armed": False}
+
+    def ring(_number: int, _frame: Any) -> None:
+        if state["armed"]:
+            state["armed"] = False
+            raise Stop
+
+    previous = signal.signal(signal.SIGALRM, ring)
+    try:
+        with begin(context, publisher, rules=feed.Rules(timeout=0.2, attempts=1000, stale_after=1000)) as subscriber:
+            publisher.publish(1)
+            assert take(subscriber, 2) == ["joined 1", (1, 1)]
+            numbers, stops = [1], 0
+            while len(numbers) < 500:
+                if publisher.last - subscriber.position("a")[1] < 100:
+                    for number in range(publisher.last + 1, publisher.last + 200):
+                        publisher.publish(number, lost=number % 50 == 0)
+                    publisher.heartbeat()
+                if publisher.router.poll(0):
+                    publisher.answer()
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, 1e-6 * (1 + (len(numbers) + stops) % 150))
+                    state["armed"] = True
+                    event = subscriber.recv(0.01)
+                    state["armed"] = False
+                    if event is not None:
+                        assert isinstance(event, feed.Data) and event.number == event.value
+                        numbers.append(event.number)
+                except Stop:
+                    stops += 1
+            assert stops and numbers == sorted(set(numbers))
+            # what recv was about to return when it came is gone with it
+            assert numbers[-1] - len(numbers) <= stops
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+HOSTILE = [0, 1, 2, 3, 7, 99, 100, 101, 1 << 31, 1 << 62, (1 << 62) + 1, 1 << 63, (1 << 64) - 1]
+
+
+def test_what_a_publisher_says_wrongly_is_told_or_right(context: Any) -> None:
+    publisher = Publisher(context)
+    rules = feed.Rules(timeout=0.001, stale_after=0.01, room_messages=50)
+    with feed.Subscriber(context, *publisher.endpoints, [""], rules=rules, max_streams=20) as subscriber:
+        assert publisher.live.recv() == b"\1"
+        told: set[str] = set()
+        for seed in range(4000):
+            chance = random.Random(seed)
+            topic = chance.choice([b"a\0", b"b\0", b"c/d\0", b"", b"\0", b"a", b"a/\0", b"a\0b\0", b"\xff\0", b"s%d\0" % chance.randrange(50)])
+            frames = [topic, header(chance.choice((1, 1, 2, 2, 0, 3, 4, 5, 200)), *(chance.choice(HOSTILE) for _ in range(5))), b"\xc0"]
+            if chance.random() < 0.3:
+                at = chance.randrange(len(frames[1]))
+                frames[1] = frames[1][:at] + chance.choice((b"", bytes([chance.randrange(256)]) + frames[1][at + 1 :]))
+            take_in = subscriber._take_answer if chance.random() < 0.4 else subscriber._take_live
+            parts = [zmq.Frame(frame) for frame in frames[: chance.randint(1, 3)]]
+            try:
+                take_in(time.monotonic(), parts[1:] or parts if take_in == subscriber._take_answer else parts)
+            except outband.PeerError:
+                told.add("Malformed")
+            except outband.LimitError:
+                told.add("too many")
+            for _ in range(10):
+                event = subscriber.recv(0)
+                told.add(type(event).__name__)
+            assert len(subscriber._events) < 1000 and len(subscriber._asked) <= 4 and len(subscriber._follows) <= 20
+            assert rules.room_messages >= 0 and subscriber._rules.room_messages >= 0
+            if publisher.router.poll(0):
+                publisher.router.recv_multipart()
+        assert {"Malformed", "too many", "Data", "Joined", "Reset", "Gap"} <= told
+
+
+def test_a_cache_that_begins_where_it_cannot_is_told(context: Any) -> None:
+    publisher = Publisher(context)
+    with begin(context, publisher, start="all") as subscriber:
+        for first in (0, 3, 1 << 63):
+            publisher.live.send_multipart([b"a\0", header(2, 100, 1, 0, first)])
+        assert take(subscriber, 3) == ["Malformed"] * 3
+        publisher.publish("one")
+        assert take(subscriber, 2) == ["joined 1", (1, "one")]

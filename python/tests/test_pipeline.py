@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple
 import msgpack
 import pytest
 import zmq
+import zmq.asyncio
 
 import outband
 from outband.pipeline import Failure, Rejected, Returned, Task, Worker
@@ -611,3 +612,30 @@ def test_a_worker_begins_anew_after_what_makes_no_sense(context: zmq.Context[Any
         assert hello[3] == session
     assert len(caplog.messages) == len(WRONG) and all("the worker begins anew" in text for text in caplog.messages)
     dispatcher.close()
+
+
+def test_a_worker_takes_a_context_of_asyncio_and_its_options(context: zmq.Context[Any]) -> None:
+    with zmq.asyncio.Context() as other:
+        other.setsockopt(zmq.RECONNECT_IVL, 77)
+        worker = Worker(other, "inproc://nobody")
+        dealer, monitor = worker._dealer()
+        assert type(dealer) is type(monitor) is zmq.Socket and dealer.getsockopt(zmq.RECONNECT_IVL) == 77
+        dealer.disable_monitor()
+        monitor.close(0)
+        dealer.close(0)
+        router = context.socket(zmq.ROUTER)
+        place = f"tcp://127.0.0.1:{router.bind_to_random_port('tcp://127.0.0.1')}"
+        worker = Worker(other, place, ends_with_dispatcher=True)
+        thread = threading.Thread(target=worker.run, args=(lambda task: task.value,))
+        thread.start()
+        peer, hello = router.recv_multipart()
+        for header in (["welcome", 1, 1, EPOCH, 100, 10_000], ["task", 1, [7, 1, 1, 1]]):
+            router.send_multipart([peer, msgpack.packb(header), *([b"\x2a"] if header[0] == "task" else [])])
+        header = frames = None
+        while header is None or header[0] != "result":
+            _, packed, *frames = router.recv_multipart()
+            header = msgpack.unpackb(packed)
+        assert outband.loads(frames) == 42
+        router.send_multipart([peer, msgpack.packb(["bye"])])
+        thread.join(20)
+        assert not thread.is_alive()
