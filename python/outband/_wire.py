@@ -170,6 +170,8 @@ class _Encoder:
         view = memoryview(obj)
         if not view.c_contiguous:
             raise CallerError("a memoryview that is not contiguous has no place in a message")
+        if not view.nbytes:
+            return b""  # which has no other form to be cast to
         view = view.cast("B") if view.ndim != 1 or view.format != "B" else view
         if len(view) < self.out_of_band_from:
             return bytes(view)

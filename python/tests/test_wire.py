@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import dataclasses
 import pathlib
 import pickle
@@ -382,3 +383,8 @@ print(size() - before)
 def test_what_is_refused_in_its_middle_leaves_nothing_behind() -> None:
     printed = subprocess.run([sys.executable, "-B", "-c", REFUSED], check=True, capture_output=True, text=True).stdout
     assert int(printed) < 100, "in MiB, of 80 messages that are several each as objects"
+
+
+def test_bytes_of_any_form_may_be_empty() -> None:
+    for view in (memoryview(array.array("d")), memoryview(np.empty((3, 0), "i4")), memoryview(np.empty((0, 2))), memoryview(b"")):
+        assert outband.loads(outband.dumps({"nothing": view, "from": 1}, out_of_band_from=0)) == {"nothing": b"", "from": 1}
