@@ -36,8 +36,8 @@ class Parts:
     def __init__(self) -> None:
         self.columns = self.buffers = 0
 
-    def add(self, buffers: int) -> None:
-        self.columns, self.buffers = self.columns + 1, self.buffers + buffers
+    def add(self, buffers: int, columns: int = 1) -> None:
+        self.columns, self.buffers = self.columns + columns, self.buffers + buffers
         for count, what in ((self.columns, "columns"), (self.buffers, "buffers")):
             if count > MOST_PARTS:
                 raise ValueError(f"the table has more {what} than the limit of {MOST_PARTS}")
@@ -78,16 +78,25 @@ def checked(kind: Any, length: int, nulls: int, buffers: list[Any], children: li
     for buffer, least in zip(own, needed):
         if buffer.size < least:
             raise ValueError(f"a column of {kind} has a buffer of {buffer.size} bytes, and its {length} rows take {least}")
-    work.pay(_looked_through(kind, length, own) + (0 if validity is None else min(length // 8, validity.size)))
+    work.pay(0 if validity is None else min(length // 8, validity.size))
     validity, counted = _nulls(kind, length, nulls, validity)
-    if pa.types.is_fixed_size_list(kind) and length * kind.list_size > MOST_ROWS:
-        raise ValueError(f"{length} lists of {kind.list_size} values are more than the limit of {MOST_ROWS}")
+    if pa.types.is_fixed_size_list(kind):
+        values = length * kind.list_size
+        if values > MOST_ROWS:
+            raise ValueError(f"{length} lists of {kind.list_size} values are more than the limit of {MOST_ROWS}")
+        below = sum(buffer.size for buffer in children[0].buffers() if buffer)
+        if counted and not kind.value_field.nullable and values > max(8 * below, _FREE_BITS):
+            raise ValueError(f"{length} lists of {kind.list_size} values, which have {below} bytes")
+    work.pay(_looked_through(kind, length, own, children, bool(counted)))
     if pa.types.is_map(kind) and (children[0].null_count or children[0].field(0).null_count):
         raise ValueError("an entry or a key of a map is null")
     return [validity, *own], counted
 
 
 _PART = 1 << 16
+
+#: Up to so many values of fixed-size lists a bitmap may stand for that have no bytes of their own.
+_FREE_BITS = 1 << 20
 
 
 def check_nulls(array: Any, children: list[Any]) -> None:
@@ -112,17 +121,27 @@ def check_nulls(array: Any, children: list[Any]) -> None:
             raise ValueError(f"field {field.name:.60} is not nullable, and {count} of its rows are null")
 
 
-def _looked_through(kind: Any, length: int, own: list[Any]) -> int:
-    """How many bytes of a column's own pyarrow looks through, its bitmap aside."""
+def _looked_through(kind: Any, length: int, own: list[Any], children: list[Any], has_nulls: bool) -> int:
+    """How many bytes of a column's own pyarrow looks through, its bitmap aside; what Rust pays."""
     import pyarrow as pa
 
     types = pa.types
-    if types.is_primitive(kind) or types.is_fixed_size_binary(kind) or types.is_fixed_size_list(kind):
+    if types.is_struct(kind):
+        return kind.num_fields * (length // 8) if has_nulls else 0
+    if types.is_fixed_size_list(kind):
+        # the bitmap is expanded, a bit after the other
+        return length * kind.list_size // 4 if has_nulls and not kind.value_field.nullable else 0
+    if types.is_run_end_encoded(kind):
+        return sum(buffer.size for buffer in children[0].buffers()[1:])
+    if types.is_primitive(kind) or types.is_fixed_size_binary(kind):
         return 0
-    if _is(kind, "is_string_view"):
+    if _is_view(kind):
+        views = len(own[0])
+        if _is(kind, "is_binary_view"):
+            return views
         # each view for itself, of which many may name the same text: four bytes of those cost as much as one of others
         lengths, longest = memoryview(own[0])[: 16 * length].cast("B").cast("i")[::4], max(map(len, own[1:]), default=0)
-        return len(own[0]) + sum(shown for shown in lengths if 12 < shown <= longest) // 4
+        return views + sum(shown for shown in lengths if 12 < shown <= longest) // 4
     return sum(map(len, own))
 
 

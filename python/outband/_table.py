@@ -55,17 +55,35 @@ def from_map(parts: dict[Any, Any], work: _layout.Work) -> Any:
         if len(columns) != len(schema):
             raise ValueError(f"{len(columns)} columns, and the schema has {len(schema)}")
         counts = _layout.Parts()
-        arrays = [_from_column(column, field.type, counts, work) for column, field in zip(columns, schema)]
+        # one that stands there under several names is looked through once
+        known: dict[Any, Any] = {}
+        keys = [(field.type, _outline(column)) for column, field in zip(columns, schema)]
+        for key, column, field in zip(keys, columns, schema):
+            if key in known:
+                counts.add(*known[key][1:])
+                continue
+            buffers_before, columns_before = counts.buffers, counts.columns
+            array = _from_column(column, field.type, counts, work)
+            array.validate(full=True)
+            known[key] = array, counts.buffers - buffers_before, counts.columns - columns_before
+        arrays = [known[key][0] for key in keys]
         if any(len(array) != rows for array in arrays):
             raise ValueError(f"a column has not the {rows} rows of the table")
         for array, field in zip(arrays, schema):
             if not field.nullable and array.null_count and not pa.types.is_null(field.type):
                 raise ValueError(f"column {field.name:.60} is not nullable, and {array.null_count} of its rows are null")
         batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
-        batch.validate(full=True)
+        batch.validate()
         return pa.Table.from_batches([batch])
     except (pa.ArrowException, KeyError, ValueError, TypeError, OverflowError, OSError) as error:
         raise PeerError(f"this is no table: {error}") from error
+
+
+def _outline(part: Any) -> Any:
+    """What a column says, with its buffers by where they are: frames are the same objects for each reference."""
+    if isinstance(part, list):
+        return tuple(map(_outline, part))
+    return (type(part), part if isinstance(part, int) else id(part))
 
 
 def _children(array: Any) -> list[Any]:

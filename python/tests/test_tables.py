@@ -183,16 +183,44 @@ def test_a_table_has_no_more_parts_than_in_rust() -> None:
 
 def test_columns_that_share_a_buffer_are_not_looked_through_for_ever() -> None:
     words = pa.array(["x" * 1000] * 10_000)
-    table = pa.table({str(number): words for number in range(60)})
-    assert outband.loads(outband.dumps(pa.table({str(number): words for number in range(20)}))).num_columns == 20
+    # the same column under many names is one, and a column that shares its text with others is not
+    again = [pa.array([None] * index + [True] * (10_000 - index), pa.bool_()) for index in range(1, 61)]
+    nulls = [pa.Array.from_buffers(pa.string(), 10_000, [each.buffers()[0], *words.buffers()[1:]], index) for index, each in enumerate(again, 1)]
+    assert outband.loads(outband.dumps(pa.table({str(number): words for number in range(60)}))).num_columns == 60
+    assert outband.loads(outband.dumps(pa.table({str(number): nulls[number] for number in range(20)}))).num_columns == 20
     with pytest.raises(outband.LimitError, match="looked through"):
-        outband.loads(outband.dumps(table))
+        outband.loads(outband.dumps(pa.table({str(number): nulls[number] for number in range(60)})))
     numbers = pa.array(range(1_000_000))
     assert outband.loads(outband.dumps(pa.table({str(number): numbers for number in range(60)}))).num_columns == 60
     view = (1 << 20).to_bytes(4, "little") + b"xxxx" + bytes(8)
     schema = pa.schema([("a", pa.string_view())])
     with pytest.raises(outband.LimitError, match="looked through"):
         outband.loads(forged(schema, 2000, [[2000, 0, [None, view * 2000, b"x" * (1 << 20)], []]]))
+
+
+def test_what_tables_cost_is_what_they_cost_in_rust() -> None:
+    data = b"x" * (10 << 20)
+    views = [(20).to_bytes(4, "little") + b"xxxx" + bytes(4) + index.to_bytes(4, "little") for index in range(60)]
+    names = [str(index) for index in range(60)]
+    # bytes of views are not looked at: these share 10 MiB
+    columns = [[1, 0, [None, view, data], []] for view in views]
+    table = outband.loads(forged(pa.schema([(name, pa.binary_view()) for name in names]), 1, columns))
+    assert table.num_columns == 60
+    # lists of a fixed size pay for their bitmap, which is expanded where a value may not be null
+    kind = pa.list_(pa.field("item", pa.int8(), nullable=False), 1000)
+    rows = 20_000
+    bitmaps = [((1 << rows) - 1 - (1 << index)).to_bytes(rows // 8, "little") for index in range(100)]
+    values = [rows * 1000, 0, [None, memoryview(bytes(rows * 1000))], []]
+    lists = [[rows, 1, [bitmap], [values]] for bitmap in bitmaps]
+    table = outband.loads(forged(pa.schema([(str(index), kind) for index in range(60)]), rows, lists[:60]))
+    assert table.num_columns == 60
+    with pytest.raises(outband.LimitError, match="looked through"):
+        outband.loads(forged(pa.schema([(str(index), kind) for index in range(100)]), rows, lists))
+    # and without values of their own they are few
+    kind = pa.list_(pa.field("item", pa.binary(0), nullable=False), 1000)
+    nothing = [[rows, 1, [bitmaps[0]], [[rows * 1000, 0, [None, b""], []]]]]
+    with pytest.raises(outband.PeerError, match="20000 lists of 1000 values, which have 0 bytes"):
+        outband.loads(forged(pa.schema([("a", kind)]), rows, nothing))
 
 
 def test_a_slice_sends_only_its_rows() -> None:
