@@ -8,6 +8,8 @@ mod python;
 use std::path::Path;
 use std::process::Command;
 
+use python::Packages;
+
 #[test]
 fn the_python_package_installs_and_passes_its_tests() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
@@ -24,6 +26,21 @@ fn the_python_package_installs_and_passes_its_tests() {
     python(&["-m", "pytest", "--quiet", "-p", "no:cacheprovider", tests.to_str().unwrap()]);
     let settings = package.join("pyproject.toml");
     python(&["-m", "mypy", "--config-file", settings.to_str().unwrap(), "-p", "outband"]);
+}
+
+#[test]
+fn the_python_package_runs_with_nothing_but_the_oldest_pyzmq_and_msgpack_that_it_promises() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let least = std::fs::read_to_string(root.join("tests/python/requirements-least.txt")).unwrap();
+    let promised = std::fs::read_to_string(root.join("python/pyproject.toml")).unwrap();
+    for version in least.lines() {
+        let (name, version) = version.split_once("==").unwrap();
+        let version = version.trim_end_matches(".0");
+        assert!(promised.contains(&format!("\"{name}>={version}\"")), "{name} is not promised from {version} on");
+    }
+    let mut command = Command::new(python::python_with(Packages::Least));
+    command.arg("-B").arg(root.join("tests/python/least.py")).env("PYTHONPATH", root.join("python"));
+    python::run(&mut command);
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -15,6 +15,8 @@ pub(crate) enum Packages {
     Current,
     /// Those of `tests/python/requirements-older.txt`: NumPy 1 and pandas 2.
     Older,
+    /// Those of `tests/python/requirements-least.txt`: what the Python package needs, in the oldest versions that it promises.
+    Least,
 }
 
 impl Packages {
@@ -22,6 +24,7 @@ impl Packages {
         match self {
             Self::Current => ("python", "requirements.txt"),
             Self::Older => ("python-older", "requirements-older.txt"),
+            Self::Least => ("python-least", "requirements-least.txt"),
         }
     }
 }
