@@ -380,6 +380,27 @@ fn what_waits_to_be_read_is_heard_before_its_stream_is_stale() {
 }
 
 #[test]
+fn a_stream_that_made_room_for_another_goes_on_where_it_was() {
+    let context = zmq::Context::new();
+    let publisher = publisher(&context, PublisherOptions::new().heartbeat(LONG));
+    let options = SubscriberOptions::new().start(Start::All).max_streams(1).stale_after(Duration::from_millis(300));
+    let mut subscriber = subscriber(&context, &publisher, options);
+    publisher.publish("s/a", &1_u64).unwrap();
+    publisher.publish("s/a", &2_u64).unwrap();
+    subscriber.subscribe("s/").unwrap();
+    assert_eq!(told(&mut subscriber, 3), ["joined 1", "1=1", "2=2"]);
+    let mut make_room = |name: &str, value: u64| {
+        while !matches!(subscriber.recv_within::<u64>(LONG).unwrap(), Event::Stale { .. }) {}
+        publisher.publish(name, &value).unwrap();
+        let point = subscriber.resume_point("s/a");
+        (told(&mut subscriber, 2), point == subscriber.resume_point("s/a"))
+    };
+    assert_eq!(make_room("s/b", 10), (vec!["joined 1".to_owned(), "1=10".to_owned()], true));
+    assert_eq!(make_room("s/a", 3), (vec!["joined 3".to_owned(), "3=3".to_owned()], false));
+    assert_eq!(make_room("s/b", 11), (vec!["joined 2".to_owned(), "2=11".to_owned()], true));
+}
+
+#[test]
 fn who_sends_a_publisher_long_frames_is_disconnected() {
     let context = zmq::Context::new();
     let publisher = publisher(&context, PublisherOptions::new());

@@ -16,6 +16,7 @@ mod follow;
 mod header;
 mod inquiry;
 mod intake;
+mod left;
 mod log;
 mod name;
 mod options;

@@ -207,8 +207,9 @@ impl SubscriberOptions {
         self
     }
 
-    /// The most streams that are followed. Where there are more, the one that was stale makes room, or else the new one
-    /// is reported as `Malformed` and dropped.
+    /// The most streams that are followed. Where there are more, one that was stale makes room, or else the new one
+    /// is reported as `Malformed` and dropped. Of as many streams that made room it is remembered where they were, and there they
+    /// go on; one that is forgotten as well begins anew.
     pub const fn max_streams(mut self, streams: usize) -> Self {
         self.rules.max_streams = streams;
         self

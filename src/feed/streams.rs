@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::follow::Follow;
 use super::header::{Request, Stamp};
 use super::inquiry::Patience;
+use super::left::Left;
 use super::name;
 use super::pulse::Moment;
 use super::room::{Room, Rules};
@@ -28,6 +29,8 @@ pub(crate) struct Streams<M> {
     by_topic: HashMap<Arc<[u8]>, usize>,
     slots: Vec<Option<Slot<M>>>,
     free: Vec<usize>,
+    /// Where streams were that had to make room.
+    left: Left,
     /// The stream of the last frame, which is often that of the next.
     recent: usize,
     /// Streams with something to tell, and streams that want to ask.
@@ -79,6 +82,7 @@ impl<M> Streams<M> {
             by_topic: HashMap::new(),
             slots: Vec::new(),
             free: Vec::new(),
+            left: Left::default(),
             recent: 0,
             ready: VecDeque::new(),
             waiting: VecDeque::new(),
@@ -95,10 +99,9 @@ impl<M> Streams<M> {
     pub(crate) fn subscribe(&mut self, now: Duration, name: &str, start: Start) -> Result<Option<Box<[u8]>>> {
         let prefix = name::prefix(name)?;
         if !name::is_wildcard(name) {
-            let index = self.by_topic.get(&*prefix).copied();
-            let index = index.map_or_else(|| self.add(now, &prefix, name, start), Ok)?;
-            if let Some(slot) = &mut self.slots[index] {
-                slot.follow.begin_at(start);
+            match self.by_topic.get(&*prefix) {
+                Some(&index) => self.slots[index].iter_mut().for_each(|slot| slot.follow.begin_at(start)),
+                None => drop(self.add(now, &prefix, name, start)?),
             }
         }
         if let Some(same) = self.subscriptions.iter_mut().find(|subscription| subscription.prefix == prefix) {
@@ -119,6 +122,9 @@ impl<M> Streams<M> {
                 self.remove(index);
             }
         }
+        let mut left = std::mem::take(&mut self.left);
+        left.retain(|topic| self.start_of(topic).is_some());
+        self.left = left;
         Some(prefix)
     }
 
@@ -278,7 +284,10 @@ impl<M> Streams<M> {
 
     /// The epoch, and the number that comes next.
     pub(crate) fn position(&self, name: &str) -> Option<(u64, u64)> {
-        self.find(name)?.follow.position()
+        match self.find(name) {
+            Some(slot) => slot.follow.position(),
+            None => self.left.get(&name::topic(name).ok()?),
+        }
     }
 
     #[cfg(test)]
@@ -298,14 +307,24 @@ impl<M> Streams<M> {
     }
 
     fn add(&mut self, now: Duration, topic: &[u8], name: &str, start: Start) -> Result<usize> {
+        // where it was comes first: the position of the one that makes room may be one too many
+        let mut left = None;
         if self.by_topic.len() >= self.rules.max_streams {
             let stale = if now < self.look_at { None } else { self.stalest() };
             let Some(stale) = stale else {
                 self.look_at = self.look_at.max(now + LOOK_AGAIN);
                 return Err(Detail::TooManyStreams { limit: self.rules.max_streams }.into());
             };
+            left = self.left.take(topic);
+            if let Some(slot) = &self.slots[stale]
+                && let Some(position) = slot.follow.position()
+            {
+                self.left.push(slot.topic.clone(), position, self.rules.max_streams);
+            }
             self.remove(stale);
         }
+        let left = left.or_else(|| self.left.take(topic));
+        let start = left.map_or(start, |(epoch, number)| Start::From { epoch, number });
         let moment = Moment { now, missed: self.missed, is_behind: false };
         let follow = Follow::new(moment, start, self.asked);
         let topic: Arc<[u8]> = topic.into();
