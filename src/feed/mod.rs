@@ -8,6 +8,7 @@
 //! clock; `publisher`, `server` and `subscriber` are the shells around it.
 
 mod cache;
+mod calls;
 mod clock;
 mod desk;
 mod epochs;

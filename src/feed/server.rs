@@ -15,9 +15,12 @@ use crate::socket::{Arrival, send_front, send_parts};
 /// How often subscriptions are looked at, in milliseconds.
 const TICK: i64 = 20;
 
+/// How soon they are looked at again where more wait.
+const SOON: Duration = Duration::from_millis(1);
+
 /// What is done at most before the lock is given back, and other things have their turn.
 const HEARTBEATS: usize = 64;
-const SUBSCRIPTIONS: usize = 64;
+const SUBSCRIPTIONS: usize = 256;
 const REQUESTS: usize = 64;
 
 /// Serves until the publisher is dropped or the context is terminated.
@@ -62,11 +65,12 @@ fn round(shared: &Shared, recovery: &zmq::Socket, desk: &mut Desk, rounds: u64) 
         }
         live.statistics.requests += asked;
         live.statistics.refused += refused;
-        speak(&mut live)?;
+        let heard = speak(&mut live)?;
         let (now, time) = live.clock.now();
         let answers = desk.slice(&live.source, time);
         live.statistics.recovered += answers.iter().filter(|answer| answer.message.is_some()).count() as u64;
-        (answers, live.source.beat_at().saturating_sub(now))
+        let pause = live.source.beat_at().saturating_sub(now);
+        (answers, if heard == SUBSCRIPTIONS { pause.min(SOON) } else { pause })
     };
     // of one request, so of one peer
     for answer in answers {
@@ -98,14 +102,16 @@ fn send(recovery: &zmq::Socket, answer: &Answer) -> Result<()> {
     }
 }
 
-/// Hears who has come, and sends the heartbeats that are due.
-fn speak(live: &mut Live) -> Result<()> {
+/// Hears who has come, and sends the heartbeats that are due; returns how many have come or gone.
+fn speak(live: &mut Live) -> Result<usize> {
     let Live { socket, source, clock, statistics } = live;
     let (now, time) = clock.now();
     source.expire(now);
-    let mut space = zmq::Message::new();
-    for _ in 0..SUBSCRIPTIONS {
-        let Some(mut arrival) = Arrival::on(socket, &mut space)? else { break };
+    let (mut space, mut heard) = (zmq::Message::new(), 0);
+    while heard < SUBSCRIPTIONS
+        && let Some(mut arrival) = Arrival::on(socket, &mut space)?
+    {
+        heard += 1;
         // a subscription is a 1 and what topics begin with; everything else is not for us
         if let Some(frame) = arrival.frame()?
             && let [1, prefix @ ..] = &frame[..]
@@ -117,7 +123,7 @@ fn speak(live: &mut Live) -> Result<()> {
         beat(socket, &topic, header)?;
         statistics.heartbeats += 1;
     }
-    Ok(())
+    Ok(heard)
 }
 
 /// The last number of each stream, for who lost what came right before the end.

@@ -1,10 +1,11 @@
 //! The publisher's state: streams, their numbers, the cache, and which heartbeats are due. No socket and no clock.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::cache::{Bounds, Cache, Fresh};
+use super::calls::Calls;
 use super::header::{Header, Stamp};
 use super::name;
 use crate::error::{Detail, Result};
@@ -17,8 +18,12 @@ pub(crate) struct Source {
     heartbeat: Duration,
     max_streams: usize,
     names: HashMap<Box<str>, usize>,
+    topics: BTreeMap<Arc<[u8]>, usize>,
     streams: Vec<Stream>,
     cache: Cache,
+    /// Who has come, and when the next of them are told of their streams.
+    calls: Calls,
+    call_at: Duration,
     /// The stream that was asked for last, which is often the next one too.
     recent: usize,
     /// Where the search for due heartbeats goes on, and not before when.
@@ -44,15 +49,29 @@ const TICK: Duration = Duration::from_millis(20);
 const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(1);
 
+/// How many streams are told at a time that somebody waits for them.
+const VISITS: usize = 4096;
+
 /// How much is made up for when slices come late.
 const CATCH_UP: Duration = Duration::from_millis(4);
 
 impl Source {
     /// A publisher that begins now. No two starts may have the same epoch, and none 0.
     pub(crate) fn new(epoch: u64, heartbeat: Duration, max_streams: usize, bounds: Bounds) -> Self {
-        let (names, streams) = (HashMap::new(), Vec::new());
-        let (cache, beat_at) = (Cache::new(bounds), Duration::ZERO);
-        Self { epoch, heartbeat, max_streams, names, streams, cache, recent: 0, turn: 0, beat_at }
+        Self {
+            epoch,
+            heartbeat,
+            max_streams,
+            names: HashMap::new(),
+            topics: BTreeMap::new(),
+            streams: Vec::new(),
+            cache: Cache::new(bounds),
+            calls: Calls::default(),
+            call_at: Duration::ZERO,
+            recent: 0,
+            turn: 0,
+            beat_at: Duration::ZERO,
+        }
     }
 
     /// The index of a stream, which begins with this call where it has not begun.
@@ -65,11 +84,12 @@ impl Source {
             self.recent = index;
             return Ok(index);
         }
-        let topic = name::topic(name)?.into();
+        let topic: Arc<[u8]> = name::topic(name)?.into();
         if self.streams.len() >= self.max_streams {
             return Err(Detail::TooManyStreams { limit: self.max_streams }.into());
         }
         let index = self.streams.len();
+        self.topics.insert(topic.clone(), index);
         self.streams.push(Stream { topic, last: 0, spoke: Duration::ZERO, called: true });
         self.cache.add_stream();
         self.names.insert(name.into(), index);
@@ -102,9 +122,19 @@ impl Source {
 
     /// A subscription to `prefix` has arrived: whoever waits there hears a heartbeat of every stream soon.
     pub(crate) fn call(&mut self, prefix: &[u8]) {
-        for stream in self.streams.iter_mut().filter(|stream| stream.topic.starts_with(prefix)) {
-            stream.called = true;
+        self.calls.push(prefix);
+    }
+
+    /// Has up to so many streams speak soon that somebody waits for. `true` where there are more.
+    fn answer_calls(&mut self, now: Duration, most: usize) -> bool {
+        if !self.calls.is_walking() && now >= self.call_at {
+            // not more often, or whoever subscribes all the time has all streams visited all the time
+            self.call_at = now + TICK;
+            self.calls.begin();
         }
+        let streams = &mut self.streams;
+        self.calls.visit(&self.topics, most, |stream| streams[stream].called = true);
+        self.calls.is_walking()
     }
 
     /// A slice of up to `most` heartbeats that are due now, as topic and header. Where that is not all of them, the next slice
@@ -114,6 +144,7 @@ impl Source {
         if now < self.beat_at {
             return due;
         }
+        let is_calling = self.answer_calls(now, VISITS);
         for _ in 0..self.streams.len() {
             if due.len() == most {
                 break;
@@ -127,7 +158,7 @@ impl Source {
             }
         }
         self.beat_at = if due.len() < most {
-            now + TICK
+            now + if is_calling { LONGEST_PAUSE } else { TICK }
         } else {
             let streams = u32::try_from(self.streams.len()).unwrap_or(u32::MAX).max(1);
             let pause = (self.heartbeat / 2 / streams).saturating_mul(u32::try_from(most).unwrap_or(u32::MAX));
