@@ -10,13 +10,25 @@ import pickle
 import struct
 import sys
 import uuid
+import zoneinfo
 
 import numpy
+
+
+class Order:
+    """A class whose instances the other end allows, by the name `likeness.Order`."""
+
+    def __init__(self, **fields):
+        vars(self).update(fields)
+
+    def __repr__(self):
+        return f"Order({vars(self)!r})"
+
 
 #: Those that are one object wherever they are named, and another one than whatever is equal to them. Of the rest Python itself
 #: makes no promise, or an object may be shorter than what names it.
 ONE = (list, dict, set, frozenset, tuple, collections.deque, bytearray, numpy.ndarray, datetime.date, datetime.time)
-ONE += (datetime.timedelta, decimal.Decimal, fractions.Fraction, uuid.UUID, range, slice, pathlib.PurePath)
+ONE += (datetime.timedelta, decimal.Decimal, fractions.Fraction, uuid.UUID, range, slice, pathlib.PurePath, Order)
 
 
 def tables():
@@ -45,11 +57,33 @@ def other(value, back):
         return slice(back(value.start), back(value.stop), back(value.step))
     if kind in (pathlib.PosixPath, pathlib.WindowsPath):
         return kind.__bases__[-1](value)
+    if isinstance(value, numpy.dtype):
+        return value.str
+    if isinstance(value, (numpy.recarray, numpy.memmap)):
+        return value.view(numpy.ndarray) if value.dtype.type is not numpy.record else value.view(numpy.ndarray).view(value.dtype.descr)
+    if kind is Order:
+        return Order(**{name: back(part) for name, part in vars(value).items()})
+    if isinstance(value, zoneinfo.ZoneInfo) and value.key == "UTC":
+        return datetime.timezone.utc
     if isinstance(value, numpy.generic):
         return numpy.asarray(value) if value.dtype.kind in "MmV" else value.item()
     if tables() and isinstance(value, tables().TYPES):
         return tables().back(value)
-    return value
+    return moment(value) if kind.__module__.partition(".")[0] == "pandas" else value
+
+
+def moment(value):
+    """What comes back for pandas' points and spans of time, and for what is none."""
+    if not hasattr(value, "nanosecond") and not hasattr(value, "nanoseconds") or value != value:
+        return None
+    if hasattr(value, "nanoseconds"):
+        nanos, sign = abs(value.as_unit("ns").value), "-" if value.as_unit("ns").value < 0 else ""
+        if nanos % 1000:
+            return f"{sign}PT{nanos // 10**9}.{nanos % 10**9:09}".rstrip("0") + "S"
+        return value.to_pytimedelta()
+    if not isinstance(value.tzinfo, (datetime.timezone, type(None))):
+        value = value.tz_convert("UTC")
+    return value.isoformat() if value.nanosecond else value.to_pydatetime()
 
 
 class Pairs:
@@ -89,6 +123,8 @@ class Pairs:
                 self.check(one, another)
         elif isinstance(expected, (set, frozenset)):
             assert sorted(map(named, value)) == sorted(map(named, expected)), (value, expected)
+        elif isinstance(expected, Order):
+            self.check(vars(value), vars(expected))
         elif isinstance(expected, slice):
             self.check((value.start, value.stop, value.step), (expected.start, expected.stop, expected.step))
         else:
@@ -119,6 +155,8 @@ def steps(array):
 
 def holds(value, types):
     """Whether an object of these types is in it."""
+    if isinstance(value, Order):
+        value = vars(value)
     if isinstance(value, dict):
         return holds(list(value.values()), types)
     if isinstance(value, (list, tuple, collections.deque)):

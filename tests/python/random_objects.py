@@ -164,7 +164,7 @@ def through(format, endpoint, made):
 
 
 def main(count, *arguments):
-    tables = [random_tables.TABLES] if random_tables else []
+    tables = [random_tables.TABLES, random_tables.MOMENTS] if random_tables else []
     made = random_values.objects(int(count), tables)
     for argument in arguments:
         format, _, endpoint = argument.partition("=")

@@ -170,6 +170,13 @@ TABLES = strategies.builds(
     strategies.integers(0, 5),
     strategies.integers(0, 2**16),
 )
+counts = strategies.integers(-(2**55), 2**61)
+units = strategies.sampled_from(["s", "ms", "us", "ns"])
+zones = strategies.sampled_from([None, "UTC", "Europe/Oslo", "+05:30"])
+#: Points and spans of time, one by one.
+MOMENTS = strategies.builds(lambda count, unit, zone: pandas.Timestamp(count, tz=zone).as_unit(unit), counts, units, zones)
+MOMENTS |= strategies.builds(lambda count, unit: pandas.Timedelta(count).as_unit(unit), counts, units)
+MOMENTS |= strategies.sampled_from([pandas.NaT, pandas.NA])
 TYPES = (pandas.DataFrame, pandas.Series, pandas.Index, pandas.api.extensions.ExtensionArray)
 TYPES += (pyarrow.Array, pyarrow.ChunkedArray, pyarrow.Table, pyarrow.RecordBatch)
 

@@ -12,15 +12,19 @@ import math
 import pathlib
 import pickle
 import random
+import tempfile
 import uuid
+import zoneinfo
 
 import hypothesis
 import numpy
 from hypothesis import strategies
 
+import likeness
+
 DEPTH = 3
 #: How often an array is a choice more among the kinds of objects.
-ARRAYS = 6
+ARRAYS = 9
 
 DTYPES = "? i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16 S3 U2 V5 M8[us] m8[D] M8[25ns] m8".split()
 RECORD = [("id", "<u4"), ("at", ">f8", (2,)), ("name", "U3")]
@@ -89,6 +93,7 @@ offsets = strategies.timedeltas(datetime.timedelta(hours=-23), datetime.timedelt
 timezones = offsets.map(datetime.timezone) | offsets.map(lambda offset: datetime.timezone(offset, "its name"))
 timezones |= strategies.just(datetime.timezone.utc)
 zones = strategies.none() | timezones
+cities = strategies.sampled_from([zoneinfo.ZoneInfo(name) for name in ("Europe/Oslo", "UTC", "America/Port-au-Prince")])
 parts = strategies.lists(strategies.sampled_from(["usr", "a.b", "søt", " ", "..", "-"]), max_size=3)
 
 
@@ -111,6 +116,9 @@ HASHABLE = {
     "datetime": strategies.builds(
         lambda moment, fold: moment.replace(fold=fold), strategies.datetimes(timezones=zones), strategies.integers(0, 1)
     ),
+    # which of two equal hours it is has no text
+    "moment in a city": strategies.builds(lambda moment, zone: moment.replace(tzinfo=zone, fold=0), strategies.datetimes(), cities),
+    "city": cities,
     "date": strategies.dates(),
     "time": strategies.times(timezones=zones),
     "timedelta": strategies.timedeltas(),
@@ -122,6 +130,8 @@ HASHABLE = {
     | path(pathlib.PureWindowsPath, ["", "C:", "C:\\", "\\", "\\\\host\\share\\"]),
     "scalar": strategies.tuples(numbers, numbers).map(scalar).filter(lambda scalar: scalar.dtype.kind not in "MmV"),
 }
+memmap = numpy.memmap(tempfile.TemporaryFile(), "<i2", "w+", shape=(80,))
+memmap[:] = range(80)
 hashable = strategies.one_of(list(HASHABLE.values()))
 hashable |= strategies.lists(hashable, max_size=3).map(tuple) | strategies.frozensets(hashable, max_size=3)
 OTHERS = {
@@ -132,6 +142,9 @@ OTHERS = {
     "frozenset": strategies.frozensets(hashable, max_size=4),
     "counter": strategies.lists(hashable, max_size=5).map(collections.Counter),
     # those of dates, of records and of bytes without meaning
+    "dtype": numbers.map(lambda number: DTYPES[number % (len(DTYPES) - 3)]),
+    "recarray": numbers.map(lambda number: numpy.rec.array([(number, 0.5)] * (1 + number % 4), dtype=[("a", "<i4"), ("b", ">f8")])),
+    "memmap": numbers.map(lambda number: memmap[number % 7 : 7 + number % 70]),
     "other scalar": strategies.tuples(numbers, numbers).map(scalar),
     "buffer": strategies.binary(max_size=40).map(pickle.PickleBuffer)
     | strategies.binary(max_size=40).map(bytearray).map(pickle.PickleBuffer),
@@ -159,6 +172,9 @@ CONTAINERS = {
         strategies.dictionaries(hashable, inside, max_size=3),
     ),
     "shared": shared,
+    "instance": lambda inside: strategies.builds(
+        lambda one, other: likeness.Order(id=one, lines=[other, one]), inside, inside
+    ),
 }
 
 
