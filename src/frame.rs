@@ -12,7 +12,7 @@
 mod berths;
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::mem::{self, align_of, size_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -50,17 +50,38 @@ fn lend_held(held: Box<Held>) -> zmq::Message {
     unsafe { lent(data, len, release, Box::into_raw(held).cast()) }
 }
 
-/// Lends the frames of one message of so many buffers, as [`lend`] does each, with one block of memory for all owners.
-pub(crate) struct Lender(Berths<Held>);
+/// Lends the frames of one message of so many buffers, as [`lend`] does each, with a block of memory for every [`IN_BLOCK`] owners.
+pub(crate) struct Lender {
+    berths: RefCell<Berths<Held>>,
+    /// How many more buffers there are than berths were made.
+    left: Cell<usize>,
+}
+
+/// The most owners in one block, which is shorter than 1 KiB: for a longer one, glibc goes over all short ones that were freed.
+const IN_BLOCK: usize = 16;
 
 impl Lender {
     pub(crate) fn of(buffers: usize) -> Self {
-        Self(Berths::new(buffers))
+        let first = buffers.min(IN_BLOCK);
+        Self { berths: RefCell::new(Berths::new(first)), left: Cell::new(buffers - first) }
+    }
+
+    fn enter(&self, held: Held) -> Result<NonNull<c_void>, Held> {
+        let mut berths = self.berths.borrow_mut();
+        match berths.enter(held) {
+            Err(held) if self.left.get() > 0 => {
+                let next = self.left.get().min(IN_BLOCK);
+                self.left.set(self.left.get() - next);
+                *berths = Berths::new(next);
+                berths.enter(held)
+            }
+            entered => entered,
+        }
     }
 
     pub(crate) fn lend(&self, bytes: Bytes, hold: Option<Hold>) -> zmq::Message {
         let (data, len) = (bytes.as_ptr(), bytes.len());
-        match self.0.enter(Held { bytes, hold }) {
+        match self.enter(Held { bytes, hold }) {
             // SAFETY: `data` is valid for `len` bytes for as long as what is in the berth, which is until `leave` takes it out.
             Ok(berth) => unsafe { lent(data, len, leave, berth.as_ptr()) },
             // a message that had to start over
