@@ -157,8 +157,16 @@ fn json_comes_back_as_json() {
         assert_eq!(request.recv_string(0).unwrap().unwrap(), text);
     }
     request.send("{", 0).unwrap();
-    assert_eq!(request.recv_multipart(0).unwrap()[0], b"");
-    echo.stop(libc::SIGTERM);
+    let answer = request.recv_multipart(0).unwrap();
+    assert_eq!((answer.len(), &answer[0][..]), (2, &b""[..]));
+    let reason = String::from_utf8(answer[1].clone()).unwrap();
+    let (printed, logged) = echo.stop(libc::SIGTERM);
+    let lines: Vec<_> = logged.lines().collect();
+    let [refused, stopped] = lines[..] else { panic!("{logged}") };
+    // what the peer is told is in the log, with who it was
+    assert!(refused.contains(&format!("WARN refused: {reason} peer=Some(b")), "{refused}");
+    assert!(stopped.ends_with("INFO stopped answered=3 refused=1"), "{stopped}");
+    assert_eq!(printed, "");
 }
 
 #[test]
