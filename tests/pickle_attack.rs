@@ -974,11 +974,14 @@ fn what_is_long_and_named_often_is_not_read_as_often() {
     let class = b"0h\0h\0\x93q\x01";
     let method = b"cbuiltins\ngetattr\n(cshop\nColor\nh\0tq\x02";
     let wrapper = b"cjoblib.numpy_pickle\nNumpyArrayWrapper\nq\x030";
+    let flags = b"c_operator\nor_\nq\x010";
     for rest in [
-        // as module and name, as what is called, as what getattr is asked for, as the state of an array of joblib's, as an element
+        // as module and name, as what is called, as what getattr and or_ are asked for, as the state of an array of joblib's, as an
+        // element
         b"h\0h\0\x930".repeat(100_000),
         [class, &b"h\x01)R0".repeat(100_000)[..]].concat(),
         [method, &b"cbuiltins\ngetattr\nh\x02R0".repeat(25_000)[..]].concat(),
+        [flags, &b"h\x01h\0h\0\x86R0".repeat(100_000)[..]].concat(),
         [wrapper, &b"h\x03)\x81h\0b0".repeat(100_000)[..]].concat(),
         [&b"]("[..], &b"h\0".repeat(200_000), b"e"].concat(),
     ] {

@@ -27,7 +27,7 @@ pub(super) fn harmless(graph: &Graph<'_>) -> BTreeMap<usize, Listed> {
         let Some(index) = graph.global_index(object.callable) else { continue };
         let Some(function) = function(graph, object.callable) else { continue };
         let (_, is_harmless) = asked.entry(index).or_insert((function, true));
-        *is_harmless &= is_bare(graph, object) && is_asked_well(graph, object, function);
+        *is_harmless = *is_harmless && is_bare(graph, object) && is_asked_well(graph, object, function);
     }
     asked.into_iter().filter_map(|(index, (function, is_harmless))| is_harmless.then_some((index, function))).collect()
 }
@@ -53,8 +53,8 @@ fn is_bare(graph: &Graph<'_>, object: &Object) -> bool {
 fn is_asked_well(graph: &Graph<'_>, object: &Object, function: Listed) -> bool {
     let Node::Tuple(mut arguments) = graph.node(object.args) else { return false };
     let (Some(one), Some(other), None) = (arguments.next(), arguments.next(), arguments.next()) else { return false };
-    let is_made_by = |id, functions: &[Listed]| match graph.node(id) {
-        Node::Object(made) => self::function(graph, made.callable).is_some_and(|made| functions.contains(&made)),
+    let is_made_by = |id, functions: &[Listed]| match graph.short(id, LONGEST) {
+        Some(Node::Object(made)) => self::function(graph, made.callable).is_some_and(|made| functions.contains(&made)),
         _ => false,
     };
     if function == Listed::Flags {
