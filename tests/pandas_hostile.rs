@@ -413,12 +413,35 @@ fn what_is_long_and_named_often_is_not_read_as_often() {
     let entries = [&b"}("[..], &b"h\0N".repeat(count), b"u"].concat();
     let entries = call("pandas.core.indexes.base", "_new_Index", &[global("pandas", "Index"), entries]);
     let items = index("Index", &[("data", objects(&[count as i64], &vec![b"h\0".to_vec(); count]))]);
-    for rest in [entries, items] {
+    // where a type has a truth value
+    let number = || [alias("int8"), b"q\x010".to_vec()].concat();
+    let dictionary = call("pyarrow.lib", "dictionary", &[b"h\x01".to_vec(), b"h\x01".to_vec(), b"h\0".to_vec()]);
+    let map = call("pyarrow.lib", "map_", &[b"h\x01".to_vec(), b"h\x01".to_vec(), b"h\0".to_vec()]);
+    let fields = |kind: Vec<u8>| {
+        let field = call("pyarrow.lib", "field", &[text("a"), kind, b"\x89".to_vec(), NONE.into()]);
+        let field = [number(), field, b"q\x020".to_vec()].concat();
+        [field, call("pyarrow.lib", "schema", &[list(&vec![b"h\x02".to_vec(); 50_000]), NONE.into()])].concat()
+    };
+    // as what is for missing text
+    let dtype = call("pandas", "StringDtype", &[text("python"), b"h\0".to_vec()]);
+    let made = call(
+        "pandas._libs.arrays",
+        "__pyx_unpickle_NDArrayBacked",
+        &[global("pandas.arrays", "StringArray"), int(1), NONE.into()],
+    );
+    let texts = [made, tuple(&[dtype, objects(&[0], &[])]), b"bq\x010".to_vec()].concat();
+    let texts = [texts, list(&vec![b"h\x01".to_vec(); 50_000])].concat();
+    for rest in [entries, items, fields(dictionary), fields(map)] {
         let started = Instant::now();
         let message = message([&long[..], &rest].concat(), &[]);
         check(&Decode::<Table>::decode(&Pickle::new(), message).unwrap_err());
         assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     }
+    let started = Instant::now();
+    let message = message([&long[..], &texts].concat(), &[]);
+    let error = Decode::<Vec<Table>>::decode(&Pickle::new(), message).map(drop).unwrap_err();
+    assert!(error.is_limit(), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
 
 fn message_of(table: &Table, limits: Limits) -> (Result<Multipart, Error>, usize) {

@@ -992,3 +992,25 @@ fn what_is_long_and_named_often_is_not_read_as_often() {
         assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     }
 }
+
+#[test]
+fn a_dtype_with_a_long_code_is_paid_for_each_time_that_it_is_read() {
+    let long = [b"X", &(1_u32 << 22).to_le_bytes()[..], &vec![b'k'; 1 << 22], b"q\x000"].concat();
+    let f8 = b"cnumpy\ndtype\n(X\x02\0\0\0f8\x89\x88tR(K\x03X\x01\0\0\0<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb";
+    // records of one field: of two names, so that none is the dtype that was read last
+    let record = |name: &[u8], at: &[u8]| {
+        let name = [b"X\x01\0\0\0", name].concat();
+        let fields = [&name[..], b"\x85}", &name, f8, b"K\0\x86s"].concat();
+        let made = b"cnumpy\ndtype\n(h\0\x89\x88tR(K\x03X\x01\0\0\0|N";
+        [&made[..], &fields, b"K\x08K\x01K\x10tbq", at, b"0"].concat()
+    };
+    let frombuffer = b"cnumpy._core.numeric\n_frombuffer\nq\x030](";
+    let both = b"h\x03(C\0h\x01K\0\x85X\x01\0\0\0CtRh\x03(C\0h\x02K\0\x85X\x01\0\0\0CtR";
+    let records = [&long[..], &record(b"a", b"\x01"), &record(b"b", b"\x02"), frombuffer].concat();
+    let data = |count: usize| [&records[..], &both.repeat(count), b"e."].concat();
+    assert_eq!(Decode::<Vec<Array>>::decode(&Pickle::new(), message(&data(2))).unwrap().len(), 4);
+    let started = Instant::now();
+    let error = Decode::<Vec<Array>>::decode(&Pickle::new(), message(&data(50_000))).map(drop).unwrap_err();
+    assert!(error.is_limit(), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}

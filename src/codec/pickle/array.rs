@@ -121,7 +121,7 @@ pub(super) fn constructed<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Form
 
 /// The elements of an array, in band or out of band.
 fn elements<'g>(reader: Reader<'g>, buffer: NodeId) -> Result<Data<'g>> {
-    match reader.tree.node(buffer) {
+    match reader.tree.shown(buffer) {
         Node::Buffer { index, .. } => Ok(Data::Frame(index)),
         _ => in_band(reader, buffer),
     }
@@ -272,7 +272,7 @@ pub(super) fn form<'g>(dtype: &DType, shape: Vec<usize>, order: &'static str, da
 }
 
 fn in_band<'g>(reader: Reader<'g>, id: NodeId) -> Result<Data<'g>> {
-    if let Node::List(_) = reader.tree.node(id) {
+    if let Node::List(_) = reader.tree.shown(id) {
         return Err(Mismatch::because(
             "an array of Python objects, which has no bytes that another process could read",
         ));

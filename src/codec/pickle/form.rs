@@ -109,7 +109,7 @@ impl<'g> Call<'g> {
 impl<'g> Reader<'g> {
     /// What serde is shown of this node.
     pub(super) fn form(self) -> Result<Form<'g>> {
-        Ok(match self.tree.node(self.id) {
+        Ok(match self.tree.shown(self.id) {
             Node::None => Form::Unit,
             Node::Bool(value) => Form::Bool(value),
             Node::Int(value) => Form::Int(value),
@@ -305,7 +305,7 @@ impl<'g> Reader<'g> {
 
     /// The bytes of a node: of protocols 0 to 2 in text, as Latin-1.
     pub(super) fn bytes_in(self, id: NodeId) -> Result<Cow<'g, [u8]>> {
-        match self.tree.node(id) {
+        match self.tree.shown(id) {
             Node::Bytes(bytes) | Node::ByteArray(bytes) | Node::OldStr(bytes) => Ok(Cow::Borrowed(bytes)),
             Node::Object(object) => self.called_bytes(self.call(object)?),
             _ => Err(Mismatch::because("something else where bytes should be")),
@@ -331,7 +331,7 @@ impl<'g> Reader<'g> {
             (Listed::Encode | Listed::ByteArray, 2) => call.exactly::<2>()?,
             _ => return Err(call.odd()),
         };
-        match text.map(|id| self.tree.node(id)) {
+        match text.map(|id| self.tree.shown(id)) {
             [Node::Str(text), Node::Str("latin1" | "latin-1")] => {
                 self.tree.spend(text.len())?;
                 memory::count_copy(text.len());

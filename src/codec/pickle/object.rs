@@ -136,7 +136,7 @@ impl<'g> Reader<'g> {
             objects.reach(left);
             return Ok(Object::Known(object));
         }
-        let node = self.tree.node(self.id);
+        let node = self.tree.shown(self.id);
         if matches!(node, Node::None | Node::Bool(_) | Node::Int(_) | Node::Float(_)) {
             return Ok(Object::Plain);
         }

@@ -72,7 +72,7 @@ pub(super) fn windows<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<String> 
 }
 
 fn texts<'g>(reader: Reader<'g>, call: Call<'g>) -> impl Iterator<Item = Result<&'g str>> {
-    call.arguments.map(move |part| match reader.tree.node(part) {
+    call.arguments.map(move |part| match reader.tree.shown(part) {
         Node::Str(part) => {
             // more than its length, where it has a drive or a root of its own
             reader.tree.spend(2 + part.len())?;

@@ -11,7 +11,7 @@ use crate::pickle::Node;
 /// `Decimal("1.50")`.
 pub(super) fn decimal<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<&'g str> {
     let [text] = call.exactly()?;
-    match reader.tree.node(text) {
+    match reader.tree.shown(text) {
         Node::Str(text) => Ok(text),
         _ => Err(call.odd()),
     }
@@ -19,7 +19,7 @@ pub(super) fn decimal<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<&'g str>
 
 /// `Fraction(1, 3)`, or `Fraction("1/3")` of Python before 3.12, as `1/3`; a whole number without the 1, as Python prints it.
 pub(super) fn fraction<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<String> {
-    let integer = |id| match reader.tree.node(id) {
+    let integer = |id| match reader.tree.shown(id) {
         Node::Int(value) => Ok(value.to_string()),
         Node::Big(bytes) => {
             reader.tree.spend(bytes.len().saturating_mul(8))?;
@@ -33,7 +33,7 @@ pub(super) fn fraction<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<String>
     };
     if call.arguments.len() == 1 {
         let [text] = call.exactly()?;
-        return match reader.tree.node(text) {
+        return match reader.tree.shown(text) {
             Node::Str(text) => {
                 reader.tree.spend(text.len())?;
                 Ok(text.to_owned())

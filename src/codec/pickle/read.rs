@@ -63,7 +63,7 @@ impl<'g> Reader<'g> {
     pub(super) fn show<V: Visitor<'g>>(self, visitor: V, wanted: Wanted) -> Result<V::Value> {
         self.tree.spend(1)?;
         // what most nodes are
-        match self.tree.node(self.id) {
+        match self.tree.shown(self.id) {
             Node::Int(value) => int(value, visitor),
             Node::Float(value) => visitor.visit_f64(value),
             Node::Str(text) => self.text(text, visitor),
@@ -107,7 +107,7 @@ impl<'g> Reader<'g> {
     /// Only what is listed as such is looked into: what is anything else may be long, and is read once it is shown.
     #[cold]
     fn is_nothing(self) -> bool {
-        match self.tree.node(self.id) {
+        match self.tree.shown(self.id) {
             Node::Global { .. } => self.tree.listed(self.id) == Some(Listed::Pandas(Pandas::Missing)),
             Node::Object(object) => {
                 self.tree.listed(object.callable) == Some(Listed::NotATime) && matches!(self.form(), Ok(Form::Unit))
@@ -269,14 +269,14 @@ impl<'g> Deserializer<'g> for Reader<'g> {
     forward_to_deserialize_any! { <W: Visitor<'g>> char unit unit_struct }
 
     fn deserialize_i128<V: Visitor<'g>>(self, visitor: V) -> Result<V::Value> {
-        match number::signed(self.tree.node(self.id)) {
+        match number::signed(self.tree.shown(self.id)) {
             Some(value) => self.tree.spend(1).and_then(|()| visitor.visit_i128(value)),
             None => self.deserialize_any(visitor),
         }
     }
 
     fn deserialize_u128<V: Visitor<'g>>(self, visitor: V) -> Result<V::Value> {
-        match number::unsigned(self.tree.node(self.id)) {
+        match number::unsigned(self.tree.shown(self.id)) {
             Some(value) => self.tree.spend(1).and_then(|()| visitor.visit_u128(value)),
             None => self.deserialize_any(visitor),
         }
@@ -292,7 +292,7 @@ impl<'g> Deserializer<'g> for Reader<'g> {
             self.tree.spend(1)?;
             return visitor.visit_f64(value);
         }
-        match self.tree.node(self.id) {
+        match self.tree.shown(self.id) {
             Node::Big(_) | Node::BigText(_) | Node::Object(_) => match self.form()? {
                 Form::Big(digits) => visitor.visit_f64(number::float(&digits)?),
                 Form::Decimal(text) => {
@@ -307,7 +307,7 @@ impl<'g> Deserializer<'g> for Reader<'g> {
     }
 
     fn deserialize_bytes<V: Visitor<'g>>(self, visitor: V) -> Result<V::Value> {
-        match self.tree.node(self.id) {
+        match self.tree.shown(self.id) {
             // which of the two it is, nobody wrote down
             Node::OldStr(bytes) => self.bytes(bytes, visitor, Wanted::Anything),
             _ => self.deserialize_any(visitor),
@@ -371,7 +371,7 @@ impl<'g> Deserializer<'g> for Reader<'g> {
         _variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        let entries = match self.tree.node(self.id) {
+        let entries = match self.tree.shown(self.id) {
             Node::Dict(items) => Some(items),
             Node::Object(_) => match self.form()? {
                 Form::Map(items) => Some(items),

@@ -39,6 +39,9 @@ pub(super) struct Tree<'g> {
 /// How many names are remembered: a power of two.
 const NAMES: usize = 32;
 
+/// The longest text that costs no more than the node that it is.
+const FREE: usize = 64;
+
 /// What ended the walk, where it was not that a value does not fit.
 #[derive(Clone, Copy)]
 enum Failure {
@@ -115,8 +118,25 @@ impl<'g> Tree<'g> {
         &self.objects
     }
 
+    /// What a node is. What is long and read anew each time, text for one, is paid for each time: a pickle names it in two bytes as
+    /// often as it likes.
     #[inline]
     pub(super) fn node(&self, id: NodeId) -> Node<'g> {
+        let node = self.graph.node(id);
+        let len = match node {
+            Node::Str(text) | Node::BigText(text) => text.len(),
+            Node::OldStr(bytes) | Node::Big(bytes) => bytes.len(),
+            _ => 0,
+        };
+        if len > FREE {
+            self.spent.set(self.spent.get().saturating_add(len));
+        }
+        node
+    }
+
+    /// What a node is, for who pays for its text or bytes.
+    #[inline]
+    pub(super) fn shown(&self, id: NodeId) -> Node<'g> {
         self.graph.node(id)
     }
 

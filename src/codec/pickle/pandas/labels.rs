@@ -39,7 +39,7 @@ impl Label {
     pub(super) fn read(reader: Reader<'_>, id: NodeId) -> Result<Self> {
         let one = |id| {
             reader.tree.spend(1)?;
-            Ok(match reader.tree.node(id) {
+            Ok(match reader.tree.shown(id) {
                 Node::None => Self::None,
                 Node::Bool(value) => Self::Bool(value),
                 Node::Int(value) => Self::Int(value),
@@ -51,7 +51,7 @@ impl Label {
                 _ => return Err(Mismatch::because("a name that is neither text nor a number")),
             })
         };
-        match reader.tree.node(id) {
+        match reader.tree.shown(id) {
             Node::Tuple(parts) => parts.map(one).collect::<Result<_>>().map(Self::Tuple),
             _ => one(id),
         }

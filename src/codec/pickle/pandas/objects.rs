@@ -141,7 +141,7 @@ impl<'g> Value<'g> {
     }
 
     fn of(reader: Reader<'g>, id: NodeId) -> Self {
-        match reader.tree.node(id) {
+        match reader.tree.shown(id) {
             Node::None => Self::Missing,
             Node::Float(value) if value.is_nan() => Self::Missing,
             Node::Global { .. } if reader.tree.listed(id) == Some(Listed::Pandas(Pandas::Missing)) => Self::Missing,
