@@ -539,6 +539,27 @@ fn a_zone_with_a_long_name_is_refused_wherever_it_stands() {
 }
 
 #[test]
+fn a_zone_of_any_number_of_minutes_is_read_or_refused() {
+    let zoned = |minutes: i64| {
+        let fixed = call("pytz", "FixedOffset", &[int(minutes)]);
+        let dtype = instance("pandas", "DatetimeTZDtype", dict(&[("unit", text("ns")), ("tz", fixed)]));
+        let class = global("pandas.arrays", "DatetimeArray");
+        let made = call("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked", &[class, int(1), NONE.into()]);
+        let times = call("numpy", "dtype", &[text("<M8[ns]")]);
+        let times = call("numpy._core.numeric", "_frombuffer", &[BUFFER.into(), times, tuple(&[int(4)]), text("C")]);
+        [made, tuple(&[dtype, times]), b"b".to_vec()].concat()
+    };
+    for (minutes, zone) in [(330, "+05:30"), (-1439, "-23:59"), (0, "+00:00")] {
+        let table = decode(&message(zoned(minutes), &[&[0; 32]])).unwrap();
+        let kind = table.batch().schema_ref().field(0).data_type().to_string();
+        assert!(kind.contains(zone), "{kind}");
+    }
+    for minutes in [1440, -1440, i64::MAX, i64::MIN] {
+        refused(zoned(minutes), &[&[0; 32]], "a time zone that is more than a day from UTC");
+    }
+}
+
+#[test]
 fn what_is_odd_in_a_column_is_paid_for_and_ends_it() {
     let long = [b"L".to_vec(), vec![b'9'; 40_000], b"L\nq\x000".to_vec()].concat();
     let of = |columns: i64, rows: i64| {

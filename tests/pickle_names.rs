@@ -187,7 +187,20 @@ fn points_and_spans_of_pandas_are_text_in_the_steps_that_they_have() {
         assert_eq!((value.as_str(), value.kind()), (Some(expected), kind));
         assert_eq!(Decode::<Value>::decode(&codec, codec.encode(&value).unwrap()).unwrap(), value);
     }
+    let delta = |days: i64, seconds: i64, micros: i64| {
+        let data = format!("cdatetime\ntimedelta\n(I{days}\nI{seconds}\nI{micros}\ntR.");
+        read::<Value>(&codec, data.as_bytes())
+    };
+    let (most, odd) = (999_999_999, "timedelta of datetime in a form that it is not written in");
+    assert_eq!(delta(most, 86_399, 999_999).unwrap().as_str(), Some("PT86399999999999.999999S"));
+    assert_eq!(delta(-most, 0, 0).unwrap().as_str(), Some("-PT86399999913600S"));
+    assert_eq!(delta(0, 0, i64::MIN).unwrap().as_str(), Some("-PT9223372036854.775808S"));
     for (data, expected) in [
+        (delta(i64::MIN, 0, 0), odd),
+        (delta(0, i64::MIN, 0), odd),
+        (delta(i64::MAX, 0, 0), odd),
+        (delta(most, 86_400, 0), odd),
+        (delta(-most, -1, 0), odd),
         (stamp(0, "N", 6), "_unpickle_timestamp of pandas._libs.tslibs.timestamps in a form"),
         (stamp(0, "N", 11), "in a form"),
         (stamp(0, "I1\n", 9), "in a form"),

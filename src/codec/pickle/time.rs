@@ -56,11 +56,15 @@ impl fmt::Display for Span {
 /// `timedelta(days, seconds, microseconds)`.
 pub(super) fn span<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Span> {
     let parts = call.exactly::<3>()?.map(|id| match reader.tree.node(id) {
-        Node::Int(value) if value.abs() <= MOST_DAYS => Ok(i128::from(value)),
+        Node::Int(value) => Ok(i128::from(value)),
         _ => Err(call.odd()),
     });
     let [days, seconds, micros] = parts;
-    Ok(Span::of_micros(days? * DAY + seconds? * SECOND + micros?))
+    let micros = days? * DAY + seconds? * SECOND + micros?;
+    match i128::from(MOST_DAYS).checked_sub(micros.div_euclid(DAY).abs()) {
+        Some(0..) => Ok(Span::of_micros(micros)),
+        _ => Err(call.odd()),
+    }
 }
 
 /// A date, a time, both, or a time zone, as text.

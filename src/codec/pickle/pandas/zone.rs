@@ -44,9 +44,9 @@ pub(super) fn name<'g>(reader: Reader<'g>, id: NodeId) -> Result<String> {
 /// `pytz.FixedOffset(minutes)`.
 fn fixed(reader: Reader<'_>, minutes: NodeId) -> Result<String> {
     match reader.tree.node(minutes) {
-        Node::Int(minutes) if minutes.abs() < 24 * 60 => {
-            let sign = if minutes < 0 { '-' } else { '+' };
-            Ok(format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60))
+        Node::Int(minutes) if minutes.unsigned_abs() < 24 * 60 => {
+            let (sign, minutes) = (if minutes < 0 { '-' } else { '+' }, minutes.unsigned_abs());
+            Ok(format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60))
         }
         _ => Err(Mismatch::because("a time zone that is more than a day from UTC")),
     }
