@@ -262,6 +262,39 @@ fn blocks_that_do_not_fit_are_refused() {
 }
 
 #[test]
+fn columns_whose_labels_are_equal_in_python_are_refused() {
+    let zeros = [0.0_f64, -0.0].map(f64::to_le_bytes).concat();
+    let floats = || index("Index", &[("data", array("f8", &[2])), ("name", NONE.into())]);
+    let values = || block(array("f8", &[2, 4]), slice(0, 2, 1));
+    refused(frame(&[values()], floats(), range(0, 4, 1)), &[EIGHT, &zeros], "two of this name");
+    let codes = || call("numpy", "ndarray", &[int(2), dtype("i1"), b"C\x02\0\x01".to_vec()]);
+    let parts = [
+        ("levels", list(&[names(&["a", "a"]), floats()])),
+        ("codes", list(&[codes(), codes()])),
+        ("names", list(&[NONE.into(), NONE.into()])),
+    ];
+    refused(frame(&[values()], index("MultiIndex", &parts), range(0, 4, 1)), &[EIGHT, &zeros], "two of this name");
+    // and where a table has them from elsewhere
+    let column: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+    let level = |kind: &str, dtype: &str| json!({"name": null, "pandas_type": kind, "numpy_type": dtype});
+    for (names, levels) in [
+        (["0.0", "-0.0"], vec![level("float64", "float64")]),
+        (["1", "1.0"], vec![level("float64", "float64")]),
+        (["1", "+1"], vec![level("int64", "int64")]),
+        (["False", "false"], vec![level("bool", "bool")]),
+        (["('a', '0.0')", "('a', '-0.0')"], vec![level("unicode", "object"), level("float64", "float64")]),
+    ] {
+        let columns = names.map(|name| (name.to_owned(), column.clone())).to_vec();
+        let (written, _) = message_of(&described(columns, &json!({"column_indexes": levels})), Limits::new());
+        let error = written.unwrap_err().to_string();
+        assert!(error.contains("labels are equal in Python"), "{names:?}: {error}");
+    }
+    let columns = ["0.0", "1.0"].map(|name| (name.to_owned(), column.clone())).to_vec();
+    let levels = json!({"column_indexes": [level("float64", "float64")]});
+    message_of(&described(columns, &levels), Limits::new()).0.unwrap();
+}
+
+#[test]
 fn objects_of_more_than_one_kind_are_refused_by_the_name_of_their_column() {
     for odd in [int(1), b"]".to_vec(), b"G?\xe0\0\0\0\0\0\0".to_vec(), b"C\x01b".to_vec(), b"\x88".to_vec()] {
         let values = objects(&[2, 2], &[text("x"), text("y"), text("z"), odd]);

@@ -70,6 +70,15 @@ impl Label {
         }
     }
 
+    /// A label that is the same where two are equal in Python: of one kind, only zeros are with and without a sign.
+    fn without_sign(&self) -> Self {
+        match self {
+            Self::Float(value) => Self::Float(value + 0.0),
+            Self::Tuple(parts) => Self::Tuple(parts.iter().map(Self::without_sign).collect()),
+            label => label.clone(),
+        }
+    }
+
     fn kind(&self) -> &'static str {
         match self {
             Self::None => "None",
@@ -139,25 +148,25 @@ impl Labels {
     /// The labels of so many columns.
     pub(super) fn read(reader: Reader<'_>, id: NodeId, columns: usize) -> Result<Self> {
         let (call, class, entries) = parts(reader, id)?;
-        let labels = if class == Pandas::MultiIndex {
+        let (labels, all) = if class == Pandas::MultiIndex {
             let part = |name| needed(reader, call, entries, name);
             let level = |id| {
                 let (_, class, entries) = parts(reader, id)?;
                 one(reader, class, entries, None)
             };
-            several(reader, call, [part("levels")?, part("codes")?, part("names")?], level)?.0
+            several(reader, call, [part("levels")?, part("codes")?, part("names")?], level)?
         } else {
             let found = one(reader, class, entries, Some(columns))?;
             let name = match entry(reader, entries, "name")? {
                 Some(name) => Label::read(reader, name)?,
                 None => Label::None,
             };
-            found.alone(name)?.0
+            found.alone(name)?
         };
         if labels.names.len() != columns {
             return Err(count(labels.names.len(), columns));
         }
-        labels.check_distinct()?;
+        labels.check_distinct(&all)?;
         Ok(labels)
     }
 
@@ -176,9 +185,17 @@ impl Labels {
         Ok(Self { levels, names, kept: None })
     }
 
-    /// Refuses two columns of one name.
-    pub(super) fn check_distinct(&self) -> Result<()> {
-        let mut sorted: Vec<_> = self.names.iter().collect();
+    /// Refuses two columns of one name, or of labels that are one key of a dict.
+    pub(super) fn check_distinct(&self, labels: &[Label]) -> Result<()> {
+        let keys: Vec<_>;
+        let keys = match self.levels.iter().any(|level| level.kind == "float64") {
+            true => {
+                keys = labels.iter().map(|label| label.without_sign().to_text()).collect();
+                &keys
+            }
+            false => &self.names,
+        };
+        let mut sorted: Vec<_> = keys.iter().collect();
         sorted.sort();
         match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
             Some(pair) => {

@@ -194,7 +194,7 @@ fn labels(reader: Reader<'_>, id: NodeId) -> Result<(Labels, Vec<Label>)> {
         Listed::Pandas(Pandas::FromArrays) => labels_from_arrays(reader, call),
         _ => labels_of_level(reader, call).and_then(|(found, name)| found.alone(name)),
     }?;
-    found.0.check_distinct()?;
+    found.0.check_distinct(&found.1)?;
     Ok(found)
 }
 

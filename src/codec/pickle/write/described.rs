@@ -37,6 +37,23 @@ impl Label {
     }
 }
 
+impl Label {
+    /// A text that is the same for labels which Python takes for one key of a dict: `1`, `1.0` and `True` are.
+    fn key(&self) -> String {
+        let number = |value: f64| format!("{:?}", value + 0.0);
+        match self {
+            Self::None => "None".to_owned(),
+            Self::Bool(value) => number(f64::from(u8::from(*value))),
+            // as the float that it is equal to, if it is to one
+            Self::Int(value) if (*value as f64) as i128 == i128::from(*value) => number(*value as f64),
+            Self::Int(value) => value.to_string(),
+            Self::Float(value) => number(*value),
+            Self::Text(text) => format!("{text:?}"),
+            Self::Tuple(parts) => parts.iter().map(|part| part.key() + ", ").collect(),
+        }
+    }
+}
+
 /// One level of the labels.
 pub(super) struct Level {
     pub(super) name: Json,
@@ -109,6 +126,7 @@ impl Described {
             levels = vec![(Level { name: Json::Null, dtype: String::new() }, "")];
             names.map(|name| Label::Text(name.to_owned())).collect()
         });
+        check_unequal(&labels)?;
         Ok(Self {
             origin,
             columns,
@@ -148,6 +166,22 @@ fn check_distinct(schema: &Schema) -> Result<()> {
     names.sort();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => Err(Unserializable::custom(format_args!("a table with two columns {:?}", excerpt(pair[0])))),
+        None => Ok(()),
+    }
+}
+
+/// Checks that no two labels are equal in Python, where one would take the place of the other: `0.0` and `-0.0`.
+fn check_unequal(labels: &[Label]) -> Result<()> {
+    if labels.iter().all(|label| matches!(label, Label::Text(_))) {
+        return Ok(());
+    }
+    let mut keys: Vec<_> = labels.iter().map(Label::key).collect();
+    keys.sort();
+    match keys.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(Unserializable::custom(format_args!(
+            "a table with two columns whose labels are equal in Python: {}",
+            excerpt(&pair[0])
+        ))),
         None => Ok(()),
     }
 }
