@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use outband::{Array, Buffer, Decode, Error, Limits, Multipart, Pickle, Result, Value};
+use outband::{Array, Buffer, Decode, Encode, Error, Limits, Multipart, Pickle, Result, Value};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
@@ -183,6 +183,35 @@ fn pickles_decode_into_types() {
     // text of Python 2 that is none
     assert_eq!(read::<Buffer>(b"U\x02\xff\xfe.").unwrap(), Buffer::from(vec![0xff, 0xfe]));
     assert_eq!(read::<String>(b"U\x02ab.").unwrap(), "ab");
+}
+
+#[test]
+fn an_instance_is_written_with_the_module_that_it_was_read_with() {
+    let ask =
+        |module: &str, name: &str| [format!("c{module}\n{name}\n").as_bytes(), b")\x81}X\x02\0\0\0idK\x07sb."].concat();
+    for (allowed, module, name, class) in [
+        ("shop.Order", "shop", "Order", "shop.Order"),
+        ("shop.Outer.Inner", "shop", "Outer.Inner", "shop.Outer.Inner"),
+        // a module with a capital, and a class without one in a class
+        ("Bio.Seq.Seq", "Bio.Seq", "Seq", "Bio.Seq:Seq"),
+        ("Bio.Seq:Seq", "Bio.Seq", "Seq", "Bio.Seq:Seq"),
+        ("shop.outer.inner", "shop", "outer.inner", "shop:outer.inner"),
+        ("shop:Order", "shop", "Order", "shop.Order"),
+    ] {
+        let codec = Pickle::new().allow(allowed);
+        let data: Vec<u8> = ask(module, name);
+        let value: Value = codec.decode(message(&data)).unwrap();
+        assert_eq!(value.as_map().unwrap()[0].1.as_str(), Some(class), "{allowed}");
+        let written = codec.encode(&value).unwrap();
+        let global = |text: &str| [&[0x8c, text.len() as u8][..], text.as_bytes()].concat();
+        let wanted = [global(module), global(name)].concat();
+        let found = written.metadata().windows(wanted.len()).any(|part| part == wanted);
+        assert!(found, "{allowed}: {}", written.metadata().escape_ascii());
+        assert_eq!(Decode::<Value>::decode(&codec, written).unwrap(), value);
+    }
+    // a colon says where the module ends
+    let error = Decode::<Value>::decode(&Pickle::new().allow("Bio:Seq.Seq"), message(&ask("Bio.Seq", "Seq")));
+    assert!(error.unwrap_err().is_peer());
 }
 
 #[test]

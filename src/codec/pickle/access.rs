@@ -11,6 +11,7 @@ use super::array::{Data, Found};
 use super::mismatch::{Mismatch, Result};
 use super::read::Reader;
 use super::tree::Tree;
+use super::write::whole;
 use crate::pickle::{Items, Node, NodeId};
 
 /// The elements of a sequence.
@@ -123,7 +124,7 @@ impl<'g> MapAccess<'g> for Fields<'g> {
                 return Err(Mismatch::because("an instance whose class is no class"));
             };
             self.inside.tree.spend(module.len() + name.len())?;
-            return seed.deserialize(StringDeserializer::new(format!("{module}.{name}")));
+            return seed.deserialize(StringDeserializer::new(whole(module, name)));
         }
         let id = self.next().ok_or_else(|| Mismatch::because("an attribute without a value"))?;
         seed.deserialize(self.inside.at(id))

@@ -135,7 +135,8 @@ impl Pickle {
 
     /// Reads instances of one class as records: `allow("shop.Order")` for the class `Order` of the module `shop`.
     ///
-    /// The name is exact, module and qualified name as Python has them. Nothing of the class is known or run:
+    /// The name is exact, module and qualified name as Python has them, with a dot or a colon between them. Nothing of the class is
+    /// known or run:
     ///
     /// | the class is | it decodes as |
     /// |---|---|
@@ -145,8 +146,9 @@ impl Pickle {
     /// | of Python's own protocol, with `__reduce__` | the arguments: one as it is, several as a sequence |
     ///
     /// Who asks for no type in particular, as [`Value`](crate::Value) does, is shown a first entry `"$class"` with the name, so
-    /// that `#[serde(tag = "$class")]` tells classes apart. [`docs::python`](crate::docs::python) says which of these a value
-    /// writes as instances again.
+    /// that `#[serde(tag = "$class")]` tells classes apart: `shop.Order`, and with a colon where dots would not say where the module
+    /// ends, `Bio.Seq:Seq`, so that it is written with the same module again. [`docs::python`](crate::docs::python) says which of
+    /// these a value writes as instances again.
     ///
     /// # Examples
     ///

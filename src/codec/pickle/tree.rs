@@ -231,7 +231,7 @@ impl<'g> Tree<'g> {
 
 /// Whether a class's whole name is this, without putting the parts together: a peer chose their lengths.
 fn is_class(class: &str, module: &str, name: &str) -> bool {
-    class.strip_prefix(module).and_then(|rest| rest.strip_prefix('.')) == Some(name)
+    class.strip_prefix(module).and_then(|rest| rest.strip_prefix(['.', ':'])) == Some(name)
 }
 
 /// A name that a peer chose, cut where it gets long.

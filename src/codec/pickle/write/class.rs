@@ -34,8 +34,19 @@ impl Classes {
 
     /// The module of a class that instances may be written of, and its name there.
     pub(super) fn of_instance(&self, class: &str) -> Result<(&str, &str)> {
-        match self.allowed.get(class) {
-            Some(class) => split(class),
+        if let Some(class) = self.allowed.get(class) {
+            return split(class);
+        }
+        // one of the two may say with a colon where the module ends
+        let found = match class.find(':') {
+            Some(colon) => self.allowed.get(&class.replacen(':', ".", 1)).map(|class| (class, Some(colon))),
+            None => {
+                self.allowed.iter().find(|allowed| allowed.replacen(':', ".", 1) == class).map(|class| (class, None))
+            }
+        };
+        match found {
+            Some((class, Some(colon))) => Ok((&class[..colon], &class[colon + 1..])),
+            Some((class, None)) => split(class),
             None => Err(Unserializable::custom(format_args!(
                 "an instance of {0}: Pickle::allow(\"{0}\") reads and writes them",
                 excerpt(class)
@@ -70,6 +81,15 @@ impl<'w> Writer<'w> {
                 &[op::TUPLE2, op::BUILD]
             }
         }
+    }
+}
+
+/// The name of a class, from which the same module is taken again: with a colon where a dot would not tell.
+pub(in crate::codec::pickle) fn whole(module: &str, name: &str) -> String {
+    let dotted = format!("{module}.{name}");
+    match split(&dotted) {
+        Ok(parts) if parts != (module, name) => format!("{module}:{name}"),
+        _ => dotted,
     }
 }
 

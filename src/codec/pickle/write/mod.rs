@@ -37,7 +37,7 @@ use crate::pickle::{Memoized, Output, opcode as op};
 use crate::python::Kind;
 use crate::{handoff, memory};
 use array::Element;
-pub(super) use class::Classes;
+pub(super) use class::{Classes, whole};
 use names::Names;
 use shared::Shared;
 
