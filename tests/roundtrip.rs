@@ -125,3 +125,21 @@ fn a_message_prints_lengths_and_not_all_of_ten_thousand() {
     let text = format!("{many:?}");
     assert!(text.ends_with("Buffer(3 bytes)] and 9992 more of 29976 bytes)") && text.len() < 300, "{text}");
 }
+
+#[test]
+fn a_buffer_that_comes_again_among_thousands_has_one_frame() {
+    let block = Buffer::from_vec(vec![1_u8; 3_000]);
+    for count in [16, 17, 18, 100, 3_000] {
+        let parts: Vec<Buffer> = (0..count).map(|at| block.slice(at..)).collect();
+        // each of them once, and then in another order
+        let again = (0..count).map(|nth| parts[nth * 7 % count].clone());
+        let all: Vec<Buffer> = parts.iter().cloned().chain(again).collect();
+        let codec = MsgPack::new().out_of_band_from(0);
+        let message = codec.encode(&all).unwrap();
+        let places =
+            |buffers: &[Buffer]| buffers.iter().map(|buffer| (buffer.as_ptr(), buffer.len())).collect::<Vec<_>>();
+        assert_eq!(places(message.buffers()), places(&parts));
+        let back: Vec<Buffer> = codec.decode(message).unwrap();
+        assert_eq!(places(&back), places(&all));
+    }
+}

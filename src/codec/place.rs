@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::mem;
 use std::sync::Arc;
 
-use foldhash::HashMapExt;
-
 use crate::buffer::Buffer;
 use crate::compress::Compression;
 use crate::handoff;
@@ -107,9 +105,13 @@ pub(crate) struct Placed<'p> {
 
 #[derive(Default)]
 struct More {
-    /// The frame of each buffer by address and length; made where there are more than [`LOOKED_THROUGH`]. Of a table that a program passes
-    /// on, a peer has chosen where in a block each column begins, so the hash has a seed that nobody knows.
-    known: Option<foldhash::HashMap<(usize, usize), usize>>,
+    /// What may be known, where there are more than [`LOOKED_THROUGH`].
+    sieve: Option<Sieve>,
+    /// The frame of each buffer by address and length, for the first of them, as many as it has; made when one comes that may be known. Of a
+    /// table that a program passes on, a peer has chosen where in a block each column begins, so the hash has a seed that nobody knows.
+    known: foldhash::HashMap<(usize, usize), usize>,
+    /// How many frames were looked at for `known`.
+    filed: usize,
     /// The buffers that were to be compressed; made with the first.
     compressed: Option<HashMap<(usize, usize, Compression), Compressed>>,
     /// The bytes of those that are compressed, decompressed.
@@ -118,6 +120,22 @@ struct More {
 
 /// Up to so many frames are looked through: cheaper than a table.
 const LOOKED_THROUGH: usize = 16;
+
+/// Remembers which keys it was asked for, and takes some others for them: a table of a bit each, for buffers that nearly always are new.
+#[derive(Default)]
+struct Sieve([u64; 16]);
+
+impl Sieve {
+    /// Whether it may hold this key, which it holds from now on.
+    fn holds_or_takes(&mut self, (address, len): (usize, usize)) -> bool {
+        // Fibonacci hashing: Knuth, The Art of Computer Programming 3, 6.4
+        let mixed = (address as u64 ^ (len as u64).rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let (word, bit) = ((mixed >> 60) as usize, 1 << (mixed >> 54 & 63));
+        let held = self.0[word] & bit != 0;
+        self.0[word] |= bit;
+        held
+    }
+}
 
 /// A buffer that was compressed, or found not to be worth it. It is held, so that no other can take its address.
 struct Compressed {
@@ -175,13 +193,24 @@ impl<'p> Placed<'p> {
                 few.iter().position(|frame| key(frame) == wanted).unwrap_or(next)
             }
             frames => {
-                // compressed frames are in it as well, which nobody else's buffer can be
-                let known = || {
-                    let mut known = foldhash::HashMap::with_capacity(4 * LOOKED_THROUGH);
-                    known.extend(frames.iter().map(key).zip(0..));
-                    known
-                };
-                *self.more.get_or_insert_default().known.get_or_insert_with(known).entry(key(&buffer)).or_insert(next)
+                let More { sieve, known, filed, .. } = &mut **self.more.get_or_insert_default();
+                let sieve = sieve.get_or_insert_with(|| {
+                    let mut sieve = Sieve::default();
+                    for frame in frames {
+                        sieve.holds_or_takes(key(frame));
+                    }
+                    sieve
+                });
+                if sieve.holds_or_takes(key(&buffer)) {
+                    // compressed frames are in it as well, which nobody else's buffer can be
+                    for (frame, index) in frames[*filed..].iter().zip(*filed..) {
+                        known.entry(key(frame)).or_insert(index);
+                    }
+                    *filed = next;
+                    known.get(&key(&buffer)).copied().unwrap_or(next)
+                } else {
+                    next
+                }
             }
         };
         if frame == next {
