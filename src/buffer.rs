@@ -1,5 +1,7 @@
 //! `Buffer`: immutable bytes of any owner, shared by reference counting.
 
+pub(crate) mod spare;
+
 use std::any::Any;
 use std::fmt;
 use std::io;

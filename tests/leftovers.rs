@@ -307,3 +307,23 @@ fn an_owner_that_panics_in_its_drop_leaves_nothing_behind() {
     assert_eq!(drops.load(Ordering::SeqCst), ends.len() + 1);
     is_clean();
 }
+
+#[test]
+fn a_message_of_many_buffers_keeps_none_of_them_once_it_is_sent() {
+    let context = zmq::Context::new();
+    let (sender, receiver) = (context.socket(zmq::PAIR).unwrap(), context.socket(zmq::PAIR).unwrap());
+    receiver.bind("inproc://many").unwrap();
+    sender.connect("inproc://many").unwrap();
+    receiver.set_rcvtimeo(10_000).unwrap();
+    for count in [1, 2, 15, 16, 17, 33, 64, 200, 3] {
+        let (buffers, drops): (Vec<_>, Vec<_>) = (0..count).map(|_| counted()).unzip();
+        sender.send_obj(&buffers).unwrap();
+        drop(buffers);
+        // the receiver has yet to get them, and nobody else does
+        assert!(drops.iter().all(|drops| drops.load(Ordering::SeqCst) == 0));
+        let received: Vec<Buffer> = receiver.recv_obj().unwrap();
+        assert_eq!(received, vec![Buffer::from_vec(vec![5_u8; 20_000]); count]);
+        drop(received);
+        assert!(drops.iter().all(|drops| drops.load(Ordering::SeqCst) == 1), "{count} buffers");
+    }
+}

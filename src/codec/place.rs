@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::mem;
 use std::sync::Arc;
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, spare};
 use crate::compress::Compression;
 use crate::handoff;
 use crate::reference::Packed;
@@ -215,7 +215,7 @@ impl<'p> Placed<'p> {
         };
         if frame == next {
             if next == 1 {
-                self.frames.reserve(LOOKED_THROUGH - 1);
+                spare::make_room(&mut self.frames, LOOKED_THROUGH - 1);
             }
             self.frames.push(buffer);
         }

@@ -9,7 +9,7 @@ use super::outgoing::Outgoing;
 use super::receive::Incoming;
 use super::send;
 use super::trace::Watch;
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, spare};
 use crate::codec::{Decode, Encode};
 use crate::error::Result;
 use crate::frame::{self, RECEIVE_ARENA};
@@ -32,7 +32,9 @@ pub(super) fn encode_and_send<T: ?Sized, C: Encode<T>>(
             let message = Multipart::new(scratch::freeze(metadata), buffers);
             return blocking::send(socket, &Outgoing::new(envelope, &message), wait, &watch);
         }
-        blocking::send(socket, &Outgoing::from_scratch(envelope, metadata, &buffers), wait, &watch)
+        let sent = blocking::send(socket, &Outgoing::from_scratch(envelope, metadata, &buffers), wait, &watch);
+        spare::let_go(buffers);
+        sent
     })
 }
 
