@@ -746,6 +746,9 @@ fn what_is_deep_fits_a_small_stack() {
                     Decode::<Value>::decode(&codec, repeated(&one, depth)).map(drop).unwrap_err(),
                 ] {
                     check(&error);
+                    // within the depth of a message, and not within that of the format
+                    let why =
+                        if depth < 32 && why == "deeper than the limit" { "a dictionary of dictionaries" } else { why };
                     assert!(depth < 17 || error.to_string().contains(why), "{depth}: {error}");
                 }
             }
