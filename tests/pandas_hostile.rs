@@ -756,6 +756,34 @@ fn what_is_deep_fits_a_small_stack() {
     });
 }
 
+/// A schema of one column of so many structs in each other, which is a table without rows.
+fn nested(structs: usize) -> Vec<u8> {
+    let field = |kind: Vec<u8>| call("pyarrow.lib", "field", &[text("a"), kind, b"\x88".to_vec(), NONE.into()]);
+    let within = |kind: Vec<u8>, _| call("pyarrow.lib", "struct", &[list(&[field(kind)])]);
+    call("pyarrow.lib", "schema", &[list(&[field((0..structs).fold(alias("int8"), within))]), NONE.into()])
+}
+
+#[test]
+fn the_deepest_table_fits_a_small_stack() {
+    on_a_small_stack(|| {
+        for structs in 0..16 {
+            let decode = |lists: usize| {
+                let pickle = [b"]".repeat(lists), nested(structs), b"a".repeat(lists)].concat();
+                Decode::<Value>::decode(&Pickle::new(), message(pickle, &[]))
+            };
+            // as deep as in the default codec: a map, a list of columns, and a list and the lists in it for each column below another
+            let room = 64 - 2 - 2 * (structs + 1);
+            let value = decode(room).unwrap();
+            let default = outband::to_multipart(&value).unwrap();
+            assert_eq!(outband::from_multipart::<Value>(default).unwrap(), value);
+            for lists in [room + 1, room + 2, 62, 63] {
+                let error = decode(lists.max(room + 1)).map(drop).unwrap_err();
+                assert!(error.is_limit(), "{structs} structs in {lists} lists: {error}");
+            }
+        }
+    });
+}
+
 #[test]
 fn getattr_is_read_as_a_zone_and_as_nothing_else() {
     let zoned = |zone: Vec<u8>| {

@@ -23,7 +23,7 @@ pub(super) fn alone<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
     let origin = if call.listed == Listed::PyArrow(PyArrow::Array) { "pyarrow.Array" } else { "pyarrow.ChunkedArray" };
     let rows = column.len;
     let schema = Schema::new(vec![kind.field("values", true)]).with_metadata(metadata::origin(origin));
-    Shown::new(&schema, rows, vec![column])
+    Shown::new(reader, &schema, rows, vec![column])
 }
 
 /// `_reconstruct_record_batch(arrays, schema)` and `_reconstruct_table(chunked arrays, schema)`.
@@ -40,7 +40,7 @@ pub(super) fn table<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
     let names = schema.fields().iter().map(|field| field.name());
     let columns = arrays.zip(names).map(column).collect::<Result<Vec<_>>>()?;
     let rows = columns.first().map_or(0, |column| column.len);
-    Shown::new(&schema, rows, columns)
+    Shown::new(reader, &schema, rows, columns)
 }
 
 /// A schema by itself: a table without rows.
@@ -49,7 +49,7 @@ pub(super) fn empty(reader: Reader<'_>) -> Result<Shown> {
     schema.metadata.extend(metadata::origin("pyarrow.Schema"));
     let empty = |data_type: &DataType| joined(Vec::new(), data_type).map_err(Mismatch::because);
     let columns = schema.fields().iter().map(|field| empty(field.data_type())).collect::<Result<_>>()?;
-    Shown::new(&schema, 0, columns)
+    Shown::new(reader, &schema, 0, columns)
 }
 
 /// The column of an array or of a chunked array.

@@ -41,12 +41,12 @@ pub(super) fn read<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
     let labels = Labels::read(reader.at(labels), labels, found.len())?;
     let named = |(found, name): (Found, &String)| found.map_err(|why| named(name, why));
     let columns = found.into_iter().zip(&labels.names).map(named).collect::<Result<_>>()?;
-    Frame { columns, labels: Some(labels), index: Index::read(reader, index)?, origin: None }.shown()
+    Frame { columns, labels: Some(labels), index: Index::read(reader, index)?, origin: None }.shown(reader)
 }
 
 impl Frame {
     /// The table of this frame: its columns, then those of the index.
-    pub(super) fn shown(self) -> Result<Shown> {
+    pub(super) fn shown(self, reader: Reader<'_>) -> Result<Shown> {
         let Self { columns, labels, index, origin } = self;
         let rows = index.rows();
         let Labels { levels: label_levels, names, kept } = labels.unwrap_or_default();
@@ -78,7 +78,7 @@ impl Frame {
             }
         };
         let metadata = metadata::of(index, &label_levels, described, origin);
-        Shown::new(&Schema::new(fields).with_metadata(metadata), rows, columns)
+        Shown::new(reader, &Schema::new(fields).with_metadata(metadata), rows, columns)
             .map(|it| it.that_came(Came { parts, labels: kept, levels: kept_levels }))
     }
 }

@@ -88,7 +88,7 @@ impl Index {
 /// An index by itself: a table of no columns but those of the index.
 pub(super) fn alone(reader: Reader<'_>) -> Result<Shown> {
     Frame { columns: Vec::new(), labels: None, index: Index::read(reader, reader.id)?, origin: Some("pandas.Index") }
-        .shown()
+        .shown(reader)
 }
 
 /// Start, stop and step of a `RangeIndex`.

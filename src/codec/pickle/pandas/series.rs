@@ -31,7 +31,7 @@ pub(super) fn read<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
     let labels = Labels::single(&name)?;
     let column = extension::column(reader, values).map_err(|why| named(&labels.names[0], why))?;
     let index = Index::read(reader, index)?;
-    Frame { columns: vec![column], labels: Some(labels), index, origin: Some("pandas.Series") }.shown()
+    Frame { columns: vec![column], labels: Some(labels), index, origin: Some("pandas.Series") }.shown(reader)
 }
 
 /// An array of pandas by itself, under the name `values`.
@@ -42,5 +42,5 @@ pub(super) fn array(reader: Reader<'_>) -> Result<Shown> {
     let mut labels = Labels::single(&Label::Text("values".to_owned()))?;
     // what this pandas takes text for
     labels.levels.iter_mut().for_each(|level| level.dtype = "str".to_owned());
-    Frame { columns: vec![column], labels: Some(labels), index, origin: Some("pandas.array") }.shown()
+    Frame { columns: vec![column], labels: Some(labels), index, origin: Some("pandas.array") }.shown(reader)
 }

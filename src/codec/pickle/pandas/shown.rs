@@ -6,6 +6,7 @@ use serde::de::{DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visi
 use serde::forward_to_deserialize_any;
 
 use super::super::mismatch::{Mismatch, Result};
+use super::super::read::Reader;
 use super::came::Came;
 use crate::buffer::Buffer;
 use crate::handoff;
@@ -20,7 +21,11 @@ pub(in crate::codec::pickle) struct Shown {
 }
 
 impl Shown {
-    pub(super) fn new(schema: &Schema, rows: u64, columns: Vec<Column>) -> Result<Self> {
+    /// A table where there is room for one as deep: it counts for the maps and lists that the default codec writes it as. What reads a
+    /// type, and what makes an array, takes more of the stack for each level than a list does.
+    pub(super) fn new(reader: Reader<'_>, schema: &Schema, rows: u64, columns: Vec<Column>) -> Result<Self> {
+        let depth = 2 + columns.iter().map(depth).max().unwrap_or(0);
+        (0..depth).try_fold(reader, |reader, _| reader.inside())?;
         let schema = schema_bytes(schema).map_err(Mismatch::because)?;
         Ok(Self { schema, rows, columns, memory: None })
     }
@@ -30,6 +35,13 @@ impl Shown {
         self.memory = came.remembered();
         self
     }
+}
+
+/// A column in lists, which has one of buffers and one of columns.
+fn depth(column: &Column) -> usize {
+    let below = column.children.iter().map(depth).max().unwrap_or(0);
+    let dictionary = column.dictionary.as_deref().map_or(0, depth);
+    1 + dictionary.max(1 + below)
 }
 
 /// The entries of a table.

@@ -45,7 +45,8 @@ pub(super) fn frame<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
         Node::Dict(entries) => entries,
         Node::Object(_) => {
             let columns = block(reader, call, columns, labels.names.len())?;
-            return Frame { columns, labels: Some(labels), index: Index::read(reader, index)?, origin: None }.shown();
+            return Frame { columns, labels: Some(labels), index: Index::read(reader, index)?, origin: None }
+                .shown(reader);
         }
         _ => return Err(call.odd()),
     };
@@ -60,7 +61,7 @@ pub(super) fn frame<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
     if entries.len() > 0 {
         return Err(call.odd());
     }
-    Frame { columns: pieces, labels: Some(labels), index: Index::read(reader, index)?, origin: None }.shown()
+    Frame { columns: pieces, labels: Some(labels), index: Index::read(reader, index)?, origin: None }.shown(reader)
 }
 
 /// The columns of `ndarray((rows, columns), dtype, buffer, 0, None, "F")`.
@@ -90,7 +91,7 @@ pub(super) fn series<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
     let column = column(reader, values).map_err(|why| named(&labels.names[0], why))?;
     is_dtype_of(reader, call, dtype, &column)?;
     let index = Index::read(reader, index)?;
-    Frame { columns: vec![column], labels: Some(labels), index, origin: Some("pandas.Series") }.shown()
+    Frame { columns: vec![column], labels: Some(labels), index, origin: Some("pandas.Series") }.shown(reader)
 }
 
 /// The index that a call makes: one that pandas does not pickle.
