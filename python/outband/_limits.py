@@ -9,13 +9,17 @@ from ._errors import LimitError
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits of Rust's ``Limits``, with the same defaults; all but ``frames`` and ``depth`` in bytes."""
+    """The limits of Rust's ``Limits``, with the same defaults; all but ``frames`` and ``depth`` in bytes. A ``depth`` of more than 128 is
+    one of 128."""
 
     frames: int = 1 << 16
     metadata_bytes: int = 64 << 20
     total_bytes: int = 16 << 30
     decompressed_bytes: int = 4 << 30
     depth: int = 64
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "depth", min(self.depth, 128))
 
     def check(self, metadata: int, buffers: list[int]) -> None:
         """Refuses a message by the lengths of its frames."""
