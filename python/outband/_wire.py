@@ -144,6 +144,8 @@ class _Encoder:
         if depth == 0:
             raise self.too_deep()
         if kind is dict:
+            if any(isinstance(key, tuple) for key in obj):
+                raise CallerError("a dict with a tuple as a key has no place in a message")
             return {self.lift(key, depth - 1): self.lift(value, depth - 1) for key, value in obj.items()}
         if kind in (list, tuple):
             return [self.lift(value, depth - 1) for value in obj]

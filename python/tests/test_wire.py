@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import array
+import collections
 import dataclasses
+import datetime
+import decimal
+import enum
 import pathlib
 import pickle
 import struct
 import subprocess
 import sys
+from typing import Any
 
 import ml_dtypes
 import msgpack
@@ -388,3 +393,74 @@ def test_what_is_refused_in_its_middle_leaves_nothing_behind() -> None:
 def test_bytes_of_any_form_may_be_empty() -> None:
     for view in (memoryview(array.array("d")), memoryview(np.empty((3, 0), "i4")), memoryview(np.empty((0, 2))), memoryview(b"")):
         assert outband.loads(outband.dumps({"nothing": view, "from": 1}, out_of_band_from=0)) == {"nothing": b"", "from": 1}
+
+
+Point = collections.namedtuple("Point", "x y")
+
+
+class Number(enum.IntEnum):
+    ONE = 1
+
+
+class Word(str, enum.Enum):
+    ONE = "one"
+
+
+class Plain(enum.Enum):
+    ONE = 1
+
+
+@dataclasses.dataclass
+class Both:
+    point: Any
+    number: Any
+
+
+KINDS = [
+    (Point(1, 2), [1, 2]),
+    (Number.ONE, 1),
+    (Word.ONE, "one"),
+    (np.float64(1.5), 1.5),
+    (np.float16(1.5), 1.5),
+    (np.uint64((1 << 64) - 1), (1 << 64) - 1),
+    (np.bool_(True), True),
+    (np.str_("é"), "é"),
+    (np.bytes_(b"x"), b"x"),
+    (collections.OrderedDict(b=1, a=2), {"b": 1, "a": 2}),
+    (collections.Counter("aa"), {"a": 2}),
+    (Both(Point(1, 2), Number.ONE), {"point": [1, 2], "number": 1}),
+    ({1: None, None: 2, b"k": 3, Number.ONE + 1: 4}, {1: None, None: 2, b"k": 3, 2: 4}),
+]
+
+
+@pytest.mark.parametrize("obj, back", KINDS, ids=repr)
+def test_what_is_much_like_a_plain_object_arrives_as_that(obj: object, back: object) -> None:
+    for given, expected in ((obj, back), ([obj], [back]), ({"of": obj}, {"of": back})):
+        got = outband.loads(outband.dumps(given))
+        assert got == expected and type(got) is type(expected)
+
+
+@pytest.mark.parametrize(
+    "obj, why",
+    [
+        (Plain.ONE, "Plain has no place"),
+        ({1}, "set has no place"),
+        (frozenset(), "frozenset has no place"),
+        (collections.deque(), "deque has no place"),
+        (range(3), "range has no place"),
+        (datetime.date(2020, 1, 1), "date has no place"),
+        (datetime.datetime(2020, 1, 1), "datetime has no place"),
+        (decimal.Decimal(1), "Decimal has no place"),
+        (np.datetime64("2020"), "datetime64 has no place"),
+        (np.longdouble(1), "longdouble"),
+        (Both, "type has no place"),
+        ({(1, 2): 3}, "a dict with a tuple as a key has no place"),
+        (1 << 64, "out of range"),
+        ("\ud800", "does not serialize"),
+    ],
+    ids=repr,
+)
+def test_what_has_no_place_in_a_message_is_named(obj: object, why: str) -> None:
+    for given in (obj, [obj], {"of": obj}):
+        with pytest.raises(outband.CallerError, match=why):
+            outband.dumps(given)
