@@ -54,6 +54,7 @@ fn frames_of_one_dtype(packages: Packages) -> usize {
     match packages {
         Packages::Current => 3,
         Packages::Older => 1,
+        Packages::Least => unreachable!("it has no pandas"),
     }
 }
 
