@@ -5,8 +5,7 @@ use crate::error::{Detail, Result};
 /// What a message may cost before it is refused, checked before a value is built.
 ///
 /// A frame that is referenced n times is shared n times by [`Buffer`](crate::Buffer) fields. Where other fields (`Vec<u8>`,
-/// `String`) copy it out n times, all of these together keep to `total_bytes` as well; `&[u8]` fields of
-/// [`decode_ref`](crate::MsgPack::decode_ref) copy nothing. Columns of a table that share buffers are
+/// `String`) copy it out n times, all of these together keep to `total_bytes` as well. Columns of a table that share buffers are
 /// validated each for itself, but for those that are the same: they may look through eight times the bytes of their message, and 256 MiB;
 /// a table of a format that shares nothing, such as JSON, eight times its own bytes, and 16 MiB.
 ///

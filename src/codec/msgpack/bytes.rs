@@ -12,8 +12,6 @@ pub(super) enum Bytes {
     Any,
     /// Whole; it asked for bytes or text.
     Whole,
-    /// Whole; it asked for bytes that it need not own.
-    Lent,
     /// One by one: it asked for a sequence.
     OneByOne,
     /// Whole; it asked for a struct, whose fields it knows by name.
@@ -25,7 +23,7 @@ pub(super) enum Bytes {
 /// Shows bytes to a visitor.
 pub(super) fn show<'de, V: Visitor<'de>>(all: &'de [u8], visitor: V, bytes: Bytes) -> Result<V::Value> {
     match bytes {
-        Bytes::Any | Bytes::Whole | Bytes::Lent | Bytes::InStruct | Bytes::Skipped => visitor.visit_borrowed_bytes(all),
+        Bytes::Any | Bytes::Whole | Bytes::InStruct | Bytes::Skipped => visitor.visit_borrowed_bytes(all),
         Bytes::OneByOne => {
             let mut elements = SeqDeserializer::new(all.iter().copied());
             let value = visitor.visit_seq(&mut elements)?;

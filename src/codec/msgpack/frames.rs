@@ -33,8 +33,6 @@ impl<'de> Reader<'de> {
         let (index, frame) = self.referenced(payload)?;
         // serde's buffering of flattened and untagged types asks for anything, and keeps it
         let shown = match bytes {
-            // what borrows from the message takes no memory, however often
-            Bytes::Lent if self.as_sent => Some(show(frame, visitor, bytes)),
             Bytes::Any => handoff::showing(index).then(|| show(frame, visitor, bytes)),
             _ => handoff::handing(index, || show(frame, visitor, bytes)),
         };

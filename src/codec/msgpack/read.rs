@@ -249,9 +249,9 @@ impl<'de> Reader<'de> {
 
 /// Implements the methods for bytes and text.
 macro_rules! whole {
-    ($($method:ident $how:ident),*) => { $(
+    ($($method:ident)*) => { $(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-            self.value(visitor, Bytes::$how)
+            self.value(visitor, Bytes::Whole)
         }
     )* };
 }
@@ -268,7 +268,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char unit map
     }
 
-    whole!(deserialize_str Whole, deserialize_string Whole, deserialize_bytes Lent, deserialize_byte_buf Whole);
+    whole!(deserialize_str deserialize_string deserialize_bytes deserialize_byte_buf);
 
     #[inline]
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
