@@ -19,6 +19,7 @@ mod inquiry;
 mod intake;
 mod left;
 mod log;
+mod looks;
 mod name;
 mod options;
 mod pending;

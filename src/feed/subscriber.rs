@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use super::event::{Event, Item};
 use super::header::Header;
 use super::intake::{Found, Looked, content, open};
+use super::looks::Looks;
 use super::options::SubscriberOptions;
 use super::pulse::Attention;
 use super::sockets;
@@ -70,6 +71,7 @@ pub struct Subscriber {
     /// Messages since the clock was read.
     unclocked: u32,
     attention: Attention,
+    looks: Looks,
     malformed: u64,
 }
 
@@ -137,6 +139,7 @@ impl Subscriber {
             tick_at: Duration::ZERO,
             unclocked: 0,
             attention: Attention::default(),
+            looks: Looks::new(),
             malformed: 0,
         })
     }
@@ -212,10 +215,11 @@ impl Subscriber {
         let mut until = None;
         loop {
             if let Some(event) = self.look(codec)? {
+                self.looks.found();
                 return Ok(event);
             }
             self.read_clock();
-            if self.streams.is_ready() {
+            if self.streams.is_ready() || timeout != Some(Duration::ZERO) && self.looks.again() {
                 continue;
             }
             let mut wait = self.tick_at.saturating_sub(self.now);

@@ -1,0 +1,55 @@
+//! Whether a subscriber looks again before it sleeps.
+
+use std::num::NonZero;
+use std::thread;
+
+/// How often one lets others run and looks again, right after a message, before it sleeps. To be woken costs it and libzmq's thread more
+/// than all of these together, and where more is under way they find many messages at once. With one core they find nothing: who
+/// has something to say is waiting for that core.
+const LOOKS: u32 = 8;
+
+/// The looks of a subscriber.
+#[derive(Debug)]
+pub(super) struct Looks {
+    most: u32,
+    /// Since the last event.
+    taken: u32,
+}
+
+impl Looks {
+    pub(super) fn new() -> Self {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let most = if cores > 1 { LOOKS } else { 0 };
+        Self { most, taken: most }
+    }
+
+    /// Notes an event.
+    pub(super) fn found(&mut self) {
+        self.taken = 0;
+    }
+
+    /// Lets others run, if it is worth looking again after that.
+    pub(super) fn again(&mut self) -> bool {
+        let may = self.taken < self.most;
+        if may {
+            self.taken += 1;
+            thread::yield_now();
+        }
+        may
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LOOKS, Looks};
+
+    #[test]
+    fn looks_end_until_the_next_event() {
+        for most in [0, LOOKS] {
+            let mut looks = Looks { most, taken: most };
+            assert!(!looks.again(), "it is to sleep before the first event");
+            looks.found();
+            assert_eq!((0..100).filter(|_| looks.again()).count(), most as usize);
+        }
+    }
+}
