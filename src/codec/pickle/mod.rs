@@ -300,7 +300,8 @@ fn packed_by(data: &[u8]) -> Option<&'static str> {
     if data.get(257..262) == Some(b"ustar") {
         return Some("tar");
     }
-    if is_zlib(data) {
+    // with the window that everybody takes; other headers begin as opcodes do
+    if data.first() == Some(&0x78) && is_zlib(data) {
         return Some("zlib");
     }
     if data.first_chunk().is_some_and(is_lzma) {
