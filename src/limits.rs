@@ -9,8 +9,8 @@ use crate::error::{Detail, Result};
 /// validated each for itself, but for those that are the same: they may look through eight times the bytes of their message, and 256 MiB;
 /// a table of a format that shares nothing, such as JSON, eight times its own bytes, and 16 MiB.
 ///
-/// What a message takes while it is refused is a small multiple of its metadata: four times that, where all of it is one name that
-/// the error's path would go through. **What it takes once it is decoded is up to its type**: an element of a `Vec<T>` or a
+/// What a message takes while it is refused is a multiple of its metadata: four times that, where all of it is one name that
+/// the error's path would go through; about 50 times that for a [`Pickle`](crate::Pickle), two or three bytes of which make an object. **What it takes once it is decoded is up to its type**: an element of a `Vec<T>` or a
 /// [`Value`](crate::Value) may be a byte of metadata and dozens of bytes in memory, and a frame that is copied out into many `String`s
 /// takes as much for each. Strangers want a lower `metadata_bytes` and `total_bytes` than the defaults.
 ///

@@ -5,16 +5,14 @@
 
 mod again;
 mod build;
+mod height;
 mod leaf;
 mod number;
-mod shape;
 mod store;
 
 pub(crate) use again::NamedAgain;
 pub(crate) use number::NodeId;
 use number::Place;
-#[cfg(test)]
-pub(crate) use shape::Shape;
 use store::Store;
 pub(super) use store::Tools;
 

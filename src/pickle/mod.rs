@@ -3,9 +3,9 @@
 //! It knows the opcodes of protocols 0 to 5 (CPython's `Lib/pickletools.py` and PEP 574 describe them) and refuses to know
 //! what a global means: `os.system` with its arguments is a node like any other, for whoever reads the graph to refuse.
 //!
-//! **Hostile input.** Nothing recurses. Memory is bounded by the pickle's length times a small factor, and by [`Bounds`]: a
+//! **Hostile input.** Nothing recurses. Memory is bounded by about 50 times the pickle's length, and by [`Bounds`]: a
 //! length is compared with what is left before anything is set aside, the memo has no holes that cost, and what is shared is
-//! not expanded: a node is named by any number of others, or by itself. [`Graph::shape`] tells what expanding would cost.
+//! not expanded: a node is named by any number of others, or by itself. [`Graph::height`] tells whether expanding would end.
 //!
 //! ```text
 //!   pickle ── input ──> opcodes ── machine ──> stack, memo ──> graph: nodes, items, objects
@@ -25,8 +25,6 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-#[cfg(test)]
-use graph::Shape;
 pub(crate) use graph::{Construction, Graph, Items, NamedAgain, Node, NodeId, Object};
 pub(crate) use machine::{Bounds, Inset, Insets, read};
 pub(crate) use outline::{Container, Outline, Start, between};

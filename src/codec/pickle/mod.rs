@@ -325,7 +325,7 @@ fn mistyped<'de, T: Deserialize<'de>>(tree: &'de Tree<'de>, reason: String) -> E
 }
 
 /// The deepest pickle whose errors name a path: noting it takes as much stack again per level as decoding.
-const PATH_DEPTH: usize = 32;
+const PATH_DEPTH: u8 = 32;
 
 impl<T: Serialize + ?Sized> Encode<T> for Pickle {
     fn encode(&self, value: &T) -> Result<Multipart> {

@@ -212,9 +212,9 @@ impl<'g> Tree<'g> {
     /// What ended the last walk, if a limit or a cycle did.
     pub(super) fn failure(&self) -> Option<Error> {
         let detail = match self.failure.get()? {
-            Failure::TooDeep if self.graph.shape().is_none() => Detail::PickleCycle,
+            Failure::TooDeep if self.graph.height().is_none() => Detail::PickleCycle,
             Failure::TooDeep => Detail::ValueTooDeep { limit: self.max_depth },
-            Failure::TooLarge if self.graph.shape().is_none() => Detail::PickleCycle,
+            Failure::TooLarge if self.graph.height().is_none() => Detail::PickleCycle,
             Failure::TooLarge => Detail::PickleTooLarge {
                 what: "nodes and bytes, when all that is shared is written out,",
                 limit: self.budget,
@@ -224,8 +224,8 @@ impl<'g> Tree<'g> {
     }
 
     /// Whether nothing in it is nested deeper.
-    pub(super) fn is_shallow(&self, depth: usize) -> bool {
-        self.graph.shape().is_some_and(|shape| shape.depth <= depth)
+    pub(super) fn is_shallow(&self, depth: u8) -> bool {
+        self.graph.height().is_some_and(|height| height <= depth)
     }
 }
 
