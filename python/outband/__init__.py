@@ -7,6 +7,7 @@
 'dot'
 """
 
+from . import feed, pipeline
 from ._errors import CallerError, Error, LimitError, PeerError
 from ._limits import Limits
 from ._sockets import publish_obj, recv_obj, recv_obj_from, recv_topic_obj, send_obj, send_obj_to
@@ -20,7 +21,9 @@ __all__ = [
     "Limits",
     "PeerError",
     "dumps",
+    "feed",
     "loads",
+    "pipeline",
     "publish_obj",
     "recv_obj",
     "recv_obj_from",
