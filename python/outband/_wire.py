@@ -91,7 +91,7 @@ def loads(
             strict_map_key=False,
         )
     except (msgpack.StackError, RecursionError) as error:
-        raise LimitError(f"the value is nested deeper than the limit of {limits.depth}") from error
+        raise LimitError(f"the value is nested deeper than the limit of {limits.depth} (depth)") from error
     except MemoryError as error:
         raise LimitError("the message takes more memory than there is") from error
     except (ValueError, TypeError, OverflowError) as error:
