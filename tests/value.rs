@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::thread;
 
 use outband::{
-    Array, Buffer, DType, Limits, MsgPack, Multipart, Pickle, Placement, Value, from_multipart, memory, to_multipart,
+    Array, Buffer, DType, Limits, MsgPack, Multipart, Order, Pickle, Placement, Value, from_multipart, memory,
+    to_multipart,
 };
 use outband::{Decode, Encode, ErrorKind};
 use serde::de::DeserializeOwned;
@@ -95,6 +96,31 @@ fn an_array_that_came_in_another_format_goes_where_the_codec_says() {
             let value: Value = from_multipart(placing(place).encode(&arrays).unwrap()).unwrap();
             assert!(pickle.encode(&value).unwrap() == pickle.encode(&arrays).unwrap(), "{pickle:?} {place:?}");
         }
+    }
+}
+
+#[test]
+fn arrays_and_a_buffer_on_one_frame_stay_on_it_wherever_it_lies() {
+    let data = Buffer::from_vec((0..100).map(f64::from).collect::<Vec<_>>());
+    let whole = Array::new(DType::F64, [100], Order::C, data.clone()).unwrap();
+    let square = Array::new(DType::F64, [10, 10], Order::F, data.clone()).unwrap();
+    let message: Multipart = placing(Placement::OutOfBand).encode(&(whole, square, data.clone())).unwrap();
+    assert_eq!(message.buffers().len(), 1);
+    for by in 0..9 {
+        let room = Buffer::from_vec(vec![0_u64; 102]);
+        let moved = Buffer::copy_from_slice(&[&room[..by], &data, &room[..8]].concat()).to_aligned(8);
+        let moved = moved.slice(by..by + data.len());
+        let value: Value = from_multipart(Multipart::new(message.metadata().clone(), vec![moved.clone()])).unwrap();
+        let again = to_multipart(&value.clone()).unwrap();
+        assert!(again == message, "{by}: {again:?}");
+        assert_eq!(again.buffers()[0].as_ptr(), moved.as_ptr(), "{by}: as it came");
+        let [whole, square] = [0, 1].map(|at| value.as_list().unwrap()[at].as_array().unwrap());
+        assert_eq!(whole.as_slice::<f64>().unwrap()[99], 99.0, "{by}");
+        // what is made of one is not what came
+        let turned = square.to_order(Order::C).unwrap();
+        let decoded: Value = from_multipart(to_multipart(&Value::from(turned.clone())).unwrap()).unwrap();
+        assert_eq!(decoded.as_array().unwrap().as_slice::<f64>().unwrap(), turned.as_slice::<f64>().unwrap(), "{by}");
+        assert_eq!(turned.as_slice::<f64>().unwrap()[1], 10.0, "{by}");
     }
 }
 

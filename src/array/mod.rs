@@ -83,8 +83,12 @@ pub struct Array {
 }
 
 /// Where the elements of an array were in a message: for who encodes it again, and no part of what it is.
-#[derive(Clone, Copy)]
-struct Came(Option<Place>);
+#[derive(Clone, Default)]
+struct Came {
+    place: Option<Place>,
+    /// The elements as they lay, where they were copied to lie better: other values of the message may have them too.
+    lay: Option<Box<Buffer>>,
+}
 
 impl PartialEq for Came {
     fn eq(&self, _: &Self) -> bool {
@@ -190,7 +194,7 @@ impl Array {
             return Err(ill_fitting(&dtype, held, needed, data.len()));
         }
         let order = if shape.len() < 2 { Order::C } else { order };
-        Ok(Self { dtype, shape, base, order, turn: None, data, came: Came(None) })
+        Ok(Self { dtype, shape, base, order, turn: None, data, came: Came::default() })
     }
 
     /// A vector as an array of one axis, **without copying**, whatever its spare capacity.
@@ -208,7 +212,7 @@ impl Array {
     pub fn from_vec<T: Scalar>(elements: Vec<T>) -> Self {
         let shape = Axes::from_slice(&[elements.len()]);
         let (dtype, data) = (scalar::dtype_of::<T>(), Buffer::from_vec(elements));
-        Self { dtype, shape, base: None, order: Order::C, turn: None, data, came: Came(None) }
+        Self { dtype, shape, base: None, order: Order::C, turn: None, data, came: Came::default() }
     }
 
     /// A vector in C order as an array of this shape, **without copying**; `[]` is the shape of a single number.
@@ -254,7 +258,13 @@ impl Array {
 
     /// Where the elements were in the message that this was decoded from without a schema.
     pub(crate) fn came(&self) -> Option<Place> {
-        self.came.0
+        self.came.place
+    }
+
+    /// The array with its elements where they lay in that message, if they were copied from there and are the same still.
+    pub(crate) fn as_it_lay(&self) -> Option<Self> {
+        let lay = self.came.lay.as_ref().filter(|lay| lay[..] == self.data[..])?;
+        Some(Self { data: Buffer::clone(lay), ..self.clone() })
     }
 
     /// What the elements are.

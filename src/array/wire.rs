@@ -13,7 +13,7 @@ use super::text::{self, Dialect};
 use super::{Array, Came, descr, head, literal};
 use crate::buffer::Buffer;
 use crate::frame::RECEIVE_ARENA;
-use crate::handoff;
+use crate::handoff::{self, Place};
 
 impl Serialize for Array {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -94,8 +94,10 @@ impl<'de> Deserialize<'de> for Array {
 /// What the map returns, or that this is no array.
 pub(crate) fn noting_place<'de, A: MapAccess<'de>>(entries: A) -> Result<Array, A::Error> {
     let claimed = Claimed::deserialize(MapAccessDeserializer::new(entries))?;
-    let came = Came(handoff::place_of(&claimed.data));
-    Ok(Array { came, ..claimed.check()? })
+    let (place, lay) = (handoff::place_of(&claimed.data), claimed.data.clone());
+    let array = claimed.check()?;
+    let is_copied = place == Some(Place::OutOfBand) && array.data.as_ptr() != lay.as_ptr();
+    Ok(Array { came: Came { place, lay: is_copied.then(|| Box::new(lay)) }, ..array })
 }
 
 impl Claimed {

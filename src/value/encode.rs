@@ -26,7 +26,10 @@ impl Serialize for Value {
                 map.end()
             }
             Self::Array(array) => match array.came() {
-                Some(place) => handoff::placed(place, || array.serialize(serializer)),
+                Some(place) => handoff::placed(place, || match array.as_it_lay() {
+                    Some(array) => array.serialize(serializer),
+                    None => array.serialize(serializer),
+                }),
                 None => array.serialize(serializer),
             },
             #[cfg(feature = "arrow")]
