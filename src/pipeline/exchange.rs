@@ -198,8 +198,10 @@ impl Exchange {
         self.room.notify_all();
     }
 
+    /// What was read since the dispatcher's thread last told is read, whether or not it has looked.
     pub(super) fn stats(&self) -> Stats {
-        self.lock().stats
+        let state = self.lock();
+        Stats { unread: state.stats.unread - state.read.count as u64, ..state.stats }
     }
 
     /// The dispatcher's thread looks in: what is wanted of it, and what was read. `None` when it is to end.
@@ -207,7 +209,12 @@ impl Exchange {
         let mut state = self.lock();
         state.is_asleep = false;
         mem::swap(orders, &mut state.orders);
-        if state.is_over() { None } else { Some(mem::take(&mut state.read)) }
+        if state.is_over() {
+            return None;
+        }
+        let read = mem::take(&mut state.read);
+        state.stats.unread -= read.count as u64;
+        Some(read)
     }
 
     /// The dispatcher's thread brings outcomes, and how much of the backlog is done with.
@@ -305,7 +312,24 @@ impl Deadline {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+    use super::super::outcome::{Ending, TaskId};
     use super::*;
+
+    #[test]
+    fn what_was_read_is_not_unread_whether_or_not_its_thread_has_looked() {
+        let exchange = Exchange::new(Quota { messages: 3, bytes: 1 }, 1, 1).unwrap();
+        let outcome = |task| Outcome { task: TaskId(task), attempts: 0, ending: Ending::Cancelled, receipt: None };
+        // three that nobody has read, of which one is not here yet
+        let mut outcomes: VecDeque<Outcome> = (1..=2).map(outcome).collect();
+        exchange.bring(&mut outcomes, Load::default(), false, Stats { unread: 3, ..Stats::default() });
+        let read = || exchange.recv(Patience::None).unwrap().is_some();
+        assert!(read() && exchange.stats().unread == 2);
+        assert_eq!(exchange.look(&mut Vec::new()).unwrap().count, 1);
+        assert_eq!(exchange.stats().unread, 2);
+        assert!(read() && exchange.stats().unread == 1);
+        exchange.bring(&mut outcomes, Load::default(), false, Stats { unread: 2, ..Stats::default() });
+        assert_eq!(exchange.stats().unread, 1);
+    }
 
     #[test]
     fn its_thread_is_to_end_when_it_failed_and_when_it_was_let_go_of_in_any_order() {
