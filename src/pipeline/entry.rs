@@ -8,6 +8,8 @@ use crate::multipart::Multipart;
 const MAX_REASONS: usize = 16;
 /// The most earlier deliveries of a task whose results are still accepted: the last ones.
 const MAX_STRAYS: usize = 16;
+/// The least pause of a task that comes back again and again.
+const PAUSE: Time = Time::from_millis(10);
 
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -18,6 +20,8 @@ pub(super) struct Entry {
     pub(super) deliveries: u32,
     pub(super) place: Place,
     pub(super) failures: Vec<Failed>,
+    /// How often it was handed back since it last failed, by workers that take further tasks.
+    returns: u32,
     /// Earlier deliveries that may still bring a result: their workers were given up, or their leases ended.
     strays: Vec<u32>,
 }
@@ -40,7 +44,7 @@ pub(super) enum Answered {
 impl Entry {
     pub(super) fn new(message: Multipart) -> Self {
         let (bytes, place) = (message.total_len() as u64, Place::Waiting);
-        Self { message, bytes, attempts: 0, deliveries: 0, place, failures: Vec::new(), strays: Vec::new() }
+        Self { message, bytes, attempts: 0, deliveries: 0, place, failures: Vec::new(), returns: 0, strays: Vec::new() }
     }
 
     /// Who holds this very delivery.
@@ -82,7 +86,19 @@ impl Entry {
         self.strays.retain(|&stray| stray != delivery);
     }
 
+    /// Handed back by a worker that takes further tasks, this one perhaps. How long it waits then: the first time not at all,
+    /// from the second on for `pause`, and twice as long each time, up to `most`.
+    pub(super) fn note_return(&mut self, pause: Time, most: Time) -> Time {
+        let (returns, pause) = (self.returns, pause.max(PAUSE));
+        self.returns = returns.saturating_add(1);
+        match returns {
+            0 => Time::ZERO,
+            _ => pause.saturating_mul(1 << (returns - 1).min(20)).min(most.max(pause)),
+        }
+    }
+
     pub(super) fn note(&mut self, failure: Failed) {
+        self.returns = 0;
         if self.failures.len() == MAX_REASONS {
             self.failures.remove(0);
         }

@@ -248,7 +248,11 @@ impl Ledger {
         let failure = Failed { worker: self.name(&holder), reason: nak.reason };
         let task = nak.ticket.task;
         match nak.fault {
-            Fault::Returned => self.take_back(now, task, Answered::Yes, None, nak.delay.unwrap_or_default()),
+            Fault::Returned => {
+                let entry = self.tasks.get_mut(&task).filter(|_| self.roster.takes_tasks(&holder));
+                let pause = entry.map(|entry| entry.note_return(self.terms.retry_after, self.terms.heartbeat));
+                self.take_back(now, task, Answered::Yes, None, nak.delay.max(pause).unwrap_or_default());
+            }
             Fault::Failed => {
                 let delay = nak.delay.unwrap_or(self.terms.retry_after);
                 self.take_back(now, task, Answered::Yes, Some(failure), delay);

@@ -109,6 +109,11 @@ impl Roster {
         self.members.get(peer)
     }
 
+    /// Whether a worker is ready to hold any task: one that leaves is not.
+    pub(super) fn takes_tasks(&self, peer: &Peer) -> bool {
+        self.members.get(peer).is_some_and(|member| member.window.messages > 0)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Peer, &Member)> {
         self.members.iter()
     }

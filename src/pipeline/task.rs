@@ -107,7 +107,8 @@ impl Failure {
         Self { fault: Fault::Rejected, ..Self::new(reason) }
     }
 
-    /// The task is handed back, and no attempt is used up.
+    /// The task is handed back, and no attempt is used up. Another worker gets it at once, or this one again; from the second time on
+    /// it pauses, as it does from the first on with a [`retry_after`](Self::retry_after).
     pub fn returned(reason: impl fmt::Display) -> Self {
         Self { fault: Fault::Returned, ..Self::new(reason) }
     }

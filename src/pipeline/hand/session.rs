@@ -57,7 +57,12 @@ impl Hand {
             return;
         }
         self.leaving = Some(now.saturating_add(self.terms.grace));
-        self.next_beat = now;
+        if self.is_joined() {
+            // that it has no room comes before what it hands back
+            self.outbox.push_front((self.beat(), None));
+        } else {
+            self.next_beat = now;
+        }
         while let Some(task) = self.waiting.pop_front() {
             self.hand_back(task, "handed back: the worker is leaving");
         }

@@ -189,7 +189,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::super::super::hand::{Answer, End, Hand, NO_ROOM, Terms};
-    use super::super::super::message::{Nak, Up};
+    use super::super::super::message::{Fault, Nak, Up};
     use super::super::super::options::DispatcherOptions;
     use super::super::super::outcome::Ending;
     use super::*;
@@ -421,6 +421,37 @@ mod tests {
     }
 
     #[test]
+    fn a_task_that_nobody_takes_is_handed_out_ever_more_rarely() {
+        let mut pair = Pair::joined();
+        pair.submit(Time::ZERO, 1..=1);
+        let mut given = Vec::new();
+        for centis in 0..=800 {
+            let now = centis * 10 * MILLI;
+            pair.talk(now);
+            while let Some(job) = pair.hand.pop_job() {
+                given.push(now.as_millis());
+                assert!(given.len() < 20, "{given:?}");
+                let reason = "not mine".to_owned();
+                pair.hand.finish(now, &job, Answer::Undone { fault: Fault::Returned, delay: None, reason });
+                pair.talk(now);
+            }
+        }
+        assert_eq!(given, [0, 0, 100, 300, 700, 1500, 2500, 3500, 4500, 5500, 6500, 7500]);
+        pair.ledger.check();
+        pair.talk(9 * BEAT);
+        // who leaves hands back without a pause for others
+        pair.hand.drain(9 * BEAT);
+        pair.talk(9 * BEAT);
+        assert_eq!((pair.hand.ended(), pair.ledger.stats().waiting), (Some(End::Left), 1));
+        let another = Pair::new();
+        pair.hand = another.hand;
+        pair.talk(9 * BEAT);
+        pair.finish(9 * BEAT);
+        pair.talk(9 * BEAT);
+        assert_eq!(pair.ledger.pop_outcome().map(|outcome| outcome.attempts()), Some(1));
+    }
+
+    #[test]
     fn a_task_that_was_cancelled_and_is_given_again_is_wanted_again() {
         let mut pair = Pair::joined();
         pair.submit(BEAT, 1..=1);
@@ -640,7 +671,7 @@ mod tests {
         let said = pair.ups(Time::ZERO);
         assert!(
             matches!(&said[..], [(Up::Nak(Nak { fault, reason, .. }), None)]
-                if *fault == super::super::Fault::Returned && reason == NO_ROOM),
+                if *fault == Fault::Returned && reason == NO_ROOM),
             "{said:?}"
         );
     }
