@@ -363,19 +363,27 @@ fn a_worker_that_leaves_hands_back_what_waits_and_ends_what_runs() {
 fn a_worker_that_leaves_does_not_wait_for_ever() {
     let context = zmq::Context::new();
     let dispatcher = bind(&context, quick());
-    let options = WorkerOptions::new().threads(1).grace(50 * MILLI);
+    let options = WorkerOptions::new().threads(2).grace(50 * MILLI);
     let worker = Worker::connect(&context, dispatcher.endpoint(), options).unwrap();
     let leave = worker.leave();
-    let running = thread::spawn(move || {
-        worker.run(|task: Task<u32>| {
-            until("the worker has left", || task.is_cancelled());
+    let [begun, may_end, has_ended] = [(); 3].map(|()| Arc::new(AtomicBool::new(false)));
+    let handler = {
+        let (begun, may_end, has_ended) = (begun.clone(), may_end.clone(), has_ended.clone());
+        move |task: Task<u32>| {
+            begun.store(true, Ordering::SeqCst);
+            until("it may end", || may_end.load(Ordering::SeqCst));
+            has_ended.store(task.is_cancelled(), Ordering::SeqCst);
             Ok(*task)
         })
     });
     dispatcher.submit(&3_u32).unwrap();
     until("it has begun", || dispatcher.stats().in_flight == 1);
     leave.leave();
-    running.join().unwrap().unwrap();
+    let (ran, has_ended) = running.join().unwrap();
+    ran.unwrap();
+    assert!(!has_ended.load(Ordering::SeqCst), "it waited for the handler");
+    may_end.store(true, Ordering::SeqCst);
+    until("the handler has ended, and knew", || has_ended.load(Ordering::SeqCst));
     let other = employ(&context, &dispatcher, WorkerOptions::new(), |task: Task<u32>| Ok(*task));
     assert_eq!(next(&dispatcher).decode::<u32>().unwrap(), 3);
     drop(dispatcher);

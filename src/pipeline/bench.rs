@@ -23,11 +23,21 @@ pub(super) struct State {
     pub(super) hand: Hand,
     /// Whether the thread with the socket waits for the bell.
     is_asleep: bool,
+    /// Handlers that are at work, whether or not their tasks are still held.
+    busy: usize,
+}
+
+impl State {
+    fn pop_job(&mut self) -> Option<Job> {
+        let job = self.hand.pop_job()?;
+        self.busy += 1;
+        Some(job)
+    }
 }
 
 impl Bench {
     pub(super) fn new(terms: Terms, worker: u64) -> Result<Self> {
-        let state = State { hand: Hand::new(Time::ZERO, terms, worker), is_asleep: false };
+        let state = State { hand: Hand::new(Time::ZERO, terms, worker), is_asleep: false, busy: 0 };
         Ok(Self { state: Mutex::new(state), job: Sign::default(), bell: Bell::new()?, started: Instant::now() })
     }
 
@@ -51,7 +61,7 @@ impl Bench {
             if state.hand.is_ended() {
                 return None;
             }
-            if let Some(job) = state.hand.pop_job() {
+            if let Some(job) = state.pop_job() {
                 return Some(job);
             }
             state = self.job.wait(state);
@@ -68,7 +78,7 @@ impl Bench {
                 if state.hand.is_ended() {
                     return None;
                 }
-                if let Some(job) = state.hand.pop_job() {
+                if let Some(job) = state.pop_job() {
                     return Some(job);
                 }
             }
@@ -87,8 +97,14 @@ impl Bench {
 
     pub(super) fn finish(&self, job: &Job, answer: Answer) {
         let mut state = self.lock();
+        state.busy -= 1;
         state.hand.finish(self.now(), job, answer);
         self.wake(state);
+    }
+
+    /// How many handlers are at work.
+    pub(super) fn busy(&self) -> usize {
+        self.lock().busy
     }
 
     pub(super) fn progress(&self, job: &Job) {

@@ -272,11 +272,6 @@ impl Hand {
         self.refusal.take()
     }
 
-    /// How many tasks are in threads.
-    pub(super) fn running(&self) -> usize {
-        self.running
-    }
-
     fn task(&mut self, ticket: Ticket, attempt: u32, object: Multipart) {
         let Phase::Joined(Welcome { epoch, .. }) = self.phase else { return };
         if let Some(held) = self.held.get_mut(&ticket.task) {
@@ -390,6 +385,11 @@ fn epoch_of(message: &Up) -> Option<u64> {
 
 #[cfg(test)]
 impl Hand {
+    /// How many tasks are in threads.
+    pub(super) fn running(&self) -> usize {
+        self.running
+    }
+
     pub(super) fn held(&self) -> Window {
         Window { messages: self.held.len() as u64, bytes: self.held_bytes }
     }

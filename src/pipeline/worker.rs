@@ -143,7 +143,7 @@ impl Worker {
         let served = served.and_then(|()| self.link.serve());
         // whatever ended it: the threads end too, those that are busy when they are done
         self.bench.end();
-        if self.bench.lock().hand.running() == 0 {
+        if self.bench.busy() == 0 {
             threads.into_iter().for_each(|thread| drop(thread.join()));
         }
         served
