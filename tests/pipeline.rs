@@ -374,10 +374,14 @@ fn a_worker_that_leaves_does_not_wait_for_ever() {
             until("it may end", || may_end.load(Ordering::SeqCst));
             has_ended.store(task.is_cancelled(), Ordering::SeqCst);
             Ok(*task)
-        })
+        }
+    };
+    let running = thread::spawn(move || {
+        let ran = worker.run(handler);
+        (ran, has_ended)
     });
     dispatcher.submit(&3_u32).unwrap();
-    until("it has begun", || dispatcher.stats().in_flight == 1);
+    until("it has begun", || begun.load(Ordering::SeqCst));
     leave.leave();
     let (ran, has_ended) = running.join().unwrap();
     ran.unwrap();
