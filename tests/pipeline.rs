@@ -440,6 +440,42 @@ fn what_strangers_say_is_counted_and_harms_nobody() {
     worker.join().unwrap();
 }
 
+/// A DEALER of a stranger that says hello, without what a worker does besides.
+fn stranger(context: &zmq::Context, dispatcher: &Dispatcher) -> zmq::Socket {
+    let stranger = context.socket(zmq::DEALER).unwrap();
+    stranger.set_linger(0).unwrap();
+    stranger.set_rcvhwm(1).unwrap();
+    stranger.set_rcvtimeo(LONG.as_millis() as i32).unwrap();
+    stranger.connect(dispatcher.endpoint()).unwrap();
+    // for a hundred tasks of a gigabyte together
+    let hello = b"\x98\xa5hello\x01\x07\x01\xa8stranger\x64\xce\x40\x00\x00\x00\xce\x40\x00\x00\x00";
+    stranger.send(&hello[..], 0).unwrap();
+    let welcome = stranger.recv_multipart(0).unwrap();
+    assert!(welcome[0].starts_with(b"\x97\xa7welcome"), "{welcome:?}");
+    stranger
+}
+
+#[test]
+fn a_worker_that_goes_while_the_dispatcher_ends_holds_up_nothing() {
+    let context = zmq::Context::new();
+    let dispatcher = bind(&context, quick());
+    let stranger = stranger(&zmq::Context::new(), &dispatcher);
+    // more than the connection takes from who reads nothing
+    for _ in 0..64 {
+        dispatcher.submit(&Buffer::from_vec(vec![1_u8; 1 << 20])).unwrap();
+    }
+    until("all are on their way", || dispatcher.stats().in_flight == 64);
+    drop(dispatcher);
+    // its socket stays for what has not left, and hears of this; nobody else does
+    drop(stranger);
+    let next_one = bind(&context, quick());
+    let worker = employ(&context, &next_one, WorkerOptions::new(), |task: Task<u32>| Ok(*task));
+    next_one.submit(&7_u32).unwrap();
+    assert_eq!(next(&next_one).decode::<u32>().unwrap(), 7);
+    drop(next_one);
+    worker.join().unwrap();
+}
+
 #[test]
 fn a_worker_that_could_not_hold_the_largest_task_is_refused() {
     let context = zmq::Context::new();

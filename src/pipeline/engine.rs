@@ -9,7 +9,7 @@ use tracing::{debug, warn};
 use super::exchange::{Exchange, Order};
 use super::ledger::{Ledger, Loss};
 use super::message::{Down, Peer, Ticket, Time, Up};
-use super::monitor::{Change, Monitor};
+use super::monitor::{Change, Watched};
 use super::options::DispatcherOptions;
 use super::watch::Watch;
 use super::wire;
@@ -29,8 +29,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const LINGER: i32 = 500;
 
 pub(super) struct Engine {
-    socket: zmq::Socket,
-    monitor: Monitor,
+    watched: Watched,
     exchange: Arc<Exchange>,
     ledger: Ledger,
     started: Instant,
@@ -58,11 +57,10 @@ impl Engine {
         exchange: Arc<Exchange>,
     ) -> Result<Self> {
         let socket = router(context, options).map_err(transport("set up a ROUTER"))?;
-        let monitor = Monitor::of(context, &socket).map_err(transport("watch a ROUTER's connections"))?;
-        socket.bind(endpoint).map_err(transport("bind"))?;
+        let watched = Watched::new(context, socket).map_err(transport("watch a ROUTER's connections"))?;
+        watched.socket.bind(endpoint).map_err(transport("bind"))?;
         Ok(Self {
-            socket,
-            monitor,
+            watched,
             exchange,
             ledger,
             started: Instant::now(),
@@ -74,7 +72,7 @@ impl Engine {
     }
 
     pub(super) fn endpoint(&self) -> Result<String> {
-        let endpoint = self.socket.get_last_endpoint().map_err(transport("read ZMQ_LAST_ENDPOINT"))?;
+        let endpoint = self.watched.socket.get_last_endpoint().map_err(transport("read ZMQ_LAST_ENDPOINT"))?;
         Ok(endpoint.unwrap_or_default())
     }
 
@@ -120,8 +118,8 @@ impl Engine {
     fn sleep(&self, until: Option<Time>) -> Result<()> {
         let timeout = until.map_or(-1, |time| millis_until(time, self.now()));
         let mut items = [
-            self.socket.as_poll_item(zmq::POLLIN),
-            self.monitor.as_poll_item(),
+            self.watched.socket.as_poll_item(zmq::POLLIN),
+            self.watched.changes(),
             zmq::PollItem::from_fd(self.exchange.bell().fd(), zmq::POLLIN),
         ];
         match zmq::poll(&mut items, timeout) {
@@ -150,7 +148,8 @@ impl Engine {
     /// Reads what workers say; whether there is no more of it.
     fn receive(&mut self) -> Result<bool> {
         for _ in 0..BATCH {
-            let arrival = match routed::try_receive(&self.socket, &wire::WHOLE, |peer| !self.ledger.knows(peer)) {
+            let arrival = match routed::try_receive(&self.watched.socket, &wire::WHOLE, |peer| !self.ledger.knows(peer))
+            {
                 Ok(arrival) => arrival,
                 Err(error) if error.is_timeout() => return Ok(true),
                 Err(error) if error.is_peer() => {
@@ -212,7 +211,7 @@ impl Engine {
     }
 
     fn watch_events(&mut self) -> Result<()> {
-        while let Some((change, connection)) = self.monitor.next()? {
+        while let Some((change, connection)) = self.watched.next()? {
             let former = match change {
                 Change::Accepted => self.connections.insert(connection, None),
                 Change::Ended => self.connections.remove(&connection),
@@ -270,7 +269,7 @@ impl Engine {
     }
 
     fn post(&mut self, peer: &Peer, message: Multipart) -> Result<()> {
-        match self.socket.send_message_to(peer, message) {
+        match self.watched.socket.send_message_to(peer, message) {
             Ok(()) => Ok(()),
             Err(error) if error.is_unreachable() || error.is_timeout() => {
                 // its credit should have prevented that it is sent more than it reads

@@ -9,7 +9,7 @@ use tracing::{debug, warn};
 use super::bench::Bench;
 use super::engine::{heartbeats, millis_until, transport};
 use super::message::{Down, Ticket, Up};
-use super::monitor::{Change, Monitor};
+use super::monitor::{Change, Watched};
 use super::terms::WorkerOptions;
 use super::wire;
 use crate::error::{ErrorKind, Result};
@@ -25,8 +25,7 @@ const BATCH_BYTES: u64 = 64 << 10;
 pub(super) struct Link {
     context: zmq::Context,
     endpoint: String,
-    socket: zmq::Socket,
-    monitor: Monitor,
+    watched: Watched,
     bench: Arc<Bench>,
     limits: Limits,
     /// Whether the socket took no more, and is to be asked when it does.
@@ -50,12 +49,11 @@ impl Link {
         options: &WorkerOptions,
         bench: Arc<Bench>,
     ) -> Result<Self> {
-        let (socket, monitor) = dealer(context, endpoint)?;
+        let watched = dealer(context, endpoint)?;
         Ok(Self {
             context: context.clone(),
             endpoint: endpoint.to_owned(),
-            socket,
-            monitor,
+            watched,
             bench,
             limits: options.limits,
             is_blocked: false,
@@ -87,7 +85,7 @@ impl Link {
             }
             if state.hand.takes_socket() {
                 drop(state);
-                (self.socket, self.monitor) = dealer(&self.context, &self.endpoint)?;
+                self.watched = dealer(&self.context, &self.endpoint)?;
                 self.is_blocked = false;
                 continue;
             }
@@ -111,7 +109,7 @@ impl Link {
     /// it before has been read too, as far as libzmq kept it.
     fn is_cut(&self) -> Result<bool> {
         let mut is_cut = false;
-        while let Some((change, _)) = self.monitor.next()? {
+        while let Some((change, _)) = self.watched.next()? {
             is_cut |= change == Change::Ended;
         }
         Ok(is_cut)
@@ -122,7 +120,7 @@ impl Link {
         let mut messages = Vec::new();
         let mut is_dry = false;
         for _ in 0..BATCH {
-            let received = self.socket.recv_message_within(&wire::WHOLE).and_then(wire::read_down);
+            let received = self.watched.socket.recv_message_within(&wire::WHOLE).and_then(wire::read_down);
             match received {
                 Ok(several) => messages.extend(several.into_iter().map(|message| self.within_limits(message))),
                 Err(error) if error.is_timeout() => {
@@ -208,7 +206,7 @@ impl Link {
 
     /// Sends a message; whether there was somebody to send it to.
     fn post(&self, message: Multipart) -> Result<bool> {
-        match self.socket.send_message(message) {
+        match self.watched.socket.send_message(message) {
             Ok(()) => Ok(true),
             Err(error) if error.is_timeout() => Ok(false),
             Err(error) => Err(error),
@@ -218,7 +216,7 @@ impl Link {
     fn sleep(&mut self, timeout: i64) -> Result<()> {
         let events = if self.is_blocked { zmq::POLLIN | zmq::POLLOUT } else { zmq::POLLIN };
         let bell = zmq::PollItem::from_fd(self.bench.bell().fd(), zmq::POLLIN);
-        let mut items = vec![bell, self.socket.as_poll_item(events), self.monitor.as_poll_item()];
+        let mut items = vec![bell, self.watched.socket.as_poll_item(events), self.watched.changes()];
         items.extend(self.signals().map(|fd| zmq::PollItem::from_fd(fd, zmq::POLLIN)));
         match zmq::poll(&mut items, timeout) {
             Ok(_) | Err(zmq::Error::EINTR) => {}
@@ -286,7 +284,7 @@ impl Parcel {
     }
 }
 
-fn dealer(context: &zmq::Context, endpoint: &str) -> Result<(zmq::Socket, Monitor)> {
+fn dealer(context: &zmq::Context, endpoint: &str) -> Result<Watched> {
     let set_up = || {
         let socket = context.socket(zmq::DEALER)?;
         // what was said last is a goodbye that was answered, or nobody is there to hear it
@@ -301,9 +299,9 @@ fn dealer(context: &zmq::Context, endpoint: &str) -> Result<(zmq::Socket, Monito
         heartbeats(&socket, std::time::Duration::from_secs(5), std::time::Duration::from_secs(15))?;
         // where packets are lost the system asks again ever more rarely, and would miss the end of that by seconds
         socket.set_connect_timeout(CONNECT)?;
-        let monitor = Monitor::of(context, &socket)?;
-        socket.connect(endpoint)?;
-        Ok((socket, monitor))
+        let watched = Watched::new(context, socket)?;
+        watched.socket.connect(endpoint)?;
+        Ok(watched)
     };
     set_up().map_err(transport("connect"))
 }
