@@ -1,6 +1,6 @@
 //! The dispatcher's own thread: it owns the ROUTER, and carries messages between that, the ledger and the exchange.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ pub(super) struct Engine {
     connections: HashMap<i32, Option<Peer>>,
     /// Whose connection has ended, while there may be messages of theirs to be read.
     gone: Vec<Peer>,
-    parcels: Vec<(Peer, Parcel)>,
+    parcels: BTreeMap<Peer, Parcel>,
 }
 
 /// Tasks for one worker that travel together.
@@ -67,7 +67,7 @@ impl Engine {
             limits: options.limits,
             connections: HashMap::new(),
             gone: Vec::new(),
-            parcels: Vec::new(),
+            parcels: BTreeMap::new(),
         })
     }
 
@@ -234,7 +234,7 @@ impl Engine {
                 }
             }
         }
-        while let Some((peer, parcel)) = self.parcels.pop() {
+        while let Some((peer, parcel)) = self.parcels.pop_first() {
             self.post(&peer, wire::tasks(parcel.session, parcel.tasks))?;
         }
         Ok(())
@@ -245,8 +245,8 @@ impl Engine {
         let goes_along = |parcel: &Parcel| {
             parcel.session == session && parcel.tasks.len() < wire::MAX_BATCH && parcel.bytes + bytes <= BATCH_BYTES
         };
-        match self.parcels.iter_mut().find(|(other, _)| *other == peer) {
-            Some((_, parcel)) if goes_along(parcel) => {
+        match self.parcels.get_mut(&peer) {
+            Some(parcel) if goes_along(parcel) => {
                 parcel.tasks.push(task);
                 parcel.bytes += bytes;
                 return Ok(());
@@ -254,16 +254,13 @@ impl Engine {
             Some(_) => self.post_parcel_of(&peer)?,
             None => {}
         }
-        self.parcels.push((peer, Parcel { session, tasks: vec![task], bytes }));
+        self.parcels.insert(peer, Parcel { session, tasks: vec![task], bytes });
         Ok(())
     }
 
     fn post_parcel_of(&mut self, peer: &Peer) -> Result<()> {
-        match self.parcels.iter().position(|(other, _)| other == peer) {
-            Some(at) => {
-                let (peer, parcel) = self.parcels.swap_remove(at);
-                self.post(&peer, wire::tasks(parcel.session, parcel.tasks))
-            }
+        match self.parcels.remove(peer) {
+            Some(parcel) => self.post(peer, wire::tasks(parcel.session, parcel.tasks)),
             None => Ok(()),
         }
     }
