@@ -456,6 +456,32 @@ fn stranger(context: &zmq::Context, dispatcher: &Dispatcher) -> zmq::Socket {
 }
 
 #[test]
+fn who_talks_a_lot_keeps_nobody_from_signs_of_life() {
+    let context = zmq::Context::new();
+    let options = DispatcherOptions::new().heartbeat(200 * MILLI).liveness(600 * MILLI);
+    let dispatcher = bind(&context, options);
+    let worker = employ(&context, &dispatcher, WorkerOptions::new(), |task: Task<u32>| Ok(*task));
+    until("the worker is here", || dispatcher.stats().workers == 1);
+    let stranger = stranger(&zmq::Context::new(), &dispatcher);
+    stranger.set_sndhwm(0).unwrap();
+    // signs of life that name as many tasks as they may, each of which takes a while to read
+    let mut beat = b"\x97\xa4beat\x01\x00\x00\xdd\x00\x01\x86\xa0".to_vec();
+    beat.extend([1; 100_000]);
+    beat.extend(b"\x01\x90");
+    for _ in 0..200 {
+        stranger.send(&beat, 0).unwrap();
+    }
+    stranger.send(&b"\xc1"[..], 0).unwrap();
+    until("all of it was read", || dispatcher.stats().garbage == 1);
+    dispatcher.submit(&7_u32).unwrap();
+    assert_eq!(next(&dispatcher).decode::<u32>().unwrap(), 7);
+    // the stranger itself, which then sent what makes no sense
+    assert_eq!(dispatcher.stats().lost, 1);
+    drop(dispatcher);
+    worker.join().unwrap();
+}
+
+#[test]
 fn a_worker_that_goes_while_the_dispatcher_ends_holds_up_nothing() {
     let context = zmq::Context::new();
     let dispatcher = bind(&context, quick());

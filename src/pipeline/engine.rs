@@ -34,6 +34,8 @@ pub(super) struct Engine {
     ledger: Ledger,
     started: Instant,
     limits: Limits,
+    /// How long messages are received before anything else is looked at: who waits for a sign of life does not wait for them.
+    turn: Duration,
     /// The open connections by descriptor, and which of them are a worker's.
     connections: HashMap<i32, Option<Peer>>,
     /// Whose connection has ended, while there may be messages of theirs to be read.
@@ -65,6 +67,7 @@ impl Engine {
             ledger,
             started: Instant::now(),
             limits: options.limits,
+            turn: options.heartbeat / 4,
             connections: HashMap::new(),
             gone: Vec::new(),
             parcels: BTreeMap::new(),
@@ -147,6 +150,7 @@ impl Engine {
 
     /// Reads what workers say; whether there is no more of it.
     fn receive(&mut self) -> Result<bool> {
+        let end = self.now().saturating_add(self.turn);
         for _ in 0..BATCH {
             let arrival = match routed::try_receive(&self.watched.socket, &wire::WHOLE, |peer| !self.ledger.knows(peer))
             {
@@ -179,6 +183,9 @@ impl Engine {
                     self.refuse(&error);
                     self.ledger.lose(now, &arrival.peer, Loss::Unruly);
                 }
+            }
+            if now >= end {
+                break;
             }
         }
         Ok(false)
