@@ -685,3 +685,50 @@ fn options_that_cannot_work_are_refused() {
     let error = Worker::connect(&context, "nonsense", WorkerOptions::new()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Transport);
 }
+
+#[test]
+fn sockets_are_prepared_before_anybody_is_connected() {
+    let context = zmq::Context::new();
+    // libzmq asks it about whoever comes: zmq RFC 27
+    let zap = context.socket(zmq::REP).unwrap();
+    zap.bind("inproc://zeromq.zap.01").unwrap();
+    thread::spawn(move || {
+        while let Ok(asked) = zap.recv_multipart(0) {
+            let status: &[u8] = if asked[7] == b"a secret" { b"200" } else { b"400" };
+            zap.send_multipart([&asked[0][..], &asked[1], status, b"", b"", b""], 0).unwrap();
+        }
+    });
+    let options = quick().attempts(1).prepare_socket(|socket| {
+        socket.set_maxmsgsize(1 << 20)?;
+        socket.set_plain_server(true)
+    });
+    let dispatcher = bind(&context, options);
+    let known = WorkerOptions::new().name("known").prepare_socket(|socket| {
+        socket.set_plain_username(Some("worker"))?;
+        socket.set_plain_password(Some("a secret"))
+    });
+    // it shows nothing, and is not heard
+    let unknown = Worker::connect(&context, dispatcher.endpoint(), WorkerOptions::new()).unwrap();
+    let leave = unknown.leave();
+    let unknown = thread::spawn(move || unknown.run(|task: Task<usize>| Ok(Buffer::from_vec(vec![1_u8; *task]))));
+    let known = employ(&context, &dispatcher, known, |task: Task<usize>| Ok(Buffer::from_vec(vec![1_u8; *task])));
+    dispatcher.submit(&10_000).unwrap();
+    assert_eq!(next(&dispatcher).decode::<Buffer>().unwrap().len(), 10_000);
+    // and libzmq takes no frame that is longer than it may be
+    dispatcher.submit(&(2 << 20)).unwrap();
+    let outcome = next(&dispatcher);
+    let failed = &outcome.dead_letter().unwrap().failures[0];
+    assert_eq!((&*failed.worker, &*failed.reason), ("known", "its connection ended"));
+    dispatcher.submit(&20_000).unwrap();
+    assert_eq!(next(&dispatcher).decode::<Buffer>().unwrap().len(), 20_000);
+    leave.leave();
+    unknown.join().unwrap().unwrap();
+    drop(dispatcher);
+    known.join().unwrap();
+
+    let refuses = |_: &zmq::Socket| Err(zmq::Error::EINVAL);
+    let error = Dispatcher::bind(&context, "inproc://x", DispatcherOptions::new().prepare_socket(refuses)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Transport);
+    let error = Worker::connect(&context, "inproc://x", WorkerOptions::new().prepare_socket(refuses)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Transport);
+}

@@ -11,6 +11,7 @@ use super::ledger::{Ledger, Loss};
 use super::message::{Down, Peer, Ticket, Time, Up};
 use super::monitor::{Change, Watched};
 use super::options::DispatcherOptions;
+use super::prepare::Prepare;
 use super::watch::Watch;
 use super::wire;
 use crate::error::{Detail, Error, Result};
@@ -312,6 +313,7 @@ fn router(context: &zmq::Context, options: &DispatcherOptions) -> zmq::Result<zm
     let tasks = i32::try_from(options.in_flight).unwrap_or(i32::MAX / 4);
     socket.set_sndhwm(tasks.saturating_mul(2).saturating_add(1000))?;
     heartbeats(&socket, options.heartbeat, options.liveness)?;
+    Prepare::apply(options.prepare.as_ref(), &socket)?;
     Ok(socket)
 }
 

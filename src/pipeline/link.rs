@@ -10,6 +10,7 @@ use super::bench::Bench;
 use super::engine::{heartbeats, millis_until, transport};
 use super::message::{Down, Ticket, Up};
 use super::monitor::{Change, Watched};
+use super::prepare::Prepare;
 use super::terms::WorkerOptions;
 use super::wire;
 use crate::error::{ErrorKind, Result};
@@ -25,6 +26,7 @@ const BATCH_BYTES: u64 = 64 << 10;
 pub(super) struct Link {
     context: zmq::Context,
     endpoint: String,
+    prepare: Option<Prepare>,
     watched: Watched,
     bench: Arc<Bench>,
     limits: Limits,
@@ -49,10 +51,11 @@ impl Link {
         options: &WorkerOptions,
         bench: Arc<Bench>,
     ) -> Result<Self> {
-        let watched = dealer(context, endpoint)?;
+        let watched = dealer(context, endpoint, options.prepare.as_ref())?;
         Ok(Self {
             context: context.clone(),
             endpoint: endpoint.to_owned(),
+            prepare: options.prepare.clone(),
             watched,
             bench,
             limits: options.limits,
@@ -85,7 +88,7 @@ impl Link {
             }
             if state.hand.takes_socket() {
                 drop(state);
-                self.watched = dealer(&self.context, &self.endpoint)?;
+                self.watched = dealer(&self.context, &self.endpoint, self.prepare.as_ref())?;
                 self.is_blocked = false;
                 continue;
             }
@@ -284,7 +287,7 @@ impl Parcel {
     }
 }
 
-fn dealer(context: &zmq::Context, endpoint: &str) -> Result<Watched> {
+fn dealer(context: &zmq::Context, endpoint: &str, prepare: Option<&Prepare>) -> Result<Watched> {
     let set_up = || {
         let socket = context.socket(zmq::DEALER)?;
         // what was said last is a goodbye that was answered, or nobody is there to hear it
@@ -299,6 +302,7 @@ fn dealer(context: &zmq::Context, endpoint: &str) -> Result<Watched> {
         heartbeats(&socket, std::time::Duration::from_secs(5), std::time::Duration::from_secs(15))?;
         // where packets are lost the system asks again ever more rarely, and would miss the end of that by seconds
         socket.set_connect_timeout(CONNECT)?;
+        Prepare::apply(prepare, &socket)?;
         let watched = Watched::new(context, socket)?;
         watched.socket.connect(endpoint)?;
         Ok(watched)

@@ -23,6 +23,7 @@ mod message;
 mod monitor;
 mod options;
 mod outcome;
+mod prepare;
 mod queue;
 mod receipt;
 mod roster;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::prepare::Prepare;
 use crate::error::{Detail, Result};
 use crate::limits::Limits;
 
@@ -63,6 +64,7 @@ pub struct DispatcherOptions {
     pub(super) in_flight: u64,
     pub(super) task_bytes: u64,
     pub(super) limits: Limits,
+    pub(super) prepare: Option<Prepare>,
     #[cfg(feature = "journal")]
     pub(super) journal: Option<std::path::PathBuf>,
 }
@@ -89,6 +91,7 @@ impl DispatcherOptions {
             in_flight: 1000,
             task_bytes: 256 << 20,
             limits: Limits::new(),
+            prepare: None,
             #[cfg(feature = "journal")]
             journal: None,
         }
@@ -174,6 +177,41 @@ impl DispatcherOptions {
     /// and the worker goes on. The header of a message is at most 1 MiB long whatever the limits are.
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Prepares the ROUTER before it is bound: for CURVE, `ZMQ_MAXMSGSIZE`, `ZMQ_IPV6` and the like. What the pipeline needs has been
+    /// set by then (timeouts, high-water marks, heartbeats, linger) and is to stay so. What `prepare` fails with, `bind` does.
+    ///
+    /// A message of a worker is in memory before its limits are looked at, and without a `ZMQ_MAXMSGSIZE` there is no bound to that.
+    /// A worker that sends a longer frame loses its connection, and its tasks an attempt.
+    ///
+    /// # Examples
+    ///
+    /// Only workers that know the public key can come, and none that sends a frame of more than 64 MiB stays; it needs a libzmq with CURVE:
+    ///
+    /// ```no_run
+    /// use outband::pipeline::{Dispatcher, DispatcherOptions, Worker, WorkerOptions};
+    ///
+    /// let (keys, own) = (zmq::CurveKeyPair::new()?, zmq::CurveKeyPair::new()?);
+    /// let options = DispatcherOptions::new().prepare_socket(move |socket| {
+    ///     socket.set_maxmsgsize(64 << 20)?;
+    ///     socket.set_curve_server(true)?;
+    ///     socket.set_curve_secretkey(&keys.secret_key)
+    /// });
+    /// let dispatcher = Dispatcher::bind(&zmq::Context::new(), "tcp://127.0.0.1:*", options)?;
+    ///
+    /// let options = WorkerOptions::new().prepare_socket(move |socket| {
+    ///     socket.set_curve_serverkey(&keys.public_key)?;
+    ///     socket.set_curve_publickey(&own.public_key)?;
+    ///     socket.set_curve_secretkey(&own.secret_key)
+    /// });
+    /// let worker = Worker::connect(&zmq::Context::new(), dispatcher.endpoint(), options)?;
+    /// # drop(worker);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn prepare_socket(mut self, prepare: impl Fn(&zmq::Socket) -> zmq::Result<()> + Send + Sync + 'static) -> Self {
+        self.prepare = Some(Prepare::with(prepare));
         self
     }
 

@@ -4,6 +4,7 @@ use std::num::NonZero;
 use std::thread;
 use std::time::Duration;
 
+use super::prepare::Prepare;
 use crate::limits::Limits;
 
 /// How a [`Worker`](super::Worker) works.
@@ -34,6 +35,7 @@ pub struct WorkerOptions {
     pub(super) grace: Duration,
     pub(super) limits: Limits,
     pub(super) ends_with_dispatcher: bool,
+    pub(super) prepare: Option<Prepare>,
     #[cfg(feature = "signals")]
     pub(super) leaves_on_signals: bool,
 }
@@ -55,6 +57,7 @@ impl WorkerOptions {
             grace: Duration::from_secs(30),
             limits: Limits::new(),
             ends_with_dispatcher: false,
+            prepare: None,
             #[cfg(feature = "signals")]
             leaves_on_signals: false,
         }
@@ -94,6 +97,14 @@ impl WorkerOptions {
     /// What a task may cost. One that costs more has failed here, and may be tried on another worker.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Prepares each DEALER before it connects, also when the connection is made anew: for CURVE, `ZMQ_SOCKS_PROXY` and the like; see
+    /// [`DispatcherOptions::prepare_socket`](super::DispatcherOptions::prepare_socket). What `prepare` fails with, `connect` does, and
+    /// later on `run`. It sets no `ZMQ_ROUTING_ID`: the dispatcher takes what comes under one id for one connection.
+    pub fn prepare_socket(mut self, prepare: impl Fn(&zmq::Socket) -> zmq::Result<()> + Send + Sync + 'static) -> Self {
+        self.prepare = Some(Prepare::with(prepare));
         self
     }
 
