@@ -79,7 +79,37 @@ impl Finished {
 pub(super) fn weight(outcome: &Outcome) -> u64 {
     match &outcome.ending {
         Ending::Done(message) => message.total_len() as u64,
-        Ending::Dead(letter) => letter.message.total_len() as u64,
+        Ending::Dead(letter) => {
+            let reasons = letter.failures.iter().map(|failure| failure.reason.len() as u64);
+            letter.message.total_len() as u64 + reasons.sum::<u64>()
+        }
         Ending::Cancelled => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::outcome::{DeadLetter, Failed, TaskId};
+    use super::*;
+    use crate::multipart::Multipart;
+
+    #[test]
+    fn what_a_dead_letter_says_takes_up_room_as_well() {
+        let quota = Quota { messages: 10, bytes: 5000 };
+        let mut finished = Finished::new(Order::Completion, quota);
+        for task in 1..=2 {
+            assert!(finished.has_room(task, 0));
+            let failures = vec![Failed { worker: Arc::from("w"), reason: "x".repeat(1000) }; 4];
+            let ending = Ending::Dead(DeadLetter { message: Multipart::new(vec![1], vec![]), failures });
+            finished.push(Outcome { task: TaskId(task), attempts: 4, ending, receipt: None });
+        }
+        assert!(!finished.has_room(3, 0));
+        for _ in 1..=2 {
+            let read = finished.pop().map(|outcome| Load { count: 1, bytes: weight(&outcome) });
+            finished.read(read.unwrap_or_default());
+        }
+        assert!(finished.has_room(3, 0));
     }
 }
