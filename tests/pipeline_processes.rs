@@ -509,3 +509,43 @@ fn a_journal_loses_no_acknowledged_task_when_the_dispatcher_is_killed() {
     assert_eq!(lines("lives").len(), 4);
     assert!(lines("lives").iter().skip(1).any(|&recovered| recovered > 0), "nothing was ever recovered");
 }
+
+/// Set in a process that starts a dispatcher with this journal.
+#[cfg(feature = "journal")]
+const KEEPS: &str = "OUTBAND_TEST_KEEPS";
+
+/// Not a test of its own: a process that makes a journal.
+#[cfg(feature = "journal")]
+#[test]
+fn keeps() {
+    let Ok(journal) = std::env::var(KEEPS) else { return };
+    let options = DispatcherOptions::new().journal(journal);
+    let _dispatcher = Dispatcher::bind(&zmq::Context::new(), "tcp://127.0.0.1:*", options).unwrap();
+    loop {
+        std::thread::park();
+    }
+}
+
+#[cfg(feature = "journal")]
+#[test]
+fn a_dispatcher_that_is_killed_while_it_makes_its_journal_is_followed_by_another() {
+    for _ in 0..40 {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = directory.path().join("journal");
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "keeps", "--nocapture"]).env(KEEPS, &journal).stdout(Stdio::null());
+        let mut process = Process(command.spawn().unwrap());
+        // as soon as there is anything of it
+        let begun = Instant::now();
+        let is_something = |file: std::io::Result<std::fs::DirEntry>| {
+            file.is_ok_and(|file| file.metadata().is_ok_and(|file| file.len() > 0))
+        };
+        while !std::fs::read_dir(directory.path()).unwrap().any(is_something) {
+            assert!(begun.elapsed() < LONG, "it makes none");
+        }
+        process.kill();
+        let options = DispatcherOptions::new().journal(&journal);
+        let dispatcher = Dispatcher::bind(&zmq::Context::new(), "tcp://127.0.0.1:*", options).unwrap();
+        assert!(dispatcher.recovered().is_empty());
+    }
+}

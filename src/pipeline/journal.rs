@@ -4,13 +4,14 @@
 //! submits share one wait.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::{fmt, io, mem};
+use std::{fmt, fs, io, mem};
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
 
 use super::receipt::Receipt;
 use super::sign::Sign;
@@ -219,12 +220,44 @@ fn commit(
 
 /// Opens the file and reads what is in it.
 fn open(path: &Path) -> Result<(Database, Record), String> {
-    let database = Database::create(path).map_err(|error| error.to_string())?;
+    let database = database(path)?;
     let tasks = read(&database).map_err(|error| error.to_string())?;
     let tasks = tasks.into_iter().collect::<Result<Vec<_>>>().map_err(|error| error.to_string())?;
     let next = read_next(&database).map_err(|error| error.to_string())?;
     let next = tasks.last().map_or(1, |(task, _)| task.saturating_add(1)).max(next);
     Ok((database, Record { tasks, next }))
+}
+
+/// Opens the file, or makes it: beside its place, where it comes when it is whole and on the disk. Whoever is killed at that, or has no
+/// more disk, leaves nothing that the next one would take for a damaged journal.
+fn database(path: &Path) -> Result<Database, String> {
+    let create = |path: &Path| Database::create(path);
+    // a link is followed, wherever it leads
+    let is_there = || path.symlink_metadata().is_ok();
+    if is_there() {
+        return create(path).map_err(|error| error.to_string());
+    }
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let new = Path::new(&new);
+    let made = match create(new) {
+        Ok(made) => made,
+        Err(error @ DatabaseError::DatabaseAlreadyOpen) => return Err(error.to_string()),
+        // somebody was killed at it
+        Err(_) => fs::remove_file(new)
+            .map_err(redb::Error::from)
+            .and_then(|()| Ok(create(new)?))
+            .map_err(|error| error.to_string())?,
+    };
+    // whoever holds the new file is alone at this
+    if is_there() {
+        drop(made);
+        let _ = fs::remove_file(new);
+        return create(path).map_err(|error| error.to_string());
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let settled = fs::rename(new, path).and_then(|()| File::open(folder)?.sync_all());
+    settled.map(|()| made).map_err(|error| error.to_string())
 }
 
 fn read(database: &Database) -> Result<Vec<Result<(u64, Multipart)>>, redb::Error> {
@@ -286,5 +319,23 @@ mod tests {
         let error = Journal::open(&damaged, |_| {}).err().unwrap();
         assert!(error.to_string().contains("damaged"), "{error}");
         assert_eq!(Journal::open(&whole, |_| {}).unwrap().1.tasks.len(), 20);
+    }
+
+    #[test]
+    fn what_somebody_left_who_was_killed_while_making_one_is_in_nobodys_way() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, new) = (directory.path().join("journal"), directory.path().join("journal.new"));
+        std::fs::write(&new, vec![0; 1 << 20]).unwrap();
+        let (first, _) = Journal::open(&path, |_| {}).unwrap();
+        assert!(path.exists() && !new.exists());
+        let error = Journal::open(&path, |_| {}).err().unwrap();
+        assert!(error.to_string().contains("already open"), "{error}");
+        drop(first);
+        // one that is being made right now is somebody's
+        let making = Database::create(&new).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(Journal::open(&path, |_| {}).err().unwrap().to_string().contains("already open"));
+        drop(making);
+        assert!(Journal::open(&path, |_| {}).is_ok());
     }
 }
