@@ -153,7 +153,7 @@ fn dropped_sends_have_sent_all_or_nothing() {
         let place = Place::new(transport);
         let runtime = if random.below(2) == 0 { one_thread() } else { many_threads() };
         let (rx, tx) = runtime.block_on(async { narrow(&place, receives, sends) });
-        let rx = Arc::into_inner(rx).unwrap().into_inner();
+        let rx = Arc::into_inner(rx).unwrap().into_inner().unwrap();
         let to_peer = sends == zmq::ROUTER;
         if to_peer {
             SocketExt::send_obj(&rx, &0).unwrap();
@@ -622,9 +622,9 @@ fn it_may_outlive_its_runtime_and_says_so() {
     let error = other.block_on(rx.recv_obj::<u8>()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Transport, "{error}");
     // and in a runtime of its own it is as new
-    let rx = Arc::into_inner(rx).unwrap().into_inner();
+    let rx = Arc::into_inner(rx).unwrap().into_inner().unwrap();
     let rx = other.block_on(async { AsyncSocket::new(rx).unwrap() });
-    let tx = Arc::into_inner(tx).unwrap().into_inner();
+    let tx = Arc::into_inner(tx).unwrap().into_inner().unwrap();
     let sender = thread::spawn(move || SocketExt::send_obj(&tx, &2).map(|()| tx).unwrap());
     assert_eq!(other.block_on(rx.recv_obj::<u8>()).unwrap(), 2);
     drop((sender.join().unwrap(), other, rx));
@@ -638,7 +638,7 @@ fn it_gives_its_socket_back_for_blocking_use() {
         let (rx, tx) = connected(&place, zmq::PULL, zmq::PUSH);
         tx.send_obj(&1).await.unwrap();
         assert_eq!(rx.recv_obj::<u8>().await.unwrap(), 1);
-        (Arc::into_inner(rx).unwrap().into_inner(), Arc::into_inner(tx).unwrap().into_inner())
+        (Arc::into_inner(rx).unwrap().into_inner().unwrap(), Arc::into_inner(tx).unwrap().into_inner().unwrap())
     });
     SocketExt::send_obj(&tx, &2).unwrap();
     assert_eq!(SocketExt::recv_obj::<u8>(&rx).unwrap(), 2);

@@ -73,9 +73,17 @@ const FRAME: &str = "src/frame.rs";
 /// The most lines that a file has before its tests.
 const MAX_LINES: usize = 400;
 
-/// Whether tests begin here: a module of them, or a file that is nothing else.
-fn begins_tests(line: &str) -> bool {
-    ["#[cfg(test)]", "#![cfg(test)]"].iter().any(|start| line.trim_start().starts_with(start))
+/// How many lines a file has before its tests: a module of them or what only they use, at its end, or a file that is nothing else.
+/// What stands further in, a field or a function for tests or the name of a file of them, ends nothing.
+fn lines_before_tests(text: &str) -> usize {
+    let is_named = |line: &str| line.starts_with("mod ") && line.ends_with(';');
+    let mut lines = text.lines().peekable();
+    let mut before = |line: &str| {
+        let is_next_named = lines.next().is_some() && lines.peek().is_some_and(|next| is_named(next));
+        let begins = ["#[cfg(test)]", "#[cfg(all(test, "].iter().any(|start| line.starts_with(start)) && !is_next_named;
+        !begins && !line.starts_with("#![cfg(test)]")
+    };
+    text.lines().take_while(|line| before(line)).count()
 }
 
 #[test]
@@ -150,7 +158,7 @@ fn check_source(path: &str, text: &str) -> Vec<Breach> {
     found.extend(check_floors(ROOMS, path, &tokens));
     found.extend(check_doors(path, &tokens));
     found.extend(check_globs(path, &tokens));
-    let lines = text.lines().take_while(|line| !begins_tests(line)).count();
+    let lines = lines_before_tests(text);
     if lines > MAX_LINES {
         found.push((MAX_LINES + 1, format!("{lines} lines before the tests, {MAX_LINES} is the most: two ideas?")));
     }
@@ -286,10 +294,8 @@ fn check_honesty(path: &str, text: &str) -> Vec<Breach> {
             _ => {}
         }
     }
-    let is_test = |line: usize| {
-        let tests = text.lines().position(begins_tests);
-        path.starts_with("tests/") || tests.is_some_and(|tests| line > tests)
-    };
+    let tests = lines_before_tests(text);
+    let is_test = |line: usize| path.starts_with("tests/") || line > tests;
     for Named { line, path: named } in paths(&tokens) {
         if named.ends_with(&["thread".to_owned(), "sleep".to_owned()]) && is_test(line) {
             found.push((line, "a test sleeps: wait for what it waits for".to_owned()));
@@ -571,6 +577,10 @@ fn a_file_that_outgrew_its_room_is_found() {
     assert_eq!(lines(&check_source("src/pool.rs", &long)), []);
     assert_eq!(lines(&check_source("src/pool.rs", &format!("{long}#[cfg(test)]\n{long}"))), []);
     assert_eq!(lines(&check_source("src/pool.rs", &format!("{long}\n"))), [MAX_LINES + 1]);
+    // what is for tests and not at the end hides nothing
+    for inside in ["mod x {\n    #[cfg(test)]\n    fn f() {}\n}\n", "#[cfg(test)]\nmod simulation;\n"] {
+        assert_eq!(lines(&check_source("src/pool.rs", &format!("{inside}{long}"))), [MAX_LINES + 1]);
+    }
 }
 
 #[test]

@@ -32,7 +32,7 @@ use super::send::{self, Sending, Torn, Try};
 use super::trace::Watch;
 use super::transfer;
 use crate::codec::{Decode, Encode};
-use crate::error::Result;
+use crate::error::{Detail, Result};
 use crate::frame::{Hold, RECEIVE_ARENA};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
@@ -143,10 +143,14 @@ impl AsyncSocket {
 
     /// Gives the socket back, for blocking use or for another runtime.
     ///
-    /// A REQ whose last request was torn at its last frame should be closed instead: only an `AsyncSocket` remembers that.
-    pub fn into_inner(self) -> zmq::Socket {
+    /// # Errors
+    ///
+    /// Kind `Transport` for a REQ whose last request was torn by the death of its peer: only an `AsyncSocket` that sends again mends
+    /// that, and the socket is closed.
+    pub fn into_inner(self) -> Result<zmq::Socket> {
         drop(self.news);
-        self.inner.into_inner().unwrap_or_else(PoisonError::into_inner).socket
+        let inner = self.inner.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if inner.torn == Torn::No { Ok(inner.socket) } else { Err(Detail::RequestTorn.into()) }
     }
 
     /// Lends the socket, to bind and connect it and to set its options.
@@ -389,5 +393,30 @@ impl Inner {
 impl fmt::Debug for AsyncSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AsyncSocket").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(miri)))] // sockets, which miri cannot open
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn a_torn_request_is_not_given_away_with_its_socket() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _inside = runtime.enter();
+        for torn in [Torn::No, Torn::Swallowed, Torn::Headless] {
+            let socket = AsyncSocket::new(zmq::Context::new().socket(zmq::REQ).unwrap()).unwrap();
+            socket.lock().torn = torn;
+            match socket.into_inner() {
+                Ok(_) => assert_eq!(torn, Torn::No),
+                Err(error) => {
+                    assert_eq!((error.kind(), torn != Torn::No), (ErrorKind::Transport, true));
+                    assert!(error.to_string().contains("make a new one"), "{error}");
+                }
+            }
+        }
     }
 }
