@@ -622,3 +622,36 @@ fn a_req_whose_reply_never_came_is_told_how_to_ask_again_and_can() {
     relaxed.set_rcvtimeo(common::LONG).unwrap();
     assert_eq!(relaxed.recv_obj::<Buffer>().unwrap()[..], [2_u8; 10_000]);
 }
+
+#[test]
+fn a_correlated_request_is_answered_by_a_router_and_a_late_answer_is_dropped() {
+    for transport in ["tcp", "ipc"] {
+        let place = Place::new(transport);
+        let server = place.socket(zmq::ROUTER);
+        let address = place.bind(&server);
+        let asking = place.socket(zmq::REQ);
+        asking.set_req_relaxed(true).unwrap();
+        asking.set_req_correlate(true).unwrap();
+        asking.connect(&address).unwrap();
+        let payload = Buffer::from_vec(vec![2_u8; 10_000]);
+        asking.send_obj(&("first", &payload)).unwrap();
+        let (first, asked): (_, (String, Buffer)) = server.recv_obj_via().unwrap();
+        assert_eq!((&*asked.0, &asked.1, first.has_delimiter()), ("first", &payload, true));
+        asking.send_obj("second").unwrap();
+        let (second, asked): (_, String) = server.recv_obj_via().unwrap();
+        assert_eq!((&*asked, second.peer()), ("second", first.peer()));
+        assert_ne!(second, first, "each request has a number");
+        server.send_obj_via(&first, "to the first").unwrap();
+        server.send_obj_via(&second, "to the second").unwrap();
+        assert_eq!(asking.recv_obj::<String>().unwrap(), "to the second");
+
+        // from a DEALER the same frames are a message that begins with its metadata
+        let dealer = place.socket(zmq::DEALER);
+        dealer.connect(&address).unwrap();
+        let frames: [&[u8]; 3] = [b"four", b"", b"buffer"];
+        dealer.send_multipart(frames, 0).unwrap();
+        let (envelope, message) = server.recv_message_via().unwrap();
+        assert!(!envelope.has_delimiter());
+        assert_eq!((&message.metadata()[..], message.buffers().len()), (frames[0], 2));
+    }
+}

@@ -9,16 +9,19 @@ use super::receive::Incoming;
 use crate::error::{Detail, Result};
 use crate::frame;
 
-/// The frames that stand before a message on a ROUTER or DEALER: a routing id, an empty delimiter, both or neither.
+/// The frames that stand before a message on a ROUTER or DEALER: a routing id, an empty delimiter, both or neither; and before the
+/// delimiter the number of a request, where a REQ has set `ZMQ_REQ_CORRELATE`.
 ///
 /// ```text
 ///   on a ROUTER, from a DEALER    [ routing id ] [ metadata ] [ buffers ... ]
 ///   on a ROUTER, from a REQ       [ routing id ] [ empty ] [ metadata ] [ buffers ... ]
+///   ... that correlates           [ routing id ] [ number ] [ empty ] [ metadata ] [ buffers ... ]
 ///   on a DEALER, from a REP       [ empty ] [ metadata ] [ buffers ... ]
 /// ```
 ///
 /// [`recv_obj_via`](crate::SocketExt::recv_obj_via) returns the one a request came in;
-/// [`send_obj_via`](crate::SocketExt::send_obj_via) with the same one answers it.
+/// [`send_obj_via`](crate::SocketExt::send_obj_via) with the same one answers it. The number is known by what the peer said of itself
+/// when it connected, so not over inproc.
 ///
 /// # Examples
 ///
@@ -41,16 +44,18 @@ use crate::frame;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Envelope {
     peer: Option<Bytes>,
+    /// The number of a correlated request.
+    request: Option<[u8; 4]>,
     delimiter: bool,
 }
 
 impl Envelope {
     /// No frames.
-    pub(super) const EMPTY: Self = Self { peer: None, delimiter: false };
+    pub(super) const EMPTY: Self = Self { peer: None, request: None, delimiter: false };
 
     /// To the peer of a ROUTER with this routing id, a DEALER.
     pub fn to(peer: impl AsRef<[u8]>) -> Self {
-        Self { peer: Some(Bytes::copy_from_slice(peer.as_ref())), delimiter: false }
+        Self { peer: Some(Bytes::copy_from_slice(peer.as_ref())), ..Self::EMPTY }
     }
 
     /// To the peer of a ROUTER with this routing id, a REQ.
@@ -60,7 +65,7 @@ impl Envelope {
 
     /// From a DEALER to a REP.
     pub const fn delimiter() -> Self {
-        Self { peer: None, delimiter: true }
+        Self { peer: None, request: None, delimiter: true }
     }
 
     /// The peer's routing id, if there is one.
@@ -78,14 +83,15 @@ impl Envelope {
     }
 
     pub(super) fn frames(&self) -> Vec<&[u8]> {
+        let request = self.request.as_ref().map(<[u8; 4]>::as_slice);
         let delimiter = if self.delimiter { Some(&[][..]) } else { None };
-        self.peer.as_deref().into_iter().chain(delimiter).collect()
+        self.peer.as_deref().into_iter().chain(request).chain(delimiter).collect()
     }
 
     /// How many frames it is, and their length.
     pub(super) fn size(&self) -> (usize, usize) {
-        let peer = self.peer.as_ref().map_or((0, 0), |peer| (1, peer.len()));
-        (peer.0 + usize::from(self.delimiter), peer.1)
+        let frames = self.frames();
+        (frames.len(), frames.into_iter().map(<[u8]>::len).sum())
     }
 
     pub(super) fn into_peer(self) -> Bytes {
@@ -106,7 +112,7 @@ impl Envelope {
                 use_instead: "use recv_obj_from, recv_obj_via or their message forms",
             }
             .into()),
-            zmq::DEALER => Ok(Self { delimiter: incoming.skip_delimiter()?, ..Self::EMPTY }),
+            zmq::DEALER => Self::delimited(incoming, None),
             _ => Ok(Self::EMPTY),
         }
     }
@@ -114,7 +120,7 @@ impl Envelope {
     /// Opens a message that begins with a topic.
     fn topic<F: BorrowMut<zmq::Message>>(incoming: &mut Incoming<'_, F>) -> Result<Self> {
         let topic = incoming.take_before("metadata")?;
-        Ok(Self { peer: Some(frame::detach(topic)), delimiter: false })
+        Ok(Self { peer: Some(frame::detach(topic)), ..Self::EMPTY })
     }
 
     /// Opens a message on a ROUTER or DEALER.
@@ -131,7 +137,13 @@ impl Envelope {
                 .into());
             }
         };
-        Ok(Self { peer, delimiter: incoming.skip_delimiter()? })
+        Self::delimited(incoming, peer)
+    }
+
+    /// Opens what follows the routing id.
+    fn delimited<F: BorrowMut<zmq::Message>>(incoming: &mut Incoming<'_, F>, peer: Option<Bytes>) -> Result<Self> {
+        let request = incoming.take_request()?;
+        Ok(Self { peer, request, delimiter: incoming.skip_delimiter()? })
     }
 }
 
@@ -159,6 +171,10 @@ impl Open {
 
 impl fmt::Debug for Envelope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Envelope").field("peer", &self.peer).field("delimiter", &self.delimiter).finish()
+        f.debug_struct("Envelope")
+            .field("peer", &self.peer)
+            .field("request", &self.request)
+            .field("delimiter", &self.delimiter)
+            .finish()
     }
 }

@@ -155,6 +155,17 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
         Ok(frame)
     }
 
+    /// Takes the number that a REQ with `ZMQ_REQ_CORRELATE` puts before its delimiter. That the peer is a REQ it says when it
+    /// connects: what looks like such a number may be the metadata of anybody else.
+    pub(super) fn take_request(&mut self) -> Result<Option<[u8; 4]>> {
+        let Ok(number) = self.shown().try_into() else { return Ok(None) };
+        if !self.more || self.property("Socket-Type") != Some("REQ") {
+            return Ok(None);
+        }
+        self.advance()?;
+        Ok(Some(number))
+    }
+
     /// Skips an empty frame before others.
     pub(super) fn skip_delimiter(&mut self) -> Result<bool> {
         let is_delimiter = self.frame.borrow().is_empty() && self.more;
