@@ -30,9 +30,11 @@ use crate::buffer::Buffer;
 use credit::Credit;
 
 mod credit;
+mod place;
 mod work;
 
 pub(crate) use credit::{copying, handing, may_copy, showing, start_over};
+pub(crate) use place::{Place, noting_place};
 pub(crate) use work::{TOTAL, overdrawn};
 #[cfg(feature = "arrow")]
 pub(crate) use work::{bounded, working};
@@ -128,13 +130,6 @@ struct Hint {
     place: Option<Place>,
 }
 
-/// Where a buffer goes by default, whatever its length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    InBand,
-    OutOfBand,
-}
-
 fn hinting<R>(hint: Hint, serialize: impl FnOnce() -> R) -> R {
     struct Restore(Hint);
     impl Drop for Restore {
@@ -203,6 +198,8 @@ pub(crate) struct Owners {
     credit: Credit,
     /// Whether it matters where in the message a buffer is: to a codec that puts it there again.
     has_places: bool,
+    /// Where the buffer was that was asked for last.
+    found: Option<Place>,
     /// What only some values need, out of the way of the others.
     more: Option<Box<More>>,
 }
@@ -227,7 +224,7 @@ impl Owners {
     /// The metadata frame and the buffers, of which no more than `credit` bytes are shown to be copied: a short message
     /// that names one long frame a thousand times is refused.
     pub(crate) fn of(frames: Rc<(Bytes, Vec<Buffer>)>, credit: u64) -> Self {
-        Self { frames, credit: Credit::of(credit), has_places: false, more: None }
+        Self { frames, credit: Credit::of(credit), has_places: false, found: None, more: None }
     }
 
     /// The same of a message of the default codec, where a buffer has a place.
@@ -270,6 +267,7 @@ impl Owners {
     }
 
     fn share(&mut self, bytes: &[u8]) -> Option<Buffer> {
+        self.found = Some(Place::InBand);
         let made = self.more.as_mut().and_then(|more| more.made.as_mut());
         if let Some((made, is_taken)) = made.filter(|(made, _)| is_all_of(bytes, made)) {
             if !std::mem::replace(is_taken, true) {
@@ -278,6 +276,7 @@ impl Owners {
             return Some(made.clone());
         }
         if let Some(frame) = self.take_frame(bytes) {
+            self.found = Some(Place::OutOfBand);
             return Some(frame);
         }
         let metadata = &self.frames.0;
@@ -372,24 +371,16 @@ pub(crate) fn frame_of(bytes: &[u8]) -> Option<Buffer> {
     OWNERS.with(|place| place.borrow_mut().as_mut()?.take_frame(bytes))
 }
 
-/// Where in the message that is being decoded this buffer of it was; `None` where that does not matter to its codec.
-pub(crate) fn place_of(buffer: &Buffer) -> Option<Place> {
-    OWNERS.with(|place| {
-        let mut place = place.borrow_mut();
-        let owners = place.as_mut().filter(|owners| owners.has_places)?;
-        Some(if owners.find_frame(buffer).is_some() { Place::OutOfBand } else { Place::InBand })
-    })
-}
-
 /// The buffer that `bytes` is all of, or a part of the metadata frame that can be shared; else `None`.
 pub(crate) fn owner_of(bytes: &[u8]) -> Option<Buffer> {
-    if bytes.is_empty() {
-        // the frame that was just shown, of which it may matter that it is one
-        let shown =
-            |owners: &Owners| owners.frames.1.get(owners.credit.last).filter(|frame| is_all_of(bytes, frame)).cloned();
-        return OWNERS.with(|place| place.borrow().as_ref().and_then(shown)).or(Some(Buffer::new()));
-    }
-    OWNERS.with(|place| place.borrow_mut().as_mut()?.share(bytes))
+    OWNERS.with(|place| {
+        let mut place = place.borrow_mut();
+        match place.as_mut() {
+            Some(owners) if bytes.is_empty() => Some(owners.shown_empty(bytes)),
+            Some(owners) => owners.share(bytes),
+            None => bytes.is_empty().then(Buffer::new),
+        }
+    })
 }
 
 #[cfg(test)]

@@ -124,6 +124,53 @@ fn arrays_and_a_buffer_on_one_frame_stay_on_it_wherever_it_lies() {
     }
 }
 
+#[test]
+fn empty_arrays_in_band_and_out_of_band_are_told_apart() {
+    let none = Array::from_shape_vec([3, 0], Vec::<f32>::new()).unwrap();
+    for first in [0, 1] {
+        let codec = MsgPack::new().placement(move |buffer| match buffer.index() % 2 {
+            index if index == first => Placement::InBand,
+            _ => Placement::OutOfBand,
+        });
+        // those of one vector each, and one that lies nowhere
+        let arrays = [none.clone(), Array::from_vec(Vec::<u8>::new()), none.clone(), Array::from_vec(Vec::<u8>::new())];
+        let message: Multipart = codec.encode(&arrays).unwrap();
+        let frames = vec![Buffer::new(); message.buffers().len()];
+        let message = Multipart::new(message.metadata().clone(), frames);
+        let value: Value = from_multipart(message.clone()).unwrap();
+        let again = to_multipart(&value).unwrap();
+        assert!(again == message, "{first}: {:?} {:?}", again.metadata(), message.metadata());
+    }
+}
+
+/// A value that stands in a field of text as JSON.
+struct FromText(Value);
+
+impl<'de> Deserialize<'de> for FromText {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let message = Multipart::new(text, vec![]);
+        outband::Json::new().decode(message).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+#[test]
+fn an_array_of_a_text_within_a_message_goes_where_the_codec_says() {
+    let array = Array::from_vec(vec![7_u8; 20_000]);
+    let text = outband::Json::new().buffers_in_band().encode(&array).unwrap();
+    let text = String::from_utf8(text.metadata().to_vec()).unwrap();
+    // behind one in band, one in a frame, and none
+    for place in [Some(Placement::InBand), Some(Placement::OutOfBand), None] {
+        let codec = place.map_or(MsgPack::new(), placing);
+        let before = place.map(|_| array.clone());
+        let message: Multipart = codec.encode(&(&before, &text)).unwrap();
+        let (before, FromText(value)): (Value, FromText) = from_multipart(message).unwrap();
+        assert_eq!(before.is_nil(), place.is_none());
+        assert_eq!(value.as_array(), Some(&array));
+        assert_eq!(to_multipart(&value).unwrap(), to_multipart(&array).unwrap(), "{place:?}");
+    }
+}
+
 /// Encodes an object, and what it decodes to without its type.
 fn comes_back_the_same<T: Serialize>(name: &str, codec: &MsgPack, object: &T) {
     let message: Multipart = codec.encode(object).unwrap();

@@ -93,8 +93,9 @@ impl<'de> Deserialize<'de> for Array {
 ///
 /// What the map returns, or that this is no array.
 pub(crate) fn noting_place<'de, A: MapAccess<'de>>(entries: A) -> Result<Array, A::Error> {
-    let claimed = Claimed::deserialize(MapAccessDeserializer::new(entries))?;
-    let (place, lay) = (handoff::place_of(&claimed.data), claimed.data.clone());
+    let (claimed, place) = handoff::noting_place(|| Claimed::deserialize(MapAccessDeserializer::new(entries)));
+    let claimed = claimed?;
+    let lay = claimed.data.clone();
     let array = claimed.check()?;
     let is_copied = place == Some(Place::OutOfBand) && array.data.as_ptr() != lay.as_ptr();
     Ok(Array { came: Came { place, lay: is_copied.then(|| Box::new(lay)) }, ..array })
