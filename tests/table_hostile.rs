@@ -268,6 +268,66 @@ fn views_that_look_elsewhere_are_refused() {
     });
 }
 
+#[test]
+fn null_rows_may_hold_anything() {
+    on_a_small_stack(|| {
+        let text = b"a text of more than twelve bytes";
+        let view = |len: u32, rest: [u32; 3]| {
+            [len, rest[0], rest[1], rest[2]].iter().rev().fold(0_u128, |view, &part| view << 32 | u128::from(part))
+        };
+        let prefix = u32::from_le_bytes(*b"a te");
+        let good = view(32, [prefix, 0, 0]);
+        let others = [
+            view(4, [prefix, 1, 0]),               // something behind a short text
+            view(2, [0xffff, 0, 0]),               // no UTF-8
+            view(32, [prefix + 1, 0, 0]),          // another prefix
+            view(32, [prefix, 7, 0]),              // a buffer that is not there
+            view(32, [prefix, 0, u32::MAX]),       // a part that is not there
+            view(u32::MAX, [prefix, 0, u32::MAX]), // of negative length
+        ];
+        for data_type in [DataType::Utf8View, DataType::BinaryView] {
+            for other in others {
+                let column = |valid: u8| {
+                    let nulls = u64::from(3 - valid.count_ones());
+                    let bits = Some(Buffer::from(vec![valid])).filter(|_| nulls > 0);
+                    let views = of(&[other, good, other]);
+                    forged(data_type.clone(), plain(3, nulls, vec![bits, views, of(text)], vec![]))
+                };
+                let table = accepted(&column(0b010));
+                let array = table.batch().column(0);
+                assert_eq!((array.null_count(), array.is_valid(1)), (2, true));
+                if other != view(2, [0xffff, 0, 0]) || data_type == DataType::Utf8View {
+                    refused(&column(0b011), "column it: ");
+                    refused(&column(0b111), "column it: ");
+                }
+            }
+            // too few of them, and nulls behind
+            let short = plain(4, 3, vec![of(&[0b0010_u8]), of(&[others[0], good]), of(text)], vec![]);
+            refused(&forged(data_type, short), "column it: ");
+        }
+        for data_type in [DataType::Utf8, DataType::LargeUtf8] {
+            let texts = |valid: u8, values: &[u8], ends: [i32; 3]| {
+                let offsets = match data_type {
+                    DataType::Utf8 => of(&[0, ends[0], ends[1], ends[2]]),
+                    _ => of(&[0, ends[0].into(), ends[1].into(), i64::from(ends[2])]),
+                };
+                let nulls = u64::from(3 - valid.count_ones());
+                forged(data_type.clone(), plain(3, nulls, vec![of(&[valid]), offsets, of(values)], vec![]))
+            };
+            let values = b"ab\xff\xf8\xc3\xb8\xc3";
+            let table = accepted(&texts(0b010, values, [4, 6, 7]));
+            let cells = table.batch().column(0).clone();
+            assert_eq!(cells.to_data().buffers()[1].as_slice(), b"\0\0\0\0\xc3\xb8\0");
+            refused(&texts(0b011, values, [4, 6, 7]), "column it: ");
+            refused(&texts(0b110, values, [4, 6, 7]), "column it: ");
+            // what is valid begins and ends with a whole character
+            refused(&texts(0b010, values, [4, 5, 7]), "column it: ");
+            refused(&texts(0b010, values, [4, 3, 7]), "column it: offsets");
+            refused(&texts(0b010, values, [4, 6, 8]), "column it: ");
+        }
+    });
+}
+
 fn dictionary() -> DataType {
     DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Int64))
 }

@@ -6,12 +6,13 @@
 use std::sync::Arc;
 
 use arrow_array::builder::StringViewBuilder;
+use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{
     Array, ArrayRef, DictionaryArray, Int32Array, Int64Array, LargeListViewArray, ListViewArray, RecordBatch,
-    StringViewArray, UnionArray, make_array,
+    StringArray, StringViewArray, UnionArray, make_array,
 };
-use arrow_buffer::NullBuffer;
+use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_data::transform::MutableArrayData;
 use arrow_schema::{DataType, Field, UnionFields, UnionMode};
 use outband::{Buffer, Decode, Encode, MsgPack, Multipart, Table, memory};
@@ -162,6 +163,39 @@ fn views_of_null_rows_send_nothing() {
     assert_eq!(frames(&half), (vec![ROWS / 8, 16 * ROWS, 40 * ROWS], 0), "as it is");
     let none: ArrayRef = Arc::new(StringViewArray::new(views, buffers, Some(NullBuffer::new_null(ROWS))));
     assert_eq!(frames(&none.slice(8, 80)), (vec![10, 1280], 1280));
+}
+
+/// Arrays of other implementations come through Arrow's C interface, where nobody looks into null rows.
+#[test]
+#[allow(unsafe_code, reason = "no constructor that checks makes such arrays")]
+fn null_rows_that_hold_anything_are_sent() {
+    let (views, buffers, _) = texts(1 << 20).into_parts();
+    let nulls = NullBuffer::from_iter((0..ROWS).map(|row| row % 100 > 0));
+    for other in [u128::MAX, 3 | 0xff << 100, 40, 40 | 9 << 64, 2 | 0xffff << 32] {
+        let holding = views.iter().enumerate().map(|(row, &view)| if row % 100 == 0 { other } else { view }).collect();
+        // SAFETY: nothing here asks for a value of a null row.
+        let array = unsafe { StringViewArray::new_unchecked(holding, buffers.clone(), Some(nulls.clone())) };
+        for column in [&array, &array.slice(3, 150), &array.slice(5000, 1000)] {
+            let column: ArrayRef = Arc::new(column.clone());
+            let message = every().encode(&table(column.clone())).unwrap();
+            let back: Table = every().decode(message).unwrap_or_else(|error| panic!("{other:x}: {error}"));
+            back.batch().column(0).to_data().validate_full().unwrap();
+            let [back, sent] =
+                [back.batch().column(0), &column].map(|column| column.as_string_view().iter().collect::<Vec<_>>());
+            assert_eq!(back, sent, "{other:x}");
+        }
+    }
+    let values = b"\xff\xfetext\xff".repeat(100);
+    let offsets = OffsetBuffer::from_lengths([2, 4, 1].repeat(100));
+    let nulls = NullBuffer::from_iter((0..300).map(|row| row % 3 == 1));
+    // SAFETY: the same.
+    let array = unsafe { StringArray::new_unchecked(offsets, values.into(), Some(nulls)) };
+    for column in [&array, &array.slice(100, 7)] {
+        let back: Table = every().decode(every().encode(&table(Arc::new(column.clone()))).unwrap()).unwrap();
+        back.batch().column(0).to_data().validate_full().unwrap();
+        let texts: Vec<_> = back.batch().column(0).as_string::<i32>().iter().collect();
+        assert_eq!(texts, column.iter().collect::<Vec<_>>());
+    }
 }
 
 #[test]

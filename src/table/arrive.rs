@@ -15,6 +15,7 @@ use arrow_schema::{DataType, Field, SchemaRef};
 use bytes::Bytes;
 
 use super::column::{Column, Columns, Slot};
+use super::masked;
 use super::schema::said;
 use super::sound::{self, Sound};
 use crate::buffer::Buffer;
@@ -86,10 +87,9 @@ fn known(
 }
 
 /// Pays for bytes that are about to be looked through.
-fn pay(bytes: usize, path: &Path<'_>) -> Result<(), String> {
-    handoff::working(bytes).map_err(|limit| {
-        path.says(format_args!("buffers that columns share would be looked through to more than {limit} bytes"))
-    })
+fn pay(bytes: usize) -> Result<(), String> {
+    handoff::working(bytes)
+        .map_err(|limit| format!("buffers that columns share would be looked through to more than {limit} bytes"))
 }
 
 /// How many bytes of a column's own Arrow looks through, its bitmap aside.
@@ -198,12 +198,13 @@ fn array(
     let (children, below) = children(column.children, column.dictionary, data_type, path, sound)?;
     bytes = bytes.saturating_add(below);
     check_lists(data_type, len, nulls.is_some(), below).map_err(|why| path.says(why))?;
-    pay(looked_through(data_type, &buffers, &children, len, nulls.is_some()), path)?;
+    pay(looked_through(data_type, &buffers, &children, len, nulls.is_some())).map_err(|why| path.says(why))?;
     let data = match data_type {
         DataType::Utf8 => text::<Utf8Type>(buffers, len, nulls),
         DataType::LargeUtf8 => text::<LargeUtf8Type>(buffers, len, nulls),
         DataType::Binary => text::<BinaryType>(buffers, len, nulls),
         DataType::LargeBinary => text::<LargeBinaryType>(buffers, len, nulls),
+        DataType::Utf8View | DataType::BinaryView => views(data_type, buffers, len, nulls),
         _ => {
             let builder = ArrayDataBuilder::new(data_type.clone()).len(len).nulls(nulls);
             builder.buffers(buffers).child_data(children).build().map_err(said)
@@ -235,7 +236,35 @@ fn text<T: ByteArrayType>(
         }
         OffsetBuffer::new(offsets)
     };
-    GenericByteArray::<T>::try_new(offsets, values, nulls).map(ArrayData::from).map_err(said)
+    let array = match (GenericByteArray::<T>::try_new(offsets.clone(), values.clone(), nulls.clone()), nulls) {
+        (Err(_), Some(nulls)) => {
+            let values = masked::texts(&values, &offsets, &nulls)?;
+            pay(values.len())?;
+            GenericByteArray::<T>::try_new(offsets, values, Some(nulls))
+        }
+        (array, _) => array,
+    };
+    array.map(ArrayData::from).map_err(said)
+}
+
+/// Strings and binaries as views.
+fn views(
+    data_type: &DataType,
+    mut buffers: Vec<ArrowBuffer>,
+    len: usize,
+    nulls: Option<NullBuffer>,
+) -> Result<ArrayData, String> {
+    let build = |buffers, nulls| {
+        ArrayDataBuilder::new(data_type.clone()).len(len).nulls(nulls).buffers(buffers).build().map_err(said)
+    };
+    match (build(buffers.clone(), nulls.clone()), nulls) {
+        (Err(_), Some(nulls)) => {
+            buffers[0] = masked::views(&buffers[0], &nulls)?;
+            pay(looked_through(data_type, &buffers, &[], len, true))?;
+            build(buffers, Some(nulls))
+        }
+        (array, _) => array,
+    }
 }
 
 /// The null bitmap, counted; and its bytes.
@@ -263,7 +292,7 @@ fn validity(
     if bitmap.len() < len.div_ceil(8) {
         return Err(path.says(format_args!("a validity bitmap of {} bytes for {len} rows", bitmap.len())));
     }
-    pay(len / 8, path)?;
+    pay(len / 8).map_err(|why| path.says(why))?;
     let nulls = NullBuffer::new(BooleanBuffer::new(ArrowBuffer::from(Bytes::from(bitmap.clone())), 0, len));
     if nulls.null_count() as u64 != declared {
         return Err(path.says(format_args!("{declared} nulls announced, and {} are there", nulls.null_count())));

@@ -6,6 +6,7 @@ mod arrive;
 mod block;
 mod column;
 mod leave;
+mod masked;
 mod memory;
 mod piece;
 mod schema;

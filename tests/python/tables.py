@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import struct
 import sys
 import uuid
 
@@ -136,6 +137,7 @@ def there_and_back(name, batch):
     send(name, batch)
     again, back = receive()
     assert again == name, again
+    batch.validate(full=True)
     back.validate(full=True)
     assert back.schema.equals(batch.schema, check_metadata=True), name
     assert back.equals(batch, check_metadata=True), name
@@ -151,6 +153,19 @@ for rows in (0, 1, 2, 5, 3000):
     back = there_and_back("all", pa.RecordBatch.from_pydict(made))
     assert rows < 3000 or len(addresses) > 20
     assert used_in_place(back) == len(addresses), "every frame is a buffer of the table, where it was received"
+
+# null rows may hold anything, and pyarrow finds nothing wrong with it
+valid = pa.py_buffer(b"\x02")
+text = b"a text of twenty two b"
+for kind in (pa.string_view(), pa.binary_view()):
+    for junk in ((20, b"nope", 0, 0), (20, b"a te", 9, 0), (20, b"a te", 0, 99), (-1, b"a te", 0, 0), (3, b"abcd", 0, 1)):
+        buffers = [valid, struct.pack("<i4sii", *junk) + struct.pack("<i4sii", 20, b"a te", 0, 0), text]
+        array = pa.Array.from_buffers(kind, 2, [pa.py_buffer(buffer) for buffer in buffers])
+        there_and_back(f"junk in {kind}", pa.RecordBatch.from_pydict({"it": array}))
+for kind, offsets in ((pa.string(), "<3i"), (pa.large_string(), "<3q")):
+    buffers = [valid, pa.py_buffer(struct.pack(offsets, 0, 3, 6)), pa.py_buffer(b"\xff\xfe\xc3abc")]
+    array = pa.Array.from_buffers(kind, 2, buffers)
+    there_and_back(f"junk in {kind}", pa.RecordBatch.from_pydict({"it": array}))
 
 frame = pd.DataFrame({
     "price": np.linspace(0, 1, 5000),
