@@ -150,20 +150,32 @@ impl StdError for Error {
     }
 }
 
-/// A text that may hold what a peer sent, cut where it gets long: a megabyte of field name is no message.
+/// Whether a character does something to the line or the terminal that it is printed to: controls, ends of lines, turns of the direction.
+pub(crate) fn is_unruly(char: char) -> bool {
+    char.is_control()
+        || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A text that may hold what a peer sent, cut where it gets long: a megabyte of field name is no message. Unruly characters in it are
+/// escaped.
 pub(crate) fn excerpt(text: impl fmt::Display) -> String {
     const LONGEST: usize = 300;
 
     struct Cut(String);
     impl fmt::Write for Cut {
         fn write_str(&mut self, part: &str) -> fmt::Result {
-            let room = LONGEST - self.0.len();
-            if part.len() <= room {
-                self.0.push_str(part);
-                return Ok(());
+            for char in part.chars() {
+                let len = self.0.len();
+                match is_unruly(char) {
+                    true => self.0.extend(char.escape_default()),
+                    false => self.0.push(char),
+                }
+                if self.0.len() > LONGEST {
+                    self.0.truncate(len);
+                    return Err(fmt::Error);
+                }
             }
-            self.0.push_str(&part[..part.floor_char_boundary(room)]);
-            Err(fmt::Error)
+            Ok(())
         }
     }
 

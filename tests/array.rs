@@ -774,6 +774,17 @@ fn a_short_array_that_is_named_very_often_costs_no_other_its_place() {
     let codec = MsgPack::new().out_of_band_from(1000).limits(Limits::new().total_bytes(64 << 10));
     let raw = Buffer::from_vec(vec![3_u8; 9000]);
     let message = codec.encode(&(vec![&array; 20], raw.clone())).unwrap();
+    // nothing in them speaks to a terminal or turns the line around
+    let rude = "a\n\u{1b}[2J\u{9b}\u{202e}\u{2028}\u{2066}\u{200f}";
+    let record = DType::record([(rude, DType::U8)]).unwrap();
+    let shown = r"'a\n\x1b[2J\x9b\u202e\u2028\u2066\u200f'";
+    assert_eq!(record.to_string(), format!("[({shown}, '|u1')]"));
+    assert_eq!(dtype(&record.to_string()), record);
+    let rows = Array::new(record, [1], Order::C, Buffer::from(vec![7])).unwrap();
+    assert_eq!(rows.to_string(), format!("array([({shown}, '|u1')], (1,), C) [(7)]"));
+    let text: Vec<u8> = rude.chars().flat_map(|char| u32::from(char).to_le_bytes()).collect();
+    assert_eq!(show(&format!("<U{}", text.len() / 4), &[1], text), format!("array(U11, (1,), C) [{shown}]"));
+
     assert_eq!(message.buffers().len(), 2);
     let value: Value = codec.decode(message).unwrap();
     let Value::List(parts) = value else { panic!("{value}") };

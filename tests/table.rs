@@ -16,7 +16,8 @@ use arrow_buffer::OffsetBuffer;
 use arrow_data::ArrayData;
 use arrow_schema::{DataType, Field, Fields, Schema, TimeUnit};
 use outband::{
-    Buffer, Decode, Encode, ErrorKind, MsgPack, Multipart, SocketExt, Table, from_multipart, memory, to_multipart,
+    Buffer, Decode, Encode, ErrorKind, MsgPack, Multipart, SocketExt, Table, Value, from_multipart, memory,
+    to_multipart,
 };
 use serde::{Deserialize, Serialize};
 
@@ -433,6 +434,14 @@ fn a_table_prints_its_head_and_never_megabytes() {
     let rude = Table::from(RecordBatch::try_from_iter([("line\rfeed\u{9b}", rude)]).unwrap());
     assert_eq!(format!("{rude:?}"), r"Table(1 rows; line\rfeed\u{9b}: Utf8 [a\nb\u{1b}[2J])");
     assert_eq!(rude.to_string(), "1 rows of 1 columns\n  line\\rfeed\\u{9b}: Utf8 [a\\nb\\u{1b}[2J]");
+
+    let rude: ArrayRef = Arc::new(StringArray::from(vec!["\u{202e}abc\u{2066}\u{2028}"]));
+    let rude = Table::from(RecordBatch::try_from_iter([("\u{2029}\u{61c}\u{200e}", rude)]).unwrap());
+    let shown = r"\u{2029}\u{61c}\u{200e}: Utf8 [\u{202e}abc\u{2066}\u{2028}]";
+    assert_eq!(format!("{rude:?}"), format!("Table(1 rows; {shown})"));
+    assert_eq!(rude.to_string(), format!("1 rows of 1 columns\n  {shown}"));
+    let value = Value::from(vec![Value::from(rude), Value::from("\u{202e}\u{1b}")]);
+    assert_eq!(value.to_string(), format!("[Table(1 rows; {shown}), \"\\u{{202e}}\\u{{1b}}\"]"));
 
     let mut random = Random::seeded(7);
     let all = Table::from(batches::batch(&mut random, &types(), 10));

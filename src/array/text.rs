@@ -8,7 +8,7 @@ use super::dtype::{ByteOrder, DType, Kind, misfit};
 use super::literal::Literal;
 use super::record::Field;
 use super::time::TimeStep;
-use crate::error::{Error, Result, excerpt};
+use crate::error::{Error, Result, excerpt, is_unruly};
 
 /// The longest text of a dtype that is no record: `datetime64[2147483647generic]` is far shorter.
 const LONGEST: usize = 64;
@@ -306,7 +306,8 @@ impl fmt::Display for Quoted<'_> {
                 '\r' => f.write_str("\\r")?,
                 '\t' => f.write_str("\\t")?,
                 c if c == quote => write!(f, "\\{c}")?,
-                c if c.is_control() && (c as u32) < 0x100 => write!(f, "\\x{:02x}", c as u32)?,
+                c if is_unruly(c) && (c as u32) < 0x100 => write!(f, "\\x{:02x}", c as u32)?,
+                c if is_unruly(c) => write!(f, "\\u{:04x}", c as u32)?,
                 c => write!(f, "{c}")?,
             }
         }

@@ -1,6 +1,6 @@
 //! Tables for people: an outline in a line, the first rows in a few.
 
-use std::fmt::{self, Write};
+use std::fmt::{self, Write as _};
 
 use arrow_array::{Array, ArrayRef, RecordBatch, make_array};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
@@ -68,7 +68,6 @@ struct Line<'b> {
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut f = OneLine(f);
         let nullable = if self.field.is_nullable() { "?" } else { "" };
         write!(f, "{}: {}{nullable} [", self.field.name(), self.field.data_type())?;
         let head = in_known_zone(self.array.slice(0, self.array.len().min(self.rows)));
@@ -81,20 +80,6 @@ impl fmt::Display for Line<'_> {
             write!(f, "{comma}{}", cells.value(row))?;
         }
         f.write_str(if self.array.len() > self.rows { ", ...]" } else { "]" })
-    }
-}
-
-/// Escapes what a peer's names and texts would do to the line or to a terminal.
-struct OneLine<'f, 'g>(&'f mut fmt::Formatter<'g>);
-
-impl Write for OneLine<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut rest = text;
-        while let Some((at, control)) = rest.char_indices().find(|(_, char)| char.is_control()) {
-            write!(self.0, "{}{}", &rest[..at], control.escape_default())?;
-            rest = &rest[at + control.len_utf8()..];
-        }
-        self.0.write_str(rest)
     }
 }
 
