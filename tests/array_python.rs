@@ -187,6 +187,10 @@ fn numpy_and_rust_read_each_others_arrays() {
     // the documentation's way; its recv_array cannot read the dtypes of records
     let plain: Vec<_> = made.iter().filter(|(_, array)| array.dtype().fields().is_empty()).collect();
     socket.send(serde_json::to_vec(&plain.iter().map(|(name, _)| name).collect::<Vec<_>>()).unwrap(), 0).unwrap();
+    for (_, array) in &plain {
+        socket.send_array(array).unwrap();
+    }
+    socket.send(serde_json::to_vec(&plain.iter().map(|(name, _)| name).collect::<Vec<_>>()).unwrap(), 0).unwrap();
     for (name, array) in plain {
         let before = memory::copied_bytes();
         socket.send_array(array).unwrap();

@@ -9,7 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Decode, Encode};
+use super::{Decode, Encode, Json};
 use crate::array::{Array, DType, Order};
 use crate::buffer::Buffer;
 use crate::error::{Detail, Error, Result, excerpt};
@@ -19,7 +19,8 @@ use crate::multipart::Multipart;
 /// The codec of `send_array` and `recv_array` in the pyzmq documentation: one [`Array`] as a JSON header and a frame of
 /// elements, **without copying**.
 ///
-/// The header is `{"dtype": ..., "shape": [...]}` with NumPy's `str(dtype)`. The elements are sent in C order: Fortran order and
+/// The header is `{"dtype": ..., "shape": [...]}` with NumPy's `str(dtype)`, byte for byte what pyzmq's `send_json` makes of it; any JSON
+/// with these two is read, with spaces or without. The elements are sent in C order: Fortran order and
 /// repeated elements are copied to it first, and [counted](crate::memory::copied_bytes). For records the dtype is the text of a
 /// Python list, which NumPy writes; its own `recv_array` does not read it back, and needs `ast.literal_eval` around it.
 ///
@@ -32,7 +33,7 @@ use crate::multipart::Multipart;
 ///
 /// let array = Array::from_shape_vec([2, 3], vec![0.5_f64; 6])?;
 /// let message = HeadedArray::new().encode(&array)?;
-/// assert_eq!(&message.metadata()[..], br#"{"dtype":"float64","shape":[2,3]}"#);
+/// assert_eq!(&message.metadata()[..], br#"{"dtype": "float64", "shape": [2, 3]}"#);
 /// assert_eq!(message.buffers()[0].as_ptr(), array.data().as_ptr());
 /// assert_eq!(HeadedArray::new().decode(message)?, array);
 /// # Ok::<(), outband::Error>(())
@@ -85,8 +86,7 @@ impl Encode<Array> for HeadedArray {
         let ordered = array.to_order(Order::C)?;
         let start = metadata.len();
         let header = Header { dtype: array.dtype().numpy_name(), shape: array.shape() };
-        serde_json::to_writer(&mut *metadata, &header)
-            .map_err(|error| Error::from(Detail::Unserializable { reason: error.to_string() }))?;
+        Json::new().limits(self.limits).encode_into(&header, metadata)?;
         let header = metadata.len() - start;
         if header > LONGEST_HEADER {
             let reason = format!("the header has {header} bytes, and receivers read no more than {LONGEST_HEADER}");

@@ -173,6 +173,12 @@ def main():
 
     # the documentation's way
     for name in socket.recv_json():
+        header, elements = socket.recv_multipart()
+        expected = np.ascontiguousarray(made[name]).reshape(made[name].shape)
+        # to the byte what send_json makes of it
+        assert header == zmq.utils.jsonapi.dumps({"dtype": str(expected.dtype), "shape": expected.shape}), header
+        assert elements == expected.tobytes(), name
+    for name in socket.recv_json():
         same(name, recv_array(socket), np.ascontiguousarray(made[name]).reshape(made[name].shape))
     large = recv_array(socket, copy=False)
     same("large", large, np.arange(100_000.0).reshape(100, 1000))
