@@ -121,6 +121,21 @@ fn records_are_read_as_numpy_prints_them() {
             "(numpy.record, {'names': ['a', 'b'], 'formats': ['i1', '<f8'], 'offsets': [0, 8], 'itemsize': 16})",
             "[('a', '|i1'), ('', '|V7'), ('b', '<f8')]",
         ),
+        // arrays of arrays, as they are and in a dictionary
+        ("[('a', ('<f8', (2,)), (3,))]", "[('a', '<f8', (3, 2))]"),
+        ("[('a', ('<f8', (2, 3))), ('b', ('|u1', 4))]", "[('a', '<f8', (2, 3)), ('b', '|u1', (4,))]"),
+        ("[('a', (('<f8', (2,)), (4, 5)), (3,))]", "[('a', '<f8', (3, 4, 5, 2))]"),
+        (
+            "[('a', ({'names': ['x'], 'formats': ['u1'], 'offsets': [3], 'itemsize': 8}, (2,)), (3,)), ('b', 'u1')]",
+            "[('a', [('', '|V3'), ('x', '|u1'), ('', '|V4')], (3, 2)), ('b', '|u1')]",
+        ),
+        ("[('a', ([('x', 'u1'), ('y', 'u1')], (2,)), (1,))]", "[('a', [('x', '|u1'), ('y', '|u1')], (1, 2))]"),
+        (
+            "{'names': ['a', 'b', 'c'], 'formats': [('<f8', (2,)), (('<f8', (2,)), (3,)), \
+             ({'names': ['x'], 'formats': ['u1'], 'offsets': [1], 'itemsize': 2}, (2,))], \
+             'offsets': [0, 32, 80], 'itemsize': 84}",
+            "[('a', '<f8', (2,)), ('', '|V16'), ('b', '<f8', (3, 2)), ('c', [('', '|V1'), ('x', '|u1')], (2,))]",
+        ),
         // text of no length
         (
             "[('a', [('b', '>f8'), ('c', 'S')], (2, 0)), ('d', 'U'), ('e', 'V')]",
@@ -145,6 +160,13 @@ fn records_are_read_as_numpy_prints_them() {
         let error = text.parse::<DType>().unwrap_err();
         assert!(error.to_string().contains(why), "{error}");
     }
+    // as lists, which `dtype.descr` is in MessagePack and in JSON
+    let nested = serde_json::json!([["a", [["<f8", [2]], [4, 5]], [3]], ["b", ["|u1", 4]]]);
+    let message = to_multipart(&nested).unwrap();
+    assert_eq!(
+        from_multipart::<DType>(message).unwrap().to_string(),
+        "[('a', '<f8', (3, 4, 5, 2)), ('b', '|u1', (4,))]"
+    );
     // the wire has one text for each
     assert!(from_multipart::<DType>(to_multipart("S").unwrap()).is_err());
 }
@@ -752,6 +774,17 @@ fn arrays_print_what_they_are_and_a_few_elements() {
     let row = Array::broadcast(DType::U8, [1, 2], [1 << 40, 2], Order::C, Buffer::from(vec![1, 2])).unwrap();
     assert_eq!(row.to_string(), "array(u1, (1099511627776, 2), C, broadcast from (1, 2)) [1, 2, 1, ..., 2, 1, 2]");
 
+    // nothing in them speaks to a terminal or turns the line around
+    let rude = "a\n\u{1b}[2J\u{9b}\u{202e}\u{2028}\u{2066}\u{200f}";
+    let record = DType::record([(rude, DType::U8)]).unwrap();
+    let shown = r"'a\n\x1b[2J\x9b\u202e\u2028\u2066\u200f'";
+    assert_eq!(record.to_string(), format!("[({shown}, '|u1')]"));
+    assert_eq!(dtype(&record.to_string()), record);
+    let rows = Array::new(record, [1], Order::C, Buffer::from(vec![7])).unwrap();
+    assert_eq!(rows.to_string(), format!("array([({shown}, '|u1')], (1,), C) [(7)]"));
+    let text: Vec<u8> = rude.chars().flat_map(|char| u32::from(char).to_le_bytes()).collect();
+    assert_eq!(show(&format!("<U{}", text.len() / 4), &[1], text), format!("array(U11, (1,), C) [{shown}]"));
+
     // deep records with many elements each, and long texts: still one short line
     let mut deep = DType::U8;
     for _ in 0..8 {
@@ -774,17 +807,6 @@ fn a_short_array_that_is_named_very_often_costs_no_other_its_place() {
     let codec = MsgPack::new().out_of_band_from(1000).limits(Limits::new().total_bytes(64 << 10));
     let raw = Buffer::from_vec(vec![3_u8; 9000]);
     let message = codec.encode(&(vec![&array; 20], raw.clone())).unwrap();
-    // nothing in them speaks to a terminal or turns the line around
-    let rude = "a\n\u{1b}[2J\u{9b}\u{202e}\u{2028}\u{2066}\u{200f}";
-    let record = DType::record([(rude, DType::U8)]).unwrap();
-    let shown = r"'a\n\x1b[2J\x9b\u202e\u2028\u2066\u200f'";
-    assert_eq!(record.to_string(), format!("[({shown}, '|u1')]"));
-    assert_eq!(dtype(&record.to_string()), record);
-    let rows = Array::new(record, [1], Order::C, Buffer::from(vec![7])).unwrap();
-    assert_eq!(rows.to_string(), format!("array([({shown}, '|u1')], (1,), C) [(7)]"));
-    let text: Vec<u8> = rude.chars().flat_map(|char| u32::from(char).to_le_bytes()).collect();
-    assert_eq!(show(&format!("<U{}", text.len() / 4), &[1], text), format!("array(U11, (1,), C) [{shown}]"));
-
     assert_eq!(message.buffers().len(), 2);
     let value: Value = codec.decode(message).unwrap();
     let Value::List(parts) = value else { panic!("{value}") };

@@ -211,6 +211,12 @@ fn records_that_lie_are_refused() {
         (json!([["a", "|V2147483647"], ["b", "|u1"]]), "2147483648 bytes is longer"),
         (json!([["", "|V2147483647"], ["", "|V1"]]), "2147483648 bytes is longer"),
         (json!([["a", "|u1", vec![1; 65]]]), "65 axes"),
+        (json!([["a", ["|u1", vec![1; 64]], [1]]]), "65 axes"),
+        (json!([["a", ["|u1", [1 << 16]], [1 << 16]]]), "longer than the limit"),
+        (json!([["a", ["|u1", []]]]), "a field is not a list"),
+        (json!([["a", ["|u1", ["x"]]]]), "a field is not a list"),
+        (json!([["a", ["|u1", [1], [1]]]]), "a field is not a list"),
+        (json!([["a", [1, [1]]]]), "neither a text nor a list"),
     ];
     for (dtype, why) in cases {
         refused_with(&forged(dtype, json!([1]), 1), why);

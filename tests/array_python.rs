@@ -211,7 +211,7 @@ fn numpy_and_rust_read_each_others_arrays() {
     }
     // records as people make them
     let offsets: Vec<BTreeMap<String, usize>> = socket.recv_json().unwrap();
-    assert_eq!(offsets.len(), 5);
+    assert_eq!(offsets.len(), 6);
     for offsets in offsets {
         let array = socket.recv_array().unwrap();
         let found: BTreeMap<_, _> =

@@ -116,7 +116,9 @@ def _describe(dtype: Any) -> Any:
             raise CallerError(f"the fields of dtype {dtype} overlap or are out of order")
         if offset > end:
             fields.append(["", f"|V{offset - end}"])
-        element, shape = kind.subdtype or (kind, ())
+        element, shape = kind, ()
+        while element.subdtype:
+            element, shape = element.subdtype[0], shape + element.subdtype[1]
         fields.append([[*title, name] if title else name, _describe(element), *([list(shape)] if shape else [])])
         end = offset + kind.itemsize
     if end < dtype.itemsize:
@@ -145,7 +147,10 @@ def _dtype(described: Any, depth: int = 32) -> Any:
     for field in described:
         if not isinstance(field, list) or len(field) not in (2, 3):
             raise ValueError(f"{field!r:.60} is no field")
-        name, kind = field[0], _dtype(field[1], depth - 1)
+        name, element, inner = field[0], field[1], []
+        while isinstance(element, list) and len(element) == 2 and element[1] and _is_shape(element[1]):
+            element, inner = element[0], inner + element[1]  # NumPy's subarray
+        kind = _dtype(element, depth - 1)
         title = None
         if isinstance(name, list):
             title, name = name
@@ -153,8 +158,9 @@ def _dtype(described: Any, depth: int = 32) -> Any:
             raise ValueError(f"{field[0]!r:.60} is no name of a field")
         if not name and (kind.kind != "V" or kind.names is not None):
             raise ValueError("a field has no name")
-        if len(field) == 3:
-            shape = field[2] if isinstance(field[2], list) else [field[2]]
+        if len(field) == 3 or inner:
+            outer = field[2] if len(field) == 3 else []
+            shape = (outer if isinstance(outer, list) else [outer]) + inner
             if not _is_shape(shape):
                 raise ValueError(f"{shape!r:.60} is no shape of a field")
             kind = numpy.dtype((kind, tuple(shape)))

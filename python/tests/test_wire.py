@@ -228,6 +228,18 @@ def test_dtypes_come_back_the_same(dtype: object) -> None:
     assert back.dtype == array.dtype and back.dtype.fields == array.dtype.fields
 
 
+def test_arrays_within_arrays_of_a_field_are_one() -> None:
+    nested = [("a", ([("x", "u1")], (2,)), (3,)), ("b", (("<i2", (2,)), (1, 2)), (1,))]
+    array = np.arange(28, dtype="u1").view(nested)
+    back = outband.loads(outband.dumps(array))
+    assert back.dtype == np.dtype([("a", [("x", "u1")], (3, 2)), ("b", "<i2", (1, 1, 2, 2))])
+    for name in "ab":
+        np.testing.assert_array_equal(back[name], array[name])
+    described = array.dtype.descr
+    again = outband.loads(forged(described, array.shape, array.tobytes()))
+    assert again.dtype == back.dtype
+
+
 def forged(described: object, shape: object, data: object, **more: object) -> list[bytes]:
     return [msgpack.packb({"$array": described, "shape": shape, "order": "C", "data": data, **more})]
 

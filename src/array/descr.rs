@@ -37,18 +37,39 @@ fn field(entry: &Literal, dialect: Dialect) -> Result<Field> {
         },
         _ => return Err(misfit("a field's name is not a text".to_owned())),
     };
+    let outer = shape.map_or(Ok(Vec::new()), axes)?;
+    let (dtype, inner) = subarray(dtype)?;
     let dtype = read(dtype, dialect)?;
     if name.is_empty() && !matches!(dtype.kind(), Kind::Opaque(_)) {
         return Err(misfit(format!("a field of dtype {} has no name", excerpt(&dtype))));
     }
-    let mut field = Field::new(name, dtype);
-    if let Some(shape) = shape {
-        field = field.with_shape(axes(shape)?);
-    }
+    let mut field = Field::new(name, dtype).with_shape([outer, inner].concat());
     if let Some(title) = title {
         field = field.with_title(title);
     }
     if field.is_padding() { Ok(Field::padding(field.len()?)) } else { Ok(field) }
+}
+
+/// What the elements of a field are, and the shape that stands with them: `('<f8', (2, 3))`, NumPy's subarray. Those of subarrays are
+/// again elements, whose shape comes behind.
+fn subarray(mut dtype: &Literal) -> Result<(&Literal, Vec<usize>)> {
+    let is_number = |axis: &Literal| matches!(axis, Literal::Number(_));
+    let mut shape = Vec::new();
+    while let Literal::List(parts) = dtype
+        && let [inner, around] = &parts[..]
+    {
+        // the second of two fields has a name
+        let is_shape = match around {
+            Literal::List(axes) => !axes.is_empty() && axes.iter().all(is_number),
+            axis => is_number(axis),
+        };
+        if !is_shape {
+            break;
+        }
+        shape.extend(axes(around)?);
+        dtype = inner;
+    }
+    Ok((dtype, shape))
 }
 
 fn axes(shape: &Literal) -> Result<Vec<usize>> {
@@ -91,15 +112,7 @@ fn dictionary(items: &[(String, Literal)]) -> Result<DType> {
         if name.is_empty() {
             return Err(misfit(format!("field {index} has no name")));
         }
-        let (dtype, shape) = match format {
-            Literal::List(parts) => match &parts[..] {
-                [dtype @ (Literal::Text(_) | Literal::List(_)), shape @ Literal::List(_)] if !is_field(dtype) => {
-                    (dtype, axes(shape)?)
-                }
-                _ => (format, Vec::new()),
-            },
-            _ => (format, Vec::new()),
-        };
+        let (dtype, shape) = subarray(format)?;
         let mut field = Field::new(name, read(dtype, Dialect::NumPy)?).with_shape(shape);
         if let Some(Literal::Text(title)) = titles.get(index) {
             field = field.with_title(title);
@@ -114,9 +127,4 @@ fn dictionary(items: &[(String, Literal)]) -> Result<DType> {
     let tail = item.checked_sub(at).ok_or_else(|| misfit(format!("fields of {at} bytes are in {item}")))?;
     fields.push(Field::padding(tail));
     DType::record(fields)
-}
-
-/// Whether this is a field, and so the list around it a record and no dtype with a shape.
-fn is_field(literal: &Literal) -> bool {
-    matches!(literal, Literal::List(parts) if matches!(parts.first(), Some(Literal::Text(_))))
 }

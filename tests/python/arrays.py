@@ -191,7 +191,8 @@ def main():
         send_array(socket, large, copy=copy)
     # records as people make them: a choice of fields, in any order, and a recarray; what str() says of these NumPy cannot read
     rows = np.array([(1, 2.5, b"x"), (3, 4.5, b"yz")], [("a", "<i4"), ("b", ">f8"), ("c", "S3")])
-    odd = [rows[["a", "c"]], rows[["c", "a"]], rows.view(np.recarray), rows[["b"]], np.zeros(2, [("s", "S0"), ("n", "u1")])]
+    nested = np.arange(24, dtype="u1").view([("a", ("u1", (2,)), (3,)), ("b", "u1"), ("c", ("<i2", (1, 2))), ("d", "u1")])
+    odd = [nested, rows[["a", "c"]], rows[["c", "a"]], rows.view(np.recarray), rows[["b"]], np.zeros(2, [("s", "S0"), ("n", "u1")])]
     socket.send_json([{name: array.dtype.fields[name][1] for name in array.dtype.names} for array in odd])
     for array in odd:
         send_array(socket, array)
