@@ -217,10 +217,16 @@ fn records_that_lie_are_refused() {
         (json!([["a", ["|u1", ["x"]]]]), "a field is not a list"),
         (json!([["a", ["|u1", [1], [1]]]]), "a field is not a list"),
         (json!([["a", [1, [1]]]]), "neither a text nor a list"),
+        (json!([["a", "|S0", [(1 << 24) + 1]], ["b", "|u1"]]), "16777217 elements without bytes"),
+        (json!([["a", "<U0", [1_u64 << 40, 1 << 20]], ["b", "|u1"]]), "elements without bytes, the limit is 16777216"),
     ];
     for (dtype, why) in cases {
         refused_with(&forged(dtype, json!([1]), 1), why);
     }
+    let most = json!([["a", "|S0", [1 << 24]], ["b", "|u1"]]);
+    assert!(
+        from_multipart::<Array>(to_multipart(&forged(most, json!([1]), 1)).unwrap()).unwrap().to_string().len() < 200
+    );
     // metadata of more levels is refused before it comes to arrays
     assert!(from_multipart::<Array>(to_multipart(&forged(deep(29), json!([1]), 1)).unwrap()).is_ok());
     let mut dtype = DType::U8;

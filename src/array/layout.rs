@@ -10,8 +10,8 @@ use crate::error::Result;
 /// The most axes that an array may have: NumPy's limit.
 pub(super) const MAX_DIMS: usize = 64;
 
-/// The most elements without any bytes (`|V0`, `|S0`, `<U0`) that an array may have: no buffer vouches for them.
-const MOST_EMPTY: usize = 1 << 24;
+/// The most elements without any bytes (`|V0`, `|S0`, `<U0`) that an array, or a field, may have: no buffer vouches for them.
+pub(super) const MOST_EMPTY: usize = 1 << 24;
 
 /// The lengths of axes. Few have no memory of their own: a small block that lives as long as an array of megabytes and lies
 /// behind it on the heap keeps the array's pages from being used again.

@@ -183,6 +183,14 @@ impl Field {
             return Err(misfit(format!("a field has {} axes, the limit is {MAX_DIMS}", self.shape.len())));
         }
         let count = layout::count(&self.shape);
+        if self.dtype.item_len() == 0
+            && let Some(count) = count.filter(|&count| count > layout::MOST_EMPTY)
+        {
+            return Err(misfit(format!(
+                "a field has {count} elements without bytes, the limit is {}",
+                layout::MOST_EMPTY
+            )));
+        }
         check_item(count.and_then(|count| count.checked_mul(self.dtype.item_len())))
     }
 }
