@@ -27,6 +27,7 @@ pub mod benchmarks {}
 #[doc = include_str!("../docs/tables.md")]
 pub mod tables {}
 
+#[doc = "[benchmarks]: benchmarks\n\n"] // the first definition wins over the page's own
 #[doc = include_str!("../docs/compression.md")]
 pub mod compression {}
 

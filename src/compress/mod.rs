@@ -84,7 +84,8 @@ impl Compression {
     ///
     /// Buffers of elements that are longer than a byte (arrays and tables say so) take the first of Blosc2, Zstandard, LZ4
     /// and zlib that was compiled in, bytes the first of Zstandard, LZ4, zlib and Blosc2. So the choice may change when
-    /// another part of the program turns on another feature, and a receiver needs as many as its senders. Without any of
+    /// another part of the program turns on another feature, and a receiver needs as many as its senders; the Python
+    /// package opens Blosc2 only where its program says so ([`docs::compression`](crate::docs::compression)). Without any of
     /// the features everything travels as it is.
     pub const fn auto() -> Self {
         Self::of(None).sampled()

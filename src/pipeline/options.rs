@@ -40,6 +40,8 @@ pub(super) struct Quota {
 /// | [`in_flight`](Self::in_flight) | 1000 | tasks at one worker, whatever it asks for |
 /// | [`task_bytes`](Self::task_bytes) | 256 MiB | the largest task; workers that could not hold it are refused |
 /// | [`limits`](Self::limits) | `Limits::default()` | what a result may cost |
+/// | `journal` (feature `journal`) | none | the file in which tasks survive the dispatcher |
+/// | [`prepare_socket`](Self::prepare_socket) | nothing | what is set on its socket |
 ///
 /// # Examples
 ///

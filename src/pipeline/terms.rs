@@ -17,6 +17,9 @@ use crate::limits::Limits;
 /// | [`name`](Self::name) | `pid` and the process's number | in dead letters and logs |
 /// | [`grace`](Self::grace) | 30 s | how long running handlers may take to end when it leaves |
 /// | [`limits`](Self::limits) | `Limits::default()` | what a task may cost |
+/// | [`ends_with_dispatcher`](Self::ends_with_dispatcher) | no: it waits for the next one | whether `run` returns when the dispatcher is gone |
+/// | `leaves_on_signals` (feature `signals`) | no | whether SIGTERM and SIGINT drain it |
+/// | [`prepare_socket`](Self::prepare_socket) | nothing | what is set on each of its sockets |
 ///
 /// # Examples
 ///
@@ -69,7 +72,7 @@ impl WorkerOptions {
         self
     }
 
-    /// The most tasks that it holds at once: at least one. What waits here while others are idle is done later than it
+    /// The most tasks that it holds at once: at least one, and no more than 65 535. What waits here while others are idle is done later than it
     /// could be; a worker that waits for the next task does nothing meanwhile.
     pub fn in_flight(mut self, tasks: usize) -> Self {
         self.in_flight = Some(tasks.clamp(1, 65_535));
