@@ -297,6 +297,10 @@ impl<'de> Visitor<'de> for PayloadVisitor {
         deserializer.deserialize_byte_buf(self)
     }
 
+    fn visit_unit<E: de::Error>(self) -> Result<Buffer, E> {
+        handoff::arrived().ok_or_else(|| E::invalid_type(de::Unexpected::Unit, &self))
+    }
+
     fn visit_borrowed_bytes<E: de::Error>(self, bytes: &'de [u8]) -> Result<Buffer, E> {
         match handoff::owner_of(bytes) {
             Some(owner) => Ok(owner),

@@ -10,7 +10,8 @@
 //!
 //! **Arriving.** A codec opens [`with_owners`] around the decoding and shows serde slices of the frames. A buffer that
 //! is shown such a slice finds its owner by address ([`owner_of`]), also behind serde's internal buffering of flattened,
-//! untagged and internally tagged types, which hands on the same slice.
+//! untagged and internally tagged types, which hands on the same slice. Where a buffer's own visitor asks and a reference comes, the
+//! codec names the frame instead ([`arriving`]), and no bytes are shown.
 //!
 //! **Sharing.** A value that may stand in several places serializes as a newtype struct named [`SHARED`] with its owner at
 //! hand ([`shared`]). A codec that can name a value again asks whose it is ([`owner_of_shared`]); any other writes it out at every
@@ -29,10 +30,12 @@ use bytes::Bytes;
 use crate::buffer::Buffer;
 use credit::Credit;
 
+mod arrival;
 mod credit;
 mod place;
 mod work;
 
+pub(crate) use arrival::{arrived, arriving};
 pub(crate) use credit::{copying, handing, may_copy, showing, start_over};
 pub(crate) use place::{Place, noting_place};
 pub(crate) use work::{TOTAL, overdrawn};
@@ -82,6 +85,7 @@ fn asked<R>(asked: Asked, serialize: impl FnOnce() -> R) -> R {
 }
 
 /// Runs `serialize` and asks the buffer in it for itself, if it has `from` bytes or more.
+#[inline]
 pub(crate) fn ask<R>(from: usize, serialize: impl FnOnce() -> R) -> R {
     asked(Asked::From(from), serialize)
 }
@@ -101,6 +105,7 @@ pub(crate) fn take_bytes<R>(serialize: impl FnOnce() -> R) -> R {
 /// # Errors
 ///
 /// Why the serializer takes no buffers.
+#[inline]
 pub(crate) fn offer(buffer: &Buffer) -> Result<bool, &'static str> {
     let from = match ASKED.get() {
         Asked::Refused(why) => return Err(why),
@@ -111,7 +116,7 @@ pub(crate) fn offer(buffer: &Buffer) -> Result<bool, &'static str> {
     // who knows where it goes is who writes it
     let wanted = buffer.len() >= from || HINT.get().place.is_some();
     if wanted {
-        GIVEN.set(Some(buffer.clone()));
+        GIVEN.with(|given| given.set(Some(buffer.clone())));
     }
     Ok(wanted)
 }
@@ -167,6 +172,7 @@ pub(crate) fn place() -> Option<Place> {
 }
 
 /// Takes the buffer that was given, if one was.
+#[inline]
 pub(crate) fn given() -> Option<Buffer> {
     GIVEN.take()
 }

@@ -14,6 +14,9 @@
 //! The check finds frames of equal length that a forwarder swapped. It reads at most [`SAMPLES`] short spots, so it
 //! costs the same for any length; it is no protection against damage or malice.
 
+use std::sync::LazyLock;
+
+use crc32fast::Hasher;
 use rmp::decode::{read_array_len, read_int, read_str_from_slice};
 
 use crate::buffer::Buffer;
@@ -84,8 +87,12 @@ const HEAD: usize = 3;
 /// More than the longest extension value: its head, an array header, three 64-bit numbers, a 32-bit one and a short name.
 const LONGEST: usize = HEAD + 48;
 
+/// The longest extension value for a frame of up to 4 GiB that is not compressed: its head, an array header, three 32-bit numbers.
+const USUAL: usize = HEAD + 1 + 3 * 5;
+
 impl Reference {
     /// The reference to a frame: the buffer itself, or one that it was compressed into.
+    #[inline]
     pub(crate) fn to(frame: usize, stored: &Buffer, packed: Option<Packed>) -> Self {
         Self { frame: frame as u64, len: stored.len() as u64, check: Some(check(stored)), packed }
     }
@@ -102,7 +109,16 @@ impl Reference {
     }
 
     /// Writes the extension value.
+    #[inline]
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        match (u32::try_from(self.frame), u32::try_from(self.len), self.check, self.packed) {
+            (Ok(frame), Ok(len), Some(check), None) => write_usual([frame, len, check], out),
+            _ => self.write_any(out),
+        }
+    }
+
+    #[inline(never)]
+    fn write_any(&self, out: &mut Vec<u8>) {
         let mut block = [0; LONGEST];
         let numbers = if self.packed.is_some() { 5 } else { 2 + u8::from(self.check.is_some()) };
         let mut at = put(&mut block, HEAD, &[0x90 | numbers]);
@@ -132,6 +148,17 @@ impl Reference {
             }
         };
         out.extend_from_slice(&block[start..at]);
+    }
+
+    /// The frame, the length and the check of a reference as it is written to a frame of up to 4 GiB that is not compressed: nearly all that
+    /// are read. `None` for any other, which is for [`parse`](Self::parse) to read.
+    #[inline]
+    pub(crate) fn parse_usual(payload: &[u8]) -> Option<(usize, u64, u32)> {
+        let rest = payload.strip_prefix(&[0x93])?;
+        let (frame, rest) = short_number(rest)?;
+        let (len, rest) = short_number(rest)?;
+        let (check, rest) = short_number(rest)?;
+        rest.is_empty().then_some((frame as usize, len.into(), check))
     }
 
     /// Reads the payload of the extension value; the error says what is wrong with it.
@@ -175,6 +202,48 @@ impl Reference {
     }
 }
 
+/// Writes the extension value for a frame of up to 4 GiB that is not compressed, as [`Reference::write_any`] does, in fewer steps: nearly
+/// all that are written, and in a list of buffers most of what is.
+#[inline]
+fn write_usual(numbers: [u32; 3], out: &mut Vec<u8>) {
+    // one byte more than is taken, wherever it begins
+    let mut block = [0; USUAL + 1];
+    block[HEAD] = 0x93;
+    let mut at = HEAD + 1;
+    for number in numbers {
+        // as many bytes as the longest form has; what is too much is written over
+        let (form, len) = match number {
+            0..=0x7f => (u64::from(number) << 56, 1),
+            0x80..=0xff => (0xcc << 56 | u64::from(number) << 48, 2),
+            0x100..=0xffff => (0xcd << 56 | u64::from(number) << 40, 3),
+            _ => (0xce << 56 | u64::from(number) << 24, 5),
+        };
+        if let Some(place) = block[at..].first_chunk_mut() {
+            let [a, b, c, d, e, ..] = form.to_be_bytes();
+            *place = [a, b, c, d, e];
+        }
+        at += len;
+    }
+    let len = at - HEAD;
+    block[2] = EXTENSION as u8;
+    let start = match len {
+        4 | 8 | 16 => {
+            block[1] = 0xd4 + len.ilog2() as u8;
+            1
+        }
+        _ => {
+            (block[0], block[1]) = (0xc7, len as u8);
+            0
+        }
+    };
+    let written = out.len() + (at - start);
+    if let Some(whole) = block[start..].first_chunk::<USUAL>() {
+        // of a length that is known, which takes no call; the few bytes too many go again
+        out.extend_from_slice(whole);
+        out.truncate(written);
+    }
+}
+
 /// Puts bytes at this place; the place after them.
 #[inline]
 fn put(block: &mut [u8; LONGEST], at: usize, bytes: &[u8]) -> usize {
@@ -192,6 +261,19 @@ fn put_number(block: &mut [u8; LONGEST], at: usize, number: u64) -> usize {
         0x100..=0xffff => put(block, at, &[0xcd, g, h]),
         0x1_0000..=0xffff_ffff => put(block, at, &[0xce, e, f, g, h]),
         _ => put(block, at, &[0xcf, a, b, c, d, e, f, g, h]),
+    }
+}
+
+/// A number of up to 32 bits in one of the forms that are written.
+#[inline]
+fn short_number(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let (&marker, rest) = bytes.split_first()?;
+    match marker {
+        0..=0x7f => Some((marker.into(), rest)),
+        0xcc => rest.split_first().map(|(&byte, rest)| (byte.into(), rest)),
+        0xcd => rest.split_first_chunk().map(|(&bytes, rest)| (u16::from_be_bytes(bytes).into(), rest)),
+        0xce => rest.split_first_chunk().map(|(&bytes, rest)| (u32::from_be_bytes(bytes), rest)),
+        _ => None,
     }
 }
 
@@ -218,19 +300,41 @@ fn take_number(payload: &mut &[u8]) -> Result<u64, &'static str> {
 
 /// CRC-32 (ISO-HDLC, zlib's `crc32`) of the whole buffer when it is short, else of evenly spaced spots from its first to
 /// its last bytes.
+#[inline]
 pub(crate) fn check(bytes: &[u8]) -> u32 {
-    if bytes.len() <= SAMPLES * SPOT {
-        return crc32fast::hash(bytes);
+    match sample(bytes) {
+        Some(sample) => crc(&sample),
+        None => crc(bytes),
     }
-    const GAPS: usize = SAMPLES - 1;
-    let last = bytes.len() - SPOT;
+}
+
+/// The spots of a buffer that is longer than all of them.
+#[inline]
+fn sample(bytes: &[u8]) -> Option<[u8; SAMPLES * SPOT]> {
+    if bytes.len() <= SAMPLES * SPOT {
+        return None;
+    }
     let mut sample = [0; SAMPLES * SPOT];
-    for (index, spot) in sample.chunks_exact_mut(SPOT).enumerate() {
-        // index * last / GAPS, in an order in which no length overflows
-        let start = index * (last / GAPS) + index * (last % GAPS) / GAPS;
+    for (spot, start) in sample.chunks_exact_mut(SPOT).zip(starts(bytes.len())) {
         spot.copy_from_slice(&bytes[start..start + SPOT]);
     }
-    crc32fast::hash(&sample)
+    Some(sample)
+}
+
+/// Where the spots of so many bytes begin: at `index * last / 3`, in a form in which no length overflows and that divides once.
+#[inline]
+fn starts(len: usize) -> [usize; SAMPLES] {
+    let last = len - SPOT;
+    let (third, over) = (last / 3, last % 3);
+    [0, third, 2 * third + over / 2, last]
+}
+
+fn crc(bytes: &[u8]) -> u32 {
+    // a new one asks the processor what it can do, which takes half as long as the sum
+    static NEW: LazyLock<Hasher> = LazyLock::new(Hasher::new);
+    let mut hasher = NEW.clone();
+    hasher.update(bytes);
+    hasher.finalize()
 }
 
 #[cfg(test)]
@@ -252,8 +356,33 @@ mod tests {
                     let meta = rmp::decode::read_ext_meta(&mut rest).unwrap();
                     assert_eq!((meta.typeid, meta.size as usize), (EXTENSION, rest.len()));
                     assert_eq!(Reference::parse(rest), Ok(reference));
+                    let usual = Reference::parse_usual(rest);
+                    assert_eq!(usual.is_some(), check.is_some() && packed.is_none() && number <= u64::from(u32::MAX));
+                    if let Some((frame, len, sum)) = usual {
+                        assert_eq!((frame as u64, len, Some(sum)), (number, number, check));
+                    }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_usual_form_ends_where_it_ends() {
+        let mut written = Vec::new();
+        Reference { frame: 300, len: 70_000, check: Some(1 << 20), packed: None }.write(&mut written);
+        let payload = &written[HEAD..];
+        assert_eq!(Reference::parse_usual(payload), Some((300, 70_000, 1 << 20)));
+        for cut in 0..payload.len() {
+            assert_eq!(Reference::parse_usual(&payload[..cut]), None, "{cut} of {payload:?}");
+        }
+        assert_eq!(Reference::parse_usual(&[payload, &[0]].concat()), None);
+    }
+
+    #[test]
+    fn spots_lie_evenly() {
+        for len in (65..5000).chain([usize::MAX - 2, usize::MAX - 1, usize::MAX]) {
+            let last = (len - SPOT) as u128;
+            assert_eq!(starts(len).map(|start| start as u128), [0, last / 3, 2 * last / 3, last], "{len}");
         }
     }
 

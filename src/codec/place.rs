@@ -77,12 +77,25 @@ pub(crate) struct Policy {
 pub(crate) type Decide = dyn Fn(&BufferInfo) -> Placement + Send + Sync;
 
 impl Policy {
+    /// Whether nothing but a buffer's length decides, and what was said of it.
+    #[inline]
+    fn is_plain(&self) -> bool {
+        self.compression.is_none() && self.callback.is_none()
+    }
+
+    #[inline]
+    fn plainly(&self, bytes: &[u8]) -> Placement {
+        match handoff::place() {
+            Some(handoff::Place::InBand) => Placement::InBand,
+            None if bytes.len() < self.out_of_band_from => Placement::InBand,
+            _ => Placement::OutOfBand,
+        }
+    }
+
     fn decide(&self, index: usize, bytes: &[u8]) -> Placement {
-        let default = match (handoff::place(), self.compression) {
-            (Some(handoff::Place::InBand), _) => Placement::InBand,
-            (None, _) if bytes.len() < self.out_of_band_from => Placement::InBand,
-            (_, None) => Placement::OutOfBand,
-            (_, Some(compression)) => Placement::Compressed(compression),
+        let default = match (self.plainly(bytes), self.compression) {
+            (Placement::OutOfBand, Some(compression)) => Placement::Compressed(compression),
+            (plain, _) => plain,
         };
         match &self.callback {
             None => default,
@@ -118,19 +131,26 @@ struct More {
     raw_len: u64,
 }
 
+/// What makes a buffer the same as another one.
+#[inline]
+fn key(buffer: &Buffer) -> (usize, usize) {
+    (buffer.as_ptr().addr(), buffer.len())
+}
+
 /// Up to so many frames are looked through: cheaper than a table.
 const LOOKED_THROUGH: usize = 16;
 
 /// Remembers which keys it was asked for, and takes some others for them: a table of a bit each, for buffers that nearly always are new.
 #[derive(Default)]
-struct Sieve([u64; 16]);
+struct Sieve([u64; 32]);
 
 impl Sieve {
     /// Whether it may hold this key, which it holds from now on.
+    #[inline]
     fn holds_or_takes(&mut self, (address, len): (usize, usize)) -> bool {
         // Fibonacci hashing: Knuth, The Art of Computer Programming 3, 6.4
         let mixed = (address as u64 ^ (len as u64).rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let (word, bit) = ((mixed >> 60) as usize, 1 << (mixed >> 54 & 63));
+        let (word, bit) = ((mixed >> 59) as usize, 1 << (mixed >> 53 & 63));
         let held = self.0[word] & bit != 0;
         self.0[word] |= bit;
         held
@@ -166,9 +186,13 @@ impl<'p> Placed<'p> {
     }
 
     /// Where the next buffer goes.
+    #[inline]
     pub(crate) fn decide(&mut self, bytes: &[u8]) -> Placement {
         let index = self.seen;
         self.seen += 1;
+        if self.policy.is_plain() {
+            return self.policy.plainly(bytes);
+        }
         self.policy.decide(index, bytes)
     }
 
@@ -179,8 +203,8 @@ impl<'p> Placed<'p> {
     }
 
     /// The frame that holds this buffer: one that is there already, or a new one.
+    #[inline]
     pub(crate) fn frame_of(&mut self, buffer: Buffer) -> usize {
-        let key = |buffer: &Buffer| (buffer.as_ptr().addr(), buffer.len());
         let next = self.frames.len();
         let frame = match &self.frames[..] {
             [] => {
@@ -192,26 +216,13 @@ impl<'p> Placed<'p> {
                 let wanted = key(&buffer);
                 few.iter().position(|frame| key(frame) == wanted).unwrap_or(next)
             }
-            frames => {
-                let More { sieve, known, filed, .. } = &mut **self.more.get_or_insert_default();
-                let sieve = sieve.get_or_insert_with(|| {
-                    let mut sieve = Sieve::default();
-                    for frame in frames {
-                        sieve.holds_or_takes(key(frame));
-                    }
-                    sieve
-                });
-                if sieve.holds_or_takes(key(&buffer)) {
-                    // compressed frames are in it as well, which nobody else's buffer can be
-                    for (frame, index) in frames[*filed..].iter().zip(*filed..) {
-                        known.entry(key(frame)).or_insert(index);
-                    }
-                    *filed = next;
-                    known.get(&key(&buffer)).copied().unwrap_or(next)
-                } else {
-                    next
-                }
-            }
+            _ => match self.more.as_mut().and_then(|more| more.sieve.as_mut()) {
+                Some(sieve) => match sieve.holds_or_takes(key(&buffer)) {
+                    true => self.known(&buffer),
+                    false => next,
+                },
+                None => self.sieved(&buffer),
+            },
         };
         if frame == next {
             if next == 1 {
@@ -220,6 +231,31 @@ impl<'p> Placed<'p> {
             self.frames.push(buffer);
         }
         frame
+    }
+
+    /// As [`frame_of`](Self::frame_of), for the first of many buffers.
+    #[inline(never)]
+    fn sieved(&mut self, buffer: &Buffer) -> usize {
+        let mut sieve = Sieve::default();
+        for frame in &self.frames {
+            sieve.holds_or_takes(key(frame));
+        }
+        let is_held = sieve.holds_or_takes(key(buffer));
+        self.more.get_or_insert_default().sieve = Some(sieve);
+        if is_held { self.known(buffer) } else { self.frames.len() }
+    }
+
+    /// The frame that holds a buffer which the sieve does, or the next one.
+    #[inline(never)]
+    fn known(&mut self, buffer: &Buffer) -> usize {
+        let next = self.frames.len();
+        let More { known, filed, .. } = &mut **self.more.get_or_insert_default();
+        // compressed frames are in it as well, which nobody else's buffer can be
+        for (frame, index) in self.frames[*filed..].iter().zip(*filed..) {
+            known.entry(key(frame)).or_insert(index);
+        }
+        *filed = next;
+        known.get(&key(buffer)).copied().unwrap_or(next)
     }
 
     /// The frame that holds this buffer compressed, and how; `None` where compressing would not pay.

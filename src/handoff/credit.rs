@@ -66,11 +66,21 @@ impl Credit {
         self.is_at_hand = false;
     }
 
-    fn turn_to(&mut self, index: usize, buffers: usize) {
+    #[inline]
+    pub(super) fn turn_to(&mut self, index: usize, buffers: usize) {
         self.is_at_hand = false;
         if index == self.last {
             return;
         }
+        if self.open == 0 && self.others.is_empty() {
+            self.last = index;
+            return;
+        }
+        self.turn_from_open(index, buffers);
+    }
+
+    #[inline(never)]
+    fn turn_from_open(&mut self, index: usize, buffers: usize) {
         if self.open > 0 && self.others.is_empty() {
             self.others = vec![0; buffers].into();
         }

@@ -157,3 +157,13 @@ impl<'de> SeqAccess<'de> for Foreign<'de> {
         self.payload.take().map(|payload| seed.deserialize(BorrowedBytesDeserializer::new(payload))).transpose()
     }
 }
+
+impl Reader<'_> {
+    /// The 16 big-endian bytes of a 128-bit integer, when that is what comes next.
+    pub(super) fn wide(&mut self) -> Option<[u8; 16]> {
+        let (&[0xc4, 16], rest) = self.rest.split_first_chunk()? else { return None };
+        let (&bytes, rest) = rest.split_first_chunk()?;
+        self.rest = rest;
+        Some(bytes)
+    }
+}

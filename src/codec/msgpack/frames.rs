@@ -8,7 +8,7 @@ use super::read::Reader;
 use crate::array::{self, Head};
 use crate::buffer::Buffer;
 use crate::handoff;
-use crate::reference::{EXTENSION, Reference};
+use crate::reference::{self, EXTENSION, Reference};
 
 impl<'de> Reader<'de> {
     /// Reads the array that comes next and puts it where its visitor takes it, if it is written as this crate writes one with a frame;
@@ -26,6 +26,23 @@ impl<'de> Reader<'de> {
             let data = handoff::frame(index, frame).unwrap_or_else(|| Buffer::copy_from_slice(frame));
             head.with_data(data).map(array::hand_over).map_err(Mismatch::custom)
         }))
+    }
+
+    /// Reads the buffer reference that comes next; the index of its frame. Reads nothing where something else comes, or a reference in
+    /// another form than it is usually written in, or one that does not fit its frame: what is wrong with it is for others to say.
+    #[inline]
+    pub(super) fn whole_buffer(&mut self) -> Option<usize> {
+        let (payload, rest) = payload(self.rest)?;
+        let (index, len, check) = Reference::parse_usual(payload)?;
+        let frame = self.frames.get(index).filter(|frame| frame.len() as u64 == len)?;
+        if self.unchecked {
+            if check != reference::check(frame) {
+                return None;
+            }
+            self.used |= 1 << index;
+        }
+        self.rest = rest;
+        Some(index)
     }
 
     /// Shows a visitor the frame that a buffer reference names.

@@ -21,6 +21,7 @@ use super::bytes::{Bytes, show};
 use super::mismatch::{Mismatch, Result};
 use crate::array;
 use crate::buffer::Buffer;
+use crate::handoff;
 use crate::reference::EXTENSION;
 
 /// The most frames of a message that is checked while it is read.
@@ -237,14 +238,6 @@ impl<'de> Reader<'de> {
         let kind = i8::from_be_bytes(self.array()?);
         Ok((kind, self.take(len)?))
     }
-
-    /// The 16 big-endian bytes of a 128-bit integer, when that is what comes next.
-    fn wide(&mut self) -> Option<[u8; 16]> {
-        let (&[0xc4, 16], rest) = self.rest.split_first_chunk()? else { return None };
-        let (&bytes, rest) = rest.split_first_chunk()?;
-        self.rest = rest;
-        Some(bytes)
-    }
 }
 
 /// Implements the methods for bytes and text.
@@ -321,7 +314,13 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         }
     }
 
+    #[inline]
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value> {
+        if name == handoff::BUFFER
+            && let Some(index) = self.whole_buffer()
+        {
+            return handoff::arriving(index, || visitor.visit_unit());
+        }
         if name == rmp_serde::MSGPACK_EXT_STRUCT_NAME {
             let marker = self.marker()?;
             let (kind, payload) = self.extension(marker)?;

@@ -129,6 +129,7 @@ impl<'w> Writer<'w> {
     }
 
     /// Puts a buffer where its placement says.
+    #[inline]
     pub(super) fn buffer(&mut self, buffer: Buffer) -> Result<()> {
         match self.placed.decide(&buffer) {
             Placement::InBand => self.in_band(&buffer),
