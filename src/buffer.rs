@@ -14,7 +14,8 @@ use serde::ser::{self, Serialize, Serializer};
 
 use crate::element::{self, Element};
 use crate::error::Result;
-use crate::{frame, handoff, memory};
+use crate::frame::{self, Shared};
+use crate::{handoff, memory};
 
 /// Immutable, reference-counted bytes of any owner: one out-of-band frame of a message.
 ///
@@ -41,12 +42,12 @@ use crate::{frame, handoff, memory};
 /// # Ok::<(), outband::Error>(())
 /// ```
 #[derive(Clone, Default)]
-pub struct Buffer(Bytes);
+pub struct Buffer(Shared);
 
 impl Buffer {
     /// An empty buffer.
     pub const fn new() -> Self {
-        Self(Bytes::new())
+        Self(Shared::new())
     }
 
     /// Takes a vector of plain elements **without copying**, whatever its spare capacity.
@@ -56,7 +57,7 @@ impl Buffer {
         let mut elements = Some(elements);
         // bytes::Bytes knows how to own a Vec<u8> with no box around it
         if let Some(bytes) = (&mut elements as &mut dyn Any).downcast_mut::<Option<Vec<u8>>>() {
-            return Self(bytes.take().map(Bytes::from).unwrap_or_default());
+            return Self::from(bytes.take().unwrap_or_default());
         }
         Self::from_owner(Elements(elements.unwrap_or_default()))
     }
@@ -95,13 +96,13 @@ impl Buffer {
     /// assert_eq!(buffer.as_ptr(), shared.as_ptr());
     /// ```
     pub fn from_owner<O: AsRef<[u8]> + Send + 'static>(owner: O) -> Self {
-        Self(Bytes::from_owner(owner))
+        Self::from(Bytes::from_owner(owner))
     }
 
     /// **Copies** a slice.
     pub fn copy_from_slice(bytes: &[u8]) -> Self {
         memory::count_copy(bytes.len());
-        Self(Bytes::copy_from_slice(bytes))
+        Self::from(Bytes::copy_from_slice(bytes))
     }
 
     /// The length in bytes.
@@ -111,7 +112,7 @@ impl Buffer {
 
     /// Whether there are no bytes.
     pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.len() == 0
     }
 
     /// The bytes, without copying.
@@ -168,7 +169,7 @@ impl Buffer {
         let skip = block.as_ptr().align_offset(align);
         block.resize(skip, 0);
         block.extend_from_slice(self);
-        Self(Bytes::from(block).slice(skip..))
+        Self::from(Bytes::from(block).slice(skip..))
     }
 
     /// Writes all bytes to a file, a `Vec`, a `TcpStream` or any other [`io::Write`].
@@ -180,8 +181,12 @@ impl Buffer {
         writer.write_all(&self.0)
     }
 
-    pub(crate) fn as_bytes(&self) -> &Bytes {
+    pub(crate) fn as_shared(&self) -> &Shared {
         &self.0
+    }
+
+    pub(crate) fn from_shared(shared: Shared) -> Self {
+        Self(shared)
     }
 }
 
@@ -197,6 +202,7 @@ impl<T: Element, O: Deref<Target = [T]>> AsRef<[u8]> for Elements<O> {
 impl Deref for Buffer {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         &self.0
     }
@@ -211,14 +217,14 @@ impl AsRef<[u8]> for Buffer {
 /// Without copying.
 impl From<Vec<u8>> for Buffer {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(Bytes::from(bytes))
+        Self::from(Bytes::from(bytes))
     }
 }
 
 /// Without copying.
 impl From<Bytes> for Buffer {
     fn from(bytes: Bytes) -> Self {
-        Self(bytes)
+        Self(Shared::from(bytes))
     }
 }
 
@@ -226,14 +232,14 @@ impl From<Bytes> for Buffer {
 /// receive arena alive, which is why [`SocketExt`](crate::SocketExt) copies those out.
 impl From<zmq::Message> for Buffer {
     fn from(message: zmq::Message) -> Self {
-        Self(frame::adopt(message))
+        Self::from(frame::adopt(message))
     }
 }
 
 /// Without copying.
 impl From<Buffer> for Bytes {
     fn from(buffer: Buffer) -> Self {
-        buffer.0
+        buffer.0.into_bytes()
     }
 }
 
@@ -246,7 +252,7 @@ impl From<Buffer> for zmq::Message {
 
 impl PartialEq for Buffer {
     fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
+        self[..] == other[..]
     }
 }
 

@@ -10,19 +10,24 @@
 #![allow(unsafe_code, reason = "building a zmq::Message around memory of any owner needs zmq_msg_init_data")]
 
 mod berths;
+mod shared;
+mod shelf;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
-use std::mem::{self, align_of, size_of};
+use std::marker::PhantomData;
+use std::mem::{self, ManuallyDrop, align_of, size_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use zmq_sys::zmq_msg_t;
+use zmq_sys::{zmq_msg_t, zmq_pollitem_t};
 
-use berths::Berths;
+use berths::{Berth, Berths};
+pub(crate) use shared::Shared;
+use shelf::Shelf;
 
 const _: () = assert!(size_of::<zmq::Message>() == size_of::<zmq_msg_t>());
 const _: () = assert!(align_of::<zmq::Message>() == align_of::<zmq_msg_t>());
@@ -40,7 +45,7 @@ const COPY_UP_TO: usize = 512;
 pub(crate) type Hold = Arc<dyn Any + Send + Sync>;
 
 /// Gives `bytes` to a new message without copying. libzmq drops the owner when it is done with the frame.
-pub(crate) fn lend(bytes: Bytes, hold: Option<Hold>) -> zmq::Message {
+pub(crate) fn lend(bytes: Shared, hold: Option<Hold>) -> zmq::Message {
     lend_held(Box::new(Held { bytes, hold }))
 }
 
@@ -50,43 +55,23 @@ fn lend_held(held: Box<Held>) -> zmq::Message {
     unsafe { lent(data, len, release, Box::into_raw(held).cast()) }
 }
 
-/// Lends the frames of one message of so many buffers, as [`lend`] does each, with a block of memory for every [`IN_BLOCK`] owners.
-pub(crate) struct Lender {
-    berths: RefCell<Berths<Held>>,
-    /// How many more buffers there are than berths were made.
-    left: Cell<usize>,
-}
+/// Lends the frames of one message, as [`lend`] does each, with one block of memory for many owners.
+pub(crate) struct Lender(RefCell<Berths<Held, IN_BLOCK>>);
 
-/// The most owners in one block, which is shorter than 1 KiB: for a longer one, glibc goes over all short ones that were freed.
+/// How many owners lie in one block, which is shorter than 1 KiB: for a longer one, glibc goes over all short ones that were freed.
 const IN_BLOCK: usize = 16;
 
 impl Lender {
-    pub(crate) fn of(buffers: usize) -> Self {
-        let first = buffers.min(IN_BLOCK);
-        Self { berths: RefCell::new(Berths::new(first)), left: Cell::new(buffers - first) }
+    pub(crate) const fn new() -> Self {
+        Self(RefCell::new(Berths::new()))
     }
 
-    fn enter(&self, held: Held) -> Result<NonNull<c_void>, Held> {
-        let mut berths = self.berths.borrow_mut();
-        match berths.enter(held) {
-            Err(held) if self.left.get() > 0 => {
-                let next = self.left.get().min(IN_BLOCK);
-                self.left.set(self.left.get() - next);
-                *berths = Berths::new(next);
-                berths.enter(held)
-            }
-            entered => entered,
-        }
-    }
-
-    pub(crate) fn lend(&self, bytes: Bytes, hold: Option<Hold>) -> zmq::Message {
+    #[inline]
+    pub(crate) fn lend(&self, bytes: Shared, hold: Option<Hold>) -> zmq::Message {
         let (data, len) = (bytes.as_ptr(), bytes.len());
-        match self.enter(Held { bytes, hold }) {
-            // SAFETY: `data` is valid for `len` bytes for as long as what is in the berth, which is until `leave` takes it out.
-            Ok(berth) => unsafe { lent(data, len, leave, berth.as_ptr()) },
-            // a message that had to start over
-            Err(held) => lend_held(Box::new(held)),
-        }
+        let berth = self.0.borrow_mut().enter(Held { bytes, hold });
+        // SAFETY: `data` is valid for `len` bytes for as long as what is in the berth, which is until `leave` takes it out.
+        unsafe { lent(data, len, leave, berth.as_ptr().cast()) }
     }
 }
 
@@ -107,7 +92,7 @@ unsafe fn lent(data: *const u8, len: usize, release: Release, owner: *mut c_void
 
 /// Makes the message that carries a metadata or envelope frame: short ones are copied, long ones lent.
 pub(crate) fn carry(bytes: &Bytes) -> zmq::Message {
-    if bytes.len() <= COPY_UP_TO { copied(bytes) } else { lend(bytes.clone(), None) }
+    if bytes.len() <= COPY_UP_TO { copied(bytes) } else { lend(bytes.clone().into(), None) }
 }
 
 /// The lengths of frames that are copied into a block of their own, for glibc's sake. It keeps freed blocks of up to 120
@@ -167,6 +152,58 @@ unsafe fn wrap(raw: zmq_msg_t) -> zmq::Message {
     unsafe { mem::transmute::<zmq_msg_t, zmq::Message>(raw) }
 }
 
+const _: () = assert!(size_of::<zmq::PollItem<'static>>() == size_of::<zmq_pollitem_t>());
+const _: () = assert!(align_of::<zmq::PollItem<'static>>() == align_of::<zmq_pollitem_t>());
+
+/// A socket as libzmq knows it: what sends and receives the many frames of a message, with no more of libzmq's calls than it takes.
+#[derive(Clone, Copy)]
+pub(crate) struct Handle<'s> {
+    raw: *mut c_void,
+    socket: PhantomData<&'s zmq::Socket>,
+}
+
+impl<'s> Handle<'s> {
+    #[inline]
+    pub(crate) fn of(socket: &'s zmq::Socket) -> Self {
+        let item = socket.as_poll_item(zmq::POLLIN);
+        // SAFETY: a `PollItem` is `repr(C)` and passed to zmq_poll(3) as what it becomes here; equal size and alignment are asserted above.
+        let item = unsafe { mem::transmute::<zmq::PollItem<'s>, zmq_pollitem_t>(item) };
+        Self { raw: item.socket, socket: PhantomData }
+    }
+
+    /// Sends a frame, which is gone also where that fails.
+    #[inline]
+    pub(crate) fn send(self, message: zmq::Message, flags: i32) -> Result<(), zmq::Error> {
+        let mut message = ManuallyDrop::new(message);
+        // SAFETY: message and socket are valid, and the message is used by nobody else.
+        if unsafe { zmq_sys::zmq_msg_send((&raw mut message).cast(), self.raw, flags) } >= 0 {
+            // zmq_msg_send(3): a message that was sent is empty, and need not be closed
+            return Ok(());
+        }
+        let error = last_error();
+        drop(ManuallyDrop::into_inner(message));
+        Err(error)
+    }
+
+    /// Receives a frame in the place of another; its length.
+    #[inline]
+    pub(crate) fn receive(self, message: &mut zmq::Message, flags: i32) -> Result<usize, zmq::Error> {
+        // SAFETY: message and socket are valid, and the message is used by nobody else.
+        match unsafe { zmq_sys::zmq_msg_recv(ptr::from_mut(message).cast(), self.raw, flags) } {
+            // also where it is longer
+            i32::MAX => Ok(message.len()),
+            len @ 0.. => Ok(len as usize),
+            _ => Err(last_error()),
+        }
+    }
+}
+
+#[cold]
+fn last_error() -> zmq::Error {
+    // SAFETY: it takes nothing and reads this thread's errno.
+    zmq::Error::from_raw(unsafe { zmq_sys::zmq_errno() })
+}
+
 thread_local! {
     /// The address of the owner that [`was_swallowed`] watches; null when none is, or when it was released.
     static WATCHED: Cell<*const Held> = const { Cell::new(ptr::null()) };
@@ -176,7 +213,7 @@ thread_local! {
 ///
 /// A libzmq socket that takes a frame keeps it until an I/O thread or the receiver is done with it. One that accepts a
 /// frame only to drop it, because the peer that had the frames before it is gone, frees it within the call.
-pub(crate) fn was_swallowed<R>(bytes: Bytes, hold: Option<Hold>, send: impl FnOnce(zmq::Message) -> R) -> (bool, R) {
+pub(crate) fn was_swallowed<R>(bytes: Shared, hold: Option<Hold>, send: impl FnOnce(zmq::Message) -> R) -> (bool, R) {
     let held = Box::new(Held { bytes, hold });
     let address = &raw const *held;
     let message = lend_held(held);
@@ -197,9 +234,45 @@ pub(crate) fn adopt(message: zmq::Message) -> Bytes {
     Bytes::from_owner(Received(message))
 }
 
+/// Takes a message out of its place, and leaves an empty one there.
+#[inline]
+pub(crate) fn take(message: &mut zmq::Message) -> zmq::Message {
+    let place = ptr::from_mut(message);
+    // SAFETY: the place is valid, and gets another message before anyone looks at it.
+    let taken = unsafe { place.read() };
+    // SAFETY: what is in the place was moved out of it. zmq_msg_init(3) always succeeds.
+    unsafe { zmq_sys::zmq_msg_init(place.cast()) };
+    taken
+}
+
+/// Takes the received frames of one message without copying, wherever they lie: of many, all but the first few lie side by side.
+pub(crate) struct Adopter {
+    adopted: usize,
+    shelf: Shelf<Received>,
+}
+
+/// So many frames have a box each.
+const BOXED: usize = 3;
+
+impl Adopter {
+    pub(crate) const fn new() -> Self {
+        Self { adopted: 0, shelf: Shelf::new() }
+    }
+
+    /// Takes a message out of its place, and leaves an empty one there.
+    #[inline]
+    pub(crate) fn adopt(&mut self, message: &mut zmq::Message) -> Shared {
+        self.adopted += 1;
+        if self.adopted <= BOXED {
+            return Shared::Bytes(adopt(take(message)));
+        }
+        Shared::Kept(self.shelf.put(Received(take(message))))
+    }
+}
+
 /// What a lent frame keeps alive. Fields are dropped in order: the bytes are free before anyone hears of it.
 struct Held {
-    bytes: Bytes,
+    bytes: Shared,
     #[expect(dead_code, reason = "held for its Drop")]
     hold: Option<Hold>,
 }
@@ -216,8 +289,9 @@ fn drop_quietly<T>(held: T) {
 
 /// The free function of a frame whose owner is in a berth of a [`Lender`]. Runs on any thread.
 unsafe extern "C" fn leave(_data: *mut c_void, berth: *mut c_void) {
+    let Some(berth) = NonNull::new(berth) else { return };
     // SAFETY: it is that of `Lender::lend`, of an owner, and libzmq calls a free function once.
-    let held = NonNull::new(berth).and_then(|berth| unsafe { berths::leave::<Held>(berth) });
+    let held = unsafe { berths::leave(berth.cast::<Berth<Held, IN_BLOCK>>()) };
     // an owner whose `Drop` panics must not unwind into C
     drop_quietly(held);
 }
@@ -233,7 +307,7 @@ unsafe extern "C" fn release(_data: *mut c_void, hint: *mut c_void) {
     drop_quietly(held);
 }
 
-struct Received(zmq::Message);
+pub(crate) struct Received(zmq::Message);
 
 impl AsRef<[u8]> for Received {
     fn as_ref(&self) -> &[u8] {

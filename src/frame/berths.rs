@@ -1,113 +1,142 @@
-//! `Berths`: places for the owners of the frames of one message, in one block of memory.
+//! `Berths`: places for the values that travel with the frames of one message, in blocks of memory.
 //!
-//! An owner that travels with a frame lies where one pointer finds it. In a box each, the owners of a message of many frames are
-//! most of what is done for them: every box is made by the sender's thread and given back by one of libzmq's.
+//! A value that travels with a frame lies where one pointer finds it. In a box each, the values of a message of many frames are
+//! most of what is done for them: every box is made by one thread and given back by another.
 
-#![allow(unsafe_code, reason = "a block that its last tenant frees, found by a pointer through C")]
+#![allow(unsafe_code, reason = "blocks that their last tenants free, found by pointers through C")]
 
-use std::cell::{Cell, UnsafeCell};
-use std::ffi::c_void;
-use std::ptr::{self, NonNull};
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
-/// Places for so many values, each of which may leave on a thread of its own. The block is freed with the last of them.
-pub(super) struct Berths<T: Send> {
-    block: NonNull<Block<T>>,
-    next: Cell<usize>,
+/// Places for values, each of which may leave on a thread of its own, with `N` of them in a block. A block is freed when nothing is in it
+/// and nothing comes any more.
+pub(super) struct Berths<T: Send, const N: usize> {
+    block: Option<NonNull<Block<T, N>>>,
+    /// The berths of the block that were entered.
+    used: usize,
 }
 
-struct Block<T> {
-    /// The berths that may still be taken or are, and one for the `Berths`.
+/// Only `left` is initialised from the beginning; a berth is by [`Berths::enter`], before anyone has a pointer to it.
+struct Block<T, const N: usize> {
+    /// The berths that may still be entered or are, and one for the `Berths`.
     left: AtomicUsize,
-    berths: Box<[Berth<T>]>,
+    berths: [Berth<T, N>; N],
 }
 
-struct Berth<T> {
-    block: *const Block<T>,
-    value: UnsafeCell<Option<T>>,
+pub(super) struct Berth<T, const N: usize> {
+    block: NonNull<Block<T, N>>,
+    value: T,
 }
 
-impl<T: Send> Berths<T> {
-    pub(super) fn new(count: usize) -> Self {
-        let berths = (0..count).map(|_| Berth { block: ptr::null(), value: UnsafeCell::new(None) }).collect();
-        let block = NonNull::from(Box::leak(Box::new(Block { left: AtomicUsize::new(count + 1), berths })));
-        // SAFETY: the block was just leaked, and nobody else knows of it yet.
-        let berths = unsafe { &mut (*block.as_ptr()).berths };
-        berths.iter_mut().for_each(|berth| berth.block = block.as_ptr());
-        Self { block, next: Cell::new(0) }
+impl<T: Send, const N: usize> Berths<T, N> {
+    pub(super) const fn new() -> Self {
+        Self { block: None, used: 0 }
     }
 
-    /// Puts a value into the next berth, to be taken out by [`leave`]; gives it back where all berths were used.
-    pub(super) fn enter(&self, value: T) -> Result<NonNull<c_void>, T> {
-        let Some(berth) = self.berths().get(self.next.get()) else { return Err(value) };
-        self.next.set(self.next.get() + 1);
-        // SAFETY: each berth is used once, and `leave` for this one is called after this.
-        unsafe { *berth.value.get() = Some(value) };
-        Ok(NonNull::from(berth).cast())
+    /// Puts a value into the next berth, where it stays until it is taken out by [`leave`].
+    #[inline]
+    pub(super) fn enter(&mut self, value: T) -> NonNull<Berth<T, N>> {
+        let block = match self.block {
+            Some(block) if self.used < N => block,
+            _ => self.next_block(),
+        };
+        let nth = self.used;
+        self.used += 1;
+        // SAFETY: this is one of those that the block waits for, and nothing is read; that there is such a berth is checked.
+        let berth = unsafe { &raw mut (*block.as_ptr()).berths[nth] };
+        // SAFETY: each berth is entered once, here, and nobody else knows of it yet.
+        unsafe { berth.write(Berth { block, value }) };
+        // SAFETY: a part of a block is nowhere near null.
+        unsafe { NonNull::new_unchecked(berth) }
     }
 
-    fn berths(&self) -> &[Berth<T>] {
-        // SAFETY: the block lives as long as this, which is one of those that it waits for.
-        unsafe { &(*self.block.as_ptr()).berths }
+    #[inline(never)]
+    fn next_block(&mut self) -> NonNull<Block<T, N>> {
+        self.close();
+        let block = NonNull::from(Box::leak(Box::<Block<T, N>>::new_uninit())).cast::<Block<T, N>>();
+        // SAFETY: the block was just allocated, and nobody else knows of it; nothing is read.
+        let left = unsafe { &raw mut (*block.as_ptr()).left };
+        // SAFETY: as above.
+        unsafe { left.write(AtomicUsize::new(N + 1)) };
+        self.block = Some(block);
+        block
+    }
+
+    /// Lets go of the block, with all berths that were not entered.
+    fn close(&mut self) {
+        let unused = N - self.used;
+        self.used = 0;
+        if let Some(block) = self.block.take() {
+            // SAFETY: this is one of those that the block waits for, and so is each berth that nobody will ever enter.
+            unsafe { give_up(block, unused + 1) };
+        }
     }
 }
 
-impl<T: Send> Drop for Berths<T> {
+impl<T: Send, const N: usize> Drop for Berths<T, N> {
     fn drop(&mut self) {
-        let unused = self.berths().len() - self.next.get();
-        // SAFETY: this is one of those that the block waits for, and so is each berth that nobody will ever enter.
-        unsafe { give_up(self.block.as_ptr(), unused + 1) };
+        self.close();
     }
+}
+
+/// Where the value in a berth lies.
+///
+/// # Safety
+///
+/// `berth` is what [`Berths::enter`] returned, and [`leave`] was not called for it.
+#[inline]
+pub(super) unsafe fn value<T, const N: usize>(berth: NonNull<Berth<T, N>>) -> *const T {
+    // SAFETY: a berth that was entered and not left keeps its block; nothing is read.
+    unsafe { &raw const (*berth.as_ptr()).value }
 }
 
 /// Takes the value out of a berth, on any thread.
 ///
 /// # Safety
 ///
-/// `berth` is what [`Berths::enter`] of the same `T` returned, and this is the only call for it.
-pub(super) unsafe fn leave<T: Send>(berth: NonNull<c_void>) -> Option<T> {
-    // SAFETY: a berth that was entered and not left keeps its block.
-    let Berth { block, value } = unsafe { berth.cast::<Berth<T>>().as_ref() };
-    // SAFETY: nobody else looks into this berth.
-    let value = unsafe { &mut *value.get() }.take();
+/// `berth` is what [`Berths::enter`] returned, nobody uses the value in it, and this is the only call for it.
+#[inline]
+pub(super) unsafe fn leave<T: Send, const N: usize>(berth: NonNull<Berth<T, N>>) -> T {
+    // SAFETY: a berth that was entered and not left keeps its block, and its value is read out of it once.
+    let Berth { block, value } = unsafe { berth.read() };
     // SAFETY: the block waits for this berth, which is not looked at again.
-    unsafe { give_up(*block, 1) };
+    unsafe { give_up(block, 1) };
     value
 }
 
 /// # Safety
 ///
 /// `count` of those that the block waits for are not going to use it again.
-unsafe fn give_up<T>(block: *const Block<T>, count: usize) {
+#[inline]
+unsafe fn give_up<T, const N: usize>(block: NonNull<Block<T, N>>, count: usize) {
     // SAFETY: the block waits for the caller.
-    if unsafe { &(*block).left }.fetch_sub(count, Ordering::Release) == count {
+    let left = unsafe { &(*block.as_ptr()).left };
+    if left.fetch_sub(count, Ordering::Release) == count {
         fence(Ordering::Acquire);
-        // SAFETY: it was leaked from a box, and nobody is left who uses it.
-        drop(unsafe { Box::from_raw(block.cast_mut()) });
+        // SAFETY: it was leaked from a box of this type, nobody is left who uses it, and its values were taken out.
+        drop(unsafe { Box::from_raw(block.as_ptr().cast::<MaybeUninit<Block<T, N>>>()) });
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Berths, leave};
+    use super::{Berth, Berths, leave};
     use std::ptr::NonNull;
     use std::sync::Arc;
     use std::thread;
 
-    struct Hint(NonNull<std::ffi::c_void>);
+    struct Hint(NonNull<Berth<Arc<()>, 4>>);
     // SAFETY: what is behind it is `Send`.
     unsafe impl Send for Hint {}
 
     #[test]
     fn every_value_leaves_once_on_whatever_thread_and_whoever_is_first() {
-        for (count, entered) in [(0, 0), (1, 0), (3, 2), (8, 8)] {
+        for count in [0, 1, 3, 4, 5, 8, 9] {
             let owner = Arc::new(());
-            let berths = Berths::new(count);
-            let hints: Vec<_> = (0..entered).map(|_| Hint(berths.enter(owner.clone()).unwrap())).collect();
-            if entered == count {
-                assert!(berths.enter(owner.clone()).is_err());
-            }
-            assert_eq!(Arc::strong_count(&owner), 1 + entered);
+            let mut berths = Berths::new();
+            let hints: Vec<_> = (0..count).map(|_| Hint(berths.enter(owner.clone()))).collect();
+            assert_eq!(Arc::strong_count(&owner), 1 + count);
             let mut berths = Some(berths);
             let threads: Vec<_> = hints
                 .into_iter()
@@ -120,7 +149,7 @@ mod tests {
                     thread::spawn(move || {
                         let Hint(berth) = { hint };
                         // SAFETY: `enter` returned it, and this is the only call for it.
-                        drop(unsafe { leave::<Arc<()>>(berth) }.unwrap());
+                        drop(unsafe { leave(berth) });
                     })
                 })
                 .collect();

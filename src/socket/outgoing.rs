@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::buffer::Buffer;
 #[cfg(feature = "tokio")]
 use crate::frame::RECEIVE_ARENA;
-use crate::frame::{self, Hold, Lender};
+use crate::frame::{self, Hold, Lender, Shared};
 use crate::multipart::Multipart;
 
 /// The frames of a message on its way out.
@@ -102,7 +102,18 @@ impl<'m> Outgoing<'m> {
     }
 
     /// Makes the message for one frame; anew for every attempt, because it is gone even when the attempt fails.
+    #[inline]
     pub(super) fn frame(&self, index: usize) -> zmq::Message {
+        if let Some(lender) = self.lender.get()
+            && let Some(buffer) = index.checked_sub(self.envelope.len() + 1)
+        {
+            return lender.lend(self.buffers[buffer].as_shared().clone(), self.hold());
+        }
+        self.frame_of_few(index)
+    }
+
+    #[inline(never)]
+    fn frame_of_few(&self, index: usize) -> zmq::Message {
         if let Some(envelope) = self.envelope.get(index) {
             return frame::copied(envelope);
         }
@@ -110,16 +121,16 @@ impl<'m> Outgoing<'m> {
             (None, Metadata::Scratch(bytes)) => frame::copied(bytes),
             (None, Metadata::Shared(bytes)) if self.hold.is_none() => frame::carry(bytes),
             _ if self.buffers.len() < MANY => frame::lend(self.bytes(index), self.hold()),
-            _ => self.lender.get_or_init(|| Lender::of(self.buffers.len())).lend(self.bytes(index), self.hold()),
+            _ => self.lender.get_or_init(Lender::new).lend(self.bytes(index), self.hold()),
         }
     }
 
     /// The metadata or a buffer, to be lent.
-    pub(super) fn bytes(&self, index: usize) -> Bytes {
+    pub(super) fn bytes(&self, index: usize) -> Shared {
         match (index.checked_sub(self.envelope.len() + 1), self.metadata) {
-            (Some(buffer), _) => self.buffers[buffer].as_bytes().clone(),
-            (None, Metadata::Shared(bytes)) => bytes.clone(),
-            (None, Metadata::Scratch(bytes)) => Bytes::copy_from_slice(bytes),
+            (Some(buffer), _) => self.buffers[buffer].as_shared().clone(),
+            (None, Metadata::Shared(bytes)) => bytes.clone().into(),
+            (None, Metadata::Scratch(bytes)) => Bytes::copy_from_slice(bytes).into(),
         }
     }
 

@@ -2,14 +2,12 @@
 
 use std::borrow::BorrowMut;
 use std::cell::Cell;
-use std::mem;
 
 use super::guard::{self, Deadline, Direction, Wait};
 use crate::buffer::Buffer;
 use crate::error::{Detail, Result};
-use crate::frame::{self, RECEIVE_ARENA};
+use crate::frame::{self, Adopter, Handle, RECEIVE_ARENA};
 use crate::limits::Limits;
-use crate::memory;
 use crate::multipart::Multipart;
 
 /// A message that is being received: one frame in hand, and perhaps more on the socket.
@@ -19,7 +17,10 @@ use crate::multipart::Multipart;
 /// has one place for all of them.
 pub(super) struct Incoming<'s, F: BorrowMut<zmq::Message> = zmq::Message> {
     socket: &'s zmq::Socket,
+    handle: Handle<'s>,
     frame: F,
+    /// The length of the frame that was received last.
+    len: usize,
     /// Whether frames of this message are still on the socket.
     more: bool,
     /// The bytes of the frames that were taken before the metadata.
@@ -38,7 +39,7 @@ impl<'s> Incoming<'s> {
 impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
     /// As [`on`](Incoming::on), with a place for the frame in hand.
     pub(super) fn into(frame: F, socket: &'s zmq::Socket) -> Self {
-        Self { socket, frame, more: false, before: 0, is_checked: false }
+        Self { socket, handle: Handle::of(socket), frame, len: 0, more: false, before: 0, is_checked: false }
     }
 
     /// The same, where the socket has been asked before whether it carries messages and keeps them whole.
@@ -206,13 +207,14 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
     fn buffers(&mut self, metadata: usize, limits: &Limits) -> Result<Vec<Buffer>> {
         let mut total = self.before.saturating_add(metadata as u64);
         let mut buffers = Vec::new();
+        let mut adopter = Adopter::new();
         while self.more {
             self.advance()?;
             limits.check_frames(buffers.len() as u64 + 1)?;
-            let len = self.frame.borrow().len();
+            let len = self.len;
             total = total.saturating_add(len as u64);
             limits.check_total(total)?;
-            let buffer = buffer(self.take(), len);
+            let buffer = buffer(self.frame.borrow_mut(), len, &mut adopter);
             match buffers.len() {
                 // nearly always the only one
                 0 => {
@@ -245,7 +247,7 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
     }
 
     pub(super) fn take(&mut self) -> zmq::Message {
-        mem::replace(self.frame.borrow_mut(), zmq::Message::new())
+        frame::take(self.frame.borrow_mut())
     }
 
     /// Receives the next frame of this message.
@@ -265,9 +267,9 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
     /// Receives a frame without waiting.
     fn receive_now(&mut self) -> std::result::Result<(), zmq::Error> {
         loop {
-            match self.socket.recv(self.frame.borrow_mut(), zmq::DONTWAIT) {
+            match self.handle.receive(self.frame.borrow_mut(), zmq::DONTWAIT) {
                 Err(zmq::Error::EINTR) => {}
-                received => return received,
+                received => return received.map(|len| self.len = len),
             }
         }
     }
@@ -323,10 +325,10 @@ fn note_wait() {
 }
 
 /// A received buffer frame: shared where it has memory of its own, copied out of libzmq's arena where it may lie there.
-fn buffer(message: zmq::Message, len: usize) -> Buffer {
+#[inline]
+fn buffer(message: &mut zmq::Message, len: usize, adopter: &mut Adopter) -> Buffer {
     if len > RECEIVE_ARENA {
-        return Buffer::from(message);
+        return Buffer::from_shared(adopter.adopt(message));
     }
-    memory::count_copy(len);
-    Buffer::from(frame::detach(message))
+    Buffer::copy_from_slice(message)
 }

@@ -14,11 +14,12 @@
 use super::guard::{self, Direction, Wait};
 use super::outgoing::Outgoing;
 use crate::error::{Detail, Error, Result};
-use crate::frame;
+use crate::frame::{self, Handle};
 
 /// A message that is being sent: what one try knows of those before it.
 pub(super) struct Sending<'s, 'm> {
     pub(super) socket: &'s zmq::Socket,
+    pub(super) handle: Handle<'s>,
     pub(super) kind: zmq::SocketType,
     pub(super) outgoing: &'m Outgoing<'m>,
     pub(super) torn: Torn,
@@ -128,7 +129,7 @@ pub(super) fn make_mandatory(socket: &zmq::Socket) -> Result<()> {
 
 impl<'s, 'm> Sending<'s, 'm> {
     pub(super) fn new(socket: &'s zmq::Socket, kind: zmq::SocketType, outgoing: &'m Outgoing<'m>) -> Self {
-        Self { socket, kind, outgoing, torn: Torn::No, restarts: 0 }
+        Self { socket, handle: Handle::of(socket), kind, outgoing, torn: Torn::No, restarts: 0 }
     }
 
     /// Sends the message whole, or nothing of it where that would take waiting. `before` is called with the index of each
@@ -221,7 +222,7 @@ impl<'s, 'm> Sending<'s, 'm> {
     /// Sends the last of several frames to the one peer that has the others. A frame that is kept is not freed within the
     /// call; one that is was swallowed, and the others with it.
     fn send_last_watched(&self, last: usize) -> Result<Pass> {
-        let send = |message: zmq::Message| self.socket.send(message, zmq::DONTWAIT);
+        let send = |message: zmq::Message| self.handle.send(message, zmq::DONTWAIT);
         let (swallowed, sent) = loop {
             let (swallowed, sent) = frame::was_swallowed(self.outgoing.bytes(last), self.outgoing.hold(), send);
             if sent != Err(zmq::Error::EINTR) {
@@ -256,7 +257,7 @@ impl<'s, 'm> Sending<'s, 'm> {
 
     fn send_now_with(&self, frame: impl Fn() -> zmq::Message, flags: i32) -> Result<(), zmq::Error> {
         loop {
-            match self.socket.send(frame(), flags | zmq::DONTWAIT) {
+            match self.handle.send(frame(), flags | zmq::DONTWAIT) {
                 Err(zmq::Error::EINTR) => {}
                 sent => return sent,
             }
