@@ -48,7 +48,13 @@ fn main() {
         return rig::alone(&words[1], size, number(3).unwrap());
     }
     if only("least") {
-        return the_least_over_inproc(starts, seconds, time);
+        if wants("threads", "inproc") {
+            the_least_over_inproc(starts, seconds, time);
+        }
+        if wants("processes", "ipc") {
+            the_least_of_many_buffers(starts, seconds, time);
+        }
+        return;
     }
     if only("kept") {
         return kept_pages(starts, seconds, time);
@@ -81,6 +87,9 @@ fn main() {
     if wants("threads", "inproc") {
         any_size_over_inproc(starts, seconds, time);
         the_least_over_inproc(starts, seconds, time);
+    }
+    if wants("processes", "ipc") {
+        the_least_of_many_buffers(starts, seconds, time);
     }
 }
 
@@ -193,4 +202,25 @@ fn the_least_over_inproc(starts: usize, seconds: f64, time: Duration) {
         let bytes = human(bytes);
         println!("| {bytes} | {raw} | {owned} | {least} | {ours} | {possible:.2} | {of_raw:.2} | {of_possible:.2} |");
     }
+}
+
+/// The same of a list of buffers over ipc between two processes, where libzmq's two threads need both cores of a machine that has no more.
+fn the_least_of_many_buffers(starts: usize, seconds: f64, time: Duration) {
+    println!();
+    println!(
+        "| processes, ipc | raw | and owners | and rmp-serde | outband | raw ÷ raw | owners ÷ raw | rmp-serde ÷ raw | outband ÷ raw | outband ÷ rmp-serde |"
+    );
+    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
+    let size = Size { buffers: 64, bytes: 16 << 10 };
+    let means = [Means::Raw, Means::Owned, Means::Least, Means::Outband, Means::RawAgain];
+    // the differences are small: as long again, and more starts
+    let (result, _) =
+        measured(|| Pair::sharing(&means, Sides::Processes, "ipc", size), 2 * starts, 2.0 * seconds, time);
+    let [raw, owned, least, ours] = [0, 1, 2, 3].map(|index| speed(result.median(index), size));
+    let [again, of_owned, possible, of_raw, of_possible] =
+        [(4, 0), (1, 0), (2, 0), (3, 0), (3, 2)].map(|(index, other)| result.interval(index, other));
+    println!(
+        "| {} | {raw} | {owned} | {least} | {ours} | {again:.2} | {of_owned:.2} | {possible:.2} | {of_raw:.2} | {of_possible:.2} |",
+        size.human()
+    );
 }

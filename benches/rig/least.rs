@@ -1,14 +1,14 @@
-//! The least program that moves an object with one buffer as two frames: what is left of a codec and of a socket's care when nothing
+//! The least program that moves an object with one buffer as two frames, or with a list of buffers as many: what is left of a codec and of a socket's care when nothing
 //! is checked, found or waited for.
 //!
-//! The metadata is what `send_obj` writes, byte for byte. Each message has a buffer frame with an owner, which libzmq tells when it
+//! The metadata is what `send_obj` writes, byte for byte. Each buffer frame has an owner, which libzmq tells when it
 //! is done (`zmq_msg_init_data` with a free function): one clone of an `Arc`.
 
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_bytes::Bytes;
 use zmq_sys::{ZMQ_SNDMORE, zmq_msg_t};
 
@@ -24,10 +24,9 @@ pub(crate) enum Metadata {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Object<'a> {
+struct Object<P> {
     id: u64,
-    #[serde(borrow)]
-    payload: Reference<'a>,
+    payload: P,
 }
 
 /// An extension value, by the name that rmp-serde has for one.
@@ -35,32 +34,55 @@ struct Object<'a> {
 #[serde(rename = "_ExtStruct")]
 struct Reference<'a>(#[serde(borrow)] (i8, &'a Bytes));
 
+/// The references of a list of buffers.
+struct List<'a>(&'a [(i8, Vec<u8>)]);
+
+impl Serialize for List<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|(kind, reference)| Reference((*kind, Bytes::new(reference)))))
+    }
+}
+
 /// One object, ready to be sent.
 pub(crate) struct Sender {
     metadata: Vec<u8>,
     id: u64,
-    kind: i8,
-    reference: Vec<u8>,
-    buffer: Arc<Vec<u8>>,
+    references: Vec<(i8, Vec<u8>)>,
+    buffers: Vec<Arc<Vec<u8>>>,
     scratch: Vec<u8>,
 }
 
 impl Sender {
-    /// Of the frames of an object.
+    /// Of the frames of an object: its metadata, and a buffer or a list of them.
     pub(crate) fn new(frames: &[Vec<u8>]) -> Self {
-        let [metadata, buffer] = frames else { panic!("{} frames, not 2", frames.len()) };
-        let Object { id, payload: Reference((kind, reference)) } = rmp_serde::from_slice(metadata).unwrap();
-        let (metadata, reference) = (metadata.clone(), reference.to_vec());
-        let mut sender = Self { metadata, id, kind, reference, buffer: Arc::new(buffer.clone()), scratch: Vec::new() };
+        let (metadata, buffers) = frames.split_first().unwrap();
+        let Object { id, payload } = match buffers.len() {
+            1 => {
+                let Object { id, payload } = rmp_serde::from_slice(metadata).unwrap();
+                Object { id, payload: vec![payload] }
+            }
+            _ => rmp_serde::from_slice::<Object<Vec<Reference<'_>>>>(metadata).unwrap(),
+        };
+        let references = payload.into_iter().map(|Reference((kind, bytes))| (kind, bytes.to_vec())).collect();
+        let buffers = buffers.iter().cloned().map(Arc::new).collect();
+        let mut sender = Self { metadata: metadata.clone(), id, references, buffers, scratch: Vec::new() };
         sender.encode();
         assert_eq!(sender.scratch, sender.metadata);
         sender
     }
 
     fn encode(&mut self) {
-        let reference = Reference((self.kind, Bytes::new(&self.reference)));
         self.scratch.clear();
-        rmp_serde::encode::write_named(&mut self.scratch, &Object { id: self.id, payload: reference }).unwrap();
+        match &self.references[..] {
+            [(kind, reference)] => {
+                let payload = Reference((*kind, Bytes::new(reference)));
+                rmp_serde::encode::write_named(&mut self.scratch, &Object { id: self.id, payload })
+            }
+            references => {
+                rmp_serde::encode::write_named(&mut self.scratch, &Object { id: self.id, payload: List(references) })
+            }
+        }
+        .unwrap();
     }
 
     pub(crate) fn send(&mut self, socket: &zmq::Socket, metadata: Metadata) {
@@ -82,13 +104,16 @@ impl Sender {
         // SAFETY: message and socket are valid
         assert!(unsafe { zmq_sys::zmq_msg_send(&mut message, socket, ZMQ_SNDMORE as i32) } >= 0);
 
-        let (data, len) = (self.buffer.as_ptr().cast_mut().cast::<c_void>(), self.buffer.len());
-        let owner = Arc::into_raw(self.buffer.clone()).cast_mut().cast::<c_void>();
-        let mut message = zmq_msg_t::default();
-        // SAFETY: the owner keeps the bytes alive until `release`
-        assert_eq!(unsafe { zmq_sys::zmq_msg_init_data(&mut message, data, len, Some(release), owner) }, 0);
-        // SAFETY: message and socket are valid
-        assert!(unsafe { zmq_sys::zmq_msg_send(&mut message, socket, 0) } >= 0);
+        for (index, buffer) in self.buffers.iter().enumerate() {
+            let flags = if index + 1 < self.buffers.len() { ZMQ_SNDMORE as i32 } else { 0 };
+            let (data, len) = (buffer.as_ptr().cast_mut().cast::<c_void>(), buffer.len());
+            let owner = Arc::into_raw(buffer.clone()).cast_mut().cast::<c_void>();
+            let mut message = zmq_msg_t::default();
+            // SAFETY: the owner keeps the bytes alive until `release`
+            assert_eq!(unsafe { zmq_sys::zmq_msg_init_data(&mut message, data, len, Some(release), owner) }, 0);
+            // SAFETY: message and socket are valid
+            assert!(unsafe { zmq_sys::zmq_msg_send(&mut message, socket, flags) } >= 0);
+        }
     }
 }
 
@@ -97,10 +122,11 @@ unsafe extern "C" fn release(_data: *mut c_void, owner: *mut c_void) {
     drop(unsafe { Arc::from_raw(owner.cast::<Vec<u8>>()) });
 }
 
-/// Receives an object; the length of its buffer.
-pub(crate) fn receive(socket: &zmq::Socket, metadata: Metadata) -> usize {
+/// Receives an object of so many buffers; their length. They are there together before they are let go of.
+pub(crate) fn receive(socket: &zmq::Socket, metadata: Metadata, buffers: usize) -> usize {
     let socket = handle(socket);
     let mut message = take(socket);
+    let frames: Vec<_> = (0..buffers).map(|_| take(socket)).collect();
     // SAFETY: the message is valid
     let data = unsafe { zmq_sys::zmq_msg_data(&mut message) };
     // SAFETY: the message is valid
@@ -108,17 +134,32 @@ pub(crate) fn receive(socket: &zmq::Socket, metadata: Metadata) -> usize {
     if metadata == Metadata::RmpSerde {
         let bytes = ptr::slice_from_raw_parts(data.cast::<u8>().cast_const(), len);
         // SAFETY: the message is valid and not closed as long as the object is there
-        let object: Object<'_> = rmp_serde::from_slice(unsafe { &*bytes }).unwrap();
-        assert!(object.id != 0 && object.payload.0.0 == 0x42);
+        let bytes = unsafe { &*bytes };
+        let is_sound = match buffers {
+            1 => {
+                let object: Object<Reference<'_>> = rmp_serde::from_slice(bytes).unwrap();
+                object.id != 0 && object.payload.0.0 == 0x42
+            }
+            _ => {
+                let object: Object<Vec<Reference<'_>>> = rmp_serde::from_slice(bytes).unwrap();
+                object.id != 0 && object.payload.len() == buffers
+            }
+        };
+        assert!(is_sound);
     }
+    close(message);
+    let mut total = 0;
+    for frame in frames {
+        // SAFETY: the message is valid
+        total += unsafe { zmq_sys::zmq_msg_size(&frame) };
+        close(frame);
+    }
+    total
+}
+
+fn close(mut message: zmq_msg_t) {
     // SAFETY: the message is valid and not used again
     assert_eq!(unsafe { zmq_sys::zmq_msg_close(&mut message) }, 0);
-    let mut message = take(socket);
-    // SAFETY: the message is valid
-    let len = unsafe { zmq_sys::zmq_msg_size(&message) };
-    // SAFETY: the message is valid and not used again
-    assert_eq!(unsafe { zmq_sys::zmq_msg_close(&mut message) }, 0);
-    len
 }
 
 fn take(socket: *mut c_void) -> zmq_msg_t {

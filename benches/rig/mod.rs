@@ -52,7 +52,7 @@ pub(crate) enum Means {
     Raw,
     /// `Raw` once more under another name: how far these two are apart is what a bench cannot see.
     RawAgain,
-    /// As `Raw`, and the buffer's frame has an owner that libzmq tells when it is done.
+    /// As `Raw`, and a buffer's frame has an owner that libzmq tells when it is done.
     Owned,
     /// As `Owned`, and rmp-serde encodes and decodes the metadata: see [`least`].
     Least,
@@ -324,8 +324,8 @@ fn receive(context: &zmq::Context, endpoint: &str, high_water_mark: i32, size: S
 fn receive_one(socket: &zmq::Socket, means: Means, size: Size) {
     let received = match (means, size.buffers) {
         (means, _) if means.is_raw() => raw::receive(socket),
-        (Means::Owned, _) => least::receive(socket, Metadata::ReadyMade),
-        (Means::Least, _) => least::receive(socket, Metadata::RmpSerde),
+        (Means::Owned, _) => least::receive(socket, Metadata::ReadyMade, size.buffers),
+        (Means::Least, _) => least::receive(socket, Metadata::RmpSerde, size.buffers),
         (Means::Naive, 1) => receive_naive::<Object<ByteBuf>>(socket).payload.len(),
         (Means::Naive, _) => {
             receive_naive::<Object<Vec<ByteBuf>>>(socket).payload.iter().map(|buffer| buffer.len()).sum()
