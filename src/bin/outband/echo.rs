@@ -14,12 +14,14 @@ use tracing::{info, warn};
 
 use crate::Fallible;
 use crate::endpoint;
+use crate::quota::Quota;
 use crate::stop::Stop;
 
 /// Send every message back to the REQ or DEALER it came from, decoded and encoded again.
 ///
 /// A message that does not decode is answered with an empty frame and a frame with the error's text. The first line on
-/// stdout is the endpoint. SIGINT or SIGTERM ends it.
+/// stdout is the endpoint; stderr has a line for each such message, ten in five seconds at most, and then how many more there were.
+/// SIGINT or SIGTERM ends it.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Where to listen, say tcp://127.0.0.1:5555 or tcp://127.0.0.1:* for any free port
@@ -108,7 +110,7 @@ struct Slow(HashSet<Vec<u8>>);
 impl Slow {
     /// Sends an answer, to one of them without waiting.
     fn send(&mut self, socket: &zmq::Socket, envelope: &Envelope, message: Multipart) -> outband::Result<()> {
-        let peer = envelope.peer().map_or(&[][..], |peer| &peer[..]);
+        let peer = peer_of(envelope).unwrap_or_default();
         if self.0.contains(peer) {
             socket.try_send_message_via(envelope, message)?;
             self.0.remove(peer);
@@ -116,6 +118,8 @@ impl Slow {
         }
         socket.send_message_via(envelope, message).inspect_err(|error| {
             if error.is_timeout() {
+                // a line for each PATIENCE at most
+                warn!(peer = %peer.escape_ascii(), "waited in vain: this peer's answers are dropped until it takes one at once");
                 if self.0.len() == MOST_SLOW {
                     self.0.clear();
                 }
@@ -123,6 +127,10 @@ impl Slow {
             }
         })
     }
+}
+
+fn peer_of(envelope: &Envelope) -> Option<&[u8]> {
+    envelope.peer().map(|peer| &peer[..])
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Fallible<()> {
@@ -138,47 +146,50 @@ pub(crate) fn run(arguments: &Arguments) -> Fallible<()> {
     writeln!(io::stdout(), "{endpoint}")?;
     io::stdout().flush()?;
 
-    let (mut answered, mut refused, mut slow) = (0_u64, 0_u64, Slow::default());
+    let (mut answered, mut refused, mut slow, mut quota) = (0_u64, 0_u64, Slow::default(), Quota::new());
     loop {
         let mut items = [socket.as_poll_item(zmq::POLLIN), zmq::PollItem::from_fd(stop.fd(), zmq::POLLIN)];
-        match zmq::poll(&mut items, -1) {
+        // rounded up: what is told is told in one go
+        let wait = quota.wait().map_or(-1, |wait| wait.as_millis() as i64 + 1);
+        match zmq::poll(&mut items, wait) {
             Ok(_) | Err(zmq::Error::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
+        quota.tell_in_time();
         if items[1].is_readable() {
+            quota.tell();
             info!(answered, refused, "stopped");
             return Ok(());
         }
         if !items[0].is_readable() {
             continue;
         }
-        match answer(&socket, arguments, &mut slow) {
+        match answer(&socket, arguments, &mut slow, &mut quota) {
             Ok(true) => answered += 1,
             Ok(false) => refused += 1,
-            Err(error) => warn!("not answered: {error}"),
+            Err(error) => quota.warn(None, "not answered", error),
         }
     }
 }
 
 /// Receives a message and answers it; tells whether it was one.
-fn answer(socket: &zmq::Socket, arguments: &Arguments, slow: &mut Slow) -> outband::Result<bool> {
+fn answer(socket: &zmq::Socket, arguments: &Arguments, slow: &mut Slow, quota: &mut Quota) -> outband::Result<bool> {
     let (envelope, message) = socket.recv_message_via()?;
     match arguments.again(message) {
         Ok(message) => slow.send(socket, &envelope, message).map(|()| true),
         Err(error) => {
-            warn!(peer = ?envelope.peer(), "refused: {error}");
-            complain(socket, &envelope, &error.to_string());
+            quota.warn(peer_of(&envelope), "refused", &error);
+            if let Err(error) = complain(socket, &envelope, &error.to_string()) {
+                quota.warn(peer_of(&envelope), "the error was not answered", error);
+            }
             Ok(false)
         }
     }
 }
 
 /// Answers with an empty frame and a text, which no message begins with.
-fn complain(socket: &zmq::Socket, envelope: &Envelope, text: &str) {
+fn complain(socket: &zmq::Socket, envelope: &Envelope, text: &str) -> zmq::Result<()> {
     let delimiter = if envelope.has_delimiter() { Some(&b""[..]) } else { None };
-    let peer = envelope.peer().map(|peer| &peer[..]);
-    let frames = peer.into_iter().chain(delimiter).chain([&b""[..], text.as_bytes()]);
-    if let Err(error) = socket.send_multipart(frames, zmq::DONTWAIT) {
-        warn!("the error was not answered: {error}");
-    }
+    let frames = peer_of(envelope).into_iter().chain(delimiter).chain([&b""[..], text.as_bytes()]);
+    socket.send_multipart(frames, zmq::DONTWAIT)
 }

@@ -2,6 +2,7 @@
 
 mod echo;
 mod endpoint;
+mod quota;
 mod stop;
 
 use std::error::Error;
