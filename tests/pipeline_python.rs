@@ -166,3 +166,24 @@ fn a_python_worker_leaves_on_sigterm() {
     let stats = dispatcher.stats();
     assert_eq!(stats.lost, 0, "{stats:?}");
 }
+
+#[test]
+fn a_python_worker_prepares_its_socket_and_is_let_in() {
+    let context = zmq::Context::new();
+    // libzmq asks it about whoever comes: zmq RFC 27
+    let zap = context.socket(zmq::REP).unwrap();
+    zap.bind("inproc://zeromq.zap.01").unwrap();
+    std::thread::spawn(move || {
+        while let Ok(asked) = zap.recv_multipart(0) {
+            let status: &[u8] = if asked[7] == b"a secret" { b"200" } else { b"400" };
+            zap.send_multipart([&asked[0][..], &asked[1], status, b"", b"", b""], 0).unwrap();
+        }
+    });
+    let options = DispatcherOptions::new().prepare_socket(|socket| socket.set_plain_server(true));
+    let dispatcher = Dispatcher::bind(&context, "tcp://127.0.0.1:*", options).unwrap();
+    let _worker = Process::start_at(dispatcher.endpoint(), &["shows"]);
+    let array = Array::from_shape_vec([2], vec![1.0, 2.0]).unwrap();
+    dispatcher.submit(&Job { name: "plain", array }).unwrap();
+    let outcome = dispatcher.recv_timeout(LONG).unwrap().expect("an outcome");
+    assert_eq!(outcome.decode::<Done>().unwrap().sum, 3.0);
+}

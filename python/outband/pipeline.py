@@ -20,13 +20,16 @@ import signal
 import socket
 import threading
 import time
-from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, Optional, Tuple
 
 import msgpack  # type: ignore[import-untyped]
 import zmq
 
-from . import _down, _parts, _wire
+from . import _down, _link, _parts, _wire
 from ._errors import CallerError, PeerError
+from ._tasks import Failure, Frames, Job, Rejected, Returned, Task, told
+
+__all__ = ["Failure", "Rejected", "Returned", "Task", "Worker"]
 
 _log = logging.getLogger(__name__)
 
@@ -35,69 +38,8 @@ _RETRY = 0.5
 _PATIENCE = 5.0
 _FAREWELL = 1.0
 _MAX_TEXT = 4096
-_MAX_DELAY = 1 << 53  # in milliseconds
 _MAX_NAMED = 100_000
 _LONGEST = (1 << 31) - 1
-
-Frames = List[Any]
-
-
-class Failure(Exception):
-    """The task failed; it is tried again, not before ``retry_after`` seconds have passed where that is given."""
-
-    fault = "failed"
-
-    def __init__(self, reason: str, retry_after: Optional[float] = None) -> None:
-        super().__init__(reason)
-        self.retry_after = retry_after
-
-
-class Rejected(Failure):
-    """The task will never succeed: it is a dead letter at once."""
-
-    fault = "rejected"
-
-
-class Returned(Failure):
-    """The task is handed back, and no attempt is used up."""
-
-    fault = "returned"
-
-
-class Task:
-    """What a handler is given."""
-
-    def __init__(self, worker: Worker, job: _Job, value: Any) -> None:
-        self._worker, self._job, self.value = worker, job, value
-
-    @property
-    def id(self) -> int:
-        """Which task this is: the same for every attempt."""
-        return self._job.task
-
-    @property
-    def attempt(self) -> int:
-        """Which attempt this is, from 1."""
-        return self._job.attempt
-
-    @property
-    def is_cancelled(self) -> bool:
-        """Whether nobody wants the result any more."""
-        return self._job.is_void
-
-    def progress(self) -> None:
-        """Tells the dispatcher that this is getting on: the lease begins anew. As often as is convenient: it is told four times a
-        heartbeat at most, and not at all where there are no leases."""
-        self._worker._progress(self._job)
-
-
-class _Job:
-    """A task that is held."""
-
-    def __init__(self, session: int, epoch: int, task: int, delivery: int, attempt: int, frames: Frames) -> None:
-        self.session, self.epoch, self.task, self.delivery, self.attempt = session, epoch, task, delivery, attempt
-        self.frames, self.bytes = frames, sum(len(frame) for frame in frames)
-        self.is_running = self.is_void = False
 
 
 class Worker:
@@ -106,7 +48,8 @@ class Worker:
     ``threads`` handlers run at once, and ``in_flight`` tasks of together ``bytes`` bytes are held, those that wait for a
     thread included. ``grace`` is how many seconds running handlers may take to end when it leaves.
     ``ends_with_dispatcher`` ends it when the dispatcher says goodbye, or when there is none for five seconds; without that
-    it waits for the next one. ``options`` go to :func:`outband.loads`.
+    it waits for the next one. ``prepare_socket`` is called with each DEALER before it connects, to set CURVE keys and the like.
+    ``options`` go to :func:`outband.loads`.
     """
 
     def __init__(
@@ -120,6 +63,7 @@ class Worker:
         name: Optional[str] = None,
         grace: float = 30.0,
         ends_with_dispatcher: bool = False,
+        prepare_socket: Optional[_link.Prepare] = None,
         **options: Any,
     ) -> None:
         if bytes < 1 or (in_flight is not None and in_flight < 1):
@@ -128,17 +72,17 @@ class Worker:
         self._threads = max(threads, 1)
         self._capacity = (in_flight or 2 * self._threads, bytes)
         self._name, self._grace = name or f"pid {os.getpid()}", grace
-        self._ends_with_dispatcher = ends_with_dispatcher
+        self._ends_with_dispatcher, self._prepare = ends_with_dispatcher, prepare_socket
         self._id, self._session, self._epoch = secrets.randbits(64), 1, -1
         self._heartbeat, self._liveness = 1.0, 3.0
         self._is_joined = self._is_ended = self._has_said_hello = self._has_said_bye = self._owes_bye = False
         self._clock = 0  # the dispatcher's latest in this session
         self._has_lease = True
-        self._getting_on: Dict[int, _Job] = {}  # of which that is to be said, at this time
+        self._getting_on: Dict[int, Job] = {}  # of which that is to be said, at this time
         self._next_progress = 0.0
-        self._held: Dict[int, _Job] = {}
+        self._held: Dict[int, Job] = {}
         self._held_bytes = 0  # of all that is held
-        self._waiting: Deque[_Job] = collections.deque()
+        self._waiting: Deque[Job] = collections.deque()
         # each with the dispatcher it is for, and the task that it answers for
         self._outbox: Deque[Tuple[Optional[int], Optional[int], Frames]] = collections.deque()
         self._condition = threading.Condition()
@@ -213,14 +157,14 @@ class Worker:
                     self._answer(job, answer)
             self._ring()
 
-    def _attempt(self, handler: Callable[[Task], Any], job: _Job) -> Any:
+    def _attempt(self, handler: Callable[[Task], Any], job: Job) -> Any:
         try:
             value = _wire.loads(job.frames, **self._options)
-            return list(_wire.dumps(handler(Task(self, job, value))))
+            return list(_wire.dumps(handler(Task(job, value, self._progress))))
         except BaseException as error:  # SystemExit too: a task whose thread has ended would be held for ever
-            return _told(error)
+            return told(error)
 
-    def _progress(self, job: _Job) -> None:
+    def _progress(self, job: Job) -> None:
         with self._condition:
             is_wanted = self._has_lease and self._is_joined and job.epoch == self._epoch and not job.is_void
             if not is_wanted or self._held.get(job.task) is not job or job.task in self._getting_on:
@@ -230,7 +174,7 @@ class Worker:
 
     # the rest runs in the thread of `run`, and whatever touches the state holds the condition
 
-    def _answer(self, job: _Job, answer: Any) -> None:
+    def _answer(self, job: Job, answer: Any) -> None:
         if self._is_joined and job.epoch != self._epoch:
             return  # of a dispatcher that is gone
         if isinstance(answer, Failure):
@@ -242,17 +186,17 @@ class Worker:
             header = _pack("result", job.epoch, [job.task, job.delivery, len(answer)])
             self._outbox.append((job.epoch, job.task, [header, *answer]))
 
-    def _hand_back(self, job: _Job, reason: str) -> None:
+    def _hand_back(self, job: Job, reason: str) -> None:
         job.is_void = True
         self._let_go(job)
         self._answer(job, Returned(reason))
 
-    def _let_go(self, job: _Job) -> None:
+    def _let_go(self, job: Job) -> None:
         del self._held[job.task]
         self._getting_on.pop(job.task, None)
         self._held_bytes -= job.bytes
 
-    def _has_room(self, job: _Job) -> bool:
+    def _has_room(self, job: Job) -> bool:
         messages, size = self._capacity
         return len(self._held) < messages and self._held_bytes + job.bytes <= size
 
@@ -264,7 +208,7 @@ class Worker:
         return max(0, messages - len(former)), max(0, size - sum(job.bytes for job in former))
 
     def _serve(self) -> None:
-        dealer, monitor = self._dealer()
+        dealer, monitor = _link.connected(self._context, self._endpoint, self._prepare)
         now = heard = ticked = beat = time.monotonic()
         try:
             while True:
@@ -282,9 +226,9 @@ class Worker:
                 except BlockingIOError:
                     pass
                 # asked before the socket is read: what came before the end is read too, as far as libzmq has kept it
-                is_cut, is_lost = any([True for _ in _received(monitor)]), False
+                is_cut, is_lost = any([True for _ in _link.received(monitor)]), False
                 with self._condition:
-                    for frames in _received(dealer):
+                    for frames in _link.received(dealer):
                         heard = time.monotonic()
                         try:
                             if self._handle(frames):
@@ -307,7 +251,7 @@ class Worker:
                     ticked = now
                     if self._owes_bye:
                         # the dispatcher stays for this answer, and then there is nobody for a while
-                        _try_send(dealer, [_pack("bye")])
+                        _link.try_send(dealer, [_pack("bye")])
                         self._owes_bye, beat = False, now + _RETRY
                     if self._wants_leave and self._leaving is None:
                         self._leaving, beat = now + self._grace, now
@@ -316,8 +260,8 @@ class Worker:
                     if now - heard >= patience or is_lost:
                         if self._ends_with_dispatcher and not self._is_joined and not is_lost:
                             self._is_ended = True
-                        _close(dealer, monitor)
-                        (dealer, monitor), heard, beat = self._dealer(), now, now
+                        _link.close(dealer, monitor)
+                        (dealer, monitor), heard, beat = _link.connected(self._context, self._endpoint, self._prepare), now, now
                         self._seek()
                     if now >= beat and not self._is_ended:
                         beat = now + (self._heartbeat if self._is_joined else _RETRY)  # of a session that may just have ended
@@ -333,26 +277,7 @@ class Worker:
                     if self._is_ended:
                         return
         finally:
-            _close(dealer, monitor)
-
-    def _dealer(self) -> Tuple[zmq.Socket[Any], zmq.Socket[Any]]:
-        """The connection, and what tells of its end."""
-        dealer: zmq.Socket[Any] = self._context.socket(zmq.DEALER)
-        dealer.setsockopt(zmq.LINGER, 0)
-        dealer.setsockopt(zmq.IMMEDIATE, 1)
-        dealer.setsockopt(zmq.SNDHWM, 0)
-        dealer.setsockopt(zmq.RCVHWM, 0)
-        dealer.setsockopt(zmq.HEARTBEAT_IVL, 5000)
-        dealer.setsockopt(zmq.HEARTBEAT_TIMEOUT, 15000)
-        dealer.setsockopt(zmq.CONNECT_TIMEOUT, 2000)
-        place = f"inproc://outband.pipeline.{secrets.token_hex(8)}"
-        monitor = dealer.get_monitor_socket(zmq.EVENT_DISCONNECTED, place)
-        try:
-            dealer.connect(self._endpoint)
-        except BaseException:
-            _close(dealer, monitor)  # the context would wait for them as long as somebody keeps the exception
-            raise
-        return dealer, monitor
+            _link.close(dealer, monitor)
 
     def _sign(self, dealer: zmq.Socket[Any]) -> None:
         if self._is_joined:
@@ -365,10 +290,10 @@ class Worker:
             sign = _pack("beat", self._session, *self._room(), waiting[:_MAX_NAMED], *account)
         else:
             sign = _pack("hello", VERSION, self._id, self._session, self._name, *self._room(), self._capacity[1])
-        self._has_said_hello = _try_send(dealer, [sign])
+        self._has_said_hello = _link.try_send(dealer, [sign])
 
     def _send(self, dealer: zmq.Socket[Any]) -> None:
-        while self._is_joined and self._outbox and _try_send(dealer, self._outbox[0][2]):
+        while self._is_joined and self._outbox and _link.try_send(dealer, self._outbox[0][2]):
             self._outbox.popleft()
 
     def _seek(self) -> None:
@@ -395,7 +320,7 @@ class Worker:
                 self._outbox.append((None, None, [_pack("bye")]))
             elif now >= self._leaving or not self._outbox:
                 # it may be welcome, and have been given tasks, before it has read so
-                self._has_said_bye = self._has_said_hello and _try_send(dealer, [_pack("bye")])
+                self._has_said_bye = self._has_said_hello and _link.try_send(dealer, [_pack("bye")])
                 self._leaving, self._is_ended = now + _FAREWELL, not self._has_said_bye
 
     def _handle(self, frames: Frames) -> bool:
@@ -405,7 +330,7 @@ class Worker:
         name, fields, objects = _down.read(frames)
         if name == "task" and self._is_joined and fields[0] == self._session:
             for task, delivery, attempt, body in objects:
-                self._take(_Job(self._session, self._epoch, task, delivery, attempt, body))
+                self._take(Job(self._session, self._epoch, task, delivery, attempt, body))
         elif name == "refused" and fields[0] == self._session:
             _log.warning("the dispatcher refuses this worker: %s", fields[1])
         elif name == "welcome" and not self._is_joined and fields[:2] == [VERSION, self._session]:
@@ -438,7 +363,7 @@ class Worker:
                 self._owes_bye = True
         return False
 
-    def _take(self, job: _Job) -> None:
+    def _take(self, job: Job) -> None:
         present = self._held.get(job.task)
         if present is not None and present.epoch == job.epoch:
             # handed out once more while it is here: it is done once, and answered as what it is now
@@ -457,40 +382,6 @@ class Worker:
             self._condition.notify()
 
 
-def _told(error: BaseException) -> Failure:
-    """What is said of it: a failure of plain values, of which an answer can be made whatever the error is."""
-    try:
-        if not isinstance(error, Failure):
-            return Failure(f"{type(error).__name__}: {error}")
-        kind = next(kind for kind in (Rejected, Returned, Failure) if isinstance(error, kind))
-        after = getattr(error, "retry_after", None)  # of a class that does not call its base
-        return kind(str(error), None if after is None else min(max(int(after * 1000), 0), _MAX_DELAY) / 1000)
-    except BaseException as second:
-        return Failure(f"{type(error).__name__}, of which nothing can be said: {type(second).__name__}")
-
-
 def _pack(*fields: Any) -> bytes:
     packed: bytes = msgpack.packb(fields)
     return packed
-
-
-def _close(dealer: zmq.Socket[Any], monitor: zmq.Socket[Any]) -> None:
-    dealer.disable_monitor()
-    monitor.close(0)
-    dealer.close(0)
-
-
-def _received(socket: zmq.Socket[Any]) -> Iterator[Frames]:
-    while True:
-        try:
-            yield [frame.buffer for frame in _parts.recv(socket, zmq.NOBLOCK)]
-        except zmq.Again:
-            return
-
-
-def _try_send(dealer: zmq.Socket[Any], frames: Frames) -> bool:
-    try:
-        _parts.send(dealer, frames, zmq.NOBLOCK)
-        return True
-    except zmq.Again:
-        return False

@@ -17,6 +17,7 @@ import zmq
 import zmq.asyncio
 
 import outband
+from outband import _link
 from outband.pipeline import Failure, Rejected, Returned, Task, Worker
 
 EPOCH = (1 << 63) + 5
@@ -618,11 +619,9 @@ def test_a_worker_takes_a_context_of_asyncio_and_its_options(context: zmq.Contex
     with zmq.asyncio.Context() as other:
         other.setsockopt(zmq.RECONNECT_IVL, 77)
         worker = Worker(other, "inproc://nobody")
-        dealer, monitor = worker._dealer()
+        dealer, monitor = _link.connected(worker._context, worker._endpoint, None)
         assert type(dealer) is type(monitor) is zmq.Socket and dealer.getsockopt(zmq.RECONNECT_IVL) == 77
-        dealer.disable_monitor()
-        monitor.close(0)
-        dealer.close(0)
+        _link.close(dealer, monitor)
         router = context.socket(zmq.ROUTER)
         place = f"tcp://127.0.0.1:{router.bind_to_random_port('tcp://127.0.0.1')}"
         worker = Worker(other, place, ends_with_dispatcher=True)

@@ -23,6 +23,14 @@ def handle(task: Task) -> dict:
     return {"name": task.value["name"], "sum": float(array.sum()), "array": array * 2}
 
 
+def show(dealer: zmq.Socket) -> None:
+    dealer.setsockopt(zmq.PLAIN_USERNAME, b"worker")
+    dealer.setsockopt(zmq.PLAIN_PASSWORD, b"a secret")
+
+
 with zmq.Context() as context:
-    stays = sys.argv[2:] == ["stays"]
-    Worker(context, sys.argv[1], threads=2, in_flight=6, ends_with_dispatcher=not stays).run(handle)
+    stays, prepare = sys.argv[2:] == ["stays"], show if sys.argv[2:] == ["shows"] else None
+    worker = Worker(
+        context, sys.argv[1], threads=2, in_flight=6, ends_with_dispatcher=not stays, prepare_socket=prepare
+    )
+    worker.run(handle)

@@ -1,0 +1,61 @@
+"""A worker's connection: the DEALER, and what tells of its end."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, Callable, Iterator, Optional, Tuple
+
+import zmq
+
+from . import _parts
+from ._tasks import Frames
+
+#: The two sockets of a connection.
+Connection = Tuple["zmq.Socket[Any]", "zmq.Socket[Any]"]
+
+
+#: What a program does with a socket before it connects.
+Prepare = Callable[["zmq.Socket[Any]"], Any]
+
+
+def connected(context: zmq.Context[Any], endpoint: str, prepare: Optional[Prepare]) -> Connection:
+    dealer: zmq.Socket[Any] = context.socket(zmq.DEALER)
+    dealer.setsockopt(zmq.LINGER, 0)
+    dealer.setsockopt(zmq.IMMEDIATE, 1)
+    dealer.setsockopt(zmq.SNDHWM, 0)
+    dealer.setsockopt(zmq.RCVHWM, 0)
+    dealer.setsockopt(zmq.HEARTBEAT_IVL, 5000)
+    dealer.setsockopt(zmq.HEARTBEAT_TIMEOUT, 15000)
+    dealer.setsockopt(zmq.CONNECT_TIMEOUT, 2000)
+    place = f"inproc://outband.pipeline.{secrets.token_hex(8)}"
+    monitor = dealer.get_monitor_socket(zmq.EVENT_DISCONNECTED, place)
+    try:
+        if prepare is not None:
+            prepare(dealer)
+        dealer.connect(endpoint)
+    except BaseException:
+        close(dealer, monitor)  # the context would wait for them as long as somebody keeps the exception
+        raise
+    return dealer, monitor
+
+
+def close(dealer: zmq.Socket[Any], monitor: zmq.Socket[Any]) -> None:
+    dealer.disable_monitor()
+    monitor.close(0)
+    dealer.close(0)
+
+
+def received(socket: zmq.Socket[Any]) -> Iterator[Frames]:
+    while True:
+        try:
+            yield [frame.buffer for frame in _parts.recv(socket, zmq.NOBLOCK)]
+        except zmq.Again:
+            return
+
+
+def try_send(dealer: zmq.Socket[Any], frames: Frames) -> bool:
+    try:
+        _parts.send(dealer, frames, zmq.NOBLOCK)
+        return True
+    except zmq.Again:
+        return False
