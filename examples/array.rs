@@ -1,5 +1,11 @@
 //! Arrays over sockets: with everything else in an object, and with the header of the pyzmq documentation.
 
+#[path = "shared/ending.rs"]
+mod ending;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
 use outband::{Array, Buffer, DType, SocketExt, memory};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +18,11 @@ struct Scan {
     background: Array,
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
+    ending::of(run())
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let context = zmq::Context::new();
     let (tx, rx) = (context.socket(zmq::PAIR)?, context.socket(zmq::PAIR)?);
     rx.set_rcvtimeo(10_000)?;
@@ -24,34 +34,35 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let times = Array::from_vec((0..480).map(|row| 1_700_000_000_000 + 10 * row).collect::<Vec<i64>>());
     let camera = Buffer::from_vec(vec![200_u8; 1080 * 1920]);
     let background = Array::from_strided(DType::U8, [1080, 1920], &[0, 1], 0, &camera)?; // one row, repeated
-    println!("copied so far: {} bytes", memory::copied_bytes());
+    writeln!(io::stdout(), "copied so far: {} bytes", memory::copied_bytes())?;
 
     // a crop has gaps between its rows: copied once, to be without them
     let crop = Array::from_strided(DType::U8, [100, 200], &[1920, 1], 300 * 1920 + 400, &camera)?;
-    println!("copied for the crop: {} bytes", memory::copied_bytes());
+    writeln!(io::stdout(), "copied for the crop: {} bytes", memory::copied_bytes())?;
 
     let scan = Scan { station: "north".into(), depth, times: times.with_dtype("<M8[ms]".parse()?)?, crop, background };
     let before = memory::copied_bytes();
     tx.send_obj(&scan)?;
     let received: Scan = rx.recv_obj()?;
-    println!(
+    writeln!(
+        io::stdout(),
         "\nfrom {}, {} bytes copied on the way (short arrays travel in band):",
         received.station,
         memory::copied_bytes() - before
-    );
+    )?;
     for array in [&received.depth, &received.times, &received.crop, &received.background] {
-        println!("  {array}");
-        println!("    {} bytes for {} of elements", array.data().len(), array.byte_len());
+        writeln!(io::stdout(), "  {array}")?;
+        writeln!(io::stdout(), "    {} bytes for {} of elements", array.data().len(), array.byte_len())?;
     }
     assert_eq!(received.depth, scan.depth);
     let row: f32 = received.depth.as_slice::<f32>()?[..640].iter().sum();
-    println!("the first row of depth sums up to {row}");
+    writeln!(io::stdout(), "the first row of depth sums up to {row}")?;
 
     // what send_array and recv_array of the pyzmq documentation speak
     tx.send_array(&scan.depth)?;
     let message = rx.recv_message()?;
-    println!("\nheader: {}", String::from_utf8_lossy(message.metadata()));
+    writeln!(io::stdout(), "\nheader: {}", String::from_utf8_lossy(message.metadata()))?;
     tx.send_message(message)?;
-    println!("array:  {}", rx.recv_array()?);
+    writeln!(io::stdout(), "array:  {}", rx.recv_array()?)?;
     Ok(())
 }

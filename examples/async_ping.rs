@@ -3,6 +3,11 @@
 //! The server is a ROUTER that one task reads and one task per request answers: they share the socket, since all its
 //! methods take `&self`. A client's `timeout` drops the future that waits, which costs no message.
 
+#[path = "shared/ending.rs"]
+mod ending;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +34,11 @@ const CLIENTS: u32 = 20;
 const PINGS: u32 = 50;
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> ExitCode {
+    ending::of(run().await)
+}
+
+async fn run() -> Result<()> {
     let context = zmq::Context::new();
     let server = AsyncSocket::new(context.socket(zmq::ROUTER)?)?;
     server.with_socket(|socket| socket.bind("tcp://127.0.0.1:*"))?;
@@ -47,7 +56,11 @@ async fn main() -> Result<()> {
     while let Some(client) = clients.join_next().await {
         waits += client??;
     }
-    println!("{} pings came back; {waits} times a client had something else to do meanwhile", CLIENTS * PINGS);
+    writeln!(
+        io::stdout(),
+        "{} pings came back; {waits} times a client had something else to do meanwhile",
+        CLIENTS * PINGS
+    )?;
     serving.abort(); // it waits for the next ping
     Ok(())
 }

@@ -2,6 +2,11 @@
 //!
 //! `cargo run --release --example compression --features zlib,lz4,zstd,blosc`
 
+#[path = "shared/ending.rs"]
+mod ending;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use outband::{Buffer, Compression, Decode, Encode, Inner, MsgPack, Placement, Shuffle, memory};
@@ -15,7 +20,11 @@ struct Telemetry {
     noise: Buffer,
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
+    ending::of(run())
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let count = 360_000_u32; // 50 a second
     let wave = |at: u32| (f64::from(at) / 5000.0).sin() * 230.0;
     let noise = |at: u32| at.wrapping_mul(2_654_435_761).rotate_left(at % 31).wrapping_mul(40_503);
@@ -26,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         noise: Buffer::from_vec((0..count).map(noise).collect()),
     };
     let raw = MsgPack::new().encode(&telemetry)?.total_len();
-    println!("{raw} bytes as they are\n");
+    writeln!(io::stdout(), "{raw} bytes as they are\n")?;
 
     // of arrays and tables the length of the elements is known, of bare buffers it is said here
     let blosc = Compression::blosc().item_len(8);
@@ -44,15 +53,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let message = codec.encode(&telemetry)?;
         let took = start.elapsed();
         let total = message.total_len();
-        println!("{name:<18} {total:>9} bytes, {:>5.2} to 1, in {took:.1?}", raw as f64 / total as f64);
+        writeln!(io::stdout(), "{name:<18} {total:>9} bytes, {:>5.2} to 1, in {took:.1?}", raw as f64 / total as f64)?;
         for (field, sizes) in ["times", "volts", "noise"].iter().zip(message.buffer_sizes()?) {
             let how = sizes.encoding().unwrap_or("as it is");
-            println!("    {field}: {} of {} bytes, {how}", sizes.stored_len(), sizes.raw_len());
+            writeln!(io::stdout(), "    {field}: {} of {} bytes, {how}", sizes.stored_len(), sizes.raw_len())?;
         }
         // the receiver needs to know nothing of it
         let back: Telemetry = MsgPack::new().decode(message)?;
         assert!(back == telemetry);
-        println!("    {} bytes copied at both ends, beside compressing", memory::copied_bytes() - before);
+        writeln!(
+            io::stdout(),
+            "    {} bytes copied at both ends, beside compressing",
+            memory::copied_bytes() - before
+        )?;
     }
 
     // a choice for each buffer: only the times are worth it
@@ -64,6 +77,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let message = chosen.encode(&telemetry)?;
     assert_eq!(message.buffers()[1].as_ptr(), telemetry.volts.as_ptr()); // not touched
     let (total, copied) = (message.total_len(), memory::copied_bytes() - before);
-    println!("\nonly the times: {total} bytes, {:.2} to 1, {copied} bytes copied", raw as f64 / total as f64);
+    writeln!(
+        io::stdout(),
+        "\nonly the times: {total} bytes, {:.2} to 1, {copied} bytes copied",
+        raw as f64 / total as f64
+    )?;
     Ok(())
 }

@@ -14,6 +14,9 @@
 //! `publish` and `follow` are services: they end on SIGTERM, and `follow` when the publisher says goodbye. `check` ends well
 //! when a message has arrived. `docker/` has them in containers.
 
+#[path = "shared/ending.rs"]
+mod ending;
+
 use std::collections::BTreeSet;
 use std::env;
 use std::fmt::Display;
@@ -58,19 +61,7 @@ const USAGE: &str = "usage: feed_telemetry [--seconds N]
        feed_telemetry check LIVE RECOVERY";
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        // who reads what is printed has read enough of it
-        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("feed_telemetry: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn is_broken_pipe(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    ending::of(run())
 }
 
 fn run() -> Result<()> {

@@ -14,6 +14,9 @@
 //! leaves something to watch. `docker/` has both in containers, and `python/examples/pipeline_hash.py` works for the same
 //! dispatcher.
 
+#[path = "shared/ending.rs"]
+mod ending;
+
 use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Write};
@@ -71,22 +74,14 @@ const USAGE: &str = "usage: pipeline_hash [DIRECTORY] [--workers N] [--kill]
        pipeline_hash work ENDPOINT [--pace MILLIS]";
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        // who reads the manifest has read enough of it
-        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("pipeline_hash: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    ending::of(run())
 }
 
 fn run() -> Result<()> {
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(|word| word.to_str().unwrap_or_default()).collect();
     if words.contains(&"--help") {
-        println!("{USAGE}");
+        writeln!(io::stdout(), "{USAGE}")?;
         return Ok(());
     }
     match words[..] {
@@ -116,10 +111,6 @@ fn run() -> Result<()> {
             dispatch(&sorted(directory.map_or(Path::new("."), Path::new))?, Crew::Own { workers, kill })
         }
     }
-}
-
-fn is_broken_pipe(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn default_workers() -> Result<usize> {

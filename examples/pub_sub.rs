@@ -4,6 +4,11 @@
 //! publisher is an XPUB, which receives every subscription as a message and so knows who is there before it begins. And
 //! every object has a number, so that a subscriber knows how many it missed.
 
+#[path = "shared/ending.rs"]
+mod ending;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
 use std::thread;
 
 use outband::{Buffer, SocketExt};
@@ -18,7 +23,11 @@ struct Radar {
 }
 const IMAGES: u64 = 10;
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    ending::of(run())
+}
+
+fn run() -> Result<()> {
     let context = zmq::Context::new();
     let publisher = context.socket(zmq::XPUB)?;
     publisher.set_xpub_verbose(true)?; // also tells of a subscription that somebody else has already
@@ -48,7 +57,7 @@ fn main() -> Result<()> {
     publish(4..IMAGES)?;
 
     let (early, late) = (early.join().expect("no panic")?, late.join().expect("no panic")?);
-    println!("received and missed: {early:?} early, both stations; {late:?} late, one station");
+    writeln!(io::stdout(), "received and missed: {early:?} early, both stations; {late:?} late, one station")?;
     assert_eq!((early, late), ((20, 0), (6, 4)));
     Ok(())
 }
@@ -56,7 +65,7 @@ fn main() -> Result<()> {
 /// A subscription is a message of one frame: a 1, then the topic.
 fn wait_for_subscriber(publisher: &zmq::Socket) -> Result<()> {
     let event = publisher.recv_message()?;
-    println!("publisher: subscription {:?}", event.metadata());
+    writeln!(io::stdout(), "publisher: subscription {:?}", event.metadata())?;
     if event.metadata()[0] == 1 { Ok(()) } else { Err("somebody left".into()) }
 }
 

@@ -3,7 +3,12 @@
 //! Nothing is lost here because nobody dies. When a worker does, the tasks it had are gone with every call `Ok`: PUSH
 //! knows no answer. The sink's count is the only thing to believe, so this checks it.
 
+#[path = "shared/ending.rs"]
+mod ending;
+
 use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::process::ExitCode;
 use std::thread;
 
 use outband::{Buffer, BufferPool, SocketExt};
@@ -28,7 +33,11 @@ const WORKERS: u32 = 3;
 const TASKS: u32 = 60;
 const PIXELS: usize = 640 * 480;
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    ending::of(run())
+}
+
+fn run() -> Result<()> {
     let context = zmq::Context::new();
     let (ventilator, sink) = (context.socket(zmq::PUSH)?, context.socket(zmq::PULL)?);
     ventilator.set_sndtimeo(10_000)?;
@@ -63,7 +72,7 @@ fn main() -> Result<()> {
     }
     numbers.sort_unstable();
     assert_eq!(numbers, Vec::from_iter(0..TASKS));
-    println!("{TASKS} images inverted, tasks by worker: {by_worker:?}");
+    writeln!(io::stdout(), "{TASKS} images inverted, tasks by worker: {by_worker:?}")?;
     Ok(())
 }
 

@@ -17,7 +17,10 @@
 //!                                 <---    [name, ...]    of the files that differ: none
 //! ```
 
-use std::io::{BufRead, BufReader};
+#[path = "shared/ending.rs"]
+mod ending;
+
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -30,7 +33,7 @@ use outband::{Buffer, MsgPack, SocketExt, memory};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
 /// One file as an object: `content` travels as a frame of its own, everything else in the metadata frame.
 #[derive(Serialize, Deserialize)]
@@ -77,13 +80,7 @@ fn main() -> ExitCode {
         Ok(role) if role == "receiver" => receive(),
         Ok(address) => send(&address, env::args_os().skip(1).map(PathBuf::from).collect()),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("quickstart: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    ending::of(done)
 }
 
 fn start_both() -> Result<()> {
@@ -202,7 +199,7 @@ fn receive() -> Result<()> {
     let context = zmq::Context::new();
     let socket = bounded(context.socket(zmq::DEALER)?)?;
     socket.bind("tcp://127.0.0.1:*")?;
-    println!("{}", socket.get_last_endpoint()?.map_err(|_| "the address is no text")?);
+    writeln!(io::stdout(), "{}", socket.get_last_endpoint()?.map_err(|_| "the address is no text")?)?;
 
     let bar = ProgressBar::new(0); // draws nothing where stderr is no terminal
     bar.set_style(ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes} checked, {msg}")?);
@@ -257,7 +254,8 @@ fn summarize(sent: &Report, received: &Report, on_the_wire: Duration) -> Result<
     let (files, bytes, copied) =
         (small.files + large.files, small.bytes + large.bytes, sent.in_band.copied + small.copied);
     let rate = bytes as f64 / on_the_wire.as_secs_f64() / 1e9;
-    println!(
+    writeln!(
+        io::stdout(),
         "files:       {files}, {}, every SHA-256 the same at both ends
 out of band: {}, {}, bytes copied: {}
 in band:     {}, {}; a copy costs less than a frame under 8 KiB, so {} were copied at both ends together
@@ -270,7 +268,7 @@ wire:        {rate:.2} GB/s, {bytes} bytes in {on_the_wire:.1?} at the receiver,
         small.files,
         HumanBytes(small.bytes),
         HumanBytes(copied),
-    );
+    )?;
     if sent.unread > 0 {
         return Err(format!("not everything was sent, paths that could not be read: {}", sent.unread).into());
     }

@@ -2,6 +2,11 @@
 //!
 //! The server is a ROUTER. It answers whoever asked, in the envelope that the request came in, in any order.
 
+#[path = "shared/ending.rs"]
+mod ending;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
 use std::thread;
 
 use outband::{Buffer, SocketExt};
@@ -25,7 +30,11 @@ struct Reply {
 
 type Fallible<T, E = Box<dyn std::error::Error + Send + Sync>> = Result<T, E>;
 
-fn main() -> Fallible<()> {
+fn main() -> ExitCode {
+    ending::of(run())
+}
+
+fn run() -> Fallible<()> {
     let context = zmq::Context::new();
     let server = context.socket(zmq::ROUTER)?;
     server.set_rcvtimeo(10_000)?;
@@ -38,7 +47,7 @@ fn main() -> Fallible<()> {
     strict.connect(&address)?;
     strict.send_obj(&Request::Mean { id: 0, samples: Buffer::from_vec(vec![1.0, 2.0, 6.0]) })?;
     let reply: Reply = strict.recv_obj()?;
-    println!("REQ:    mean {:?}", reply.mean);
+    writeln!(io::stdout(), "REQ:    mean {:?}", reply.mean)?;
     assert_eq!(reply.mean, Ok(3.0));
 
     let eager = context.socket(zmq::DEALER)?;
@@ -51,12 +60,12 @@ fn main() -> Fallible<()> {
     eager.send_obj(&Request::Mean { id: 9, samples: Buffer::copy_from_slice(b"no doubles") })?;
     for _ in 1..=9 {
         let reply: Reply = eager.recv_obj()?;
-        println!("DEALER: request {}: {:?}", reply.id, reply.mean);
+        writeln!(io::stdout(), "DEALER: request {}: {:?}", reply.id, reply.mean)?;
         assert!(if reply.id == 9 { reply.mean.is_err() } else { reply.mean == Ok(f64::from(reply.id)) });
     }
     eager.send_obj(&Request::Stop)?;
     let answered = serving.join().expect("no panic")?;
-    println!("the server answered {answered} requests");
+    writeln!(io::stdout(), "the server answered {answered} requests")?;
     assert_eq!(answered, 10);
     Ok(())
 }

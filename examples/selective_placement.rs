@@ -3,9 +3,19 @@
 //! The same effect as pyfory's selective `buffer_callback`, where `True` means in band and `False` out of band: there
 //! the second, the fourth ... buffer goes out of band, and so it does here.
 
+#[path = "shared/ending.rs"]
+mod ending;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
 use outband::{Buffer, Decode, Encode, MsgPack, Placement, SocketExt, memory};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
+    ending::of(run())
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let data = vec![
         Buffer::from_vec((0..1000).map(f64::from).collect()), // 8 000 bytes
         Buffer::from_vec((0..2000).map(f64::from).collect()), // 16 000 bytes
@@ -18,8 +28,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     });
     let before = memory::copied_bytes();
     let message = even_ones.encode(&data)?;
-    println!("metadata: {} bytes, of which the first buffer is 8000", message.metadata().len());
-    println!("buffers:  {:?}", message.buffers());
+    writeln!(io::stdout(), "metadata: {} bytes, of which the first buffer is 8000", message.metadata().len())?;
+    writeln!(io::stdout(), "buffers:  {:?}", message.buffers())?;
     assert_eq!(message.buffers(), &data[1..]);
     assert_eq!(message.buffers()[0].as_ptr(), data[1].as_ptr()); // not copied
     assert_eq!(memory::copied_bytes() - before, 8000); // what in band costs
@@ -41,6 +51,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tx.connect("inproc://selective")?;
     tx.send_with(&even_ones, &data)?;
     assert_eq!(rx.recv_obj::<Vec<Buffer>>()?, data);
-    println!("sent and received: the same");
+    writeln!(io::stdout(), "sent and received: the same")?;
     Ok(())
 }

@@ -2,7 +2,12 @@
 //!
 //! `Multipart::write_to` takes any writer: a file, a `Vec`, a `TcpStream`. `Buffer::write_to` writes one buffer alone.
 
+#[path = "shared/ending.rs"]
+mod ending;
+
 use std::fs::File;
+use std::io::{self, Write};
+use std::process::ExitCode;
 
 use memmap2::Mmap;
 use outband::{Buffer, Limits, Multipart, from_multipart_ref, memory, to_multipart};
@@ -21,7 +26,11 @@ struct View<'a> {
     samples: Buffer,
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
+    ending::of(run())
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut file = tempfile::tempfile()?;
     for (index, station) in ["north", "south"].into_iter().enumerate() {
         let samples = Buffer::from_vec(vec![index as f64; 1 << 20]);
@@ -38,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         assert_eq!(view.station, station);
         assert_eq!(view.samples.try_cast::<f64>()?[0], index as f64); // frames in a file are aligned to 64 bytes
         assert!(address.contains(&view.samples.as_ptr()), "the samples are the file itself");
-        println!("{}: {} bytes, borrowed from the mapped file", view.station, view.samples.len());
+        writeln!(io::stdout(), "{}: {} bytes, borrowed from the mapped file", view.station, view.samples.len())?;
 
         let mut bytes = Vec::new();
         view.samples.slice(..16).write_to(&mut bytes)?;
@@ -46,7 +55,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let end = Multipart::read_from_buffer(&mut stream, &Limits::default());
     assert!(end.is_err_and(|error| error.is_end_of_stream()));
-    println!("bytes copied: {}", memory::copied_bytes() - before);
+    writeln!(io::stdout(), "bytes copied: {}", memory::copied_bytes() - before)?;
     assert_eq!(memory::copied_bytes() - before, 0);
     Ok(())
 }

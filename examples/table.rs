@@ -2,6 +2,11 @@
 //!
 //! `cargo run --features arrow --example table`
 
+#[path = "shared/ending.rs"]
+mod ending;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use arrow_array::types::Int8Type;
@@ -30,7 +35,11 @@ fn readings(rows: i64) -> Result<RecordBatch, arrow_schema::ArrowError> {
     ])
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
+    ending::of(run())
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let table = Table::from(readings(100_000)?);
     let history = vec![table.slice(0, 20_000), table.slice(20_000, 20_000)];
     let report = Report { station: "north".into(), readings: table, history };
@@ -38,11 +47,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // a look at the message itself
     let before = memory::copied_bytes();
     let message = to_multipart(&report)?;
-    println!("metadata: {} bytes, with the schema and what was short enough to stay", message.metadata().len());
+    writeln!(
+        io::stdout(),
+        "metadata: {} bytes, with the schema and what was short enough to stay",
+        message.metadata().len()
+    )?;
     for (index, frame) in message.buffers().iter().enumerate() {
-        println!("frame {index:2}: {:7} bytes", frame.len());
+        writeln!(io::stdout(), "frame {index:2}: {:7} bytes", frame.len())?;
     }
-    println!("copied:   {} of {} bytes", memory::copied_bytes() - before, message.total_len());
+    writeln!(io::stdout(), "copied:   {} of {} bytes", memory::copied_bytes() - before, message.total_len())?;
 
     let context = zmq::Context::new();
     let (tx, rx) = (context.socket(zmq::PUSH)?, context.socket(zmq::PULL)?);
@@ -53,13 +66,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tx.send_obj(&report)?;
     let before = memory::copied_bytes();
     let received: Report = rx.recv_obj()?;
-    println!(
+    writeln!(
+        io::stdout(),
         "\nreceived from {}, {} bytes copied:\n{}",
         received.station,
         memory::copied_bytes() - before,
         received.readings
-    );
-    println!("history: {:?}", received.history);
+    )?;
+    writeln!(io::stdout(), "history: {:?}", received.history)?;
     assert_eq!(received.readings, report.readings);
     assert_eq!(received.history, report.history);
     Ok(())

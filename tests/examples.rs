@@ -132,6 +132,31 @@ fn a_feed_of_which_one_line_is_read_ends() {
     assert_eq!(told, "");
 }
 
+/// The short ones, which print a few lines and end.
+const SHORT: [&str; 9] = [
+    "array",
+    "async_ping",
+    "compression",
+    "pub_sub",
+    "push_pull",
+    "request_reply",
+    "selective_placement",
+    "streams",
+    "table",
+];
+
+#[test]
+fn an_example_of_which_nothing_is_read_ends_quietly() {
+    let files = Files::new("unread", 2);
+    let quickstart = std::iter::once(("quickstart", vec![files.as_str()]));
+    for (name, arguments) in SHORT.map(|name| (name, vec![])).into_iter().chain(quickstart) {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = example(name).args(arguments).stdout(writer).output().unwrap();
+        assert_eq!((ended.status.code(), said(&ended.stderr)), (Some(0), String::new()), "{name}");
+    }
+}
+
 #[test]
 fn when_all_workers_have_ended_so_does_who_waits_for_them() {
     let files = Files::new("alone", 2 * MANY);
