@@ -17,7 +17,7 @@
 #[path = "shared/ending.rs"]
 mod ending;
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -28,7 +28,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 use std::{env, ffi::OsString, thread};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use outband::Buffer;
 use outband::pipeline::{Dispatcher, DispatcherOptions, Failure, Order, Outcome, Task, Worker, WorkerOptions};
 use serde::{Deserialize, Serialize};
@@ -197,7 +197,7 @@ fn dispatch(files: &[PathBuf], crew: Crew) -> Result<()> {
         }
     }
     let bar = ProgressBar::new(files.len() as u64);
-    bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} files, {per_sec}")?);
+    bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} files, {rate}")?.with_key("rate", rate));
     let unreadable = thread::scope(|scope| {
         // whatever goes wrong here, who submits is not left waiting for room
         let _closes = Closes(&dispatcher);
@@ -247,6 +247,14 @@ fn dispatch(files: &[PathBuf], crew: Crew) -> Result<()> {
     );
     drop(dispatcher);
     if unreadable > 0 { Err(format!("{unreadable} files could not be read").into()) } else { Ok(()) }
+}
+
+/// Files per second since the begin. They come in bursts, since one that is early waits for those before it in the manifest: a rate of
+/// the last moment would jump.
+fn rate(state: &ProgressState, out: &mut dyn fmt::Write) {
+    let rate = state.pos() as f64 / state.elapsed().as_secs_f64().max(0.001);
+    // what cannot be written is not shown
+    let _ = write!(out, "{rate:.0}/s");
 }
 
 /// Takes no further tasks when it is dropped.
