@@ -59,7 +59,7 @@ pub enum Ending {
 pub struct DeadLetter {
     /// The task as it was submitted.
     pub message: Multipart,
-    /// What went wrong, one for each attempt, first to last.
+    /// What went wrong, one for each attempt, first to last; of more than 16 the last 16.
     pub failures: Vec<Failed>,
 }
 

@@ -72,7 +72,12 @@ impl Hand {
     /// What arrived makes no sense, or there may be more of it than fits: begins anew.
     pub(in crate::pipeline) fn distrust(&mut self, now: Time) {
         self.wants_socket = true;
+        if self.is_joined() {
+            self.heard = now; // there was a dispatcher so far
+        }
         self.seek(now);
+        // whoever answers every hello so is not asked as fast as it answers
+        self.next_beat = now + RETRY;
     }
 
     /// The connection ended: so did the session, on both sides. libzmq makes another connection.
@@ -258,6 +263,25 @@ mod tests {
         hand.handle(HOUR, Down::Bye, None);
         assert_eq!(hand.ended(), Some(End::Dismissed));
         assert_eq!((hand.pop_message(), hand.pop_message()), (Some((Up::Bye, None)), None));
+    }
+
+    #[test]
+    fn who_is_answered_with_what_makes_no_sense_asks_again_now_and_then() {
+        let mut hand = joined();
+        let (mut now, mut hellos) = (HOUR, 0);
+        hand.distrust(now);
+        while now < HOUR + 10 * RETRY {
+            hand.tick(now);
+            while let Some((message, _)) = hand.pop_message() {
+                assert!(matches!(message, Up::Hello(_)), "{message:?}");
+                hellos += 1;
+                hand.distrust(now);
+                assert!(hand.takes_socket());
+            }
+            assert!(hellos < 20, "it asks again at once");
+            now = hand.next_tick().unwrap_or_default();
+        }
+        assert_eq!(hellos, 9);
     }
 
     #[test]
