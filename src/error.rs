@@ -215,6 +215,7 @@ pub(crate) enum Detail {
     TooManyStreams { limit: usize },
     // the peer
     BadFeedHeader { reason: &'static str },
+    BadFeedVersion { version: u8, known: u8 },
     BadFeedTopic { reason: &'static str },
     NoMetadata,
     NoEnvelope { missing: &'static str },
@@ -278,7 +279,7 @@ impl Detail {
             }
             BadStreamName { .. } => ErrorKind::Caller,
             TooManyStreams { .. } => ErrorKind::Limits,
-            BadFeedHeader { .. } | BadFeedTopic { .. } => ErrorKind::Peer,
+            BadFeedHeader { .. } | BadFeedVersion { .. } | BadFeedTopic { .. } => ErrorKind::Peer,
             NoMetadata | NoEnvelope { .. } | MetadataTruncated { .. } | MetadataTrailing { .. } => ErrorKind::Peer,
             MetadataReserved { .. } | BadReference { .. } | FrameMissing { .. } | FrameUnused { .. } => ErrorKind::Peer,
             FrameLength { .. } | FrameContent { .. } | Mistyped { .. } | BufferMissing => ErrorKind::Peer,

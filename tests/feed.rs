@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::iter;
 use std::time::Duration;
 
 use outband::feed::{Event, Lost, Origin, Publisher, PublisherOptions, Start, Subscriber, SubscriberOptions};
@@ -138,47 +139,66 @@ fn garbage_on_a_topic_is_told_and_counted_and_the_stream_goes_on() {
     subscriber.subscribe("").unwrap();
     stranger.recv_bytes(0).unwrap();
     let header = |kind: u8, number: u64| {
-        let mut header = vec![b'F', 1, kind, 0];
+        let mut header = vec![b'F', 2, kind];
         for value in [77, number, 0, 1, 1] {
             header.extend_from_slice(&u64::to_le_bytes(value));
         }
         header
     };
-    let (good, other_version) = (header(1, 1), [&b"F\x02"[..], &header(1, 1)[2..]].concat());
-    let send = |frames: &[&[u8]]| stranger.send_multipart(frames, 0).unwrap();
-    let garbage: [&[&[u8]]; 11] = [
-        &[b""],
-        &[b"a\0"],
-        &[b"a", &good, b"\x01"],
-        &[b"\0", &good, b"\x01"],
-        &[b"a\0b\0", &good, b"\x01"],
-        &[b"\xff\0", &good, b"\x01"],
-        &[b"a\0", b"", b"\x01"],
-        &[b"a\0", &good[..20], b"\x01"],
-        &[b"a\0", &other_version, b"\x01"],
-        &[b"a\0", &header(1, 0), b"\x01"],
-        &[b"a\0", &header(9, 1), b"\x01"],
+    let good = header(1, 1);
+    let other_version = [&b"F\x03"[..], &good[2..]].concat();
+    let version_1 = [&b"F\x01\x01\0"[..], &good[3..]].concat();
+    let long = [&[b'x'; 1025][..], b"\0"].concat();
+    let send = |topic: &[u8], header: &[u8], rest: &[&[u8]]| {
+        let opening = [topic, header].concat();
+        stranger.send_multipart(iter::once(&opening[..]).chain(rest.iter().copied()), 0).unwrap();
+    };
+    /// A topic, a header, further frames, and what is wrong.
+    type Garbage<'g> = (&'g [u8], &'g [u8], &'g [&'g [u8]], &'static str);
+    let garbage: [Garbage<'_>; 16] = [
+        (b"", b"", &[], "no zero byte"),
+        (b"a", b"", &[b"\x01"], "no zero byte"),
+        (&long, &good, &[b"\x01"], "no zero byte"),
+        (b"a\0", b"", &[], "not one of a feed"),
+        (b"a\0", b"", &[b"\x01"], "not one of a feed"),
+        (b"a", &good, &[b"\x01"], "not one of a feed"),
+        (b"a\0b\0", &good, &[b"\x01"], "not one of a feed"),
+        (b"\0", &good, &[b"\x01"], "names no stream"),
+        (b"a/\0", &good, &[b"\x01"], "names no stream"),
+        (b"\xff\0", &good, &[b"\x01"], "not UTF-8"),
+        (b"a\0", &good[..20], &[b"\x01"], "too short"),
+        (b"a\0", &other_version, &[b"\x01"], "version 3"),
+        (b"a\0", b"", &[&version_1, b"\x01"], "version 1 of the protocol, and only version 2"),
+        (b"a\0", b"", &[&good, b"\x01"], "not one of a feed"),
+        (b"a\0", &header(1, 0), &[b"\x01"], "streams begin at 1"),
+        (b"a\0", &header(9, 1), &[b"\x01"], "of a kind"),
     ];
-    for frames in garbage {
-        send(frames);
-        let Event::Malformed { error } = next::<u64>(&mut subscriber) else { panic!("{frames:?}") };
-        assert_eq!(error.kind(), ErrorKind::Peer, "{error}");
+    // those of a stream that is not followed, and then of one that is
+    for followed in [false, true] {
+        for (topic, header, rest, reason) in garbage {
+            send(topic, header, rest);
+            let Event::Malformed { error } = next::<u64>(&mut subscriber) else { panic!("{topic:?} {header:?}") };
+            assert_eq!(error.kind(), ErrorKind::Peer, "{error}");
+            assert!(error.to_string().contains(reason), "{error}: not {reason}");
+        }
+        if !followed {
+            send(b"a\0", &good, &[b"\x07"]);
+            assert_eq!(told(&mut subscriber, 2), ["joined 1", "1=7"]);
+        }
     }
-    assert_eq!(subscriber.malformed(), 11);
-    send(&[b"a\0", &good, b"\x07"]);
-    assert_eq!(told(&mut subscriber, 2), ["joined 1", "1=7"]);
-    send(&[b"a\0", &header(1, 2)]);
+    assert_eq!(subscriber.malformed(), 2 * garbage.len() as u64);
+    send(b"a\0", &header(1, 2), &[]);
     assert_eq!(told(&mut subscriber, 1), ["2 undecodable"], "a message without metadata");
-    send(&[b"a\0", &header(1, 3), b"\x08", b"extra"]);
+    send(b"a\0", &header(1, 3), &[b"\x08", b"extra"]);
     assert_eq!(told(&mut subscriber, 1), ["3 undecodable"]);
     for name in [&b"b\0"[..], b"c\0"] {
-        send(&[name, &good, b"\x07"]);
+        send(name, &good, &[b"\x07"]);
         assert_eq!(told(&mut subscriber, 2), ["joined 1", "1=7"]);
     }
-    send(&[b"d\0", &good, b"\x07"]);
+    send(b"d\0", &good, &[b"\x07"]);
     let Event::Malformed { error } = next::<u64>(&mut subscriber) else { panic!() };
     assert_eq!(error.kind(), ErrorKind::Limits, "{error}");
-    send(&[b"a\0", &header(1, 4), b"\x09"]);
+    send(b"a\0", &header(1, 4), &[b"\x09"]);
     assert_eq!(told(&mut subscriber, 1), ["4=9"]);
 }
 
@@ -190,7 +210,7 @@ fn garbage_at_the_recovery_endpoint_is_counted_and_others_are_answered() {
     let stranger = context.socket(zmq::DEALER).unwrap();
     stranger.set_linger(0).unwrap();
     stranger.connect(publisher.recovery_endpoint()).unwrap();
-    let header = [&b"F\x01\x05\0"[..], &[0; 32]].concat();
+    let header = [&b"F\x02\x05"[..], &[0; 32]].concat();
     let garbage: [&[&[u8]]; 6] = [
         &[b""],
         &[b"a", b"b", b"c"],
@@ -430,8 +450,7 @@ fn counts_of_what_is_lost_end_at_the_highest() {
     tx.recv_msg(0).unwrap();
     let beat = |epoch: u64, last: u64| {
         let numbers = [epoch, last, 0, 1].map(u64::to_le_bytes).concat();
-        let header = [&b"F\x01\x02\x00"[..], &numbers[..]].concat();
-        tx.send_multipart([&b"a\0"[..], &header[..]], 0).unwrap();
+        tx.send([&b"a\0F\x02\x02"[..], &numbers[..]].concat(), 0).unwrap();
     };
     let last = 1 << 62;
     beat(1, 0);
@@ -472,7 +491,7 @@ fn who_asks_and_does_not_read_is_sent_no_more_than_a_subscriber_asks_for_at_once
         publisher.publish(&format!("s/{}", message % STREAMS), &content).unwrap();
     }
     let ask = |socket: &zmq::Socket, stream: u64, id: u64, messages: u64| {
-        let mut header = b"F\x01\x05\0".to_vec();
+        let mut header = b"F\x02\x05".to_vec();
         for number in [publisher.epoch(), id, messages, 16 << 20] {
             header.extend(number.to_le_bytes());
         }
@@ -514,18 +533,17 @@ fn a_plain_sub_socket_reads_a_feed() {
     plain.connect(publisher.endpoint()).unwrap();
     publisher.announce("sensors/oslo").unwrap();
     let heartbeat = plain.recv_multipart(0).unwrap();
-    assert_eq!(
-        (heartbeat.len(), &heartbeat[0][..], &heartbeat[1][..4]),
-        (2, &b"sensors/oslo\0"[..], &b"F\x01\x02\0"[..])
-    );
+    assert_eq!((heartbeat.len(), heartbeat[0].len()), (1, 13 + 35));
+    assert!(heartbeat[0].starts_with(b"sensors/oslo\0F\x02\x02"));
     publisher.publish("other", &1).unwrap();
     publisher.publish("sensors/oslo", &("pixels", Buffer::from_vec(vec![7_u8; 10_000]))).unwrap();
     let mut data = plain.recv_multipart(0).unwrap();
-    while data.len() == 2 {
+    while data.len() == 1 {
         data = plain.recv_multipart(0).unwrap();
     }
-    assert_eq!((data.len(), &data[0][..], data[1].len()), (4, &b"sensors/oslo\0"[..], 28));
-    let message = Multipart::new(data[2].clone(), vec![Buffer::from(data[3].clone())]);
+    assert_eq!((data.len(), data[0].len()), (3, 13 + 27));
+    assert!(data[0].starts_with(b"sensors/oslo\0F\x02\x01"));
+    let message = Multipart::new(data[1].clone(), vec![Buffer::from(data[2].clone())]);
     let (name, pixels): (String, Buffer) = outband::from_multipart(message).unwrap();
     assert_eq!((name.as_str(), pixels.len()), ("pixels", 10_000));
 }
@@ -621,7 +639,7 @@ fn an_answer_is_no_longer_than_the_credit() {
     asking.connect(publisher.recovery_endpoint()).unwrap();
     // messages, bytes, and how many come: a message is one byte or three, and one comes whatever is granted
     for (request, (messages, bytes, expected)) in [(7, 1 << 20, 7), (0, 0, 1), (500, 5, 5)].into_iter().enumerate() {
-        let mut header = b"F\x01\x05\0".to_vec();
+        let mut header = b"F\x02\x05".to_vec();
         for number in [publisher.epoch(), request as u64, messages, bytes] {
             header.extend(number.to_le_bytes());
         }
@@ -629,10 +647,10 @@ fn an_answer_is_no_longer_than_the_credit() {
         asking.send_multipart([&header[..], b"a", &ranges], 0).unwrap();
         for number in 1..=expected {
             let frames = asking.recv_multipart(0).unwrap();
-            assert_eq!((frames[0][2], &frames[0][12..20]), (3, &u64::to_le_bytes(number)[..]));
+            assert_eq!((frames[0][2], &frames[0][11..19]), (3, &u64::to_le_bytes(number)[..]));
         }
         let end = asking.recv_multipart(0).unwrap();
-        assert_eq!((end.len(), end[0][2], &end[0][36..44]), (1, 4, &u64::to_le_bytes(request as u64)[..]));
+        assert_eq!((end.len(), end[0][2], &end[0][35..43]), (1, 4, &u64::to_le_bytes(request as u64)[..]));
     }
     assert_eq!(publisher.statistics().recovered, 7 + 1 + 5);
 }

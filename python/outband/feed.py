@@ -135,8 +135,9 @@ _EVENTS: dict[str, Callable[..., Event]] = {
     "malformed": Malformed,
 }
 
-_STAMP = struct.Struct("<cBBxQQQ")
-_REQUEST = struct.Struct("<cBBxQQQQ")
+_VERSION = 2
+_STAMP = struct.Struct("<cBBQQQ")
+_REQUEST = struct.Struct("<cBBQQQQ")
 _DATA, _HEARTBEAT, _RECOVERED, _END, _ASK = 1, 2, 3, 4, 5
 
 #: In bytes.
@@ -261,12 +262,13 @@ class Subscriber:
                     self._settle(now, name)
 
     def _take_live(self, now: float, frames: list[zmq.Frame]) -> None:
-        if len(frames) < 2:
-            raise PeerError("the header of the feed's message is missing")
-        kind, epoch, number, sent, rest = _read_header(frames[1].buffer)
-        name, follow = self._find(now, frames[0].bytes)
+        topic, header = _split(frames[0].buffer)
+        if not header and len(frames) > 1:
+            _read_header(frames[1].buffer)  # where version 1 had it: the error says so
+        kind, epoch, number, sent, rest = _read_header(header)
+        name, follow = self._find(now, topic)
         if kind == _DATA:
-            follow.data(epoch, number, (sent, frames[2:]), _size(frames))
+            follow.data(epoch, number, (sent, frames[1:]), _size(frames))
         elif kind == _HEARTBEAT:
             follow.heartbeat(epoch, number, *_cache(number, rest, 1))
         else:
@@ -292,10 +294,10 @@ class Subscriber:
 
     def _find(self, now: float, topic: bytes) -> tuple[str, Follow]:
         try:
-            name, end = topic[: _LONGEST_NAME + 1].decode().rsplit("\0", 1)
+            name = topic.decode()
         except ValueError as error:
             raise PeerError("the topic of the feed's message names no stream") from error
-        if end or "\0" in name or _is_wildcard(name) or len(topic) > _LONGEST_NAME + 1:
+        if _is_wildcard(name):
             raise PeerError("the topic of the feed's message names no stream")
         if name in self._follows:
             return name, self._follows[name]
@@ -329,7 +331,7 @@ class Subscriber:
             self._asked[self._requests] = name
             epoch, rules = follow.position[0], self._rules
             header = _REQUEST.pack(
-                b"F", 1, _ASK, epoch, self._requests, rules.credit_messages, rules.credit_bytes
+                b"F", _VERSION, _ASK, epoch, self._requests, rules.credit_messages, rules.credit_bytes
             )
             numbers = [number for pair in ranges for number in pair]
             try:
@@ -362,13 +364,25 @@ def _is_wildcard(name: str) -> bool:
     return not name or name.endswith("/")
 
 
+def _split(frame: memoryview) -> tuple[bytes, memoryview]:
+    """A topic frame as the name of a stream and a header."""
+    name, end, _ = bytes(frame[: _LONGEST_NAME + 1]).partition(b"\0")
+    if not end:
+        raise PeerError(f"the topic of the feed's message has no zero byte that ends a name of at most {_LONGEST_NAME} bytes")
+    return name, frame[len(name) + 1 :]
+
+
 def _read_header(header: memoryview) -> tuple[int, int, int, int, memoryview]:
     """Kind, epoch, number, time, and what follows."""
-    if len(header) < _STAMP.size or header[0] != ord("F"):
+    if len(header) < 2 or header[0] != ord("F"):
         raise PeerError("the header of the feed's message is not one of a feed")
-    _magic, version, kind, epoch, number, sent = _STAMP.unpack_from(header)
-    if version != 1:
-        raise PeerError("the header of the feed's message is of another version of the protocol")
+    if header[1] != _VERSION:
+        raise PeerError(
+            f"the header of the feed's message is of version {header[1]} of the protocol, and only version {_VERSION} is known here"
+        )
+    if len(header) < _STAMP.size:
+        raise PeerError("the header of the feed's message is too short")
+    _magic, _version, kind, epoch, number, sent = _STAMP.unpack_from(header)
     if not epoch or number > 1 << 62 or (number == 0 and kind in (_DATA, _RECOVERED)):
         raise PeerError("the header of the feed's message has an epoch or a number that cannot be")
     return kind, epoch, number, sent, header[_STAMP.size :]

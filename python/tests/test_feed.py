@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import random
 import signal
 import struct
@@ -19,7 +20,7 @@ from outband._follow import Follow, Rules
 
 
 def header(kind: int, *numbers: int) -> bytes:
-    return bytes([0x46, 1, kind, 0]) + struct.pack(f"<{len(numbers)}Q", *numbers)
+    return bytes([0x46, 2, kind]) + struct.pack(f"<{len(numbers)}Q", *numbers)
 
 
 class Publisher:
@@ -36,16 +37,16 @@ class Publisher:
         self.last += 1
         self.cache[self.last] = outband.dumps(value)
         if not lost:
-            self.live.send_multipart([b"a\0", header(1, self.epoch, self.last, 5_000_000), *self.cache[self.last]])
+            self.live.send_multipart([b"a\0" + header(1, self.epoch, self.last, 5_000_000), *self.cache[self.last]])
 
     def heartbeat(self) -> None:
-        self.live.send_multipart([b"a\0", header(2, self.epoch, self.last, 0, self.first)])
+        self.live.send(b"a\0" + header(2, self.epoch, self.last, 0, self.first))
 
     def answer(self) -> None:
         """Answers one request."""
         peer, asked, name, ranges = self.router.recv_multipart()
-        assert name == b"a" and asked[:4] == b"F\1\5\0"
-        epoch, request, messages, size = struct.unpack_from("<4Q", asked, 4)
+        assert name == b"a" and asked[:3] == b"F\2\5"
+        epoch, request, messages, size = struct.unpack_from("<4Q", asked, 3)
         assert (epoch, messages, size) == (self.epoch, 512, 4 << 20)
         numbers = struct.unpack(f"<{len(ranges) // 8}Q", ranges)
         for first, last in zip(numbers[::2], numbers[1::2]):
@@ -156,7 +157,7 @@ def test_a_straggler_of_a_dead_publisher_is_not_followed_for_ever(context: Any) 
         publisher.publish("one")
         assert take(subscriber, 2) == ["joined 1", (1, "one")]
         # the clock was set back, and this comes late: nobody can tell that from a restart
-        publisher.live.send_multipart([b"a\0", header(1, 200, 1, 0), *outband.dumps("late")])
+        publisher.live.send_multipart([b"a\0" + header(1, 200, 1, 0), *outband.dumps("late")])
         publisher.publish("two")
         told = take(subscriber, 2)
         publisher.publish("three", lost=True)
@@ -173,15 +174,49 @@ def test_a_straggler_of_a_dead_publisher_is_not_followed_for_ever(context: Any) 
         assert take(subscriber, 2) == [(2, "two"), (3, "three")]
 
 
+def golden(name: str) -> list[bytes]:
+    lines = (pathlib.Path(__file__).parents[2] / "tests" / "golden" / "feed.txt").read_text().splitlines()
+    (message,) = (line.partition(": ")[2] for line in lines if line.startswith(f"{name}: "))
+    return [bytes.fromhex(frame) for frame in message.split("|")]
+
+
+def test_golden_frames_are_followed(context: Any) -> None:
+    publisher = Publisher(context)
+    with feed.Subscriber(context, *publisher.endpoints, ["weather/oslo"]) as subscriber:
+        assert publisher.live.recv() == b"\1weather/oslo\0"
+        subscriber._requests = -1  # Rust counts from 0
+        publisher.live.send_multipart(golden("data"))
+        publisher.live.send_multipart(golden("heartbeat"))
+        epoch = 1_700_000_000_000_000
+        assert subscriber.recv(10) == feed.Joined("weather/oslo", epoch, 1)
+        assert subscriber.recv(10) == feed.Data("weather/oslo", epoch, 1, (epoch + 1) / 1e6, False, -3.5)
+        while not publisher.router.poll(0):
+            assert subscriber.recv(0.01) is None
+        peer, *asked = publisher.router.recv_multipart()
+        assert asked == golden("request")
+        for name in ("recovered", "end"):
+            publisher.router.send_multipart([peer, *golden(name)])
+        assert take(subscriber, 2) == [(2, 2, "evicted"), (3, -2.5)]
+
+
 def test_garbage_is_told_and_the_stream_goes_on(context: Any) -> None:
     publisher = Publisher(context)
     good = header(1, 100, 1, 0)
-    garbage = [[b"a\0"], [b"a\0", b""], [b"a\0", b"F\2" + good[2:], b"\1"], [b"a\0", header(1, 0, 1, 0), b"\1"]]
+    garbage = [
+        ([b"a\0"], "not one of a feed"),
+        ([b"a\0", b""], "not one of a feed"),
+        ([b"a\0", good, b"\1"], "not one of a feed"),
+        ([b"a\0" + good[:20], b"\1"], "too short"),
+        ([b"a\0F\3" + good[2:], b"\1"], "version 3"),
+        ([b"a\0", b"F\1\1\0" + good[3:], b"\1"], "version 1 of the protocol, and only version 2"),
+        ([b"a\0" + header(1, 0, 1, 0), b"\1"], "cannot be"),
+    ]
     with begin(context, publisher) as subscriber:
-        for frames in garbage:
+        for frames, reason in garbage:
             publisher.live.send_multipart(frames)
-        assert take(subscriber, len(garbage)) == ["Malformed"] * len(garbage)
-        publisher.live.send_multipart([b"a\0", good, b"\xc1"])
+            event = subscriber.recv(10)
+            assert isinstance(event, feed.Malformed) and reason in str(event.error), (frames, event)
+        publisher.live.send_multipart([b"a\0" + good, b"\xc1"])
         publisher.last = 1
         publisher.publish("two")
         assert take(subscriber, 3) == ["joined 1", "Undecodable", (2, "two")]
@@ -311,10 +346,10 @@ def test_requests_that_nobody_needs_any_more_are_forgotten(context: Any) -> None
         for stream in range(50):
             for number in (1, 3, 2):  # what is asked for comes late, and not as an answer
                 message = outband.dumps(number)
-                publisher.live.send_multipart([b"s%d\0" % stream, header(1, 100, number, 0), *message])
+                publisher.live.send_multipart([b"s%d\0" % stream + header(1, 100, number, 0), *message])
             assert take(subscriber, 4) == ["joined 1", (1, 1), (2, 2), (3, 3)]
         assert len(subscriber._asked) <= 4 and "s0" not in subscriber._asked.values()
-        publisher.live.send_multipart([b"s0\0", header(1, 100, 5, 0), *outband.dumps(5)])
+        publisher.live.send_multipart([b"s0\0" + header(1, 100, 5, 0), *outband.dumps(5)])
         while "s0" not in subscriber._asked.values():
             assert subscriber.recv(0.1) is None  # until it asks for what is missing now
 
@@ -364,7 +399,7 @@ def test_a_message_that_is_interrupted_while_it_decodes_comes_once(context: Any)
         publisher.publish("one", lost=True)
         publisher.last = 2
         publisher.cache[2] = outband.dumps(bytes(10_000), compression="zlib")
-        publisher.live.send_multipart([b"a\0", header(1, 100, 2, 0), *publisher.cache[2]])
+        publisher.live.send_multipart([b"a\0" + header(1, 100, 2, 0), *publisher.cache[2]])
         publisher.publish("three")
         assert take(subscriber, 1) == ["joined 2"]
         for _ in range(3):
@@ -425,14 +460,15 @@ def test_what_a_publisher_says_wrongly_is_told_or_right(context: Any) -> None:
         for seed in range(4000):
             chance = random.Random(seed)
             topic = chance.choice([b"a\0", b"b\0", b"c/d\0", b"", b"\0", b"a", b"a/\0", b"a\0b\0", b"\xff\0", b"s%d\0" % chance.randrange(50)])
-            frames = [topic, header(chance.choice((1, 1, 2, 2, 0, 3, 4, 5, 200)), *(chance.choice(HOSTILE) for _ in range(5))), b"\xc0"]
+            head = header(chance.choice((1, 1, 2, 2, 0, 3, 4, 5, 200)), *(chance.choice(HOSTILE) for _ in range(5)))
             if chance.random() < 0.3:
-                at = chance.randrange(len(frames[1]))
-                frames[1] = frames[1][:at] + chance.choice((b"", bytes([chance.randrange(256)]) + frames[1][at + 1 :]))
-            take_in = subscriber._take_answer if chance.random() < 0.4 else subscriber._take_live
-            parts = [zmq.Frame(frame) for frame in frames[: chance.randint(1, 3)]]
+                at = chance.randrange(len(head))
+                head = head[:at] + chance.choice((b"", bytes([chance.randrange(256)]) + head[at + 1 :]))
+            is_answer = chance.random() < 0.4
+            take_in = subscriber._take_answer if is_answer else subscriber._take_live
+            frames = [head if is_answer else topic + head, b"\xc0"]
             try:
-                take_in(time.monotonic(), parts[1:] or parts if take_in == subscriber._take_answer else parts)
+                take_in(time.monotonic(), [zmq.Frame(frame) for frame in frames[: chance.randint(1, 2)]])
             except outband.PeerError:
                 told.add("Malformed")
             except outband.LimitError:
@@ -451,7 +487,7 @@ def test_a_cache_that_begins_where_it_cannot_is_told(context: Any) -> None:
     publisher = Publisher(context)
     with begin(context, publisher, start="all") as subscriber:
         for first in (0, 3, 1 << 63):
-            publisher.live.send_multipart([b"a\0", header(2, 100, 1, 0, first)])
+            publisher.live.send(b"a\0" + header(2, 100, 1, 0, first))
         assert take(subscriber, 3) == ["Malformed"] * 3
         publisher.publish("one")
         assert take(subscriber, 2) == ["joined 1", (1, "one")]

@@ -59,6 +59,10 @@ impl fmt::Display for Detail {
             BadStreamName { reason } => write!(f, "the name of the stream {reason}"),
             TooManyStreams { limit } => write!(f, "there are more streams than the limit of {limit}"),
             BadFeedHeader { reason } => write!(f, "the header of the feed's message {reason}"),
+            BadFeedVersion { version, known } => write!(
+                f,
+                "the header of the feed's message is of version {version} of the protocol, and only version {known} is known here"
+            ),
             BadFeedTopic { reason } => write!(f, "the topic of the feed's message {reason}"),
             NoMetadata => f.write_str("the message has no metadata frame"),
             NoEnvelope { missing } => write!(f, "the message has no {missing} frame"),

@@ -44,7 +44,7 @@ pub(crate) struct Request {
 }
 
 /// The longest header.
-pub(crate) const MAX_HEADER: usize = 44;
+pub(crate) const MAX_HEADER: usize = 43;
 
 /// The most ranges in one request.
 pub(crate) const MAX_RANGES: usize = 64;
@@ -53,7 +53,7 @@ pub(crate) const MAX_RANGES: usize = 64;
 pub(crate) const MAX_NUMBER: u64 = 1 << 62;
 
 const MAGIC: u8 = b'F';
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 const DATA: u8 = 1;
 const HEARTBEAT: u8 = 2;
@@ -70,8 +70,8 @@ impl Header {
             Self::Recovered { stamp, request } => (RECOVERED, stamp, [Some(request), None]),
             Self::End { stamp, first, request } => (END, stamp, [Some(first), Some(request)]),
         };
-        space[..4].copy_from_slice(&[MAGIC, VERSION, kind, 0]);
-        let mut len = 4;
+        space[..3].copy_from_slice(&[MAGIC, VERSION, kind]);
+        let mut len = 3;
         let numbers = [Some(&stamp.epoch), Some(&stamp.number), Some(&stamp.time), rest[0], rest[1]];
         for number in numbers.into_iter().flatten() {
             space[len..len + 8].copy_from_slice(&number.to_le_bytes());
@@ -80,18 +80,26 @@ impl Header {
         &space[..len]
     }
 
+    /// Writes a topic frame: the topic of a stream, and the header.
+    pub(crate) fn write_after(&self, topic: &[u8], frame: &mut Vec<u8>) {
+        let mut space = [0; MAX_HEADER];
+        frame.clear();
+        frame.extend_from_slice(topic);
+        frame.extend_from_slice(self.write(&mut space));
+    }
+
     /// Reads a header.
     pub(crate) fn read(frame: &[u8]) -> Result<Self> {
         let kind = kind(frame)?;
-        let stamp = Stamp { epoch: number(frame, 4)?, number: number(frame, 12)?, time: number(frame, 20)? };
+        let stamp = Stamp { epoch: number(frame, 3)?, number: number(frame, 11)?, time: number(frame, 19)? };
         if stamp.epoch == 0 || stamp.number > MAX_NUMBER {
             return Err(refused("has an epoch or a number that cannot be"));
         }
         let header = match kind {
             DATA => Self::Data(stamp),
-            HEARTBEAT => Self::Heartbeat { stamp, first: number(frame, 28)? },
-            RECOVERED => Self::Recovered { stamp, request: number(frame, 28)? },
-            END => Self::End { stamp, first: number(frame, 28)?, request: number(frame, 36)? },
+            HEARTBEAT => Self::Heartbeat { stamp, first: number(frame, 27)? },
+            RECOVERED => Self::Recovered { stamp, request: number(frame, 27)? },
+            END => Self::End { stamp, first: number(frame, 27)?, request: number(frame, 35)? },
             _ => return Err(refused("is of a kind that a publisher does not send")),
         };
         match header {
@@ -109,7 +117,7 @@ impl Header {
 impl Request {
     /// The header frame and the frame of ranges.
     pub(crate) fn write(&self) -> (Vec<u8>, Vec<u8>) {
-        let mut header = vec![MAGIC, VERSION, REQUEST, 0];
+        let mut header = vec![MAGIC, VERSION, REQUEST];
         for number in [self.epoch, self.id, self.messages, self.bytes] {
             header.extend_from_slice(&number.to_le_bytes());
         }
@@ -135,15 +143,17 @@ impl Request {
             }
             above = to;
         }
-        let (epoch, id) = (number(header, 4)?, number(header, 12)?);
-        Ok(Self { epoch, id, messages: number(header, 20)?, bytes: number(header, 28)?, ranges })
+        let (epoch, id) = (number(header, 3)?, number(header, 11)?);
+        Ok(Self { epoch, id, messages: number(header, 19)?, bytes: number(header, 27)?, ranges })
     }
 }
 
 fn kind(frame: &[u8]) -> Result<u8> {
     match frame {
-        [MAGIC, VERSION, kind, _, ..] => Ok(*kind),
-        [MAGIC, _, _, _, ..] => Err(refused("is of another version of the protocol")),
+        [MAGIC, VERSION, kind, ..] => Ok(*kind),
+        [MAGIC, version, _, ..] if *version != VERSION => {
+            Err(Detail::BadFeedVersion { version: *version, known: VERSION }.into())
+        }
         _ => Err(refused("is not one of a feed")),
     }
 }
@@ -191,7 +201,7 @@ mod tests {
     #[test]
     fn a_data_header_is_laid_out_as_written_down() {
         let mut space = [0; MAX_HEADER];
-        let expected = b"F\x01\x01\x00\x04\x03\x02\x01\0\0\0\0\x05\0\0\0\0\0\0\0\x06\0\0\0\0\0\0\0";
+        let expected = b"F\x02\x01\x04\x03\x02\x01\0\0\0\0\x05\0\0\0\0\0\0\0\x06\0\0\0\0\0\0\0";
         assert_eq!(Header::Data(STAMP).write(&mut space), expected);
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::event::{Event, Item};
 use super::header::{Header, Stamp};
+use super::name;
 use super::step::Step;
 use super::streams::Streams;
 use crate::codec::Decode;
@@ -56,21 +57,49 @@ pub(super) fn content(arrival: &mut Arrival<'_>, limits: &Limits) -> Result<Resu
     }
 }
 
-/// Takes topic and header off a live message: which stream, which message, and of a heartbeat what the cache begins with.
-pub(super) fn open(
-    arrival: &mut Arrival<'_>,
-    streams: &mut Streams<Item>,
-    now: Duration,
-) -> Result<(usize, Stamp, Option<u64>)> {
-    let short = || Error::from(Detail::BadFeedHeader { reason: "is missing" });
-    let topic = arrival.show()?.ok_or_else(short)?;
-    // a stream begins only when the header is one as well
-    let known = streams.find_topic(topic).ok_or_else(|| Box::<[u8]>::from(topic));
-    let (stamp, first) = match Header::read(arrival.show()?.ok_or_else(short)?)? {
-        Header::Data(stamp) => (stamp, None),
-        Header::Heartbeat { stamp, first } => (stamp, Some(first)),
-        _ => return Err(Detail::BadFeedHeader { reason: "is of a kind that is not published" }.into()),
-    };
-    let index = known.or_else(|topic| streams.locate(now, &topic))?;
-    Ok((index, stamp, first))
+/// What a live message begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Opening {
+    /// The index of its stream.
+    pub(super) index: usize,
+    pub(super) stamp: Stamp,
+    /// Of a heartbeat, what the cache begins with.
+    pub(super) first: Option<u64>,
+}
+
+impl Opening {
+    /// Takes the topic frame off a live message.
+    pub(super) fn take(arrival: &mut Arrival<'_>, streams: &mut Streams<Item>, now: Duration) -> Result<Self> {
+        let frame = arrival.show()?.unwrap_or_default();
+        let opening = Self::read(frame, streams, now);
+        if opening.is_err()
+            && name::split(frame).is_ok_and(|(_, header)| header.is_empty())
+            && let Some(apart) = arrival.show()?
+        {
+            // where version 1 had it: the error says so
+            Header::read(apart)?;
+        }
+        opening
+    }
+
+    /// Reads a topic frame.
+    pub(super) fn read<M>(frame: &[u8], streams: &mut Streams<M>, now: Duration) -> Result<Self> {
+        if let Some((index, header)) = streams.again(frame) {
+            let (stamp, first) = published(header)?;
+            return Ok(Self { index, stamp, first });
+        }
+        let (topic, header) = name::split(frame)?;
+        // a stream begins only when the header is one as well
+        let (stamp, first) = published(header)?;
+        Ok(Self { index: streams.locate(now, topic)?, stamp, first })
+    }
+}
+
+/// Reads the header of a message or a heartbeat.
+fn published(header: &[u8]) -> Result<(Stamp, Option<u64>)> {
+    match Header::read(header)? {
+        Header::Data(stamp) => Ok((stamp, None)),
+        Header::Heartbeat { stamp, first } => Ok((stamp, Some(first))),
+        _ => Err(Detail::BadFeedHeader { reason: "is of a kind that is not published" }.into()),
+    }
 }

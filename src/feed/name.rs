@@ -1,6 +1,6 @@
-//! Names of streams, and how they stand in a topic frame.
+//! Names of streams, and how they stand in a topic frame: a zero byte ends them, and the header follows.
 
-use crate::error::{Detail, Result};
+use crate::error::{Detail, Error, Result};
 
 /// The longest name, in bytes.
 pub(crate) const MAX_NAME: usize = 1024;
@@ -8,7 +8,7 @@ pub(crate) const MAX_NAME: usize = 1024;
 /// Ends the name in a topic frame, so that a subscription to one stream does not match those whose names go on.
 const END: u8 = 0;
 
-/// The topic frame of a stream.
+/// The topic of a stream: its name and the zero byte.
 pub(crate) fn topic(name: &str) -> Result<Box<[u8]>> {
     check(name)?;
     if name.is_empty() || name.ends_with('/') {
@@ -28,14 +28,24 @@ pub(crate) fn is_wildcard(name: &str) -> bool {
     name.is_empty() || name.ends_with('/')
 }
 
-/// The name in a topic frame.
-pub(crate) fn of_topic(frame: &[u8]) -> Result<&str> {
-    let bad = |reason| Detail::BadFeedTopic { reason };
-    let [name @ .., END] = frame else { return Err(bad("does not end in a zero byte").into()) };
-    if name.len() > MAX_NAME || name.is_empty() || name.ends_with(b"/") || name.contains(&END) {
-        return Err(bad("names no stream").into());
+/// A topic frame as topic and header.
+pub(crate) fn split(frame: &[u8]) -> Result<(&[u8], &[u8])> {
+    let end = frame.iter().take(MAX_NAME + 1).position(|&byte| byte == END);
+    let end = end.ok_or_else(|| bad("has no zero byte that ends a name of at most 1024 bytes"))?;
+    Ok(frame.split_at(end + 1))
+}
+
+/// The name in a topic that [`split`] returned.
+pub(crate) fn of_topic(topic: &[u8]) -> Result<&str> {
+    let name = topic.strip_suffix(&[END]).unwrap_or_default();
+    if name.is_empty() || name.ends_with(b"/") {
+        return Err(bad("names no stream"));
     }
-    Ok(std::str::from_utf8(name).map_err(|_| bad("is not UTF-8"))?)
+    std::str::from_utf8(name).map_err(|_| bad("is not UTF-8"))
+}
+
+fn bad(reason: &'static str) -> Error {
+    Detail::BadFeedTopic { reason }.into()
 }
 
 fn check(name: &str) -> Result<()> {
@@ -58,6 +68,9 @@ mod tests {
     fn a_name_comes_back_from_its_topic() {
         assert_eq!(&*topic("sensors/oslo").unwrap(), b"sensors/oslo\0");
         assert_eq!(of_topic(b"sensors/oslo\0").unwrap(), "sensors/oslo");
+        assert_eq!(split(b"sensors/oslo\0F\0x").unwrap(), (&b"sensors/oslo\0"[..], &b"F\0x"[..]));
+        let longest = topic(&"x".repeat(MAX_NAME)).unwrap();
+        assert_eq!(split(&longest).unwrap(), (&*longest, &b""[..]));
         assert_eq!(&*prefix("sensors/oslo").unwrap(), b"sensors/oslo\0");
         assert_eq!(&*prefix("sensors/").unwrap(), b"sensors/");
         assert_eq!(&*prefix("").unwrap(), b"");
@@ -69,8 +82,11 @@ mod tests {
         for name in ["", "a/", "a\0b", &long] {
             assert!(!topic(name).unwrap_err().is_peer());
         }
-        for frame in [&b""[..], b"a", b"\0", b"a/\0", b"a\0b\0", b"\xff\0", &[long.as_bytes(), b"\0"].concat()] {
-            assert!(of_topic(frame).unwrap_err().is_peer());
+        for frame in [&b""[..], b"a", &[long.as_bytes(), b"\0"].concat()] {
+            assert!(split(frame).unwrap_err().is_peer());
+        }
+        for frame in [&b"\0F"[..], b"a/\0F", b"\xff\0F"] {
+            assert!(of_topic(split(frame).unwrap().0).unwrap_err().is_peer());
         }
     }
 }

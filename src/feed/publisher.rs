@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::cache::{self, Fresh};
 use super::clock::Clock;
 use super::desk::Desk;
-use super::header::{Header, MAX_HEADER};
+use super::header::Header;
 use super::options::PublisherOptions;
 use super::server;
 use super::sockets;
@@ -74,6 +74,8 @@ pub(super) struct Live {
     pub(super) socket: zmq::Socket,
     pub(super) source: Source,
     pub(super) clock: Clock,
+    /// The topic frame in hand.
+    pub(super) opening: Vec<u8>,
     pub(super) statistics: PublisherStatistics,
 }
 
@@ -124,7 +126,8 @@ impl Publisher {
         let clock = Clock::start();
         let epoch = options.epoch.unwrap_or_else(|| clock.now().1.max(1));
         let source = Source::new(epoch, options.heartbeat, options.max_streams, options.bounds);
-        let live = Live { socket: live, source, clock, statistics: PublisherStatistics::default() };
+        let (opening, statistics) = (Vec::new(), PublisherStatistics::default());
+        let live = Live { socket: live, source, clock, opening, statistics };
         let shared = Arc::new(Shared { live: Mutex::new(live), stop: AtomicBool::new(false) });
         let (serving, desk) = (shared.clone(), Desk::new(options.grants));
         let server = thread::Builder::new()
@@ -216,17 +219,16 @@ impl Publisher {
             return Err((Detail::EmptyMetadata.into(), message));
         }
         let mut live = self.live();
-        let Live { socket, source, clock, statistics } = &mut *live;
+        let Live { socket, source, clock, opening, statistics } = &mut *live;
         let index = match source.stream(stream) {
             Ok(index) => index,
             Err(error) => return Err((error, message)),
         };
         let (now, time) = clock.now();
-        let mut space = [0; MAX_HEADER];
-        let header = Header::Data(source.next_stamp(index, time)).write(&mut space);
+        Header::Data(source.next_stamp(index, time)).write_after(source.topic(index), opening);
         let sent = match &message {
-            Fresh::Frame(frame) => send_front(socket, zmq::XPUB, &[source.topic(index), header, frame]),
-            Fresh::Message(message) => send_parts(socket, zmq::XPUB, &[source.topic(index), header], message),
+            Fresh::Frame(frame) => send_front(socket, zmq::XPUB, &[opening, frame]),
+            Fresh::Message(message) => send_parts(socket, zmq::XPUB, &[opening], message),
         };
         if let Err(error) = sent {
             return Err((error, message));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::warn;
 
 use super::desk::{Answer, Desk};
-use super::header::{Header, MAX_HEADER, Request};
+use super::header::{MAX_HEADER, Request};
 use super::publisher::{Live, Shared};
 use crate::error::{Detail, Error, Result};
 use crate::frame;
@@ -104,7 +104,7 @@ fn send(recovery: &zmq::Socket, answer: &Answer) -> Result<()> {
 
 /// Hears who has come, and sends the heartbeats that are due; returns how many have come or gone.
 fn speak(live: &mut Live) -> Result<usize> {
-    let Live { socket, source, clock, statistics } = live;
+    let Live { socket, source, clock, opening, statistics } = live;
     let (now, time) = clock.now();
     source.expire(now);
     let (mut space, mut heard) = (zmq::Message::new(), 0);
@@ -120,7 +120,8 @@ fn speak(live: &mut Live) -> Result<usize> {
         }
     }
     for (topic, header) in source.heartbeats(now, time, HEARTBEATS) {
-        beat(socket, &topic, header)?;
+        header.write_after(&topic, opening);
+        send_front(socket, zmq::XPUB, &[opening])?;
         statistics.heartbeats += 1;
     }
     Ok(heard)
@@ -130,13 +131,9 @@ fn speak(live: &mut Live) -> Result<usize> {
 fn farewell(live: &mut Live) {
     let time = live.clock.now().1;
     for (topic, header) in live.source.farewell(time) {
-        if beat(&live.socket, &topic, header).is_err() {
+        header.write_after(&topic, &mut live.opening);
+        if send_front(&live.socket, zmq::XPUB, &[&live.opening]).is_err() {
             return;
         }
     }
-}
-
-fn beat(socket: &zmq::Socket, topic: &[u8], header: Header) -> Result<()> {
-    let mut space = [0; MAX_HEADER];
-    send_front(socket, zmq::XPUB, &[topic, header.write(&mut space)])
 }

@@ -128,21 +128,18 @@ impl<M> Streams<M> {
         Some(prefix)
     }
 
-    /// The index of a stream that is followed, by its topic frame.
+    /// The index of the stream of the last frame, and the header in this frame, where it is of the same stream.
     #[inline]
-    pub(crate) fn find_topic(&mut self, topic: &[u8]) -> Option<usize> {
-        if let Some(Some(slot)) = self.slots.get(self.recent)
-            && *slot.topic == *topic
-        {
-            return Some(self.recent);
-        }
-        self.recent = *self.by_topic.get(topic)?;
-        Some(self.recent)
+    pub(crate) fn again<'f>(&self, frame: &'f [u8]) -> Option<(usize, &'f [u8])> {
+        let slot = self.slots.get(self.recent)?.as_ref()?;
+        // a topic ends with the first zero byte
+        frame.strip_prefix(&*slot.topic).map(|header| (self.recent, header))
     }
 
-    /// The index of a stream by its topic frame; a stream that is new begins.
+    /// The index of a stream by its topic; a stream that is new begins.
     pub(crate) fn locate(&mut self, now: Duration, topic: &[u8]) -> Result<usize> {
-        if let Some(index) = self.find_topic(topic) {
+        if let Some(&index) = self.by_topic.get(topic) {
+            self.recent = index;
             return Ok(index);
         }
         let name = name::of_topic(topic)?;

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::event::{Event, Item};
 use super::header::Header;
-use super::intake::{Found, Looked, content, open};
+use super::intake::{Found, Looked, Opening, content};
 use super::looks::Looks;
 use super::options::SubscriberOptions;
 use super::pulse::Attention;
@@ -300,15 +300,15 @@ impl Subscriber {
     /// Takes one message off the live socket.
     fn look_at_live(&mut self, limits: &Limits) -> Result<Looked> {
         let Some(mut arrival) = Arrival::on(&self.live, &mut self.frame)? else { return Ok(Looked::Nothing) };
-        let (index, stamp, heartbeat) = match open(&mut arrival, &mut self.streams, self.now) {
-            Ok(opened) => opened,
+        let Opening { index, stamp, first } = match Opening::take(&mut arrival, &mut self.streams, self.now) {
+            Ok(opening) => opening,
             Err(error) if error.is_peer() || error.is_limit() => {
                 self.malformed += 1;
                 return Ok(Looked::Found(Found::Malformed(error)));
             }
             Err(error) => return Err(error),
         };
-        if let Some(first) = heartbeat {
+        if let Some(first) = first {
             self.streams.heartbeat(index, stamp, first);
             return Ok(Looked::Something);
         }

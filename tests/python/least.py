@@ -80,8 +80,8 @@ def follows(context):
     for given in (context, zmq.asyncio.Context()):
         with feed.Subscriber(given, *places, ["a"]) as subscriber:
             assert live.recv() == b"\1a\0"
-            stamp = b"F\1\1\0" + b"".join(number.to_bytes(8, "little") for number in (7, 1, 0))
-            live.send_multipart([b"a\0", stamp, *outband.dumps(OBJ)])
+            stamp = b"F\2\1" + b"".join(number.to_bytes(8, "little") for number in (7, 1, 0))
+            live.send_multipart([b"a\0" + stamp, *outband.dumps(OBJ)])
             assert isinstance(subscriber.recv(20), feed.Joined)
             assert subscriber.recv(20).value == OBJ
         assert live.recv() == b"\0a\0"

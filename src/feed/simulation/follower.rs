@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::super::event::{Lost, Origin};
 use super::super::header::Header;
+use super::super::intake::Opening;
 use super::super::pulse::Moment;
 use super::super::room::{Room, Rules};
 use super::super::source::Source;
@@ -21,8 +22,16 @@ use crate::multipart::Multipart;
 /// What arrives on one of the follower's sockets.
 #[derive(Clone)]
 pub(super) enum Frame {
-    Live { topic: Arc<[u8]>, header: Header, message: Option<Multipart> },
-    Answer { header: Header, message: Option<Multipart> },
+    /// A topic frame, and the header in it.
+    Live {
+        opening: Arc<[u8]>,
+        header: Header,
+        message: Option<Multipart>,
+    },
+    Answer {
+        header: Header,
+        message: Option<Multipart>,
+    },
 }
 
 pub(super) struct Follower {
@@ -152,8 +161,11 @@ impl Follower {
     pub(super) fn read(&mut self, frame: Frame, truth: &Truth<'_>, seen: &mut Seen) {
         let now = truth.now;
         match frame {
-            Frame::Live { topic, header: Header::Data(stamp), message } => {
-                let (message, index) = (message.unwrap(), self.streams.locate(now, &topic).unwrap());
+            Frame::Live { opening, message: Some(message), .. } => {
+                let Opening { index, stamp, first: None } = Opening::read(&opening, &mut self.streams, now).unwrap()
+                else {
+                    panic!("a heartbeat with a message")
+                };
                 if self.streams.pass(index, stamp, message.total_len()) {
                     let step = Step::Item {
                         epoch: stamp.epoch,
@@ -169,9 +181,9 @@ impl Follower {
                     self.streams.data(index, stamp, message, len);
                 }
             }
-            Frame::Live { topic, header: Header::Heartbeat { stamp, first }, .. } => {
-                let index = self.streams.locate(now, &topic).unwrap();
-                self.streams.heartbeat(index, stamp, first);
+            Frame::Live { opening, message: None, .. } => {
+                let Opening { index, stamp, first } = Opening::read(&opening, &mut self.streams, now).unwrap();
+                self.streams.heartbeat(index, stamp, first.unwrap());
             }
             Frame::Answer { header: Header::Recovered { stamp, request }, message } => {
                 let message = message.unwrap();

@@ -341,7 +341,7 @@ impl World {
         source.commit(self.now, index, time, Fresh::Message(message.clone()));
         self.check_cache();
         self.published.note(stamp.epoch, stream, stamp.number);
-        self.broadcast(topic, Header::Data(stamp), Some(message));
+        self.broadcast(&topic, Header::Data(stamp), Some(message));
     }
 
     fn check_cache(&self) {
@@ -355,10 +355,13 @@ impl World {
         }
     }
 
-    fn broadcast(&mut self, topic: Arc<[u8]>, header: Header, message: Option<Multipart>) {
+    fn broadcast(&mut self, topic: &[u8], header: Header, message: Option<Multipart>) {
+        let mut opening = Vec::new();
+        header.write_after(topic, &mut opening);
+        let opening: Arc<[u8]> = opening.into();
         for index in 0..self.followers.len() {
             if self.followers[index].is_linked {
-                let frame = Frame::Live { topic: topic.clone(), header, message: message.clone() };
+                let frame = Frame::Live { opening: opening.clone(), header, message: message.clone() };
                 self.send(index, frame, self.network.lose_live);
             }
         }
@@ -419,7 +422,7 @@ impl World {
         self.check_cache();
         for (topic, header) in due {
             self.published.note(epoch, index(&topic), 0);
-            self.broadcast(topic, header, None);
+            self.broadcast(&topic, header, None);
         }
         self.serve();
     }

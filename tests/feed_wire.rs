@@ -1,0 +1,175 @@
+//! What stands on the wire of a feed: golden frames, and peers that are no subscribers.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, UNIX_EPOCH};
+
+use outband::SocketExt;
+use outband::feed::{Event, Lost, Origin, Publisher, PublisherOptions, Subscriber};
+
+#[path = "support/python.rs"]
+mod python;
+use python::Script;
+
+/// Nothing in a passing test takes this long.
+const LONG: i32 = 60_000;
+const EPOCH: u64 = 1_700_000_000_000_000;
+const STREAM: &str = "weather/oslo";
+
+/// The frames of a golden message.
+fn golden(name: &str) -> Vec<Vec<u8>> {
+    let mut lines = include_str!("golden/feed.txt").lines();
+    let message = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    let frames = message.split('|').map(|frame| frame.replace(' ', ""));
+    frames.map(|frame| frame.as_bytes().chunks(2).map(byte).collect()).collect()
+}
+
+/// The same but for the time, which begins at byte `at` of the first frame.
+fn timeless(mut frames: Vec<Vec<u8>>, at: usize) -> Vec<Vec<u8>> {
+    frames[0][at..at + 8].fill(0);
+    frames
+}
+
+/// Where times begin in a topic frame, and in an answer.
+const IN_TOPIC: usize = STREAM.len() + 1 + IN_ANSWER;
+const IN_ANSWER: usize = 19;
+
+fn socket(context: &zmq::Context, kind: zmq::SocketType) -> zmq::Socket {
+    let socket = context.socket(kind).unwrap();
+    socket.set_rcvtimeo(LONG).unwrap();
+    socket.set_linger(0).unwrap();
+    socket
+}
+
+#[test]
+fn a_publisher_sends_the_golden_frames() {
+    let context = zmq::Context::new();
+    let options = PublisherOptions::new().epoch(EPOCH).cache_messages(1).heartbeat(Duration::from_millis(50));
+    let publisher = Publisher::bind_with(&context, "inproc://live", "inproc://recovery", options).unwrap();
+    let (plain, asking) = (socket(&context, zmq::SUB), socket(&context, zmq::DEALER));
+    plain.set_subscribe(STREAM.as_bytes()).unwrap();
+    plain.connect("inproc://live").unwrap();
+    asking.connect("inproc://recovery").unwrap();
+    publisher.announce(STREAM).unwrap();
+    plain.recv_multipart(0).unwrap();
+    for degrees in [-3.5, -3.0, -2.5] {
+        publisher.publish(STREAM, &degrees).unwrap();
+    }
+    let mut arrived = Vec::new();
+    for name in ["data", "heartbeat"] {
+        let expected = timeless(golden(name), IN_TOPIC);
+        while arrived != expected {
+            arrived = timeless(plain.recv_multipart(0).unwrap(), IN_TOPIC);
+        }
+    }
+    asking.send_multipart(golden("request"), 0).unwrap();
+    for name in ["recovered", "end"] {
+        let answer = asking.recv_multipart(0).unwrap();
+        assert_eq!(timeless(answer, IN_ANSWER), timeless(golden(name), IN_ANSWER), "{name}");
+    }
+}
+
+#[test]
+fn a_subscriber_follows_the_golden_frames() {
+    let context = zmq::Context::new();
+    let (live, recovery) = (socket(&context, zmq::XPUB), socket(&context, zmq::ROUTER));
+    live.bind("inproc://live").unwrap();
+    recovery.bind("inproc://recovery").unwrap();
+    let mut subscriber = Subscriber::connect(&context, "inproc://live", "inproc://recovery").unwrap();
+    subscriber.subscribe(STREAM).unwrap();
+    assert_eq!(live.recv_bytes(0).unwrap(), [b"\x01", STREAM.as_bytes(), b"\0"].concat());
+    live.send_multipart(golden("data"), 0).unwrap();
+    live.send_multipart(golden("heartbeat"), 0).unwrap();
+    let mut next = || subscriber.recv_within::<f64>(Duration::from_secs(60)).unwrap();
+    assert!(matches!(next(), Event::Joined { epoch: EPOCH, from: 1, .. }));
+    let event = next();
+    let Event::Data { stream, epoch: EPOCH, number: 1, value: -3.5, sent, .. } = event else { panic!("{event:?}") };
+    let since = sent.duration_since(UNIX_EPOCH).unwrap();
+    assert_eq!((&*stream, since), (STREAM, Duration::from_micros(EPOCH + 1)));
+    // it asks while it waits for more
+    let (asked, told) = thread::scope(|scope| {
+        let answering = scope.spawn(move || {
+            let asked = recovery.recv_multipart(0).unwrap();
+            for name in ["recovered", "end"] {
+                recovery.send(&asked[0], zmq::SNDMORE).unwrap();
+                recovery.send_multipart(golden(name), 0).unwrap();
+            }
+            asked
+        });
+        let told = [next(), next()];
+        (answering.join().unwrap(), told)
+    });
+    assert_eq!(asked[1..], golden("request"));
+    assert!(matches!(told[0], Event::Gap { from: 2, to: 2, why: Lost::Evicted, .. }), "{told:?}");
+    assert!(matches!(told[1], Event::Data { number: 3, value: -2.5, origin: Origin::Recovered, .. }), "{told:?}");
+}
+
+#[test]
+fn a_plain_sub_socket_reads_objects_and_subscribes_to_no_heartbeats() {
+    let context = zmq::Context::new();
+    let options = PublisherOptions::new().heartbeat(Duration::from_millis(1));
+    let publisher = Publisher::bind_with(&context, "tcp://127.0.0.1:*", "tcp://127.0.0.1:*", options).unwrap();
+    let plain = socket(&context, zmq::SUB);
+    plain.connect(publisher.endpoint()).unwrap();
+    plain.set_subscribe(b"weather/oslo\0F\x02\x01").unwrap();
+    while plain.poll(zmq::POLLIN, 10).unwrap() == 0 {
+        publisher.publish(STREAM, &(0, "the first")).unwrap();
+    }
+    let heartbeats = || publisher.statistics().heartbeats;
+    let before = heartbeats();
+    while heartbeats() < before + 10 {
+        thread::yield_now();
+    }
+    publisher.publish("weather/oslo/roof", &(1, "another")).unwrap();
+    publisher.publish(STREAM, &(2, "the last")).unwrap();
+    let mut told = 0;
+    while told < 2 {
+        let (topic, (number, text)) = plain.recv_topic_obj::<(u64, String)>().unwrap();
+        assert!(topic.starts_with(b"weather/oslo\0F\x02\x01") && text != "another", "{text}");
+        told = number;
+    }
+}
+
+/// The fenced block of a language in the page.
+fn block(language: &str) -> &'static str {
+    let fences: Vec<_> = include_str!("../docs/feed.md").split("```").collect();
+    let mut inside = fences.into_iter().skip(1).step_by(2);
+    inside.find_map(|block| block.strip_prefix(language)?.strip_prefix('\n')).unwrap()
+}
+
+#[test]
+fn the_python_program_of_the_page_reads_a_feed() {
+    let publisher = Publisher::bind(&zmq::Context::new(), "tcp://127.0.0.1:*", "tcp://127.0.0.1:*").unwrap();
+    let program = block("python").replace("tcp://127.0.0.1:5561", publisher.endpoint());
+    assert!(program.contains(publisher.endpoint()));
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("program.py");
+    let text = format!(
+        "import faulthandler, functools, sys\nfaulthandler.dump_traceback_later(300, exit=True)\nsys.path.insert(0, {package:?})\n\
+         print = functools.partial(print, flush=True)\n{program}"
+    );
+    std::fs::write(&path, text).unwrap();
+    let mut script = Script::start(path.to_str().unwrap(), &[]);
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                publisher.publish(STREAM, &-3.5).unwrap();
+                thread::yield_now();
+            }
+        });
+        let lines = [script.line(), script.line()];
+        is_over.store(true, Ordering::Relaxed);
+        let numbers = lines.each_ref().map(|line| {
+            let words: Vec<&str> = line.split(' ').collect();
+            assert!(matches!(words[..], [STREAM, _, "-3.5"]), "{line}");
+            words[1].parse::<u64>().unwrap()
+        });
+        assert_eq!(numbers[1], numbers[0] + 1);
+    });
+}
