@@ -1,18 +1,22 @@
 //! One error for the whole crate: opaque, with a kind that says who is to blame.
 
+mod escaped;
 mod text;
 
 use std::any::Any;
 use std::error::Error as StdError;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
+
+pub(crate) use escaped::{Escaped, is_acting};
 
 /// What every fallible function of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why an object could not be encoded, sent, received or decoded.
 ///
-/// [`kind`](Error::kind) says who is to blame; the text says what and where, with the numbers in it.
+/// [`kind`](Error::kind) says who is to blame; the text says what and where, with the numbers in it. It is one line: names and texts of a
+/// peer have escapes for what would end it, act on a terminal or turn it around.
 /// An error from a failed [`send_message`](crate::SocketExt::send_message) carries the message:
 /// [`Error::into_message`] gives it back.
 ///
@@ -130,7 +134,8 @@ impl From<Detail> for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.detail.fmt(f)?;
+        let mut f = Escaped(f);
+        write!(f, "{}", self.0.detail)?;
         if let (Detail::Io { .. }, Some(source)) = (&self.0.detail, &self.0.source) {
             write!(f, ": {source}")?;
         }
@@ -150,14 +155,8 @@ impl StdError for Error {
     }
 }
 
-/// Whether a character does something to the line or the terminal that it is printed to: controls, ends of lines, turns of the direction.
-pub(crate) fn is_unruly(char: char) -> bool {
-    char.is_control()
-        || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// A text that may hold what a peer sent, cut where it gets long: a megabyte of field name is no message. Unruly characters in it are
-/// escaped.
+/// A text that may hold what a peer sent, cut where it gets long: a megabyte of field name is no message. Characters that act are
+/// [escaped](Escaped).
 pub(crate) fn excerpt(text: impl fmt::Display) -> String {
     const LONGEST: usize = 300;
 
@@ -166,7 +165,7 @@ pub(crate) fn excerpt(text: impl fmt::Display) -> String {
         fn write_str(&mut self, part: &str) -> fmt::Result {
             for char in part.chars() {
                 let len = self.0.len();
-                match is_unruly(char) {
+                match is_acting(char) {
                     true => self.0.extend(char.escape_default()),
                     false => self.0.push(char),
                 }

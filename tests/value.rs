@@ -316,6 +316,43 @@ fn arrays_are_recognised_wherever_they_stand() {
     assert!(value.to_string().contains("5000"), "{value}");
 }
 
+/// Turns text around, ends a line, clears a terminal.
+const ACTING: &str = "a\u{202e}b\u{2066}c\u{2028}d\x1b[2Je\nf\u{200f}";
+
+fn assert_one_seen_line(text: &str) {
+    let acts = |char: char| char.is_control() || "\u{202e}\u{2066}\u{2028}\u{200f}".contains(char);
+    assert!(!text.contains(acts) && text.contains("202e"), "{text:?}");
+}
+
+#[test]
+fn what_a_peer_named_neither_ends_a_line_nor_turns_it_around_where_it_is_printed() {
+    let dtype = DType::record([(ACTING, "<f8".parse().unwrap())]).unwrap();
+    let array = Array::new(dtype.clone(), [1], Order::C, Buffer::from(vec![0_u8; 8])).unwrap();
+    let text = Value::from(ACTING);
+    for value in
+        [text.clone(), Value::from(vec![text.clone()]), Value::from(vec![(text.clone(), text)]), array.clone().into()]
+    {
+        assert_one_seen_line(&value.to_string());
+        assert_one_seen_line(&format!("{value:?}"));
+    }
+    for shown in [array.to_string(), format!("{array:?}"), format!("{dtype:?}")] {
+        assert_one_seen_line(&shown);
+    }
+    // and in errors: as the name of a variant, of a class, of a field
+    #[derive(Deserialize, Debug)]
+    #[serde(deny_unknown_fields)]
+    enum Known {
+        One,
+    }
+    let message = to_multipart(ACTING).unwrap();
+    let error = from_multipart::<Known>(message).unwrap_err();
+    assert_one_seen_line(&error.to_string());
+    assert_one_seen_line(&format!("{error:?}"));
+    let pickle = [b"\x80\x04\x8c", &[ACTING.len() as u8][..], ACTING.as_bytes(), b"\x8c\x01X\x93)\x81."].concat();
+    let error = Decode::<Value>::decode(&Pickle::new(), Multipart::new(pickle, vec![])).unwrap_err();
+    assert_one_seen_line(&error.to_string());
+}
+
 #[test]
 fn a_map_that_only_looks_like_an_array_is_an_error() {
     let lies = BTreeMap::from([("$array", "<f8")]);

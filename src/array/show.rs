@@ -1,13 +1,13 @@
 //! How arrays print: what they are and a few elements, never megabytes.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use super::Array;
 use super::dtype::{ByteOrder, DType, Kind};
 use super::layout::{self, Order, Tuple};
 use super::record::Field;
 use super::text::Quoted;
-use crate::error::excerpt;
+use crate::error::{Escaped, excerpt};
 
 /// How many elements are shown at either end.
 const ENDS: usize = 3;
@@ -20,7 +20,9 @@ impl fmt::Display for Array {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let dtype = excerpt(&self.dtype);
         let dtype = dtype.trim_start_matches(['<', '|']);
-        write!(f, "array({dtype}, {}, ", Tuple(&self.shape))?;
+        // names of fields
+        write!(Escaped(&mut *f), "array({dtype}, ")?;
+        write!(f, "{}, ", Tuple(&self.shape))?;
         match &self.turn {
             None => write!(f, "{}", self.order)?,
             Some(_) => write!(f, "axes {}", Tuple(&self.axes()))?,
@@ -28,7 +30,7 @@ impl fmt::Display for Array {
         if let Some(base) = &self.base {
             write!(f, ", broadcast from {}", Tuple(base))?;
         }
-        write!(f, ") {}", excerpt(Elements(self)))
+        write!(Escaped(f), ") {}", excerpt(Elements(self)))
     }
 }
 

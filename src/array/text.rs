@@ -1,6 +1,6 @@
 //! NumPy's texts for dtypes: the type strings of the array interface, and the names that `str(dtype)` gives.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use super::descr;
@@ -8,7 +8,7 @@ use super::dtype::{ByteOrder, DType, Kind, misfit};
 use super::literal::Literal;
 use super::record::Field;
 use super::time::TimeStep;
-use crate::error::{Error, Result, excerpt, is_unruly};
+use crate::error::{Error, Escaped, Result, excerpt, is_acting};
 
 /// The longest text of a dtype that is no record: `datetime64[2147483647generic]` is far shorter.
 const LONGEST: usize = 64;
@@ -262,7 +262,7 @@ impl fmt::Display for DType {
 
 impl fmt::Debug for DType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DType({})", excerpt(self))
+        write!(Escaped(f), "DType({})", excerpt(self))
     }
 }
 
@@ -306,8 +306,9 @@ impl fmt::Display for Quoted<'_> {
                 '\r' => f.write_str("\\r")?,
                 '\t' => f.write_str("\\t")?,
                 c if c == quote => write!(f, "\\{c}")?,
-                c if is_unruly(c) && (c as u32) < 0x100 => write!(f, "\\x{:02x}", c as u32)?,
-                c if is_unruly(c) => write!(f, "\\u{:04x}", c as u32)?,
+                c if is_acting(c) && (c as u32) < 0x100 => write!(f, "\\x{:02x}", c as u32)?,
+                c if is_acting(c) && (c as u32) < 0x10000 => write!(f, "\\u{:04x}", c as u32)?,
+                c if is_acting(c) => write!(f, "\\U{:08x}", c as u32)?,
                 c => write!(f, "{c}")?,
             }
         }
