@@ -149,7 +149,9 @@ impl fmt::Display for Detail {
             DecompressedTooLong { len, limit } => {
                 write!(f, "the compressed buffers would have {len} bytes decompressed, the limit is {limit} (decompressed_bytes)")
             }
-            PickleTooLarge { what, limit } => write!(f, "the pickle has more {what} than the limit of {limit}"),
+            PickleTooLarge { what, limit } => {
+                write!(f, "the pickle has more {what} than the limit of {limit} (metadata_bytes)")
+            }
             Socket { operation, error } => write!(f, "could not {operation}: {error}"),
             Unreachable { peer } => write!(f, "peer {peer} is not connected"),
             RequestTorn => f.write_str(

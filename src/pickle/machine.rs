@@ -221,7 +221,7 @@ impl<'p> Machine<'p> {
     fn check_nodes(&self) -> Result<()> {
         // an opcode makes three at most
         if self.graph.len() + 3 > self.bounds.nodes {
-            return Err(Detail::PickleTooLarge { what: "nodes", limit: self.bounds.nodes }.into());
+            return Err(Detail::PickleTooLarge { what: "objects", limit: self.bounds.nodes }.into());
         }
         Ok(())
     }
@@ -229,7 +229,9 @@ impl<'p> Machine<'p> {
     #[inline]
     fn check_memo(&self) -> Result<()> {
         if self.memo.len() >= self.bounds.memo {
-            return Err(Detail::PickleTooLarge { what: "memo entries", limit: self.bounds.memo }.into());
+            return Err(
+                Detail::PickleTooLarge { what: "objects kept to be named again", limit: self.bounds.memo }.into()
+            );
         }
         Ok(())
     }

@@ -394,9 +394,16 @@ fn attacks_cost_no_more_than_their_length() {
 
     let strict = Bounds { nodes: 100, memo: 10 };
     let error = read(&[b"]".repeat(200), b".".to_vec()].concat(), 0, &strict).map(drop).unwrap_err();
-    assert!(error.is_limit() && error.to_string().contains("more nodes than the limit of 100"), "{error}");
+    assert!(
+        error.is_limit() && error.to_string().contains("more objects than the limit of 100 (metadata_bytes)"),
+        "{error}"
+    );
     let error = read(&[b"N".to_vec(), b"\x94".repeat(11), b".".to_vec()].concat(), 0, &strict).map(drop).unwrap_err();
-    assert!(error.is_limit() && error.to_string().contains("more memo entries than the limit of 10"), "{error}");
+    assert!(
+        error.is_limit()
+            && error.to_string().contains("more objects kept to be named again than the limit of 10 (metadata_bytes)"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -237,7 +237,7 @@ impl Pickle {
 
     /// Sets what a message may cost.
     ///
-    /// [`Limits::metadata_bytes`] bounds the pickle, and again what is made of it: a byte for each node, and the bytes of text
+    /// [`Limits::metadata_bytes`] bounds the pickle, and again what is made of it: a byte for each object, and the bytes of text
     /// and bytes, as often as they are decoded. [`Limits::depth`] bounds its nesting. Encoding keeps to them as well, so
     /// that nothing is sent that a receiver with the same limits refuses.
     pub fn limits(mut self, limits: Limits) -> Self {

@@ -216,7 +216,7 @@ impl<'g> Tree<'g> {
             Failure::TooDeep => Detail::ValueTooDeep { limit: self.max_depth },
             Failure::TooLarge if self.graph.height().is_none() => Detail::PickleCycle,
             Failure::TooLarge => Detail::PickleTooLarge {
-                what: "nodes and bytes, when all that is shared is written out,",
+                what: "objects and bytes, each counted as often as it is named,",
                 limit: self.budget,
             },
         };
