@@ -283,7 +283,7 @@ const NO_BUFFER: usize = 2;
 fn viewed(view: u128) -> (usize, Range<usize>) {
     let view = ByteView::from(view);
     let offset = view.offset as usize;
-    (view.buffer_index as usize, offset..offset + view.length as usize)
+    (view.buffer_index as usize, offset..offset.saturating_add(view.length as usize))
 }
 
 /// Of each buffer what views look at.
