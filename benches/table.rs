@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
+    StringViewArray, TimestampMicrosecondArray,
 };
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
@@ -34,6 +34,10 @@ fn column(kind: usize) -> ArrayRef {
         3 => Arc::new(BooleanArray::from_iter(rows.map(|row| valid(&row).then_some(row % 2 == 0)))),
         4 => Arc::new(Int32Array::from_iter(rows.map(|row| valid(&row).then_some(row as i32)))),
         5 => Arc::new(Float32Array::from_iter_values(rows.map(|row| row as f32))),
+        // longer than the twelve bytes that lie in a view
+        7 => Arc::new(StringViewArray::from_iter(
+            rows.map(|row| valid(&row).then(|| format!("reading of sensor {}", row % 5000))),
+        )),
         _ => Arc::new(StringArray::from_iter(rows.map(|row| valid(&row).then(|| format!("sensor {}", row % 5000))))),
     }
 }
@@ -99,6 +103,7 @@ fn main() {
         ("20 columns, 2 of text", batch((0..20).map(|index| if index % 10 == 9 { 6 } else { index % 6 }))),
         ("20 columns, no text", batch((0..20).map(|index| index % 6))),
         ("4 columns of text", batch([6; 4])),
+        ("4 columns of text as views", batch([7; 4])),
     ];
     println!("{ROWS} rows; `Table` beside arrow-ipc's StreamWriter and StreamReader");
     for (what, batch) in sets {
