@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::{OWNERS, Owners};
+use super::{OWNERS, Owners, Place};
 use crate::buffer::Buffer;
 
 thread_local! {
@@ -37,8 +37,9 @@ pub(crate) fn arrived() -> Option<Buffer> {
     }
     OWNERS.with(|place| {
         let mut place = place.borrow_mut();
-        let Owners { frames, credit, .. } = place.as_mut()?;
+        let Owners { frames, credit, found, .. } = place.as_mut()?;
         let frame = frames.1.get(index)?;
+        *found = Some(Place::OutOfBand);
         credit.turn_to(index, frames.1.len());
         Some(frame.clone())
     })
