@@ -35,11 +35,25 @@ pub(super) fn decode<T: DeserializeOwned>(pickle: &[u8], limits: &Limits) -> Opt
     (!cursor.is_lost()).then_some(value)
 }
 
+/// How many bytes a value has at most that is handed on in registers.
+const SHORT: usize = 16;
+
 impl<'g> Cursor<'g> {
     /// Decodes one value, whether or not who decodes it looks at it.
     #[inline]
     fn whole<T>(&mut self, decode: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let left = self.left();
+        if size_of::<T>() <= SHORT {
+            // in registers: from the place of an error a byte or two would be read back as a word, which waits for all that was written
+            return match decode(self) {
+                Ok(value) if self.left() != left => Ok(value),
+                Ok(value) => self.skip(1).map(|()| value),
+                Err(failure) => {
+                    self.note_failure();
+                    Err(failure)
+                }
+            };
+        }
         // one place for the value from here to the end: a long one would be copied, and the copy wait for what was just written
         let mut value = decode(self);
         if value.is_err() {
