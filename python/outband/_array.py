@@ -55,7 +55,7 @@ def to_map(array: Any) -> dict[str, Any]:
 
 
 def from_map(parts: dict[Any, Any]) -> Any:
-    """The array of a map, on the memory of its data; read-only where that is."""
+    """The array of a map, on the memory of its data, and read-only as that."""
     numpy = package("numpy")
 
     try:
@@ -76,6 +76,7 @@ def from_map(parts: dict[Any, Any]) -> Any:
         # NumPy makes elements of a byte of these: one for all of them
         return numpy.broadcast_to(numpy.zeros((), dtype), shape)
     array = numpy.frombuffer(data, dtype) if len(data) else numpy.empty(0, dtype)
+    array.flags.writeable = False  # the empty one too
     if isinstance(order, list):
         array = array.reshape([base[axis] for axis in order]).transpose([order.index(axis) for axis in range(len(base))])
     else:

@@ -69,7 +69,7 @@ def loads(
     """Turns the frames of one message into the object.
 
     Maps become dicts, arrays ``numpy.ndarray`` and tables ``pyarrow.Table``; buffers are memoryviews of the frames,
-    without copying. Everything is checked before it is used: the number and length of the frames, their content sample,
+    without copying. All of them are read-only: copy an array (``array.copy()``) to change it. Everything is checked before it is used: the number and length of the frames, their content sample,
     that each is referenced, and the limits.
 
     ``encodings`` are the compressions that are accepted: all but "blosc2" unless you add it. C-Blosc2 opens those frames, and
@@ -77,7 +77,8 @@ def loads(
     """
     if not frames:
         raise PeerError("the message has no metadata frame")
-    metadata, *buffers = [memoryview(_buffer(frame)).cast("B") for frame in frames]
+    # over inproc the memory of a frame is the sender's own
+    metadata, *buffers = [memoryview(_buffer(frame)).cast("B").toreadonly() for frame in frames]
     if not len(metadata):
         raise PeerError("the message has no metadata frame")
     lengths = [len(buffer) for buffer in buffers]

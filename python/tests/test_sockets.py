@@ -404,3 +404,28 @@ def test_a_peer_that_is_not_there_is_told_of(context: zmq.Context) -> None:
     assert raised.value.errno == zmq.EHOSTUNREACH
     with pytest.raises(outband.CallerError, match="only a ROUTER"):
         outband.send_obj_to(_dealer, "nobody", OBJECT)
+
+
+def test_nothing_that_arrives_lets_the_sender_or_another_receiver_be_written_to(context: zmq.Context) -> None:
+    pub, subs = context.socket(zmq.XPUB), [context.socket(zmq.SUB) for _ in range(2)]
+    pub.setsockopt(zmq.XPUB_VERBOSE, 1)
+    pub.bind("inproc://read-only")
+    for sub in subs:
+        sub.subscribe("t")
+        sub.connect("inproc://read-only")
+        assert pub.recv() == b"\1t"
+    sent = {"bytes": bytes(200_000), "array": np.zeros(50_000), "small": np.zeros(3), "empty": np.zeros(0)}
+    outband.publish_obj(pub, "t", {**sent, "again": sent["array"]})
+    for sub in subs:
+        _, got = outband.recv_topic_obj(sub)
+        assert got["array"].ctypes.data == sent["array"].ctypes.data, "it is the sender's memory"
+        with pytest.raises(TypeError, match="read-only"):
+            got["bytes"][0] = 65
+        for name in ("array", "again", "small", "empty"):
+            with pytest.raises(ValueError, match="read-only"):
+                got[name][...] = 1.0
+        with pytest.raises(ValueError, match="WRITEABLE flag"):
+            got["array"].flags.writeable = True
+        mine = got["array"].copy()
+        mine[0] = 1.0
+    assert sent["bytes"] == bytes(200_000) and not sent["array"].any()

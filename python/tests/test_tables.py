@@ -336,3 +336,12 @@ def test_a_table_that_cannot_be_sent_is_the_callers_error(table: object) -> None
     except outband.CallerError:
         return
     assert isinstance(table, pa.Table) and back.to_pydict() == table.to_pydict()
+
+
+@pytest.mark.parametrize("encoding", [None, "zlib", "lz4", "zstd", "blosc2"])
+def test_tables_arrive_read_only(encoding: str | None) -> None:
+    frames = [bytearray(frame) for frame in outband.dumps(pd.DataFrame({"x": range(5000), "y": 1.5}), compression=encoding)]
+    back = outband.loads(frames, encodings=["zlib", "lz4", "zstd", "blosc2"])
+    for column in back.columns:
+        assert not any(buffer.is_mutable for buffer in column.chunk(0).buffers() if buffer)
+        assert not column.chunk(0).to_numpy().flags.writeable

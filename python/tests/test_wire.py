@@ -476,3 +476,14 @@ def test_what_has_no_place_in_a_message_is_named(obj: object, why: str) -> None:
     for given in (obj, [obj], {"of": obj}):
         with pytest.raises(outband.CallerError, match=why):
             outband.dumps(given)
+
+
+@pytest.mark.parametrize("encoding", [None, "zlib", "lz4", "zstd", "blosc2"])
+def test_what_arrives_is_read_only_whatever_frames_hold_it(encoding: str | None) -> None:
+    obj = {"array": np.arange(5000), "in band": np.arange(3), "nothing": np.zeros((0, 3)), "bytes": b"ab" * 9000}
+    frames = [bytearray(frame) for frame in outband.dumps(obj, compression=encoding)]
+    back = outband.loads(frames, encodings=["zlib", "lz4", "zstd", "blosc2"])
+    assert back["bytes"].readonly
+    for name in ("array", "in band", "nothing"):
+        assert not back[name].flags.writeable
+        assert back[name].copy().flags.writeable
