@@ -148,7 +148,8 @@ def _dtype(described: Any, depth: int = 32) -> Any:
     for field in described:
         if not isinstance(field, list) or len(field) not in (2, 3):
             raise ValueError(f"{field!r:.60} is no field")
-        name, element, inner = field[0], field[1], []
+        inner: list[int] = []
+        name, element = field[:2]
         while isinstance(element, list) and len(element) == 2 and element[1] and _is_shape(element[1]):
             element, inner = element[0], inner + element[1]  # NumPy's subarray
         kind = _dtype(element, depth - 1)
