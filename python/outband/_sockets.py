@@ -7,59 +7,106 @@ sent is not to be written to until it is gone. Frames arrive without copying.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Union
+from typing import Any, Callable, Collection, Union
 
 import zmq
 import zmq.asyncio
 
 from . import _parts, _wire
+from ._compression import SAFE
 from ._errors import CallerError, PeerError
+from ._limits import Limits
 
 Socket = Union["zmq.Socket[Any]", zmq.asyncio.Socket]
 
 
-def send_obj(socket: Socket, obj: Any, flags: int = 0, **options: Any) -> Any:
-    """Sends an object; ``options`` are those of :func:`dumps`."""
-    return _parts.send(socket, _wire.dumps(obj, **options), flags)
-
-
-def recv_obj(socket: Socket, flags: int = 0, **options: Any) -> Any:
-    """Receives an object; ``options`` are those of :func:`loads`."""
-    return _then(socket, flags, lambda frames: _wire.loads(frames, **options))
-
-
-def publish_obj(socket: Socket, topic: Union[bytes, str], obj: Any, flags: int = 0, **options: Any) -> Any:
-    """Publishes an object: the topic is the first frame, UTF-8 where it is text, which subscriptions match by prefix."""
-    return _parts.send(socket, [_name(topic, "topic"), *_wire.dumps(obj, **options)], flags)
-
-
-def recv_topic_obj(socket: Socket, flags: int = 0, **options: Any) -> Any:
-    """Receives a topic and an object."""
-
-    def split(frames: list[Any]) -> tuple[bytes, Any]:
-        return bytes(frames[0]), _wire.loads(frames[1:], **options)
-
-    return _then(socket, flags, split)
-
-
-def send_obj_to(socket: Socket, peer: Union[bytes, str], obj: Any, flags: int = 0, **options: Any) -> Any:
-    """Sends an object from a ROUTER to the DEALER of this routing id, and sets ``ZMQ_ROUTER_MANDATORY``: a peer that is not there
-    is ``EHOSTUNREACH``, and one that is full is waited for."""
-    frames = [_name(peer, "routing id"), *_wire.dumps(obj, **options)]
-    if socket.type != zmq.ROUTER:
-        raise CallerError("only a ROUTER sends to a peer by its routing id")
-    socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+def send_obj(
+    socket: Socket,
+    obj: Any,
+    flags: int = 0,
+    *,
+    out_of_band_from: int = _wire.OUT_OF_BAND_FROM,
+    compression: str | None = None,
+    limits: Limits = Limits(),
+) -> Any:
+    """Sends an object; ``out_of_band_from``, ``compression`` and ``limits`` are those of :func:`dumps`."""
+    frames = _wire.dumps(obj, out_of_band_from=out_of_band_from, compression=compression, limits=limits)
     return _parts.send(socket, frames, flags)
 
 
-def recv_obj_from(socket: Socket, flags: int = 0, **options: Any) -> Any:
+def recv_obj(
+    socket: Socket,
+    flags: int = 0,
+    *,
+    limits: Limits = Limits(),
+    encodings: Collection[str] = SAFE,
+) -> Any:
+    """Receives an object; ``limits`` and ``encodings`` are those of :func:`loads`."""
+    return _then(socket, flags, _decoder(limits, encodings))
+
+
+def publish_obj(
+    socket: Socket,
+    topic: Union[bytes, str],
+    obj: Any,
+    flags: int = 0,
+    *,
+    out_of_band_from: int = _wire.OUT_OF_BAND_FROM,
+    compression: str | None = None,
+    limits: Limits = Limits(),
+) -> Any:
+    """Publishes an object: the topic is the first frame, UTF-8 where it is text, which subscriptions match by prefix."""
+    frames = _wire.dumps(obj, out_of_band_from=out_of_band_from, compression=compression, limits=limits)
+    return _parts.send(socket, [_name(topic, "topic"), *frames], flags)
+
+
+def recv_topic_obj(
+    socket: Socket,
+    flags: int = 0,
+    *,
+    limits: Limits = Limits(),
+    encodings: Collection[str] = SAFE,
+) -> Any:
+    """Receives a topic and an object."""
+    decode = _decoder(limits, encodings)
+    return _then(socket, flags, lambda frames: (bytes(frames[0]), decode(frames[1:])))
+
+
+def send_obj_to(
+    socket: Socket,
+    peer: Union[bytes, str],
+    obj: Any,
+    flags: int = 0,
+    *,
+    out_of_band_from: int = _wire.OUT_OF_BAND_FROM,
+    compression: str | None = None,
+    limits: Limits = Limits(),
+) -> Any:
+    """Sends an object from a ROUTER to the DEALER of this routing id, and sets ``ZMQ_ROUTER_MANDATORY``: a peer that is not there
+    is ``EHOSTUNREACH``, and one that is full is waited for."""
+    frames = _wire.dumps(obj, out_of_band_from=out_of_band_from, compression=compression, limits=limits)
+    name = _name(peer, "routing id")
+    if socket.type != zmq.ROUTER:
+        raise CallerError("only a ROUTER sends to a peer by its routing id")
+    socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    return _parts.send(socket, [name, *frames], flags)
+
+
+def recv_obj_from(
+    socket: Socket,
+    flags: int = 0,
+    *,
+    limits: Limits = Limits(),
+    encodings: Collection[str] = SAFE,
+) -> Any:
     """Receives a routing id and an object on a ROUTER, with or without an empty delimiter between them."""
+    decode = _decoder(limits, encodings)
 
     def split(frames: list[Any]) -> tuple[bytes, Any]:
         if len(frames) < 2:
             raise PeerError("the message has no routing id frame")
         start = 2 if len(frames) > 2 and not len(frames[1]) else 1
-        return bytes(frames[0]), _wire.loads(frames[start:], **options)
+        return bytes(frames[0]), decode(frames[start:])
 
     return _then(socket, flags, split)
 
@@ -72,6 +119,12 @@ def _name(name: Union[bytes, str], what: str) -> bytes:
         return bytes(memoryview(name))
     except TypeError as error:
         raise CallerError(f"a {what} is bytes or text, and this is of type {type(name).__name__}") from error
+
+
+def _decoder(limits: Limits, encodings: Collection[str]) -> Callable[[list[Any]], Any]:
+    """What decodes a message; wrong arguments are refused before there is one to lose."""
+    _wire.check_accepted(limits, encodings)
+    return lambda frames: _wire.loads(frames, limits=limits, encodings=encodings)
 
 
 def _then(socket: Socket, flags: int, decode: Callable[[list[Any]], Any]) -> Any:

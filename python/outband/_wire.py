@@ -75,6 +75,7 @@ def loads(
     ``encodings`` are the compressions that are accepted: all but "blosc2" unless you add it. C-Blosc2 opens those frames, and
     a forged one crashes the process, so add it where you know who sends.
     """
+    check_accepted(limits, encodings)
     if not frames:
         raise PeerError("the message has no metadata frame")
     # over inproc the memory of a frame is the sender's own
@@ -100,6 +101,19 @@ def loads(
     decoder.check_used()
     _check_depth(value, metadata, limits.depth)
     return value
+
+
+def check_accepted(limits: Any, encodings: Any) -> None:
+    """Refuses arguments of :func:`loads` that are none."""
+    if not isinstance(limits, Limits):
+        raise CallerError(f"limits are outband.Limits, and these are of type {type(limits).__name__}")
+    if encodings is _compression.SAFE:
+        return
+    if isinstance(encodings, str) or not isinstance(encodings, Collection):
+        raise CallerError(f"encodings are a tuple of names, and these are of type {type(encodings).__name__}")
+    for name in encodings:
+        if name not in _compression.ENCODINGS:
+            raise CallerError(f"{name!r:.60} is no compression: zlib, lz4, zstd or blosc2")
 
 
 def _likeness(metadata: memoryview) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import multiprocessing
 import signal
 import threading
@@ -429,3 +430,25 @@ def test_nothing_that_arrives_lets_the_sender_or_another_receiver_be_written_to(
         mine = got["array"].copy()
         mine[0] = 1.0
     assert sent["bytes"] == bytes(200_000) and not sent["array"].any()
+
+
+def test_a_wrong_argument_takes_no_message(context: zmq.Context) -> None:
+    pull, push = pair(context, zmq.PULL, zmq.PUSH)
+    outband.send_obj(push, "kept")
+    assert pull.poll(10_000)
+    receives: list[Any] = [outband.recv_obj, outband.recv_topic_obj, outband.recv_obj_from]
+    for receive in receives:
+        with pytest.raises(TypeError, match="compression"):
+            receive(pull, compression="zlib")
+        for wrong in ({"limits": 5}, {"encodings": "zlib"}, {"encodings": ("zip",)}, {"encodings": None}):
+            with pytest.raises(outband.CallerError):
+                receive(pull, zmq.NOBLOCK, **wrong)
+    assert outband.recv_obj(pull, zmq.NOBLOCK) == "kept"
+
+
+def test_every_option_is_a_parameter_that_help_shows() -> None:
+    for name in outband.__all__:
+        value = getattr(outband, name)
+        if inspect.isfunction(value):
+            kinds = {parameter.kind for parameter in inspect.signature(value).parameters.values()}
+            assert inspect.Parameter.VAR_KEYWORD not in kinds, name
