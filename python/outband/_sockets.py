@@ -3,6 +3,8 @@ coroutine, which takes no message before it runs and loses none when it is cance
 
 A message is sent with ``copy=False``: libzmq reads the memory of arrays after the call has returned, so an array that was
 sent is not to be written to until it is gone. Frames arrive without copying.
+
+``flags`` are 0 or ``zmq.NOBLOCK``.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ def send_obj(
 ) -> Any:
     """Sends an object; ``out_of_band_from``, ``compression`` and ``limits`` are those of :func:`dumps`."""
     frames = _wire.dumps(obj, out_of_band_from=out_of_band_from, compression=compression, limits=limits)
-    return _parts.send(socket, frames, flags)
+    return _send(socket, frames, flags)
 
 
 def recv_obj(
@@ -57,7 +59,7 @@ def publish_obj(
 ) -> Any:
     """Publishes an object: the topic is the first frame, UTF-8 where it is text, which subscriptions match by prefix."""
     frames = _wire.dumps(obj, out_of_band_from=out_of_band_from, compression=compression, limits=limits)
-    return _parts.send(socket, [_name(topic, "topic"), *frames], flags)
+    return _send(socket, [_name(topic, "topic"), *frames], flags)
 
 
 def recv_topic_obj(
@@ -89,7 +91,7 @@ def send_obj_to(
     if socket.type != zmq.ROUTER:
         raise CallerError("only a ROUTER sends to a peer by its routing id")
     socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-    return _parts.send(socket, [name, *frames], flags)
+    return _send(socket, [name, *frames], flags)
 
 
 def recv_obj_from(
@@ -127,7 +129,18 @@ def _decoder(limits: Limits, encodings: Collection[str]) -> Callable[[list[Any]]
     return lambda frames: _wire.loads(frames, limits=limits, encodings=encodings)
 
 
+def _check_flags(flags: int) -> None:
+    if flags not in (0, zmq.NOBLOCK):
+        raise CallerError(f"the flags of a message are 0 or zmq.NOBLOCK, and these are {flags!r:.60}")
+
+
+def _send(socket: Socket, frames: list[Any], flags: int) -> Any:
+    _check_flags(flags)
+    return _parts.send(socket, frames, flags)
+
+
 def _then(socket: Socket, flags: int, decode: Callable[[list[Any]], Any]) -> Any:
+    _check_flags(flags)
     if not isinstance(socket, zmq.asyncio.Socket):
         return decode(_parts.recv(socket, flags))
 

@@ -452,3 +452,19 @@ def test_every_option_is_a_parameter_that_help_shows() -> None:
         if inspect.isfunction(value):
             kinds = {parameter.kind for parameter in inspect.signature(value).parameters.values()}
             assert inspect.Parameter.VAR_KEYWORD not in kinds, name
+
+
+@pytest.mark.parametrize("obj", ["one frame", [bytes(9000), b"several"]], ids=["one", "several"])
+def test_flags_that_a_message_cannot_keep_are_refused(context: zmq.Context, obj: Any) -> None:
+    pull, push = pair(context, zmq.PULL, zmq.PUSH)
+    sends: list[Any] = [outband.send_obj, lambda *rest: outband.publish_obj(rest[0], "t", *rest[1:])]
+    for send in sends:
+        for flags in (zmq.SNDMORE, zmq.SNDMORE | zmq.NOBLOCK, 4):
+            with pytest.raises(outband.CallerError, match="0 or zmq.NOBLOCK"):
+                send(push, obj, flags)
+    outband.send_obj(push, obj, zmq.DONTWAIT)
+    assert pull.poll(10_000)
+    for receive in (outband.recv_obj, outband.recv_topic_obj):
+        with pytest.raises(outband.CallerError, match="0 or zmq.NOBLOCK"):
+            receive(pull, zmq.SNDMORE)
+    assert outband.recv_obj(pull, zmq.DONTWAIT) == obj
