@@ -8,14 +8,16 @@
 """
 
 from . import feed, pipeline
+from ._envelope import Envelope
 from ._errors import CallerError, Error, LimitError, PeerError
 from ._limits import Limits
-from ._sockets import publish_obj, recv_obj, recv_obj_from, recv_topic_obj, send_obj, send_obj_to
+from ._sockets import publish_obj, recv_obj, recv_obj_from, recv_obj_via, recv_topic_obj, send_obj, send_obj_to, send_obj_via
 from ._wire import OUT_OF_BAND_FROM, dumps, loads
 
 __all__ = [
     "OUT_OF_BAND_FROM",
     "CallerError",
+    "Envelope",
     "Error",
     "LimitError",
     "Limits",
@@ -27,7 +29,9 @@ __all__ = [
     "publish_obj",
     "recv_obj",
     "recv_obj_from",
+    "recv_obj_via",
     "recv_topic_obj",
     "send_obj",
     "send_obj_to",
+    "send_obj_via",
 ]

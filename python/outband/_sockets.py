@@ -9,14 +9,15 @@ sent is not to be written to until it is gone. Frames arrive without copying.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Collection, Union
+from typing import Any, Callable, Collection, Optional, Union
 
 import zmq
 import zmq.asyncio
 
 from . import _parts, _wire
 from ._compression import SAFE
-from ._errors import CallerError, PeerError
+from ._envelope import Envelope, opened, to_frame
+from ._errors import CallerError
 from ._limits import Limits
 
 Socket = Union["zmq.Socket[Any]", zmq.asyncio.Socket]
@@ -33,6 +34,8 @@ def send_obj(
 ) -> Any:
     """Sends an object; ``out_of_band_from``, ``compression`` and ``limits`` are those of :func:`dumps`."""
     frames = _wire.dumps(obj, out_of_band_from=out_of_band_from, compression=compression, limits=limits)
+    if socket.type == zmq.ROUTER:
+        raise CallerError("a ROUTER sends no object without the routing id of its peer: use send_obj_to or send_obj_via")
     return _send(socket, frames, flags)
 
 
@@ -43,8 +46,14 @@ def recv_obj(
     limits: Limits = Limits(),
     encodings: Collection[str] = SAFE,
 ) -> Any:
-    """Receives an object; ``limits`` and ``encodings`` are those of :func:`loads`."""
-    return _then(socket, flags, _decoder(limits, encodings))
+    """Receives an object; ``limits`` and ``encodings`` are those of :func:`loads`. A DEALER skips the delimiter that a REP sends."""
+    decode = _decoder(limits, encodings)
+    kind = socket.type
+    if kind == zmq.ROUTER:
+        raise CallerError("a ROUTER receives no object without its routing id: use recv_obj_from or recv_obj_via")
+    if kind == zmq.DEALER:
+        return _then(socket, flags, lambda frames: decode(opened(zmq.DEALER, frames)[1]))
+    return _then(socket, flags, decode)
 
 
 def publish_obj(
@@ -59,7 +68,7 @@ def publish_obj(
 ) -> Any:
     """Publishes an object: the topic is the first frame, UTF-8 where it is text, which subscriptions match by prefix."""
     frames = _wire.dumps(obj, out_of_band_from=out_of_band_from, compression=compression, limits=limits)
-    return _send(socket, [_name(topic, "topic"), *frames], flags)
+    return _send(socket, [to_frame(topic, "topic"), *frames], flags)
 
 
 def recv_topic_obj(
@@ -87,11 +96,7 @@ def send_obj_to(
     """Sends an object from a ROUTER to the DEALER of this routing id, and sets ``ZMQ_ROUTER_MANDATORY``: a peer that is not there
     is ``EHOSTUNREACH``, and one that is full is waited for."""
     frames = _wire.dumps(obj, out_of_band_from=out_of_band_from, compression=compression, limits=limits)
-    name = _name(peer, "routing id")
-    if socket.type != zmq.ROUTER:
-        raise CallerError("only a ROUTER sends to a peer by its routing id")
-    socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-    return _send(socket, [name, *frames], flags)
+    return _send_via(socket, Envelope.to(peer), frames, flags)
 
 
 def recv_obj_from(
@@ -101,26 +106,53 @@ def recv_obj_from(
     limits: Limits = Limits(),
     encodings: Collection[str] = SAFE,
 ) -> Any:
-    """Receives a routing id and an object on a ROUTER, with or without an empty delimiter between them."""
+    """Receives a routing id and an object on a ROUTER. To answer a REQ take :func:`recv_obj_via`: this forgets the delimiter that a
+    REQ waits for."""
     decode = _decoder(limits, encodings)
+    if socket.type != zmq.ROUTER:
+        raise CallerError("only a ROUTER receives routing ids: use recv_obj or recv_obj_via")
 
-    def split(frames: list[Any]) -> tuple[bytes, Any]:
-        if len(frames) < 2:
-            raise PeerError("the message has no routing id frame")
-        start = 2 if len(frames) > 2 and not len(frames[1]) else 1
-        return bytes(frames[0]), decode(frames[start:])
+    def split(frames: list[Any]) -> tuple[Optional[bytes], Any]:
+        envelope, rest = opened(zmq.ROUTER, frames)
+        return envelope.peer, decode(rest)
 
     return _then(socket, flags, split)
 
 
-def _name(name: Union[bytes, str], what: str) -> bytes:
-    """The frame for a topic or a routing id."""
-    if isinstance(name, str):
-        return name.encode()
-    try:
-        return bytes(memoryview(name))
-    except TypeError as error:
-        raise CallerError(f"a {what} is bytes or text, and this is of type {type(name).__name__}") from error
+def send_obj_via(
+    socket: Socket,
+    envelope: Envelope,
+    obj: Any,
+    flags: int = 0,
+    *,
+    out_of_band_from: int = _wire.OUT_OF_BAND_FROM,
+    compression: str | None = None,
+    limits: Limits = Limits(),
+) -> Any:
+    """Sends an object in an :class:`Envelope`: back the way a request came, or in one that was made by hand. One with a routing id is
+    for a ROUTER, and as with :func:`send_obj_to` a peer that is not there is ``EHOSTUNREACH``."""
+    frames = _wire.dumps(obj, out_of_band_from=out_of_band_from, compression=compression, limits=limits)
+    return _send_via(socket, envelope, frames, flags)
+
+
+def recv_obj_via(
+    socket: Socket,
+    flags: int = 0,
+    *,
+    limits: Limits = Limits(),
+    encodings: Collection[str] = SAFE,
+) -> Any:
+    """Receives the :class:`Envelope` that an object came in, and the object, on a ROUTER or DEALER."""
+    decode = _decoder(limits, encodings)
+    kind = socket.type
+    if kind not in (zmq.ROUTER, zmq.DEALER):
+        raise CallerError("only a ROUTER or DEALER receives envelopes: use recv_obj")
+
+    def split(frames: list[Any]) -> tuple[Envelope, Any]:
+        envelope, rest = opened(kind, frames)
+        return envelope, decode(rest)
+
+    return _then(socket, flags, split)
 
 
 def _decoder(limits: Limits, encodings: Collection[str]) -> Callable[[list[Any]], Any]:
@@ -137,6 +169,18 @@ def _check_flags(flags: int) -> None:
 def _send(socket: Socket, frames: list[Any], flags: int) -> Any:
     _check_flags(flags)
     return _parts.send(socket, frames, flags)
+
+
+def _send_via(socket: Socket, envelope: Envelope, frames: list[Any], flags: int) -> Any:
+    if not isinstance(envelope, Envelope):
+        raise CallerError(f"an envelope is an outband.Envelope, and this is of type {type(envelope).__name__}")
+    if envelope.peer is not None:
+        if socket.type != zmq.ROUTER:
+            raise CallerError("only a ROUTER sends to a peer by its routing id")
+        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    elif socket.type == zmq.ROUTER:
+        raise CallerError("a ROUTER sends in no envelope without the routing id of its peer")
+    return _send(socket, [*envelope.frames, *frames], flags)
 
 
 def _then(socket: Socket, flags: int, decode: Callable[[list[Any]], Any]) -> Any:

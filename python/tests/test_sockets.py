@@ -468,3 +468,98 @@ def test_flags_that_a_message_cannot_keep_are_refused(context: zmq.Context, obj:
         with pytest.raises(outband.CallerError, match="0 or zmq.NOBLOCK"):
             receive(pull, zmq.SNDMORE)
     assert outband.recv_obj(pull, zmq.DONTWAIT) == obj
+
+
+@pytest.mark.parametrize("obj", [OBJECT, 5], ids=["map", "number"])
+@pytest.mark.parametrize("is_correlated", [False, True])
+@pytest.mark.parametrize("place", ["tcp://127.0.0.1:*", "inproc://requests"])
+def test_a_router_answers_a_req(context: zmq.Context, place: str, is_correlated: bool, obj: Any) -> None:
+    if is_correlated and place.startswith("inproc"):
+        return  # the peers say nothing of themselves there
+    router, req = context.socket(zmq.ROUTER), context.socket(zmq.REQ)
+    req.setsockopt(zmq.REQ_CORRELATE, is_correlated)
+    router.bind(place)
+    req.connect(router.last_endpoint.decode())
+    for number in range(3):
+        outband.send_obj(req, [number, obj])
+        envelope, back = outband.recv_obj_via(router)
+        assert envelope.peer and envelope.has_delimiter and (envelope.request is not None) == is_correlated
+        outband.send_obj_via(router, envelope, back[0] + 1)
+        assert outband.recv_obj(req) == number + 1
+
+
+def test_what_looks_like_the_number_of_a_request_is_the_metadata_of_a_dealer(context: zmq.Context) -> None:
+    router, dealer = pair(context, zmq.ROUTER, zmq.DEALER)
+    for frames in ([b"\xd4\x05\x00"], [b"\xa3abc"]):
+        dealer.send_multipart(frames)
+        envelope, got = outband.recv_obj_via(router)
+        assert envelope.request is None and not envelope.has_delimiter and outband.dumps(got) == frames
+        outband.send_obj_via(router, envelope, got)
+        assert outband.recv_obj(dealer) == got
+    # four bytes, and a buffer behind them
+    dealer.send_multipart([b"\xa3abc", b"x" * 9000])
+    with pytest.raises(outband.PeerError, match="not referenced"):
+        outband.recv_obj_via(router)
+
+
+def test_a_dealer_asks_a_rep(context: zmq.Context) -> None:
+    rep, dealer = pair(context, zmq.REP, zmq.DEALER)
+    for receive in (outband.recv_obj, lambda socket: outband.recv_obj_via(socket)[1]):
+        outband.send_obj_via(dealer, outband.Envelope.delimiter(), OBJECT)
+        check(outband.recv_obj(rep))
+        outband.send_obj(rep, OBJECT)
+        check(receive(dealer))
+
+
+def test_an_envelope_made_by_hand_reaches_a_req_and_a_dealer(context: zmq.Context) -> None:
+    router = context.socket(zmq.ROUTER)
+    port = router.bind_to_random_port("tcp://127.0.0.1")
+    for kind, envelope in ((zmq.REQ, outband.Envelope.to_req("peer")), (zmq.DEALER, outband.Envelope.to(b"other"))):
+        peer = context.socket(kind)
+        peer.setsockopt(zmq.IDENTITY, envelope.peer)
+        peer.connect(f"tcp://127.0.0.1:{port}")
+        outband.send_obj(peer, OBJECT)
+        assert outband.recv_obj_via(router)[0] == envelope
+        outband.send_obj_via(router, envelope, OBJECT)
+        check(outband.recv_obj(peer))
+    with pytest.raises(zmq.ZMQError) as raised:
+        outband.send_obj_via(router, outband.Envelope.to_req("nobody"), OBJECT)
+    assert raised.value.errno == zmq.EHOSTUNREACH
+
+
+def test_envelopes_on_asyncio() -> None:
+    async def talk() -> None:
+        with zmq.asyncio.Context() as context:
+            context.setsockopt(zmq.RCVTIMEO, 10_000)
+            router, req = pair(context, zmq.ROUTER, zmq.REQ)
+            await outband.send_obj(req, OBJECT)
+            envelope, back = await outband.recv_obj_via(router)
+            await outband.send_obj_via(router, envelope, back)
+            check(await outband.recv_obj(req))
+            rep, dealer = pair(context, zmq.REP, zmq.DEALER)
+            await outband.send_obj_via(dealer, outband.Envelope.delimiter(), OBJECT)
+            check(await outband.recv_obj(rep))
+            await outband.send_obj(rep, OBJECT)
+            check(await outband.recv_obj(dealer))
+            context.destroy(0)
+
+    asyncio.run(talk())
+
+
+def test_what_a_socket_has_no_envelope_for_is_refused_and_nothing_is_taken(context: zmq.Context) -> None:
+    router, dealer = pair(context, zmq.ROUTER, zmq.DEALER)
+    outband.send_obj(dealer, 1)
+    assert router.poll(10_000)
+    refused: list[Any] = [
+        lambda: outband.recv_obj(router),
+        lambda: outband.send_obj(router, 1),
+        lambda: outband.send_obj_via(router, outband.Envelope.delimiter(), 1),
+        lambda: outband.send_obj_via(router, b"peer", 1),  # type: ignore[arg-type]
+        lambda: outband.send_obj_via(dealer, outband.Envelope.to("peer"), 1),
+        lambda: outband.recv_obj_from(dealer),
+        lambda: outband.recv_obj_via(context.socket(zmq.PULL)),
+    ]
+    for call in refused:
+        with pytest.raises(outband.CallerError):
+            call()
+    assert outband.recv_obj_from(router, zmq.NOBLOCK)[1] == 1

@@ -275,7 +275,7 @@ pub trait SocketExt {
         encode_and_send(self.as_zmq(), codec, value, &[peer.as_ref()], Wait::AsTheSocketSays)
     }
 
-    /// Receives a peer's routing id and a value on a ROUTER, with or without an empty delimiter frame between them.
+    /// Receives a routing id and a value on a ROUTER. To answer a REQ take [`recv_obj_via`](Self::recv_obj_via): this forgets the delimiter.
     fn recv_obj_from<T: DeserializeOwned>(&self) -> Result<(Bytes, T)> {
         self.recv_with_from(&MsgPack::new())
     }

@@ -51,6 +51,12 @@ def sockets(context):
         outband.send_obj_to(router, "nobody", OBJ)
     except zmq.ZMQError as error:
         assert error.errno == zmq.EHOSTUNREACH
+    router, req = pair(context, zmq.ROUTER, zmq.REQ)
+    req.setsockopt(zmq.REQ_CORRELATE, 1)
+    outband.send_obj(req, OBJ)
+    envelope, back = outband.recv_obj_via(router)
+    outband.send_obj_via(router, envelope, back)
+    assert outband.recv_obj(req) == OBJ
     # nobody takes it: it waits its time
     lonely = context.socket(zmq.PUSH)
     lonely.setsockopt(zmq.SNDTIMEO, 50)
