@@ -267,7 +267,10 @@ class _Decoder:
         if len(reference) < 5:
             return stored
         if reference[3] in _compression.ENCODINGS and reference[3] not in self.encodings:
-            raise LimitError(f"buffer frame {frame} is compressed with {reference[3]}, which is not accepted here: see `encodings`")
+            accepted = ", ".join(f'"{name}"' for name in (*self.encodings, reference[3]))
+            raise CallerError(
+                f"buffer frame {frame} is compressed with {reference[3]}, which is not accepted: pass encodings=({accepted},) to accept it"
+            )
         if frame not in self.unpacked:
             self.decompressed += reference[4]
             self.limits.check_decompressed(self.decompressed)

@@ -135,8 +135,11 @@ def test_compressed_buffers_round_trip(encoding: str) -> None:
 
 def test_a_compression_that_is_not_accepted_is_not_opened() -> None:
     frames = outband.dumps(bytes(20_000), compression="blosc2")
-    with pytest.raises(outband.LimitError, match="blosc2, which is not accepted"):
+    with pytest.raises(outband.CallerError) as raised:
         outband.loads(frames)
+    assert 'blosc2, which is not accepted: pass encodings=("zlib", "lz4", "zstd", "blosc2",) to' in str(raised.value)
+    with pytest.raises(outband.CallerError, match='encodings=."blosc2",.'):
+        outband.loads(frames, encodings=())
     assert outband.loads(frames, encodings=["blosc2"]) == bytes(20_000)
 
 
