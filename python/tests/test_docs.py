@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import subprocess
+import sys
 from typing import Any
 
+import msgpack
 import numpy as np
 import pytest
+import zmq
 
 import outband
 
@@ -44,3 +49,41 @@ def test_the_reader_of_the_wire_reads_what_it_says() -> None:
         decode([outband.dumps(pixels)[0], pixels[::-1]])
     with pytest.raises(ValueError, match="1 buffers are not referenced"):
         decode([*outband.dumps(pixels), b"more"])
+
+
+@pytest.mark.parametrize("page", ["python/README.md", "docs/pipeline.md"])
+def test_the_worker_works(page: str, tmp_path: pathlib.Path) -> None:
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as router:
+        router.rcvtimeo, router.linger = 30_000, 0
+        place = f"tcp://127.0.0.1:{router.bind_to_random_port('tcp://127.0.0.1')}"
+        (tmp_path / "worker.py").write_text(program(page, "Worker(").replace("tcp://127.0.0.1:5555", place))
+        package = pathlib.Path(outband.__file__).parents[1]
+        worker = subprocess.Popen([sys.executable, "-B", "worker.py"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(package)})
+        try:
+            peer, hello = router.recv_multipart()
+            assert msgpack.unpackb(hello)[5] == 2, "a thread, and two tasks held"
+            router.send_multipart([peer, msgpack.packb(["welcome", 1, 1, 5, 100, 20_000, None])])
+
+            def answer(task: int, attempt: int, volts: list[float]) -> list[Any]:
+                frames = outband.dumps({"volts": np.array(volts)})
+                router.send_multipart([peer, msgpack.packb(["task", 1, [task, attempt, attempt, len(frames)]]), *frames])
+                while True:
+                    _, packed, *body = router.recv_multipart()
+                    header = msgpack.unpackb(packed)
+                    if header[0] in ("result", "nak"):
+                        return [*header, *body]
+
+            assert answer(7, 1, []) == ["nak", 5, 7, 1, "rejected", None, "task 7 has no volts"]
+            *nak, reason = answer(8, 1, [1.0])
+            assert nak == ["nak", 5, 8, 1, "failed", 500] and reason.startswith("attempt 1: ")
+            (tmp_path / "gain.txt").write_text("2")
+            *result, body = answer(8, 2, [1.0, 2.0])
+            assert result == ["result", 5, [8, 2, 1]] and outband.loads([body]) == {"mean": 3.0}
+            worker.terminate()
+            while msgpack.unpackb(router.recv_multipart()[1])[0] != "bye":
+                pass
+            router.send_multipart([peer, msgpack.packb(["bye"])])
+            assert worker.wait(30) == 0
+        finally:
+            worker.kill()
+            worker.wait()
