@@ -87,3 +87,11 @@ def test_the_worker_works(page: str, tmp_path: pathlib.Path) -> None:
         finally:
             worker.kill()
             worker.wait()
+
+
+def test_the_first_program_runs() -> None:
+    names = run("python/README.md", "outband.send_obj(push", {})
+    assert names["reading"]["station"] == "north" and names["pull"].closed
+    text = (ROOT / "python/README.md").read_text()
+    install = text.index("pip install './python[arrays]'")
+    assert install < text.index("```python"), "what installs NumPy stands before the program that takes it"
