@@ -101,6 +101,23 @@ frames = {f"column {name}": pd.DataFrame({name: column}) for name, column in col
     "labels of numbers": pd.DataFrame([[1, 2.5]], columns=[10, 20]),
     "labels by range": pd.DataFrame([[1, 2.5], [3, 4.5]]),
     "labels of floats": pd.DataFrame([[1, 2]], columns=[0.5, 1.5]),
+    "labels of float32": pd.DataFrame([[1, 2]], columns=pd.Index([0.1, 2.5], dtype="float32")),
+    "labels of uint64": pd.DataFrame([[1, 2]], columns=pd.Index([1, 2**64 - 1], dtype="uint64")),
+    "labels of Int64": pd.DataFrame([[1, 2]], columns=pd.Index([1, -2], dtype="Int64")),
+    "labels of Float64": pd.DataFrame([[1, 2]], columns=pd.Index([0.5, -2], dtype="Float64")),
+    "labels of large integers": pd.DataFrame([[1, 2]], columns=pd.Index([1, 2**64 - 1], dtype="uint64").astype(object)),
+    "labels of several dtypes": pd.DataFrame(
+        [[1, 2]],
+        columns=pd.MultiIndex.from_arrays(
+            [pd.Index([7, 2**64 - 1], dtype="uint64"), pd.Index([0.1, 0.1], dtype="float32"), pd.Index([1, 2], dtype="Int8")]
+        ),
+    ),
+    "names that are numbers": pd.DataFrame([[1, 2]], index=pd.Index([7], name=3), columns=pd.Index(["a", "b"], name=-0.5)),
+    "levels with names that are numbers": pd.DataFrame(
+        [[1, 2]],
+        index=pd.MultiIndex.from_tuples([(1, "x")], names=[2**64 - 1, 1.5]),
+        columns=pd.MultiIndex.from_tuples([("a", "x"), ("b", "x")], names=[0, None]),
+    ),
     "labels with a name": pd.DataFrame([[1, 2]], columns=pd.Index(["a", "b"], name="which")),
     "labels of several levels": pd.DataFrame([[1, 2, 3, 4]], columns=several),
     "labels with quotes": pd.DataFrame(
@@ -109,6 +126,35 @@ frames = {f"column {name}": pd.DataFrame({name: column}) for name, column in col
     "no rows": frame[:0],
     "no columns": pd.DataFrame(index=pd.RangeIndex(5)),
     "nothing": pd.DataFrame(),
+}
+
+#: What pyarrow makes something else of, from the same table as it makes itself: it takes the text `False` for true, and integers of
+#: which some are missing for floats.
+gaps = pd.MultiIndex(levels=[[10, 20], [1.5], ["a"]], codes=[[0, -1, 1], [-1, 0, 0], [0, 0, -1]])
+in_pickles = {
+    "labels of bool": pd.DataFrame([[1, 2]], columns=pd.Index([True, False])),
+    "labels of boolean": pd.DataFrame([[1, 2]], columns=pd.Index([True, False], dtype="boolean")),
+    "index of several levels, of numbers with gaps": pd.DataFrame({"n": [1, 2, 3]}, index=gaps),
+    "levels of numbers with gaps alone": gaps,
+}
+#: And what is refused, in which words.
+refused = {
+    "labels that are missing": (
+        pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", None), ("b", "x")])),
+        "level 1 of the labels: a label is missing, for which a column has no name",
+    ),
+    "labels of Int64 that are missing": (
+        pd.DataFrame([[1, 2]], columns=pd.Index([1, None], dtype="Int64")),
+        "labels of columns of which one is missing",
+    ),
+    "labels that are times": (
+        pd.DataFrame([[1]], columns=pd.DatetimeIndex(["2024-01-01"])),
+        "labels of columns that are Timestamp",
+    ),
+    "labels that are categories": (
+        pd.DataFrame([[1]], columns=pd.CategoricalIndex(["a"])),
+        "labels of columns that are Dictionary",
+    ),
 }
 series = {f"series {name}": column.rename("it") for name, column in columns.items()} | {
     "series without a name": pd.Series([1.5, 2.5]),
@@ -227,7 +273,7 @@ def check_schema(table, schema):
 
 def cases():
     kinds = [(frames, check_frame), (series, check_series), (indexes, check_index)]
-    kinds += [(arrays, check_array), (tables, check_table)]
+    kinds += [(arrays, check_array), (tables, check_table), (in_pickles, lambda table, made: None)]
     for objects, check in kinds:
         for name, made in objects.items():
             yield name, made, check
@@ -379,6 +425,13 @@ for name, made, check in cases():
         made.to_pickle(file, compression=None)
         there_and_back(f"{name}, to_pickle", made, [file.getvalue()], check)
     done += 1
+for name, (made, why) in refused.items():
+    for message in ([pickle.dumps(made)], [buffers_of(made)[0], *buffers_of(made)[1]]):
+        socket.send_multipart([name.encode(), *message], copy=False)
+        answer = outband.recv_obj(socket)
+        socket.recv_multipart()
+        if not isinstance(answer, str) or why not in answer:
+            failed.append(f"{name}: {answer}")
 socket.send_multipart([b"end", str(done).encode()])
 
 # what Rust makes, of which nobody said what it was in pandas

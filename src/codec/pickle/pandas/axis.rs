@@ -81,27 +81,30 @@ impl Values {
     }
 }
 
-/// Levels, of which each was found to be worth keeping; of a message without buffers none is.
+/// Levels, of which each was found to be worth keeping; of a message without buffers none is, unless a row has no value of one: pandas has
+/// integers with gaps in a column as another dtype.
 #[derive(Default)]
 pub(super) struct Levels {
     kept: Vec<Level>,
     all: usize,
+    has_gaps: bool,
 }
 
 impl Levels {
-    pub(super) fn add(&mut self, reader: Reader<'_>, values: Option<Kept>, codes: &Numbers) -> Result<()> {
+    pub(super) fn add(&mut self, values: Option<Kept>, codes: &Numbers) -> Result<()> {
         self.all += 1;
         if let Some(values) = values
             && let Some((dtype, buffer, place)) = codes.codes()?
-            && reader.tree.has_frames()
         {
+            self.has_gaps = self.has_gaps || codes.integers(0)?.any(|code| code == -1);
             self.kept.push(Level { values, codes: Codes { dtype, buffer, place } });
         }
         Ok(())
     }
 
     /// All of them, or none.
-    pub(super) fn all(self) -> Vec<Level> {
-        if self.kept.len() == self.all { self.kept } else { Vec::new() }
+    pub(super) fn all(self, reader: Reader<'_>) -> Vec<Level> {
+        let is_worth_it = reader.tree.has_frames() || self.has_gaps;
+        if is_worth_it && self.kept.len() == self.all { self.kept } else { Vec::new() }
     }
 }

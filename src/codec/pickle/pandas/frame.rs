@@ -12,7 +12,8 @@ use super::super::read::Reader;
 use super::block::{self, Found};
 use super::came::Came;
 use super::index::{self, Index};
-use super::labels::{Label, Labels};
+use super::label::Label;
+use super::labels::Labels;
 use super::metadata;
 use super::object::{attributes, called, elements, exactly, needed};
 use super::piece::{Piece, named};
@@ -59,7 +60,7 @@ impl Frame {
         let mut columns: Vec<_> = columns.into_iter().map(|piece| piece.column).collect();
         let mut kept_levels = Vec::new();
         let index = match index {
-            Index::Range { name, start, stop, step } => vec![index::described(titled(&name), start, stop, step)],
+            Index::Range { name, start, stop, step } => vec![index::described(name.titled(), start, stop, step)],
             Index::Levels(levels, came) => {
                 kept_levels = came;
                 let mut taken: HashSet<String> = names.iter().cloned().collect();
@@ -69,7 +70,7 @@ impl Frame {
                     let field = own.unwrap_or_else(|| format!("__index_level_{at}__"));
                     taken.insert(field.clone());
                     fields.push(piece.field(&field));
-                    described.push(piece.described(titled(&name), field.as_str().into()));
+                    described.push(piece.described(name.titled(), field.as_str().into()));
                     columns.push(piece.column);
                     parts.push(piece.part);
                     index.push(Json::from(field));
@@ -80,13 +81,5 @@ impl Frame {
         let metadata = metadata::of(index, &label_levels, described, origin);
         Shown::new(reader, &Schema::new(fields).with_metadata(metadata), rows, columns)
             .map(|it| it.that_came(Came { parts, labels: kept, levels: kept_levels }))
-    }
-}
-
-/// The name of an index as the metadata has it.
-fn titled(name: &Label) -> Json {
-    match name {
-        Label::None => Json::Null,
-        name => Json::from(name.to_text()),
     }
 }

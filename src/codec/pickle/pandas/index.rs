@@ -9,7 +9,7 @@ use super::super::read::Reader;
 use super::axis::{Kept, Level, Levels, Values};
 use super::extension;
 use super::frame::Frame;
-use super::labels::Label;
+use super::label::Label;
 use super::numbers::Numbers;
 use super::object::{called, elements, entry, needed};
 use super::piece::Piece;
@@ -178,9 +178,9 @@ pub(super) fn several<'g>(
         let rows = codes.integers(0)?.map(|code| usize::try_from(code).ok());
         let piece = values.like(picked(&values.array, rows).map_err(|why| says(&why))?);
         columns.push((Label::read(reader, name)?, piece));
-        kept.add(reader, Some(range.unwrap_or(Kept::Values(values))), &codes)?;
+        kept.add(Some(range.unwrap_or(Kept::Values(values))), &codes)?;
     }
-    Ok(Index::Levels(columns, kept.all()))
+    Ok(Index::Levels(columns, kept.all(reader)))
 }
 
 /// A range as the metadata has it.

@@ -1,12 +1,8 @@
-//! Labels: the names of columns, which in pandas may be numbers, or tuples where there are several levels.
-//!
-//! Arrow's names are text. They are written as pyarrow writes them, and what they were is in the metadata.
+//! The labels of columns: what an index of one level or of several says that they are.
 
-use std::fmt::Write as _;
-
-use arrow_array::ArrayRef;
+use arrow_array::Array;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::types::{Float64Type, Int64Type, UInt64Type};
 use arrow_cast::cast;
 use arrow_schema::DataType;
 
@@ -16,106 +12,14 @@ use super::super::mismatch::{Mismatch, Result};
 use super::super::read::Reader;
 use super::axis::{Axis, Kept, Levels, Values};
 use super::index::{parts, range, range_len};
+use super::label::Label;
 use super::numbers::Numbers;
 use super::object::{called, elements, entry, needed};
 use super::objects::Objects;
 use super::piece::Piece;
 use super::{arrow, extension};
-use crate::pickle::{Items, Node, NodeId};
+use crate::pickle::{Items, NodeId};
 use crate::table::{MAX_PARTS, texts};
-
-/// A label, or the name of an index.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Label {
-    None,
-    Bool(bool),
-    Int(i64),
-    Float(f64),
-    Text(String),
-    Tuple(Vec<Label>),
-}
-
-impl Label {
-    pub(super) fn read(reader: Reader<'_>, id: NodeId) -> Result<Self> {
-        let one = |id| {
-            reader.tree.spend(1)?;
-            Ok(match reader.tree.shown(id) {
-                Node::None => Self::None,
-                Node::Bool(value) => Self::Bool(value),
-                Node::Int(value) => Self::Int(value),
-                Node::Float(value) => Self::Float(value),
-                Node::Str(text) => {
-                    reader.tree.spend(text.len())?;
-                    Self::Text(text.to_owned())
-                }
-                _ => return Err(Mismatch::because("a name that is neither text nor a number")),
-            })
-        };
-        match reader.tree.shown(id) {
-            Node::Tuple(parts) => parts.map(one).collect::<Result<_>>().map(Self::Tuple),
-            _ => one(id),
-        }
-    }
-
-    /// As pyarrow writes it.
-    pub(super) fn to_text(&self) -> String {
-        match self {
-            Self::None => "None".to_owned(),
-            Self::Bool(true) => "True".to_owned(),
-            Self::Bool(false) => "False".to_owned(),
-            Self::Int(value) => value.to_string(),
-            Self::Float(value) => format!("{value:?}"),
-            Self::Text(text) => text.clone(),
-            Self::Tuple(parts) => tuple(parts),
-        }
-    }
-
-    /// A label that is the same where two are equal in Python: of one kind, only zeros are with and without a sign.
-    fn without_sign(&self) -> Self {
-        match self {
-            Self::Float(value) => Self::Float(value + 0.0),
-            Self::Tuple(parts) => Self::Tuple(parts.iter().map(Self::without_sign).collect()),
-            label => label.clone(),
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::None => "None",
-            Self::Bool(_) => "bool",
-            Self::Int(_) => "int64",
-            Self::Float(_) => "float64",
-            Self::Text(_) => "unicode",
-            Self::Tuple(_) => "tuple",
-        }
-    }
-}
-
-/// A tuple of texts as Python prints it, which is how it is read again.
-fn tuple(parts: &[Label]) -> String {
-    let mut text = String::from("(");
-    for (at, part) in parts.iter().enumerate() {
-        text.push_str(if at > 0 { ", " } else { "" });
-        let part = part.to_text();
-        let quote = if part.contains('\'') && !part.contains('"') { '"' } else { '\'' };
-        text.push(quote);
-        for char in part.chars() {
-            match char {
-                '\\' => text.push_str("\\\\"),
-                '\n' => text.push_str("\\n"),
-                '\r' => text.push_str("\\r"),
-                '\t' => text.push_str("\\t"),
-                char if char == quote => text.extend(['\\', char]),
-                // writing to a text does not fail
-                char if char.is_control() => _ = write!(text, "\\x{:02x}", u32::from(char)),
-                char => text.push(char),
-            }
-        }
-        text.push(quote);
-    }
-    text.push_str(if parts.len() == 1 { ",)" } else { ")" });
-    text
-}
 
 /// One level of the labels of columns.
 pub(super) struct Level {
@@ -219,6 +123,15 @@ fn dtype_of(label: &Label) -> &'static str {
     }
 }
 
+/// What all labels of a level of this dtype are, which is what pyarrow makes them before it makes that dtype of them.
+pub(super) fn kind_of(labels: &[Label], dtype: &str) -> Result<&'static str> {
+    let is_large = |label: &Label| matches!(label, Label::Int(value) if *value > i128::from(i64::MAX));
+    Ok(match kind(labels)? {
+        "int64" if dtype == "uint64" || labels.iter().any(is_large) => "uint64",
+        kind => kind,
+    })
+}
+
 /// What all labels of a level are.
 pub(super) fn kind(labels: &[Label]) -> Result<&'static str> {
     let kind = labels.first().map_or("empty", Label::kind);
@@ -244,7 +157,7 @@ impl Found {
             _ => None,
         };
         let names = labels.iter().map(Label::to_text).collect();
-        Ok((Labels { levels: vec![Level { name, kind: kind(&labels)?, dtype }], names, kept }, labels))
+        Ok((Labels { levels: vec![Level { name, kind: kind_of(&labels, &dtype)?, dtype }], names, kept }, labels))
     }
 
     /// The labels that a column of text or numbers is.
@@ -258,24 +171,30 @@ impl Found {
                 let texts = texts(&values.array).map_err(Mismatch::because)?;
                 texts.into_iter().map(|text| text.map_or(Label::None, Label::Text)).collect()
             }
-            DataType::Float64 => {
-                values.array.as_primitive::<Float64Type>().values().iter().copied().map(Label::Float).collect()
+            _ if values.array.null_count() > 0 => {
+                return Err(Mismatch::because("labels of columns of which one is missing"));
             }
-            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => integers(&values.array)?,
-            DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => integers(&values.array)?,
-            _ => return Err(odd()),
+            DataType::Boolean => values.array.as_boolean().values().iter().map(Label::Bool).collect(),
+            DataType::Float32 | DataType::Float64 => {
+                let wide = cast(&values.array, &DataType::Float64).map_err(|_| odd(values.data_type()))?;
+                wide.as_primitive::<Float64Type>().values().iter().copied().map(Label::Float).collect()
+            }
+            DataType::UInt64 => {
+                let numbers = values.array.as_primitive::<UInt64Type>().values().iter();
+                numbers.map(|&number| Label::Int(number.into())).collect()
+            }
+            integer if integer.is_integer() => {
+                let wide = cast(&values.array, &DataType::Int64).map_err(|_| odd(integer))?;
+                wide.as_primitive::<Int64Type>().values().iter().map(|&number| Label::Int(number.into())).collect()
+            }
+            other => return Err(odd(other)),
         };
         Ok(Self { labels, dtype: values.dtype.clone(), kept: Some(Kept::Values(values)), is_beside })
     }
 }
 
-fn integers(array: &ArrayRef) -> Result<Vec<Label>> {
-    let wide = cast(array, &DataType::Int64).map_err(|_| odd())?;
-    Ok(wide.as_primitive::<Int64Type>().values().iter().copied().map(Label::Int).collect())
-}
-
-fn odd() -> Mismatch {
-    Mismatch::because("labels of columns that are neither text nor numbers")
+fn odd(what: impl std::fmt::Display) -> Mismatch {
+    Mismatch::because(format_args!("labels of columns that are {what}, and not text, numbers or truth values"))
 }
 
 /// The levels, codes and names of labels of several levels, and the labels as they are in pandas.
@@ -292,8 +211,9 @@ pub(super) fn several<'g>(
     }
     let mut rows: Option<Vec<Vec<Label>>> = None;
     let (mut described, mut kept) = (Vec::new(), Levels::default());
-    for ((id, codes), title) in levels.zip(codes).zip(titles) {
-        let Found { labels, dtype, kept: values, .. } = level(id)?;
+    for (at, ((id, codes), title)) in levels.zip(codes).zip(titles).enumerate() {
+        let says = |why: &dyn std::fmt::Display| Mismatch::because(format_args!("level {at} of the labels: {why}"));
+        let Found { labels, dtype, kept: values, .. } = level(id).map_err(|why| says(&why))?;
         let numbers = Numbers::read(reader, codes)?.single()?;
         let codes = numbers.integers(0)?;
         if codes.len() > MAX_PARTS {
@@ -305,15 +225,22 @@ pub(super) fn several<'g>(
         }
         for (row, code) in rows.iter_mut().zip(codes) {
             let label = usize::try_from(code).ok().and_then(|code| labels.get(code));
-            let label = label.ok_or_else(|| Mismatch::because(format_args!("label {code} of {}", labels.len())))?;
+            let label = label.ok_or_else(|| match code {
+                -1 => says(&"a label is missing, for which a column has no name"),
+                code => says(&format_args!("label {code} of {}", labels.len())),
+            })?;
             reader.tree.spend(if let Label::Text(text) = label { 16 + text.len() } else { 16 })?;
             row.push(label.clone());
         }
-        described.push(Level { name: Label::read(reader, title)?, kind: kind(&labels)?, dtype });
-        kept.add(reader, values, &numbers)?;
+        described.push(Level {
+            name: Label::read(reader, title)?,
+            kind: kind_of(&labels, &dtype).map_err(|why| says(&why))?,
+            dtype,
+        });
+        kept.add(values, &numbers)?;
     }
     let all: Vec<_> = rows.unwrap_or_default().into_iter().map(Label::Tuple).collect();
-    let kept = Some(kept.all()).filter(|levels| !levels.is_empty()).map(Axis::Several);
+    let kept = Some(kept.all(reader)).filter(|levels| !levels.is_empty()).map(Axis::Several);
     Ok((Labels { levels: described, names: all.iter().map(Label::to_text).collect(), kept }, all))
 }
 
@@ -325,15 +252,15 @@ fn one<'g>(reader: Reader<'g>, class: Pandas, entries: Items<'g>, wanted: Option
         return of_range(reader, [start, stop, step], wanted);
     }
     if class == Pandas::MultiIndex {
-        return Err(odd());
+        return Err(odd("an index of several levels"));
     }
     let data = needed(reader, call, entries, "data")?;
-    if let Listed::Pandas(listed @ (Pandas::ArrowStrings | Pandas::Backed)) = called(reader, data)?.listed {
-        let piece = extension::column(reader, data)?;
-        if !arrow::is_text(&piece.data_type) {
-            return Err(odd());
-        }
-        return Found::of(reader, piece, listed == Pandas::ArrowStrings && reader.tree.has_frames());
+    let listed = called(reader, data)?.listed;
+    if let Listed::Pandas(listed @ (Pandas::ArrowStrings | Pandas::ArrowValues | Pandas::Backed | Pandas::Masked)) =
+        listed
+    {
+        let is_beside = listed != Pandas::Backed && reader.tree.has_frames();
+        return Found::of(reader, extension::column(reader, data)?, is_beside);
     }
     if let Some(objects) = Objects::read(reader, data)? {
         let labels = objects.items().map(|id| Label::read(reader, id)).collect::<Result<Vec<_>>>()?;
@@ -345,7 +272,7 @@ fn one<'g>(reader: Reader<'g>, class: Pandas, entries: Items<'g>, wanted: Option
     }
     let numbers = Numbers::read(reader, data)?.single()?;
     let is_beside = numbers.is_in_frame();
-    Found::of(reader, numbers.piece(0, None).map_err(|_| odd())?, is_beside)
+    Found::of(reader, numbers.piece(0, None)?, is_beside)
 }
 
 /// The labels of a range.
@@ -355,9 +282,9 @@ pub(super) fn of_range(reader: Reader<'_>, bounds: [i64; 3], wanted: Option<usiz
     if wanted.is_some_and(|wanted| wanted as u64 != len) {
         return Err(count(len, wanted.unwrap_or(0)));
     }
-    let len = usize::try_from(len).map_err(|_| odd())?;
+    let len = usize::try_from(len).map_err(|_| count(len, wanted.unwrap_or(0)))?;
     reader.tree.spend(len.saturating_mul(16))?;
-    let labels = (0..len as i64).map(|at| Label::Int(start.wrapping_add(at.wrapping_mul(step)))).collect();
+    let labels = (0..len as i64).map(|at| Label::Int(start.wrapping_add(at.wrapping_mul(step)).into())).collect();
     let kept = Some(Kept::Range { start, stop, step });
     Ok(Found { labels, dtype: "int64".to_owned(), kept, is_beside: false })
 }

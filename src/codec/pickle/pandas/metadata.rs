@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value as Json, json};
 
-use super::labels::{Label, Level};
+use super::labels::Level;
 
 /// The key under which the metadata says what a table was in Python that was no data frame.
 const ORIGIN: &str = "outband.from";
@@ -34,10 +34,7 @@ pub(super) fn origin(origin: &str) -> HashMap<String, String> {
 }
 
 fn level(level: &Level) -> Json {
-    let name = match &level.name {
-        Label::None => Json::Null,
-        name => Json::from(name.to_text()),
-    };
+    let name = level.name.titled();
     let more = if level.kind == "unicode" { json!({"encoding": "UTF-8"}) } else { Json::Null };
     json!({
         "name": name, "field_name": name, "pandas_type": level.kind, "numpy_type": level.dtype, "metadata": more,

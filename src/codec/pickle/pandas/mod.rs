@@ -22,6 +22,7 @@ mod extension;
 mod frame;
 mod index;
 mod kind;
+mod label;
 mod labels;
 mod metadata;
 mod numbers;

@@ -24,7 +24,8 @@ use super::super::mismatch::{Mismatch, Result};
 use super::super::read::Reader;
 use super::frame::Frame;
 use super::index::{self, Index};
-use super::labels::{self, Label, Labels, Level};
+use super::label::Label;
+use super::labels::{self, Labels, Level};
 use super::numbers::Numbers;
 use super::object::{called, elements, text};
 use super::objects::Objects;
@@ -211,7 +212,7 @@ fn labels_from_arrays<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<(Labels,
         if rows.len() != found.labels.len() {
             return Err(call.odd());
         }
-        let (kind, dtype) = (labels::kind(&found.labels)?, found.dtype);
+        let (kind, dtype) = (labels::kind_of(&found.labels, &found.dtype)?, found.dtype);
         described.push(Level { name: Label::read(reader, name)?, kind, dtype });
         rows.iter_mut().zip(found.labels).for_each(|(row, label)| row.push(label));
     }

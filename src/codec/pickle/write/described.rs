@@ -21,7 +21,7 @@ use crate::table::Table;
 pub(super) enum Label {
     None,
     Bool(bool),
-    Int(i64),
+    Int(i128),
     Float(f64),
     Text(String),
     Tuple(Vec<Label>),
@@ -45,7 +45,7 @@ impl Label {
             Self::None => "None".to_owned(),
             Self::Bool(value) => number(f64::from(u8::from(*value))),
             // as the float that it is equal to, if it is to one
-            Self::Int(value) if (*value as f64) as i128 == i128::from(*value) => number(*value as f64),
+            Self::Int(value) if (*value as f64) as i128 == *value => number(*value as f64),
             Self::Int(value) => value.to_string(),
             Self::Float(value) => number(*value),
             Self::Text(text) => format!("{text:?}"),

@@ -262,7 +262,7 @@ impl Writer<'_> {
         match label {
             Label::None => self.out.op(op::NONE),
             Label::Bool(value) => self.out.bool(*value),
-            Label::Int(value) => self.out.int(*value),
+            Label::Int(value) => self.out.wide(*value),
             Label::Float(value) => self.out.float(*value),
             Label::Text(text) => self.out.text(text),
             Label::Tuple(parts) => {
@@ -273,10 +273,17 @@ impl Writer<'_> {
         }
     }
 
-    /// The name of an index, which in the metadata is text.
+    /// The name of an index or of a level.
     pub(super) fn title(&mut self, name: &Json) {
         match name {
             Json::String(name) => self.out.text(name),
+            Json::Bool(name) => self.out.bool(*name),
+            Json::Number(name) => match (name.as_i64(), name.as_u64(), name.as_f64()) {
+                (Some(name), ..) => self.out.int(name),
+                (_, Some(name), _) => self.out.unsigned(name.into()),
+                (.., Some(name)) => self.out.float(name),
+                _ => self.out.op(op::NONE),
+            },
             _ => self.out.op(op::NONE),
         }
     }
