@@ -358,7 +358,8 @@ fn a_map_that_only_looks_like_an_array_is_an_error() {
     let lies = BTreeMap::from([("$array", "<f8")]);
     let error = from_multipart::<Value>(to_multipart(&lies).unwrap()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Peer);
-    assert!(error.to_string().contains("shape"), "{error}");
+    let why = "missing field `shape`, in a map whose first key is \"$array\", which says that it is an array";
+    assert!(error.to_string().contains(why), "{error}");
     // where the key is not the first it is a key like any other
     let map = Value::from(vec![(Value::Nil, Value::Nil), (Value::from("$array"), Value::Nil)]);
     assert_eq!(from_multipart::<Value>(to_multipart(&map).unwrap()).unwrap(), map);

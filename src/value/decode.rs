@@ -136,18 +136,25 @@ impl<'de> Visitor<'de> for ValueVisitor {
         while let Some(key) = map.next_key::<Value>()? {
             match key.as_str().filter(|_| entries.is_empty()) {
                 Some(ARRAY) => {
-                    return array::noting_place(Resumed { first: Some(ARRAY), rest: map }).map(Value::from);
+                    let whole = Resumed { first: Some(ARRAY), rest: map };
+                    return array::noting_place(whole).map(Value::from).map_err(|why| marked(ARRAY, &why));
                 }
                 #[cfg(feature = "arrow")]
                 Some(TABLE) => {
                     let whole = MapAccessDeserializer::new(Resumed { first: Some(TABLE), rest: map });
-                    return Table::deserialize(whole).map(Value::from);
+                    return Table::deserialize(whole).map(Value::from).map_err(|why| marked(TABLE, &why));
                 }
                 _ => entries.push((key, map.next_value()?)),
             }
         }
         Ok(Value::Map(entries))
     }
+}
+
+/// Says why a map was taken for something else.
+#[cold]
+fn marked<E: de::Error>(marker: &str, why: &E) -> E {
+    E::custom(format_args!("{why}, in a map whose first key is {marker:?}, which says that it is an array or a table"))
 }
 
 fn in_band(bytes: &[u8]) -> Bytes {
