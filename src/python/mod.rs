@@ -74,8 +74,10 @@ pub enum Kind {
     Time,
     /// `datetime.timedelta`: seconds as ISO 8601 has durations, `PT86400.5S`.
     TimeDelta,
-    /// `datetime.timezone`: `UTC` or `+05:30`.
+    /// `datetime.timezone`: `UTC` or `+05:30`. A zone's name is taken for one of [`ZoneInfo`](Self::ZoneInfo).
     TimeZone,
+    /// `zoneinfo.ZoneInfo`: its key, `Europe/Oslo` or `UTC`.
+    ZoneInfo,
     /// `decimal.Decimal`: its digits as text.
     Decimal,
     /// `fractions.Fraction`: text, `1/3`.
@@ -90,10 +92,12 @@ pub enum Kind {
     Instance,
     /// An instance of a class with `__slots__`: as [`Instance`](Self::Instance).
     Slots,
+    /// An instance that has no state: a map of `"$class"` alone.
+    Bare,
 }
 
 impl Kind {
-    const NAMES: [(Self, &'static str); 24] = [
+    const NAMES: [(Self, &'static str); 26] = [
         (Self::Tuple, "outband::python::Tuple"),
         (Self::Set, "outband::python::Set"),
         (Self::FrozenSet, "outband::python::FrozenSet"),
@@ -111,6 +115,7 @@ impl Kind {
         (Self::Time, "outband::python::Time"),
         (Self::TimeDelta, "outband::python::TimeDelta"),
         (Self::TimeZone, "outband::python::TimeZone"),
+        (Self::ZoneInfo, "outband::python::ZoneInfo"),
         (Self::Decimal, "outband::python::Decimal"),
         (Self::Fraction, "outband::python::Fraction"),
         (Self::Uuid, "outband::python::Uuid"),
@@ -118,6 +123,7 @@ impl Kind {
         (Self::WindowsPath, "outband::python::WindowsPath"),
         (Self::Instance, "outband::python::Instance"),
         (Self::Slots, "outband::python::Slots"),
+        (Self::Bare, "outband::python::Bare"),
     ];
 
     /// The name of the serde newtype that carries the kind.

@@ -102,7 +102,7 @@ impl Printer<'_, '_, '_> {
             }
             (Kind::ByteArray, Value::Bytes(bytes)) => self.bytes(name(kind), bytes),
             (Kind::Int | Kind::Ellipsis, Value::Text(text)) => self.bare(text),
-            (Kind::Instance | Kind::Slots, Value::Map(entries)) => match &entries[..] {
+            (Kind::Instance | Kind::Slots | Kind::Bare, Value::Map(entries)) => match &entries[..] {
                 [(_, Value::Text(class)), attributes @ ..] => {
                     self.bare(class)?;
                     self.map(["(", ")"], attributes)
@@ -242,11 +242,12 @@ fn name(kind: Kind) -> &'static str {
         Kind::Time => "time",
         Kind::TimeDelta => "timedelta",
         Kind::TimeZone => "timezone",
+        Kind::ZoneInfo => "ZoneInfo",
         Kind::Decimal => "Decimal",
         Kind::Fraction => "Fraction",
         Kind::Uuid => "UUID",
         Kind::PosixPath => "PurePosixPath",
         Kind::WindowsPath => "PureWindowsPath",
-        Kind::Instance | Kind::Slots => "object",
+        Kind::Instance | Kind::Slots | Kind::Bare => "object",
     }
 }

@@ -15,6 +15,7 @@ import pathlib
 import pickle
 import sys
 import uuid
+import zoneinfo
 
 import numpy
 import zmq
@@ -147,6 +148,21 @@ def identity(echo, classes):
     assert key is value and more == {pair} and list(more)[0] is key
 
 
+def equals(echo, classes):
+    """What is equal to something else, or looks like it, and is not the same."""
+    utc, oslo = zoneinfo.ZoneInfo("UTC"), zoneinfo.ZoneInfo("Europe/Oslo")
+    noon = datetime.time(12, tzinfo=utc)
+    for protocol in range(6):
+        back = echo([utc, datetime.timezone.utc, oslo, noon], protocol)
+        assert back[0] is utc and back[1] is datetime.timezone.utc and back[2] is oslo and back[3].tzinfo is utc, back
+    if classes:
+        for protocol in range(2, 6):
+            # what has no state is not woken with one, and what has an empty one is
+            woken, empty = echo([pickled.Woken(), pickled.Empty()], protocol)
+            assert (type(woken), vars(woken)) == (pickled.Woken, {}), vars(woken)
+            assert (type(empty), vars(empty)) == (pickled.Empty, {"state": {}}), vars(empty)
+
+
 def bombs(echo):
     tree = ()
     for _ in range(40):
@@ -164,6 +180,7 @@ def main(endpoint, classes):
     echo = Echo(endpoint)
     types(echo, classes)
     identity(echo, classes)
+    equals(echo, classes)
     bombs(echo)
     print(echo.sent)
 

@@ -10,7 +10,6 @@ import pickle
 import struct
 import sys
 import uuid
-import zoneinfo
 
 import numpy
 
@@ -63,8 +62,6 @@ def other(value, back):
         return value.view(numpy.ndarray) if value.dtype.type is not numpy.record else value.view(numpy.ndarray).view(value.dtype.descr)
     if kind is Order:
         return Order(**{name: back(part) for name, part in vars(value).items()})
-    if isinstance(value, zoneinfo.ZoneInfo) and value.key == "UTC":
-        return datetime.timezone.utc
     if isinstance(value, numpy.generic):
         return numpy.asarray(value) if value.dtype.kind in "MmV" else value.item()
     if tables() and isinstance(value, tables().TYPES):

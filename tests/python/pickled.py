@@ -64,6 +64,18 @@ class Table(dict):
     pass
 
 
+class Woken:
+    """Notes what it was woken with, if it was."""
+
+    def __setstate__(self, state):
+        self.state = state
+
+
+class Empty(Woken):
+    def __getstate__(self):
+        return {}
+
+
 class Outer:
     class Inner:
         pass

@@ -13,8 +13,8 @@ fn folder() -> PathBuf {
 }
 
 /// The classes in the golden pickles.
-pub(crate) const CLASSES: [&str; 9] =
-    ["Order", "Slotted", "Frozen", "Color", "Level", "Point", "Stack", "Table", "Outer.Inner"];
+pub(crate) const CLASSES: [&str; 11] =
+    ["Order", "Slotted", "Frozen", "Color", "Level", "Point", "Stack", "Table", "Outer.Inner", "Woken", "Empty"];
 
 pub(crate) fn allowing() -> Pickle {
     CLASSES.iter().fold(Pickle::new(), |codec, class| codec.allow(format!("__main__.{class}")))

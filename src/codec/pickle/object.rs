@@ -207,7 +207,8 @@ impl<'g> Reader<'g> {
             (Listed::TimeDelta, _) => Some(Kind::TimeDelta),
             (Listed::PandasDelta, Form::Span(span)) => span.micros().map(|_| Kind::TimeDelta),
             (Listed::Timestamp, Form::Made(text)) => stamp::is_whole(text).then_some(Kind::DateTime),
-            (Listed::TimeZone | Listed::ZoneInfo, _) => Some(Kind::TimeZone),
+            (Listed::TimeZone, _) => Some(Kind::TimeZone),
+            (Listed::ZoneInfo, _) => Some(Kind::ZoneInfo),
             (Listed::Decimal, _) => Some(Kind::Decimal),
             (Listed::Fraction, _) => Some(Kind::Fraction),
             (Listed::Uuid, _) | (Listed::Reconstructor, Form::Made(_)) => Some(Kind::Uuid),
@@ -223,7 +224,7 @@ impl<'g> Reader<'g> {
         let has_state = self.tree.graph().states_of(call.object).len() > 0;
         Ok(match form {
             // attributes; not the entries of a dict of a class of its own
-            Form::Fields(_, [None, None]) => Some(Kind::Instance),
+            Form::Fields(_, [None, None]) => Some(if has_state { Kind::Instance } else { Kind::Bare }),
             Form::Fields(_, [_, Some(_)]) => Some(Kind::Slots),
             Form::Fields(_, [Some(_), None]) if has_state => Some(Kind::Instance),
             // arguments, as of a named tuple; not the elements of a list of a class of its own

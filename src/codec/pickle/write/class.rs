@@ -62,6 +62,8 @@ pub(super) enum State {
     Dict,
     /// No `__dict__`, and what is in its slots.
     Slots,
+    /// None: its `__setstate__` is not called.
+    None,
 }
 
 impl<'w> Writer<'w> {
@@ -80,6 +82,7 @@ impl<'w> Writer<'w> {
                 self.out.ops(&[op::NONE, op::EMPTY_DICT]);
                 &[op::TUPLE2, op::BUILD]
             }
+            State::None => &[],
         }
     }
 }

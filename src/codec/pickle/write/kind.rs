@@ -5,6 +5,7 @@ use std::fmt::Display;
 use serde::ser::{Error as _, Serialize};
 
 use super::{Next, Writer, time};
+use crate::codec::pickle::attribute::is_zone;
 use crate::codec::pickle::number;
 use crate::codec::unserializable::{Result, Unserializable};
 use crate::error::excerpt;
@@ -42,6 +43,7 @@ impl Writer<'_> {
             Kind::Time => self.moment("time", time::time(text)),
             Kind::TimeDelta => time::span(text).map(|micros| self.span(micros)),
             Kind::TimeZone => time::zone(text).map(|zone| self.zone(zone)),
+            Kind::ZoneInfo => is_zone(text).then(|| self.zone(time::Zone::Named(text))),
             Kind::Decimal if is_decimal(text) => self.called("decimal", "Decimal", text),
             Kind::Decimal => None,
             Kind::Fraction => self.fraction(text),

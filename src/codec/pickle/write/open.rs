@@ -44,6 +44,8 @@ enum Form {
     Array(Box<Parts>),
     /// An instance before the name of its class: before the key, and before the value.
     Instance { is_named: bool, state: State },
+    /// An instance without a state.
+    Bare,
     /// Whole: nothing more may come.
     Whole,
 }
@@ -155,9 +157,13 @@ impl<'w> Writer<'w> {
     /// A map: a dict, or what was announced.
     pub(super) fn open_map(&mut self, len: Option<usize>) -> Result<Open<Compound<'_, 'w>>> {
         let next = self.take_next();
-        if let Next::Kind(kind @ (Kind::Instance | Kind::Slots)) = next {
+        if let Next::Kind(kind @ (Kind::Instance | Kind::Slots | Kind::Bare)) = next {
             self.enter(1)?;
-            let state = if kind == Kind::Slots { State::Slots } else { State::Dict };
+            let state = match kind {
+                Kind::Slots => State::Slots,
+                Kind::Bare => State::None,
+                _ => State::Dict,
+            };
             return Ok(self.opened(Form::Instance { is_named: false, state }, NOTHING, 1));
         }
         self.unhashable("a map")?;
@@ -306,8 +312,10 @@ impl Compound<'_, '_> {
                 let class = self.writer.classes.of_instance(class)?;
                 let after = self.writer.instance(class, state);
                 self.writer.in_key = false;
-                (self.form, self.after) = (Form::dict(None), after);
+                self.form = if matches!(state, State::None) { Form::Bare } else { Form::dict(None) };
+                self.after = after;
             }
+            (Form::Bare, _) => return Err(kind::misfit(Kind::Bare, "a map with more than \"$class\"")),
             _ => return Err(kind::misfit(Kind::Instance, "a map whose first entry is not \"$class\" and a name")),
         }
         Ok(())
@@ -339,7 +347,7 @@ impl Container for Compound<'_, '_> {
 
     #[inline]
     fn key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
-        if let Form::Instance { .. } = self.form {
+        if let Form::Instance { .. } | Form::Bare = self.form {
             return self.name_class(key);
         }
         self.before();
