@@ -471,11 +471,8 @@ def test_flags_that_a_message_cannot_keep_are_refused(context: zmq.Context, obj:
 
 
 @pytest.mark.parametrize("obj", [OBJECT, 5], ids=["map", "number"])
-@pytest.mark.parametrize("is_correlated", [False, True])
-@pytest.mark.parametrize("place", ["tcp://127.0.0.1:*", "inproc://requests"])
+@pytest.mark.parametrize("place, is_correlated", [("tcp://127.0.0.1:*", False), ("tcp://127.0.0.1:*", True), ("inproc://requests", False)])
 def test_a_router_answers_a_req(context: zmq.Context, place: str, is_correlated: bool, obj: Any) -> None:
-    if is_correlated and place.startswith("inproc"):
-        return  # the peers say nothing of themselves there
     router, req = context.socket(zmq.ROUTER), context.socket(zmq.REQ)
     req.setsockopt(zmq.REQ_CORRELATE, is_correlated)
     router.bind(place)
