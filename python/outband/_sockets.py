@@ -2,7 +2,8 @@
 coroutine, which takes no message before it runs and loses none when it is cancelled.
 
 A message is sent with ``copy=False``: libzmq reads the memory of arrays after the call has returned, so an array that was
-sent is not to be written to until it is gone. Frames arrive without copying.
+sent is not to be written to until it is gone. pyzmq copies those that are shorter than the socket's ``copy_threshold``, 64 KiB, which
+is faster. Frames arrive without copying.
 
 ``flags`` are 0 or ``zmq.NOBLOCK``.
 """

@@ -560,3 +560,16 @@ def test_what_a_socket_has_no_envelope_for_is_refused_and_nothing_is_taken(conte
         with pytest.raises(outband.CallerError):
             call()
     assert outband.recv_obj_from(router, zmq.NOBLOCK)[1] == 1
+
+
+def test_arrays_leave_without_copying_from_the_copy_threshold_of_the_socket_on(context: zmq.Context) -> None:
+    pull, push = context.socket(zmq.PULL), context.socket(zmq.PUSH)
+    pull.bind("inproc://threshold")
+    push.connect("inproc://threshold")
+    for threshold, size, is_copied in ((None, 65_535, True), (None, 65_536, False), (0, 8193, False), (1 << 20, 65_536, True)):
+        if threshold is not None:
+            push.copy_threshold = threshold
+        sent = np.zeros(size, "u1")
+        outband.send_obj(push, {"array": sent})
+        back = outband.recv_obj(pull)["array"]
+        assert (back.ctypes.data != sent.ctypes.data) == is_copied, (threshold, size)
