@@ -134,17 +134,30 @@ fn a_plain_sub_socket_reads_objects_and_subscribes_to_no_heartbeats() {
     }
 }
 
-/// The fenced block of a language in the page.
-fn block(language: &str) -> &'static str {
+/// The Python program in the page that connects to this port.
+fn program(port: u16) -> &'static str {
     let fences: Vec<_> = include_str!("../docs/feed.md").split("```").collect();
     let mut inside = fences.into_iter().skip(1).step_by(2);
-    inside.find_map(|block| block.strip_prefix(language)?.strip_prefix('\n')).unwrap()
+    let port = format!(":{port}\"");
+    inside.find_map(|block| block.strip_prefix("python\n").filter(|block| block.contains(&port))).unwrap()
 }
 
 #[test]
-fn the_python_program_of_the_page_reads_a_feed() {
+fn the_python_program_of_the_page_with_a_plain_socket_reads_a_feed() {
+    reads_a_feed(|publisher| program(5561).replace("tcp://127.0.0.1:5561", publisher.endpoint()));
+}
+
+#[test]
+fn the_python_program_of_the_page_with_a_subscriber_follows_a_feed() {
+    reads_a_feed(|publisher| {
+        let program = program(5555).replace("tcp://127.0.0.1:5555", publisher.endpoint());
+        program.replace("tcp://127.0.0.1:5556", publisher.recovery_endpoint())
+    });
+}
+
+fn reads_a_feed(program: impl FnOnce(&Publisher) -> String) {
     let publisher = Publisher::bind(&zmq::Context::new(), "tcp://127.0.0.1:*", "tcp://127.0.0.1:*").unwrap();
-    let program = block("python").replace("tcp://127.0.0.1:5561", publisher.endpoint());
+    let program = program(&publisher);
     assert!(program.contains(publisher.endpoint()));
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
     let folder = tempfile::tempdir().unwrap();

@@ -137,7 +137,8 @@ impl Publisher {
         Ok(Self { shared, server: Some(server), endpoint, recovery_endpoint })
     }
 
-    /// Where subscribers connect to. Empty when the socket was connected and not bound.
+    /// Where subscribers connect to: where the live socket was bound last. Of one that was connected, to a proxy, it is the proxy's endpoint
+    /// for publishers, and not one for subscribers.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }

@@ -254,7 +254,8 @@ impl Subscriber {
         self.streams.names()
     }
 
-    /// How many `Malformed` events there were.
+    /// How many messages there were that are none of a feed: those of the live socket, each a `Malformed` event, and those of the recovery
+    /// socket, of which there is none.
     pub fn malformed(&self) -> u64 {
         self.malformed
     }

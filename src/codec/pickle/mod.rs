@@ -78,8 +78,8 @@ use write::{Classes, Writer};
 ///
 /// An [`Array`](crate::Array) is `numpy.ndarray(shape, dtype, buffer)` to Python, which calls NumPy's public names and takes the
 /// received frame as it lies: the array is a view on it (`owndata` is false), and may be written to where the frame may.
-/// A [`Buffer`] with a frame of its own is whatever `pickle.loads` was given for it, such as a `zmq.Frame` or a
-/// `memoryview`, and `bytes` in band. One buffer used n times is one frame. What has no object in Python is
+/// A [`Buffer`] with a frame of its own is a read-only `memoryview` of what `pickle.loads` was given for it (what is read-only already
+/// comes as it is), and `bytes` in band. One buffer used n times is one frame. What has no object in Python is
 /// an error of kind [`Caller`](crate::ErrorKind::Caller): a map as the key of a map, a table with a column that pandas has no form for,
 /// elements without bytes.
 ///
