@@ -440,19 +440,58 @@ fn what_strangers_say_is_counted_and_harms_nobody() {
     worker.join().unwrap();
 }
 
-/// A DEALER of a stranger that says hello, without what a worker does besides.
-fn stranger(context: &zmq::Context, dispatcher: &Dispatcher) -> zmq::Socket {
+/// A DEALER of a stranger that says hello as the worker of this number, without what a worker does besides.
+fn stranger(number: u8, dispatcher: &Dispatcher) -> zmq::Socket {
+    let context = zmq::Context::new();
     let stranger = context.socket(zmq::DEALER).unwrap();
     stranger.set_linger(0).unwrap();
     stranger.set_rcvhwm(1).unwrap();
     stranger.set_rcvtimeo(LONG.as_millis() as i32).unwrap();
     stranger.connect(dispatcher.endpoint()).unwrap();
     // for a hundred tasks of a gigabyte together
-    let hello = b"\x98\xa5hello\x01\x07\x01\xa8stranger\x64\xce\x40\x00\x00\x00\xce\x40\x00\x00\x00";
+    let mut hello = *b"\x98\xa5hello\x01\x07\x01\xa8stranger\x64\xce\x40\x00\x00\x00\xce\x40\x00\x00\x00";
+    hello[8] = number;
     stranger.send(&hello[..], 0).unwrap();
     let welcome = stranger.recv_multipart(0).unwrap();
     assert!(welcome[0].starts_with(b"\x97\xa7welcome"), "{welcome:?}");
     stranger
+}
+
+/// A stranger's sign of life that names so many tasks.
+fn beat(tasks: u32) -> Vec<u8> {
+    let mut beat = b"\x97\xa4beat\x01\x00\x00\xdd".to_vec();
+    beat.extend(tasks.to_be_bytes());
+    beat.extend(vec![1; tasks as usize]);
+    beat.extend(b"\x01\x90");
+    beat
+}
+
+#[test]
+fn a_worker_that_has_gone_is_missed_though_another_one_talks_all_the_time() {
+    let context = zmq::Context::new();
+    let dispatcher = bind(&context, quick().liveness(Duration::from_secs(3600)));
+    let (talks, goes) = (stranger(1, &dispatcher), stranger(2, &dispatcher));
+    dispatcher.submit(&7_u32).unwrap();
+    dispatcher.submit(&8_u32).unwrap();
+    until("each has one", || dispatcher.stats().in_flight == 2);
+    let is_over = Arc::new(AtomicBool::new(false));
+    let talking = {
+        let is_over = is_over.clone();
+        thread::spawn(move || {
+            let beat = beat(10_000);
+            while !is_over.load(Ordering::Relaxed) {
+                talks.send(&beat, 0).unwrap();
+            }
+        })
+    };
+    drop(goes);
+    let worker = employ(&context, &dispatcher, WorkerOptions::new(), |task: Task<u32>| Ok(*task));
+    let outcome = next(&dispatcher);
+    assert_eq!((outcome.attempts(), dispatcher.stats().lost), (2, 1));
+    is_over.store(true, Ordering::Relaxed);
+    talking.join().unwrap();
+    drop(dispatcher);
+    worker.join().unwrap();
 }
 
 #[test]
@@ -462,12 +501,10 @@ fn who_talks_a_lot_keeps_nobody_from_signs_of_life() {
     let dispatcher = bind(&context, options);
     let worker = employ(&context, &dispatcher, WorkerOptions::new(), |task: Task<u32>| Ok(*task));
     until("the worker is here", || dispatcher.stats().workers == 1);
-    let stranger = stranger(&zmq::Context::new(), &dispatcher);
+    let stranger = stranger(1, &dispatcher);
     stranger.set_sndhwm(0).unwrap();
     // signs of life that name as many tasks as they may, each of which takes a while to read
-    let mut beat = b"\x97\xa4beat\x01\x00\x00\xdd\x00\x01\x86\xa0".to_vec();
-    beat.extend([1; 100_000]);
-    beat.extend(b"\x01\x90");
+    let beat = beat(100_000);
     for _ in 0..200 {
         stranger.send(&beat, 0).unwrap();
     }
@@ -485,7 +522,7 @@ fn who_talks_a_lot_keeps_nobody_from_signs_of_life() {
 fn a_worker_that_goes_while_the_dispatcher_ends_holds_up_nothing() {
     let context = zmq::Context::new();
     let dispatcher = bind(&context, quick());
-    let stranger = stranger(&zmq::Context::new(), &dispatcher);
+    let stranger = stranger(1, &dispatcher);
     // more than the connection takes from who reads nothing
     for _ in 0..64 {
         dispatcher.submit(&Buffer::from_vec(vec![1_u8; 1 << 20])).unwrap();

@@ -39,8 +39,8 @@ pub(super) struct Engine {
     turn: Duration,
     /// The open connections by descriptor, and which of them are a worker's.
     connections: HashMap<i32, Option<Peer>>,
-    /// Whose connection has ended, while there may be messages of theirs to be read.
-    gone: Vec<Peer>,
+    /// Whose connection has ended, and when that was heard, while there may be messages of theirs to be read.
+    gone: Vec<(Time, Peer)>,
     parcels: BTreeMap<Peer, Parcel>,
 }
 
@@ -141,11 +141,11 @@ impl Engine {
         self.watch_events()?;
         let gone = std::mem::take(&mut self.gone);
         let is_dry = self.receive()?;
-        if is_dry {
-            self.lose(gone);
-        } else {
-            self.gone.extend(gone);
-        }
+        // others may go on talking for ever: what is still to be read of one who went a heartbeat ago counts without its worker
+        let since = self.now().saturating_sub(self.turn.saturating_mul(4));
+        let (over, waits) = gone.into_iter().partition(|(heard, _)| is_dry || *heard < since);
+        self.lose(over);
+        self.gone.extend::<Vec<_>>(waits);
         Ok(is_dry && self.gone.is_empty())
     }
 
@@ -199,9 +199,9 @@ impl Engine {
 
     /// Gives up workers whose connections have ended. That was known before the last look at the socket, so what they had
     /// sent has been read.
-    fn lose(&mut self, gone: Vec<Peer>) {
+    fn lose(&mut self, gone: Vec<(Time, Peer)>) {
         let now = self.now();
-        for peer in gone {
+        for (_, peer) in gone {
             debug!(target: "outband", ?peer, "a worker's connection ended");
             self.ledger.lose(now, &peer, Loss::Disconnected);
         }
@@ -211,10 +211,11 @@ impl Engine {
     /// not before the monitor has said that the former one ended.
     fn note_connection(&mut self, connection: i32, peer: &Peer) -> Result<()> {
         self.watch_events()?;
-        match self.connections.get_mut(&connection) {
-            Some(owner) => self.gone.extend(owner.replace(peer.clone()).filter(|former| former != peer)),
-            None => self.gone.push(peer.clone()),
-        }
+        let former = match self.connections.get_mut(&connection) {
+            Some(owner) => owner.replace(peer.clone()).filter(|former| former != peer),
+            None => Some(peer.clone()),
+        };
+        self.gone.extend(former.map(|former| (self.started.elapsed(), former)));
         Ok(())
     }
 
@@ -224,7 +225,7 @@ impl Engine {
                 Change::Accepted => self.connections.insert(connection, None),
                 Change::Ended => self.connections.remove(&connection),
             };
-            self.gone.extend(former.flatten());
+            self.gone.extend(former.flatten().map(|former| (self.started.elapsed(), former)));
         }
         Ok(())
     }
