@@ -3,12 +3,19 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from typing import Any
 
+#: What ends a line, acts on a terminal, turns text around or hides: as in Rust.
+_ACTING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
+
 
 class Error(Exception):
-    """What this package raises; sockets raise ``zmq.ZMQError`` as ever."""
+    """What this package raises; sockets raise ``zmq.ZMQError`` as ever. A peer's names and texts are escaped in it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(_ACTING.sub(lambda char: char[0].encode("unicode_escape").decode(), text))
 
 
 class CallerError(Error):

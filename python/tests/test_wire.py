@@ -490,3 +490,11 @@ def test_what_arrives_is_read_only_whatever_frames_hold_it(encoding: str | None)
     for name in ("array", "in band", "nothing"):
         assert not back[name].flags.writeable
         assert back[name].copy().flags.writeable
+
+
+def test_what_a_peer_named_ends_no_line_of_an_error_and_turns_none_around() -> None:
+    acting = "a\x1b[2J\u202eb\u2028c\n"
+    frames = [msgpack.packb({"$array": [[acting, "<f8"]], "shape": [1], "order": "C", "data": b""})]
+    with pytest.raises(outband.PeerError, match="this is no array") as caught:
+        outband.loads(frames)
+    assert str(outband.PeerError(acting)) == r"a\x1b[2J\u202eb\u2028c\n" and str(caught.value).isprintable()
