@@ -37,6 +37,8 @@ mod work;
 
 pub(crate) use arrival::{arrived, arriving};
 pub(crate) use credit::{copying, handing, may_copy, showing, start_over};
+#[cfg(feature = "arrow")]
+pub(crate) use place::has_places;
 pub(crate) use place::{Place, noting_place};
 pub(crate) use work::{TOTAL, overdrawn};
 #[cfg(feature = "arrow")]

@@ -20,6 +20,12 @@ impl Owners {
     }
 }
 
+/// Whether it matters to the codec where in its message a buffer was.
+#[cfg(feature = "arrow")]
+pub(crate) fn has_places() -> bool {
+    OWNERS.with(|place| place.borrow().as_ref().is_some_and(|owners| owners.has_places))
+}
+
 /// Runs `decode`, and says where in the message that is being decoded the buffer was that was asked for last; `None` where none was, or
 /// where that does not matter to the codec. (A text of the message may be decoded as a message of another format, whose buffers are
 /// nowhere in this one.)

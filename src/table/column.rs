@@ -12,7 +12,7 @@ use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, SeqAccess, Vis
 use serde::ser::{Serialize, SerializeSeq, Serializer};
 
 use crate::buffer::Buffer;
-use crate::handoff;
+use crate::handoff::{self, Place};
 
 /// The most columns of one table, children counted, and the most of their buffers.
 pub(crate) const MAX_PARTS: usize = 1 << 16;
@@ -21,7 +21,7 @@ pub(crate) const MAX_PARTS: usize = 1 << 16;
 pub(crate) const MAX_DEPTH: usize = 16;
 
 /// One column.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Column {
     /// In rows.
     pub(crate) len: u64,
@@ -34,24 +34,29 @@ pub(crate) struct Column {
 }
 
 /// Where a buffer of a layout stands.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Slot {
     pub(crate) buffer: Option<Buffer>,
     /// The length of its elements in bytes; nothing that travels.
     pub(crate) item: usize,
+    /// Where in a message it was.
+    place: Option<Place>,
 }
 
 impl Slot {
     pub(crate) fn of(buffer: Buffer, item: usize) -> Self {
-        Self { buffer: Some(buffer), item }
+        Self { buffer: Some(buffer), item, place: None }
     }
 
-    pub(crate) const NONE: Self = Self { buffer: None, item: 1 };
+    pub(crate) const NONE: Self = Self { buffer: None, item: 1, place: None };
 }
 
 impl Serialize for Slot {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        handoff::of_items(self.item, || self.buffer.serialize(serializer))
+        handoff::of_items(self.item, || match self.place {
+            Some(place) => handoff::placed(place, || self.buffer.serialize(serializer)),
+            None => self.buffer.serialize(serializer),
+        })
     }
 }
 
@@ -70,7 +75,7 @@ impl Serialize for Column {
 }
 
 /// The columns of a table.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Columns(pub(crate) Vec<Column>);
 
 impl Serialize for Columns {
@@ -141,7 +146,8 @@ impl<'de> DeserializeSeed<'de> for SlotSeed<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Slot, D::Error> {
         take_one(&self.0.buffers, "buffers")?;
-        Option::deserialize(deserializer).map(|buffer| Slot { buffer, item: 1 })
+        let (buffer, place) = handoff::noting_place(|| Option::deserialize(deserializer));
+        Ok(Slot { buffer: buffer?, item: 1, place })
     }
 }
 
@@ -176,6 +182,7 @@ impl<'de, S: DeserializeSeed<'de> + Copy> Visitor<'de> for ListOf<S> {
 const SCHEMA: usize = 8;
 
 /// The schema message: always in band, so that whoever reads the metadata has it.
+#[derive(Debug)]
 pub(super) struct SchemaBytes(pub(super) Vec<u8>);
 
 impl Serialize for SchemaBytes {

@@ -4,6 +4,7 @@
 
 mod arrive;
 mod block;
+mod came;
 mod column;
 mod leave;
 mod masked;
@@ -16,6 +17,7 @@ mod sound;
 
 use std::cell::RefCell;
 use std::fmt;
+use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
@@ -24,12 +26,15 @@ use serde::ser::{self, Serialize, SerializeStruct, Serializer};
 
 use crate::buffer::Buffer;
 use crate::error::{Detail, Result};
+use crate::handoff;
 use block::Blocks;
-use column::SchemaBytes;
+use came::Came;
+use column::{Columns, SchemaBytes};
 use memory::Arrived;
 
 pub(crate) use arrive::fields_below;
 pub(crate) use block::place;
+pub(crate) use came::AsItCame;
 pub(crate) use column::{Column, MAX_DEPTH, MAX_PARTS, Slot};
 pub(crate) use leave::whole;
 pub(crate) use memory::{Memory, arriving_with};
@@ -85,6 +90,7 @@ pub struct Table {
     /// Where its columns lie together, in order of their addresses.
     blocks: Option<Blocks>,
     memory: Option<Memory>,
+    came: Option<Arc<Came>>,
 }
 
 impl Table {
@@ -156,7 +162,7 @@ impl Table {
 /// Without copying.
 impl From<RecordBatch> for Table {
     fn from(batch: RecordBatch) -> Self {
-        Self { batch, blocks: None, memory: None }
+        Self { batch, blocks: None, memory: None, came: None }
     }
 }
 
@@ -200,10 +206,16 @@ impl Serialize for Table {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let schema = schema::to_bytes(&self.batch.schema()).map_err(ser::Error::custom)?;
         let columns = leave::columns(&self.batch).map_err(ser::Error::custom)?;
+        self.write(&SchemaBytes(schema), &columns, serializer)
+    }
+}
+
+impl Table {
+    fn write<S: Serializer>(&self, schema: &SchemaBytes, columns: &Columns, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_struct("Table", KEYS.len())?;
-        leaving_with(self, || map.serialize_field(KEYS[0], &SchemaBytes(schema)))?;
+        leaving_with(self, || map.serialize_field(KEYS[0], schema))?;
         map.serialize_field(KEYS[1], &self.batch.num_rows())?;
-        map.serialize_field(KEYS[2], &columns)?;
+        map.serialize_field(KEYS[2], columns)?;
         map.end()
     }
 }
@@ -234,11 +246,22 @@ fn leaving_with<R>(table: &Table, serialize: impl FnOnce() -> R) -> R {
 
 impl<'de> Deserialize<'de> for Table {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_struct("Table", &KEYS, TableVisitor)
+        deserializer.deserialize_struct("Table", &KEYS, TableVisitor { keeps: false })
     }
 }
 
-struct TableVisitor;
+/// Deserializes a table from the entries of a map, and keeps how it stood in the message, where it matters to the codec.
+///
+/// # Errors
+///
+/// What the map returns, or that this is no table.
+pub(crate) fn keeping<'de, A: MapAccess<'de>>(entries: A) -> Result<Table, A::Error> {
+    TableVisitor { keeps: handoff::has_places() }.visit_map(entries)
+}
+
+struct TableVisitor {
+    keeps: bool,
+}
 
 impl<'de> Visitor<'de> for TableVisitor {
     type Value = Table;
@@ -263,11 +286,13 @@ impl<'de> Visitor<'de> for TableVisitor {
         let schema = schema.ok_or_else(|| de::Error::missing_field(KEYS[0]))?;
         let rows = rows.ok_or_else(|| de::Error::missing_field(KEYS[1]))?;
         let columns = columns.ok_or_else(|| de::Error::missing_field(KEYS[2]))?;
-        let schema = schema::from_bytes(&schema.0).map_err(de::Error::custom)?;
+        let message = schema;
+        let schema = schema::from_bytes(&message.0).map_err(de::Error::custom)?;
         let Arrived { columns, memory } = columns;
+        let came = self.keeps.then(|| Arc::new(Came::of(message, &schema, &columns)));
         let batch = arrive::batch(schema, rows, columns).map_err(de::Error::custom)?;
         let blocks = block::around(&batch);
-        Ok(Table { batch, blocks, memory })
+        Ok(Table { batch, blocks, memory, came })
     }
 }
 

@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::de::value::BorrowedStrDeserializer;
-#[cfg(feature = "arrow")]
-use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::Value;
@@ -15,7 +13,7 @@ use crate::handoff;
 use crate::memory;
 use crate::python::arrive::{self, Told};
 #[cfg(feature = "arrow")]
-use crate::table::Table;
+use crate::table;
 
 /// The most elements that are set aside on the word of a length.
 const MOST_AT_ONCE: usize = 4096;
@@ -141,8 +139,8 @@ impl<'de> Visitor<'de> for ValueVisitor {
                 }
                 #[cfg(feature = "arrow")]
                 Some(TABLE) => {
-                    let whole = MapAccessDeserializer::new(Resumed { first: Some(TABLE), rest: map });
-                    return Table::deserialize(whole).map(Value::from).map_err(|why| marked(TABLE, &why));
+                    let whole = Resumed { first: Some(TABLE), rest: map };
+                    return table::keeping(whole).map(Value::from).map_err(|why| marked(TABLE, &why));
                 }
                 _ => entries.push((key, map.next_value()?)),
             }

@@ -4,6 +4,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::Value;
 use crate::handoff::{self, Place};
+#[cfg(feature = "arrow")]
+use crate::table::AsItCame;
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -33,7 +35,7 @@ impl Serialize for Value {
                 None => array.serialize(serializer),
             },
             #[cfg(feature = "arrow")]
-            Self::Table(table) => table.serialize(serializer),
+            Self::Table(table) => AsItCame(table).serialize(serializer),
             Self::Python(kind, value) => serializer.serialize_newtype_struct(kind.newtype_name(), &**value),
             Self::Shared(value) => {
                 handoff::shared(value.clone(), || serializer.serialize_newtype_struct(handoff::SHARED, &Content(value)))
