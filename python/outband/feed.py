@@ -19,13 +19,14 @@ import dataclasses
 import struct
 import time
 from collections import deque
-from typing import Any, Callable, Iterator, Optional, Sequence
+from typing import Any, Callable, Collection, Iterator, Optional, Sequence
 
 import zmq
 
-from . import _parts, _wire
+from . import _compression, _parts, _wire
 from ._errors import CallerError, Error, LimitError, PeerError
 from ._follow import Follow, Rules, Start
+from ._limits import Limits
 
 __all__ = [
     "Data",
@@ -153,7 +154,7 @@ _TICK = 20
 class Subscriber:
     """Follows streams of a publisher. A name that ends in "/" stands for every stream below it, "" for all.
 
-    ``options`` are those of :func:`loads`. Of more than ``max_streams`` streams the further ones are ``Malformed``.
+    ``limits`` and ``encodings`` are those of :func:`loads`. Of more than ``max_streams`` streams the further ones are ``Malformed``.
     """
 
     def __init__(
@@ -166,8 +167,10 @@ class Subscriber:
         start: Start = "now",
         rules: Optional[Rules] = None,
         max_streams: int = 16_384,
-        **options: Any,
+        limits: Limits = Limits(),
+        encodings: Collection[str] = _compression.SAFE,
     ) -> None:
+        _wire.check_accepted(limits, encodings)
         for name in streams:
             _check(name, start)
         context = _parts.blocking(context)
@@ -175,7 +178,7 @@ class Subscriber:
         for socket in (self._live, self._recovery):
             socket.linger = 0
         self._rules = dataclasses.replace(rules or Rules())
-        self._max_streams, self._options = max_streams, options
+        self._max_streams, self._limits, self._encodings = max_streams, limits, encodings
         self._follows: dict[str, Follow] = {}
         self._starts: dict[str, Start] = {}
         self._default = start
@@ -344,7 +347,7 @@ class Subscriber:
         if kind == "item":
             epoch, number, (sent, frames), is_recovered = step
             try:
-                value = _wire.loads(frames, **self._options)
+                value = _wire.loads(frames, limits=self._limits, encodings=self._encodings)
             except Error as error:
                 return Undecodable(name, epoch, number, error)
             return Data(name, epoch, number, sent / 1e6, is_recovered, value)

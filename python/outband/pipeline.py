@@ -20,13 +20,14 @@ import signal
 import socket
 import threading
 import time
-from typing import Any, Callable, Deque, Dict, Optional, Tuple
+from typing import Any, Callable, Collection, Deque, Dict, Optional, Tuple
 
 import msgpack  # type: ignore[import-untyped]
 import zmq
 
-from . import _down, _link, _parts, _wire
+from . import _compression, _down, _link, _parts, _wire
 from ._errors import CallerError, PeerError
+from ._limits import Limits
 from ._tasks import Failure, Frames, Job, Rejected, Returned, Task, told
 
 __all__ = ["Failure", "Rejected", "Returned", "Task", "Worker"]
@@ -49,7 +50,7 @@ class Worker:
     thread included. ``grace`` is how many seconds running handlers may take to end when it leaves.
     ``ends_with_dispatcher`` ends it when the dispatcher says goodbye, or when there is none for five seconds; without that
     it waits for the next one. ``prepare_socket`` is called with each DEALER before it connects, to set CURVE keys and the like.
-    ``options`` go to :func:`outband.loads`.
+    ``limits`` and ``encodings`` are those of :func:`outband.loads`.
     """
 
     def __init__(
@@ -64,11 +65,14 @@ class Worker:
         grace: float = 30.0,
         ends_with_dispatcher: bool = False,
         prepare_socket: Optional[_link.Prepare] = None,
-        **options: Any,
+        limits: Limits = Limits(),
+        encodings: Collection[str] = _compression.SAFE,
     ) -> None:
+        _wire.check_accepted(limits, encodings)
         if bytes < 1 or (in_flight is not None and in_flight < 1):
             raise CallerError(f"a worker of {in_flight} tasks in flight and {bytes} bytes has room for none")
-        self._context, self._endpoint, self._options = _parts.blocking(context), endpoint, options
+        self._context, self._endpoint = _parts.blocking(context), endpoint
+        self._limits, self._encodings = limits, encodings
         self._threads = max(threads, 1)
         self._capacity = (in_flight or 2 * self._threads, bytes)
         self._name, self._grace = name or f"pid {os.getpid()}", grace
@@ -159,7 +163,7 @@ class Worker:
 
     def _attempt(self, handler: Callable[[Task], Any], job: Job) -> Any:
         try:
-            value = _wire.loads(job.frames, **self._options)
+            value = _wire.loads(job.frames, limits=self._limits, encodings=self._encodings)
             return list(_wire.dumps(handler(Task(job, value, self._progress))))
         except BaseException as error:  # SystemExit too: a task whose thread has ended would be held for ever
             return told(error)

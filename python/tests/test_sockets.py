@@ -446,6 +446,20 @@ def test_a_wrong_argument_takes_no_message(context: zmq.Context) -> None:
     assert outband.recv_obj(pull, zmq.NOBLOCK) == "kept"
 
 
+def test_a_wrong_argument_makes_no_subscriber_and_no_worker(context: zmq.Context) -> None:
+    nobody = "tcp://127.0.0.1:9"
+    makes: list[Any] = [
+        lambda **options: outband.feed.Subscriber(context, nobody, nobody, ["a"], **options),
+        lambda **options: outband.pipeline.Worker(context, nobody, **options),
+    ]
+    for make in makes:
+        with pytest.raises(TypeError, match="compression"):
+            make(compression="zlib")
+        for wrong in ({"limits": 5}, {"encodings": "zlib"}):
+            with pytest.raises(outband.CallerError):
+                make(**wrong)
+
+
 def test_every_option_is_a_parameter_that_help_shows() -> None:
     for name in outband.__all__:
         value = getattr(outband, name)
