@@ -91,10 +91,21 @@ fn refused(module: &str, name: &str, data: &[u8]) {
     for result in [read::<Value>(data).map(drop), read::<IgnoredAny>(data).map(drop), read::<Vec<u8>>(data).map(drop)] {
         let error = result.expect_err(&shown());
         let text = error.to_string();
-        let short = |name: &str| name.chars().take(20).collect::<String>();
+        let short = |name: &str| name.chars().take(20).map(in_an_error).collect::<String>();
         let expected = format!("the pickle asks for {}", short(name));
         assert!(error.is_peer() && text.starts_with(&expected) && text.contains(&short(module)), "{}: {text}", shown());
         assert!(text.len() < 1024, "{text}");
+    }
+}
+
+/// A character of a name as errors have it: what would act on a line or a terminal is escaped.
+fn in_an_error(char: char) -> String {
+    match char {
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
+            char.escape_default().to_string()
+        }
+        char if char.is_control() => char.escape_default().to_string(),
+        char => char.to_string(),
     }
 }
 
