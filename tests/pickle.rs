@@ -319,7 +319,10 @@ fn what_is_shared_is_decoded_as_often_as_named_up_to_a_limit() {
     for bomb in [tuples, text] {
         let strict = Pickle::new().limits(Limits::new().metadata_bytes(100_000));
         let error = Decode::<serde_json::Value>::decode(&strict, message(&bomb)).unwrap_err();
-        assert!(error.is_limit() && error.to_string().contains("written out, than the limit of 100000"), "{error}");
+        assert!(
+            error.is_limit() && error.to_string().contains("counted as often as it is named, than the limit of 100000"),
+            "{error}"
+        );
         // who does not look is not bothered
         read::<IgnoredAny>(&bomb).unwrap();
     }
@@ -432,7 +435,8 @@ fn no_sequence_of_opcodes_reaches_what_is_not_listed() {
         let result = if round % 2 == 0 { read::<Value>(&data).map(drop) } else { read::<IgnoredAny>(&data).map(drop) };
         let error = result.expect_err(&data.escape_ascii().to_string());
         assert!(error.is_peer(), "{error}");
-        let expected = format!("the pickle asks for {name} of {module}, which is not read");
+        let expected =
+            format!("the pickle asks for {name} of {module}, which is not read").replace('\u{200b}', r"\u{200b}");
         assert!(error.to_string().contains(&expected), "{}: {error}", data.escape_ascii());
     }
     // what is listed, with anything as arguments, is a value or an error

@@ -304,7 +304,7 @@ fn a_frame_is_read_in_the_one_form_that_is_written() {
     }
     let codes = LEVELS.replace("C\x02\u{ff}\x01", "C\x02\x00\x01");
     for (labels, reason) in [
-        (LEVELS.replace("C\x02\u{ff}\x01", "C\x02\x00\u{ff}"), "label -1 of 2"),
+        (LEVELS.replace("C\x02\u{ff}\x01", "C\x02\x00\u{ff}"), "level 0 of the labels: a label is missing"),
         (LEVELS.replace("C\x02\u{ff}\x01", "C\x02\x00\x02"), "label 2 of 2"),
         (codes.clone(), "a label that is none of the columns'"),
         (codes.replace("(lVu\naVv\na", "(lVu\naI00\na"), "among Python objects of another kind"),
