@@ -14,7 +14,7 @@ pub mod delivery {}
 #[doc = include_str!("../docs/design.md")]
 pub mod design {}
 
-#[doc = "[the wire]: wire\n[the design]: design\n[benchmarks]: benchmarks\n\n"] // the first definition wins over the page's own
+#[doc = "[the wire]: wire\n[the design]: design\n[delivery]: delivery\n[benchmarks]: benchmarks\n\n"] // the first definition wins over the page's own
 #[doc = include_str!("../docs/feed.md")]
 pub mod feed {}
 

@@ -712,3 +712,29 @@ fn sockets_that_cannot_carry_a_feed_are_refused() {
     assert!(alone.try_recv::<u64>().unwrap_err().is_timeout());
     assert!(alone.recv_within::<u64>(Duration::from_millis(10)).unwrap_err().is_timeout());
 }
+
+/// libzmq's own heartbeats would end the process here: their timer meets an assertion where the peer of a socket is gone whose queue is full.
+#[test]
+fn who_does_not_read_outlives_a_publisher_that_goes() {
+    for endpoint in ["tcp://127.0.0.1:*", "ipc://*"] {
+        let context = zmq::Context::new();
+        let publisher = Publisher::bind(&context, endpoint, endpoint).unwrap();
+        let readers = zmq::Context::new();
+        let options = SubscriberOptions::new().high_water_mark(1);
+        let mut subscriber =
+            Subscriber::connect_with(&readers, publisher.endpoint(), publisher.recovery_endpoint(), options).unwrap();
+        subscriber.subscribe("a").unwrap();
+        publisher.publish("a", &0).unwrap();
+        while !matches!(subscriber.recv::<Buffer>().unwrap(), Event::Joined { .. }) {}
+        // more than the queue, the connection and libzmq take
+        let much = Buffer::from_vec(vec![1_u8; 1 << 20]);
+        for _ in 0..64 {
+            publisher.publish("a", &much).unwrap();
+        }
+        drop(publisher);
+        drop(context);
+        // two and a half intervals of the heartbeats that there were, in which nobody reads and nothing comes here
+        assert_eq!(readers.socket(zmq::PULL).unwrap().poll(zmq::POLLIN, 2500).unwrap(), 0);
+        while !matches!(subscriber.recv::<Buffer>().unwrap(), Event::Stale { .. }) {}
+    }
+}

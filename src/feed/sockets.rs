@@ -1,12 +1,13 @@
 //! The four sockets of a feed and their options.
 
+use std::time::Duration;
+
 use super::options::{PublisherOptions, SubscriberOptions};
 use crate::error::{Detail, Error, Result};
+use crate::socket::keep_alive;
 
-/// Milliseconds between the heartbeats of a connection, and how long one may stay out: a peer that vanished without a word
-/// is let go of. The streams' own heartbeats are on top of that: these only prove that a process lives.
-const CONNECTION_HEARTBEAT: i32 = 1000;
-const CONNECTION_TIMEOUT: i32 = 5000;
+/// After how long a host that vanished without a word is let go of. The streams' own heartbeats are on top of that.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// The longest frame that a publisher hears, in bytes: a header, a name, or ranges of a request; what is subscribed to.
 const MAX_HEARD: i64 = 4096;
@@ -86,8 +87,7 @@ pub(super) fn transport(operation: &'static str, error: zmq::Error) -> Error {
 
 fn socket(context: &zmq::Context, kind: zmq::SocketType) -> Result<zmq::Socket> {
     let socket = context.socket(kind).map_err(|error| transport("make a socket of the feed", error))?;
-    let set = socket.set_heartbeat_ivl(CONNECTION_HEARTBEAT);
-    set.and_then(|()| socket.set_heartbeat_timeout(CONNECTION_TIMEOUT)).map_err(configuring)?;
+    keep_alive(&socket, SILENCE).map_err(configuring)?;
     Ok(socket)
 }
 

@@ -17,8 +17,7 @@ use super::wire;
 use crate::error::{Detail, Error, Result};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
-use crate::socket::SocketExt;
-use crate::socket::routed;
+use crate::socket::{SocketExt, keep_alive, routed};
 
 /// How many messages are received before anything else is looked at.
 const BATCH: usize = 512;
@@ -28,6 +27,8 @@ const BATCH_BYTES: u64 = 64 << 10;
 const FAREWELL: Duration = Duration::from_secs(1);
 /// How long what was said last may take to leave, in milliseconds.
 const LINGER: i32 = 500;
+/// Milliseconds until a connection that says nothing at its beginning is given up.
+pub(super) const HANDSHAKE: i32 = 5000;
 
 pub(super) struct Engine {
     watched: Watched,
@@ -313,17 +314,10 @@ fn router(context: &zmq::Context, options: &DispatcherOptions) -> zmq::Result<zm
     // as many tasks as a worker may have, each alone, and what else is to be said meanwhile
     let tasks = i32::try_from(options.in_flight).unwrap_or(i32::MAX / 4);
     socket.set_sndhwm(tasks.saturating_mul(2).saturating_add(1000))?;
-    heartbeats(&socket, options.heartbeat, options.liveness)?;
+    keep_alive(&socket, options.liveness)?;
+    socket.set_handshake_ivl(HANDSHAKE)?;
     Prepare::apply(options.prepare.as_ref(), &socket)?;
     Ok(socket)
-}
-
-/// libzmq's own heartbeats find connections that are half open; the protocol's find processes that do not run.
-pub(super) fn heartbeats(socket: &zmq::Socket, interval: Duration, timeout: Duration) -> zmq::Result<()> {
-    let millis = |duration: Duration| i32::try_from(duration.as_millis()).unwrap_or(i32::MAX);
-    socket.set_heartbeat_ivl(millis(interval))?;
-    socket.set_heartbeat_timeout(millis(timeout))?;
-    socket.set_handshake_ivl(5000)
 }
 
 /// For how many milliseconds to poll. Rounded up: a timer that is early would spin; what is longer than libzmq can wait is
