@@ -474,6 +474,8 @@ fn a_worker_that_has_gone_is_missed_though_another_one_talks_all_the_time() {
     dispatcher.submit(&7_u32).unwrap();
     dispatcher.submit(&8_u32).unwrap();
     until("each has one", || dispatcher.stats().in_flight == 2);
+    let worker = employ(&context, &dispatcher, WorkerOptions::new(), |task: Task<u32>| Ok(*task));
+    until("there is one with nothing to do", || dispatcher.stats().workers == 3);
     let is_over = Arc::new(AtomicBool::new(false));
     let talking = {
         let is_over = is_over.clone();
@@ -485,7 +487,6 @@ fn a_worker_that_has_gone_is_missed_though_another_one_talks_all_the_time() {
         })
     };
     drop(goes);
-    let worker = employ(&context, &dispatcher, WorkerOptions::new(), |task: Task<u32>| Ok(*task));
     let outcome = next(&dispatcher);
     assert_eq!((outcome.attempts(), dispatcher.stats().lost), (2, 1));
     is_over.store(true, Ordering::Relaxed);
