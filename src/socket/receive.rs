@@ -163,6 +163,7 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
         if !self.more || self.property("Socket-Type") != Some("REQ") {
             return Ok(None);
         }
+        self.before = self.before.saturating_add(number.len() as u64);
         self.advance()?;
         Ok(Some(number))
     }
@@ -225,6 +226,10 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
                 _ => {}
             }
             buffers.push(buffer);
+        }
+        if !buffers.is_empty() && self.len <= RECEIVE_ARENA {
+            // it was copied, and whoever lends the frame may look at the socket again only after long
+            drop(frame::take(self.frame.borrow_mut()));
         }
         Ok(buffers)
     }
