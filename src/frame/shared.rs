@@ -31,7 +31,11 @@ impl Shared {
     pub(crate) fn slice(&self, range: impl RangeBounds<usize>) -> Self {
         match self {
             Self::Bytes(bytes) => Self::Bytes(bytes.slice(range)),
-            Self::Kept(kept) => Self::Kept(kept.slice(range)),
+            Self::Kept(kept) => match kept.slice(range) {
+                // keeps nobody, as an empty part of `Bytes` does
+                part if part.len() == 0 => Self::new(),
+                part => Self::Kept(part),
+            },
         }
     }
 
