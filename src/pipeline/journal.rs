@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::{fmt, fs, io, mem};
 
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use super::receipt::Receipt;
 use super::sign::Sign;
@@ -228,36 +228,35 @@ fn open(path: &Path) -> Result<(Database, Record), String> {
     Ok((database, Record { tasks, next }))
 }
 
-/// Opens the file, or makes it: beside its place, where it comes when it is whole and on the disk. Whoever is killed at that, or has no
-/// more disk, leaves nothing that the next one would take for a damaged journal.
+/// Opens the file, or makes it: under a name that nobody else has, and it comes to its place when it is whole and on the disk. Whoever is
+/// killed at that, or has no more disk, leaves nothing that the next one would take for a damaged journal.
 fn database(path: &Path) -> Result<Database, String> {
-    let create = |path: &Path| Database::create(path);
+    let open = || Database::create(path).map_err(|error| error.to_string());
     // a link is followed, wherever it leads
-    let is_there = || path.symlink_metadata().is_ok();
-    if is_there() {
-        return create(path).map_err(|error| error.to_string());
+    if path.symlink_metadata().is_ok() {
+        return open();
     }
     let mut new = path.as_os_str().to_owned();
-    new.push(".new");
+    new.push(format!(".{:016x}.new", super::dispatcher::draw()));
     let new = Path::new(&new);
-    let made = match create(new) {
-        Ok(made) => made,
-        Err(error @ DatabaseError::DatabaseAlreadyOpen) => return Err(error.to_string()),
-        // somebody was killed at it
-        Err(_) => fs::remove_file(new)
-            .map_err(redb::Error::from)
-            .and_then(|()| Ok(create(new)?))
-            .map_err(|error| error.to_string())?,
-    };
-    // whoever holds the new file is alone at this
-    if is_there() {
-        drop(made);
-        let _ = fs::remove_file(new);
-        return create(path).map_err(|error| error.to_string());
+    let text = |error: io::Error| error.to_string();
+    let file = File::options().read(true).write(true).create_new(true).open(new).map_err(text)?;
+    let made = Database::builder().create_file(file).map_err(|error| error.to_string());
+    // unlike a rename this never takes the place of what another one has put there
+    let link = || fs::hard_link(new, path);
+    // where there are no links, nobody else may be there
+    let place =
+        || link().or_else(|error| if path.symlink_metadata().is_ok() { Err(error) } else { fs::rename(new, path) });
+    let placed = made.and_then(|made| place().map(|()| made).map_err(text));
+    let _ = fs::remove_file(new);
+    match placed {
+        Err(_) if path.symlink_metadata().is_ok() => open(),
+        Err(reason) => Err(reason),
+        Ok(made) => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            File::open(folder).and_then(|folder| folder.sync_all()).map(|()| made).map_err(text)
+        }
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let settled = fs::rename(new, path).and_then(|()| File::open(folder)?.sync_all());
-    settled.map(|()| made).map_err(|error| error.to_string())
 }
 
 fn read(database: &Database) -> Result<Vec<Result<(u64, Multipart)>>, redb::Error> {
@@ -324,18 +323,15 @@ mod tests {
     #[test]
     fn what_somebody_left_who_was_killed_while_making_one_is_in_nobodys_way() {
         let directory = tempfile::tempdir().unwrap();
-        let (path, new) = (directory.path().join("journal"), directory.path().join("journal.new"));
-        std::fs::write(&new, vec![0; 1 << 20]).unwrap();
+        let (path, other) = (directory.path().join("journal"), directory.path().join("journal.new"));
+        std::fs::write(&other, vec![0; 1 << 20]).unwrap();
         let (first, _) = Journal::open(&path, |_| {}).unwrap();
-        assert!(path.exists() && !new.exists());
         let error = Journal::open(&path, |_| {}).err().unwrap();
         assert!(error.to_string().contains("already open"), "{error}");
         drop(first);
-        // one that is being made right now is somebody's
-        let making = Database::create(&new).unwrap();
-        std::fs::remove_file(&path).unwrap();
-        assert!(Journal::open(&path, |_| {}).err().unwrap().to_string().contains("already open"));
-        drop(making);
         assert!(Journal::open(&path, |_| {}).is_ok());
+        // nothing else is there, and nobody's file was touched
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
+        assert_eq!(std::fs::metadata(&other).unwrap().len(), 1 << 20);
     }
 }
