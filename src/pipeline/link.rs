@@ -7,13 +7,13 @@ use std::sync::Arc;
 use tracing::{debug, warn};
 
 use super::bench::Bench;
-use super::engine::{heartbeats, millis_until, transport};
+use super::engine::{HANDSHAKE, millis_until, transport};
 use super::message::{Down, Ticket, Up};
 use super::monitor::{Change, Watched};
 use super::prepare::Prepare;
 use super::terms::WorkerOptions;
 use super::wire;
-use crate::error::{ErrorKind, Result};
+use crate::error::{ErrorKind, Result, excerpt};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
 use crate::socket::SocketExt;
@@ -78,7 +78,7 @@ impl Link {
             }
             state.hand.tick(now);
             if let Some(reason) = state.hand.pop_refusal() {
-                warn!(target: "outband", "the dispatcher refuses this worker: {reason}");
+                warn!(target: "outband", "the dispatcher refuses this worker: {}", excerpt(reason));
             }
             if let Some(end) = state.hand.ended() {
                 debug!(target: "outband", "the worker ends: {end}");
@@ -299,7 +299,11 @@ fn dealer(context: &zmq::Context, endpoint: &str, prepare: Option<&Prepare>) -> 
         socket.set_immediate(true)?;
         socket.set_sndhwm(0)?;
         socket.set_rcvhwm(0)?;
-        heartbeats(&socket, std::time::Duration::from_secs(5), std::time::Duration::from_secs(15))?;
+        // libzmq's own heartbeats find connections that are half open; the protocol's find processes that do not run. They are safe where
+        // nothing waits for room: see `keep_alive`
+        socket.set_heartbeat_ivl(5000)?;
+        socket.set_heartbeat_timeout(15_000)?;
+        socket.set_handshake_ivl(HANDSHAKE)?;
         // where packets are lost the system asks again ever more rarely, and would miss the end of that by seconds
         socket.set_connect_timeout(CONNECT)?;
         Prepare::apply(prepare, &socket)?;

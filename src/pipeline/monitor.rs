@@ -25,6 +25,8 @@ impl Watched {
         let events = zmq::SocketEvent::ACCEPTED.to_raw() | zmq::SocketEvent::DISCONNECTED.to_raw();
         let monitor = context.socket(zmq::PAIR)?;
         monitor.set_linger(0)?;
+        // who does not look for a while must not hold up libzmq's I/O thread, and everything in this context
+        monitor.set_rcvhwm(0)?;
         socket.monitor(&place, i32::from(events))?;
         let watched = Self { socket, monitor };
         watched.monitor.connect(&place)?;

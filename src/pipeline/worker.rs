@@ -16,6 +16,7 @@ use super::link::Link;
 use super::message::Window;
 use super::task::{Failure, Task};
 use super::terms::WorkerOptions;
+use super::watch::Watch;
 use crate::codec::{Decode, Encode, MsgPack};
 use crate::error::{Error, Result};
 use crate::multipart::Multipart;
@@ -140,6 +141,8 @@ impl Worker {
                 }
             }
         }
+        let watched = self.bench.clone();
+        let _watch = Watch::new(|| watched.end());
         let served = served.and_then(|()| self.link.serve());
         // whatever ended it: the threads end too, those that are busy when they are done
         self.bench.end();

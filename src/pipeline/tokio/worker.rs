@@ -20,6 +20,7 @@ use super::super::hand::Answer;
 use super::super::link::Link;
 use super::super::task::{Failure, Task};
 use super::super::terms::WorkerOptions;
+use super::super::watch::Watch;
 use super::super::worker::{Leave, Worker, panicked};
 use crate::codec::{Decode, Encode, MsgPack};
 use crate::error::{Detail, Error, Result};
@@ -144,6 +145,8 @@ impl Serving {
         let (ends, ended) = oneshot::channel();
         let serving = Self(bench.clone());
         let serve = move || {
+            let watched = bench.clone();
+            let _watch = Watch::new(|| watched.end());
             let served = link.serve();
             drop(link);
             // whatever ended it: there will be no further tasks
