@@ -40,7 +40,10 @@ def connected(context: zmq.Context[Any], endpoint: str, prepare: Optional[Prepar
 
 
 def close(dealer: zmq.Socket[Any], monitor: zmq.Socket[Any]) -> None:
-    dealer.disable_monitor()
+    try:
+        dealer.disable_monitor()
+    except zmq.ZMQError:
+        pass  # closed already, or the context is terminated
     monitor.close(0)
     dealer.close(0)
 

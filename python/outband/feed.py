@@ -171,6 +171,8 @@ class Subscriber:
         encodings: Collection[str] = _compression.SAFE,
     ) -> None:
         _wire.check_accepted(limits, encodings)
+        if isinstance(streams, str):
+            raise CallerError("streams are a list of names, and this is one text")
         for name in streams:
             _check(name, start)
         context = _parts.blocking(context)
@@ -269,13 +271,14 @@ class Subscriber:
         if not header and len(frames) > 1:
             _read_header(frames[1].buffer)  # where version 1 had it: the error says so
         kind, epoch, number, sent, rest = _read_header(header)
+        if kind not in (_DATA, _HEARTBEAT):
+            raise PeerError("the header of the feed's message is of a kind that is not published")
+        cache = _cache(number, rest, 1) if kind == _HEARTBEAT else ()
         name, follow = self._find(now, topic)
         if kind == _DATA:
             follow.data(epoch, number, (sent, frames[1:]), _size(frames))
-        elif kind == _HEARTBEAT:
-            follow.heartbeat(epoch, number, *_cache(number, rest, 1))
         else:
-            raise PeerError("the header of the feed's message is of a kind that is not published")
+            follow.heartbeat(epoch, number, *cache)
         self._settle(now, name)
 
     def _take_answer(self, now: float, frames: list[zmq.Frame]) -> None:

@@ -233,14 +233,14 @@ class Worker:
                 is_cut, is_lost = any([True for _ in _link.received(monitor)]), False
                 with self._condition:
                     for frames in _link.received(dealer):
-                        heard = time.monotonic()
                         try:
-                            if self._handle(frames):
-                                beat = heard
+                            is_asked = self._handle(frames)
                         except PeerError as error:
                             _log.warning("%s; the worker begins anew", error)
                             is_lost = True
                             break
+                        heard = time.monotonic()
+                        beat = heard if is_asked else beat
                     now = time.monotonic()
                     if is_cut:
                         if self._is_joined:
@@ -261,11 +261,14 @@ class Worker:
                         self._leaving, beat = now + self._grace, now
                         while self._waiting:
                             self._hand_back(self._waiting.popleft(), "handed back: the worker is leaving")
-                    if now - heard >= patience or is_lost:
-                        if self._ends_with_dispatcher and not self._is_joined and not is_lost:
+                    is_silent = now - heard >= patience
+                    if is_silent or is_lost:
+                        if self._ends_with_dispatcher and not self._is_joined and is_silent:
                             self._is_ended = True
                         _link.close(dealer, monitor)
-                        (dealer, monitor), heard, beat = _link.connected(self._context, self._endpoint, self._prepare), now, now
+                        dealer, monitor = _link.connected(self._context, self._endpoint, self._prepare)
+                        heard = now if is_silent or self._is_joined else heard
+                        beat = now + (_RETRY if is_lost else 0)
                         self._seek()
                     if now >= beat and not self._is_ended:
                         beat = now + (self._heartbeat if self._is_joined else _RETRY)  # of a session that may just have ended
@@ -336,7 +339,7 @@ class Worker:
             for task, delivery, attempt, body in objects:
                 self._take(Job(self._session, self._epoch, task, delivery, attempt, body))
         elif name == "refused" and fields[0] == self._session:
-            _log.warning("the dispatcher refuses this worker: %s", fields[1])
+            _log.warning("the dispatcher refuses this worker: %s", PeerError(fields[1]))
         elif name == "welcome" and not self._is_joined and fields[:2] == [VERSION, self._session]:
             _version, _session, self._epoch, heartbeat, liveness = fields[:5]
             self._has_lease = fields[5:6] != [None]  # an earlier release does not say: there may be one
