@@ -159,11 +159,11 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
     /// Takes the number that a REQ with `ZMQ_REQ_CORRELATE` puts before its delimiter. That the peer is a REQ it says when it
     /// connects: what looks like such a number may be the metadata of anybody else.
     pub(super) fn take_request(&mut self) -> Result<Option<[u8; 4]>> {
-        let Ok(number) = self.shown().try_into() else { return Ok(None) };
+        let Ok(number) = <[u8; 4]>::try_from(self.shown()) else { return Ok(None) };
         if !self.more || self.property("Socket-Type") != Some("REQ") {
             return Ok(None);
         }
-        self.before = self.before.saturating_add(number.len() as u64);
+        self.before = self.before.saturating_add(4);
         self.advance()?;
         Ok(Some(number))
     }
