@@ -33,7 +33,7 @@ impl Shared {
             Self::Bytes(bytes) => Self::Bytes(bytes.slice(range)),
             Self::Kept(kept) => match kept.slice(range) {
                 // keeps nobody, as an empty part of `Bytes` does
-                part if part.len() == 0 => Self::new(),
+                part if part.is_empty() => Self::new(),
                 part => Self::Kept(part),
             },
         }
