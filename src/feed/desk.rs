@@ -90,6 +90,13 @@ impl Desk {
         self.jobs.len()
     }
 
+    /// The request that a peer's next one for this stream would replace.
+    #[cfg(test)]
+    pub(crate) fn waiting_of(&self, peer: &[u8], name: &str) -> Option<u64> {
+        let of_peer = |job: &&Job| job.peer == peer && &*job.name == name;
+        self.jobs.iter().find(of_peer).map(|job| job.request.id)
+    }
+
     /// The next slice of answers, all of them for one request.
     pub(crate) fn slice(&mut self, source: &Source, time: u64) -> Vec<Answer> {
         let Some(mut job) = self.jobs.pop_front() else { return Vec::new() };

@@ -433,8 +433,13 @@ impl World {
         };
         let id = request.id;
         let peer = Bytes::from(vec![follower as u8, life as u8]);
+        // overtaken by the one that it replaces now, which gets no answer
+        let overtook = desk.waiting_of(&peer, name).filter(|&waiting| waiting > id);
         if !desk.ask(peer, name, request) {
             self.suffer(follower, Some(id));
+        }
+        if self.followers[follower].life == life {
+            self.suffer(follower, overtook);
         }
         let Some((_, desk)) = &self.publisher else { return };
         assert!(desk.waiting() <= GRANTS.requests, "too many requests wait");
