@@ -127,7 +127,8 @@ impl DispatcherOptions {
         self
     }
 
-    /// The pause after a failure that does not name one. What a dead worker had is redelivered at once.
+    /// The pause after a failure that does not name one, and the first one of a task that is returned again and again, which doubles up to a
+    /// heartbeat or this, whichever is longer. What a dead worker had is redelivered at once.
     pub const fn retry_after(mut self, pause: Duration) -> Self {
         self.retry_after = pause;
         self
