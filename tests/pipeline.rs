@@ -442,15 +442,20 @@ fn what_strangers_say_is_counted_and_harms_nobody() {
 
 /// A DEALER of a stranger that says hello as the worker of this number, without what a worker does besides.
 fn stranger(number: u8, dispatcher: &Dispatcher) -> zmq::Socket {
+    stranger_for(100, number, dispatcher)
+}
+
+/// The same, with room for so many tasks.
+fn stranger_for(tasks: u8, number: u8, dispatcher: &Dispatcher) -> zmq::Socket {
     let context = zmq::Context::new();
     let stranger = context.socket(zmq::DEALER).unwrap();
     stranger.set_linger(0).unwrap();
     stranger.set_rcvhwm(1).unwrap();
     stranger.set_rcvtimeo(LONG.as_millis() as i32).unwrap();
     stranger.connect(dispatcher.endpoint()).unwrap();
-    // for a hundred tasks of a gigabyte together
+    // for tasks of a gigabyte together
     let mut hello = *b"\x98\xa5hello\x01\x07\x01\xa8stranger\x64\xce\x40\x00\x00\x00\xce\x40\x00\x00\x00";
-    hello[8] = number;
+    (hello[8], hello[19]) = (number, tasks);
     stranger.send(&hello[..], 0).unwrap();
     let welcome = stranger.recv_multipart(0).unwrap();
     assert!(welcome[0].starts_with(b"\x97\xa7welcome"), "{welcome:?}");
@@ -470,7 +475,7 @@ fn beat(tasks: u32) -> Vec<u8> {
 fn a_worker_that_has_gone_is_missed_though_another_one_talks_all_the_time() {
     let context = zmq::Context::new();
     let dispatcher = bind(&context, quick().liveness(Duration::from_secs(3600)));
-    let (talks, goes) = (stranger(1, &dispatcher), stranger(2, &dispatcher));
+    let (talks, goes) = (stranger_for(1, 1, &dispatcher), stranger_for(1, 2, &dispatcher));
     dispatcher.submit(&7_u32).unwrap();
     dispatcher.submit(&8_u32).unwrap();
     until("each has one", || dispatcher.stats().in_flight == 2);
