@@ -135,18 +135,7 @@ impl Reference {
             at = put(&mut block, at, name.as_bytes());
             at = put_number(&mut block, at, packed.raw_len);
         }
-        let len = at - HEAD;
-        block[2] = EXTENSION as u8;
-        let start = match len {
-            4 | 8 | 16 => {
-                block[1] = 0xd4 + len.ilog2() as u8;
-                1
-            }
-            _ => {
-                (block[0], block[1]) = (0xc7, len as u8);
-                0
-            }
-        };
+        let start = put_head(&mut block, at - HEAD);
         out.extend_from_slice(&block[start..at]);
     }
 
@@ -224,18 +213,7 @@ fn write_usual(numbers: [u32; 3], out: &mut Vec<u8>) {
         }
         at += len;
     }
-    let len = at - HEAD;
-    block[2] = EXTENSION as u8;
-    let start = match len {
-        4 | 8 | 16 => {
-            block[1] = 0xd4 + len.ilog2() as u8;
-            1
-        }
-        _ => {
-            (block[0], block[1]) = (0xc7, len as u8);
-            0
-        }
-    };
+    let start = put_head(&mut block, at - HEAD);
     let written = out.len() + (at - start);
     if let Some(whole) = block[start..].first_chunk::<USUAL>() {
         // of a length that is known, which takes no call; the few bytes too many go again
@@ -249,6 +227,22 @@ fn write_usual(numbers: [u32; 3], out: &mut Vec<u8>) {
 fn put(block: &mut [u8; LONGEST], at: usize, bytes: &[u8]) -> usize {
     block[at..at + bytes.len()].copy_from_slice(bytes);
     at + bytes.len()
+}
+
+/// Writes the head of an extension value of so many bytes before them; where it begins.
+#[inline]
+fn put_head(block: &mut [u8], len: usize) -> usize {
+    block[2] = EXTENSION as u8;
+    match len {
+        4 | 8 | 16 => {
+            block[1] = 0xd4 + len.ilog2() as u8;
+            1
+        }
+        _ => {
+            (block[0], block[1]) = (0xc7, len as u8);
+            0
+        }
+    }
 }
 
 /// Puts a number in its shortest form.
