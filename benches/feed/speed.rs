@@ -103,7 +103,7 @@ impl Sender {
 
 enum Receiver {
     Socket(Means, zmq::Socket),
-    Feed(Subscriber),
+    Feed(Box<Subscriber>),
 }
 
 impl Receiver {
@@ -113,7 +113,7 @@ impl Receiver {
             let options = SubscriberOptions::new().high_water_mark(HIGH_WATER_MARK);
             let mut subscriber = Subscriber::connect_with(context, endpoint(0), endpoint(1), options).unwrap();
             subscriber.subscribe(TOPIC).unwrap();
-            return Self::Feed(subscriber);
+            return Self::Feed(Box::new(subscriber));
         }
         let socket = context.socket(zmq::SUB).unwrap();
         socket.set_rcvhwm(HIGH_WATER_MARK).unwrap();
