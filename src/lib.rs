@@ -14,6 +14,7 @@
 #![doc = include_str!("../README.md")]
 
 // The floors, from the ground up; `tests/fence.rs` holds the walls.
+mod complaints;
 mod error;
 
 mod buffer;

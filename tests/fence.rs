@@ -31,6 +31,7 @@ type Room = (&'static str, Floor, &'static [&'static str]);
 
 const ROOMS: &[Room] = &[
     ("error", F0, &[]),
+    ("complaints", F0, &[]),
     ("limits", F1, &[]),
     ("memory", F1, &[]),
     ("fork", F1, &[]),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::exchange::{Exchange, Order};
 use super::ledger::{Ledger, Loss};
@@ -14,6 +14,7 @@ use super::options::DispatcherOptions;
 use super::prepare::Prepare;
 use super::watch::Watch;
 use super::wire;
+use crate::complaints::Complaints;
 use crate::error::{Detail, Error, Result};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
@@ -43,6 +44,7 @@ pub(super) struct Engine {
     /// Whose connection has ended, and when that was heard, while there may be messages of theirs to be read.
     gone: Vec<(Time, Peer)>,
     parcels: BTreeMap<Peer, Parcel>,
+    complaints: Complaints,
 }
 
 /// Tasks for one worker that travel together.
@@ -73,6 +75,7 @@ impl Engine {
             connections: HashMap::new(),
             gone: Vec::new(),
             parcels: BTreeMap::new(),
+            complaints: Complaints::new("messages to the dispatcher were dropped"),
         })
     }
 
@@ -88,6 +91,7 @@ impl Engine {
         if let Err(error) = self.serve() {
             self.exchange.fail(error.to_string());
         }
+        self.complaints.tell();
     }
 
     fn serve(&mut self) -> Result<()> {
@@ -102,6 +106,7 @@ impl Engine {
                 }
             }
             let is_dry = self.listen()?;
+            self.complaints.tell_in_time();
             self.ledger.tick(self.now());
             self.send()?;
             while let Some(outcome) = self.ledger.pop_outcome() {
@@ -121,6 +126,8 @@ impl Engine {
 
     /// Sleeps until something happens, or it is time.
     fn sleep(&self, until: Option<Time>) -> Result<()> {
+        let telling = self.complaints.wait().map(|left| self.now().saturating_add(left));
+        let until = [until, telling].into_iter().flatten().min();
         let timeout = until.map_or(-1, |time| millis_until(time, self.now()));
         let mut items = [
             self.watched.socket.as_poll_item(zmq::POLLIN),
@@ -159,7 +166,7 @@ impl Engine {
                 Ok(arrival) => arrival,
                 Err(error) if error.is_timeout() => return Ok(true),
                 Err(error) if error.is_peer() => {
-                    self.refuse(&error);
+                    self.refuse(None, &error);
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -175,14 +182,14 @@ impl Engine {
                         match wire::check_object(object.as_ref(), &self.limits) {
                             Ok(()) => self.ledger.handle(now, &arrival.peer, message, object),
                             Err(error) => {
-                                self.refuse(&error);
+                                self.refuse(Some(&arrival.peer), &error);
                                 self.ledger.decline(now, &arrival.peer, &message, &error.to_string());
                             }
                         }
                     }
                 }
                 Err(error) => {
-                    self.refuse(&error);
+                    self.refuse(Some(&arrival.peer), &error);
                     self.ledger.lose(now, &arrival.peer, Loss::Unruly);
                 }
             }
@@ -193,9 +200,9 @@ impl Engine {
         Ok(false)
     }
 
-    fn refuse(&mut self, error: &Error) {
+    fn refuse(&mut self, peer: Option<&Peer>, error: &Error) {
         self.ledger.garbage();
-        warn!(target: "outband", "a message to the dispatcher is dropped: {error}");
+        self.complaints.warn(peer.map(|peer| &peer[..]), "a message to the dispatcher is dropped", error);
     }
 
     /// Gives up workers whose connections have ended. That was known before the last look at the socket, so what they had

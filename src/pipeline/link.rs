@@ -4,7 +4,7 @@ use std::mem;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::bench::Bench;
 use super::engine::{HANDSHAKE, millis_until, transport};
@@ -13,6 +13,7 @@ use super::monitor::{Change, Watched};
 use super::prepare::Prepare;
 use super::terms::WorkerOptions;
 use super::wire;
+use crate::complaints::Complaints;
 use crate::error::{ErrorKind, Result, excerpt};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
@@ -32,6 +33,9 @@ pub(super) struct Link {
     limits: Limits,
     /// Whether the socket took no more, and is to be asked when it does.
     is_blocked: bool,
+    complaints: Complaints,
+    /// Why the dispatcher would not have this worker, last: the same once more is no news.
+    refusal: String,
     #[cfg(feature = "signals")]
     signals: Option<super::signals::Signals>,
 }
@@ -60,6 +64,8 @@ impl Link {
             bench,
             limits: options.limits,
             is_blocked: false,
+            complaints: Complaints::new("messages to the worker were dropped, or refused it"),
+            refusal: String::new(),
             #[cfg(feature = "signals")]
             signals: if options.leaves_on_signals { Some(super::signals::Signals::listen()?) } else { None },
         })
@@ -67,18 +73,26 @@ impl Link {
 
     /// Carries messages until the hand has ended.
     pub(super) fn serve(&mut self) -> Result<()> {
+        let served = self.carry();
+        self.complaints.tell();
+        served
+    }
+
+    fn carry(&mut self) -> Result<()> {
         let mut outgoing = Vec::new();
         loop {
             let is_cut = self.is_cut()?;
             let is_dry = self.receive()?;
+            self.complaints.tell_in_time();
             let mut state = self.bench.lock();
             let now = self.bench.now();
             if is_cut {
                 state.hand.cut(now);
             }
             state.hand.tick(now);
-            if let Some(reason) = state.hand.pop_refusal() {
-                warn!(target: "outband", "the dispatcher refuses this worker: {}", excerpt(reason));
+            if let Some(reason) = state.hand.pop_refusal().filter(|reason| *reason != self.refusal) {
+                self.complaints.warn(None, "the dispatcher refuses this worker", excerpt(&reason));
+                self.refusal = reason;
             }
             if let Some(end) = state.hand.ended() {
                 debug!(target: "outband", "the worker ends: {end}");
@@ -97,7 +111,8 @@ impl Link {
                 outgoing.push(message);
             }
             let sleeps = outgoing.is_empty() && is_dry;
-            let next = state.hand.next_tick();
+            let telling = self.complaints.wait().map(|left| now.saturating_add(left));
+            let next = [state.hand.next_tick(), telling].into_iter().flatten().min();
             Bench::set_asleep(&mut state, sleeps);
             drop(state);
             if sleeps {
@@ -131,7 +146,7 @@ impl Link {
                     break;
                 }
                 Err(error) if matches!(error.kind(), ErrorKind::Peer | ErrorKind::Limits) => {
-                    warn!(target: "outband", "a message to a worker is dropped, it begins anew: {error}");
+                    self.complaints.warn(None, "a message to a worker is dropped, it begins anew", error);
                     self.bench.lock().hand.distrust(self.bench.now());
                     return Ok(true);
                 }

@@ -13,8 +13,8 @@ use outband::{
 use tracing::{info, warn};
 
 use crate::Fallible;
+use crate::complaints::Complaints;
 use crate::endpoint;
-use crate::quota::Quota;
 use crate::stop::Stop;
 
 /// Send every message back to the REQ or DEALER it came from, decoded and encoded again.
@@ -146,41 +146,47 @@ pub(crate) fn run(arguments: &Arguments) -> Fallible<()> {
     writeln!(io::stdout(), "{endpoint}")?;
     io::stdout().flush()?;
 
-    let (mut answered, mut refused, mut slow, mut quota) = (0_u64, 0_u64, Slow::default(), Quota::new());
+    let (mut answered, mut refused, mut slow) = (0_u64, 0_u64, Slow::default());
+    let mut complaints = Complaints::new("were refused or not answered");
     loop {
         let mut items = [socket.as_poll_item(zmq::POLLIN), zmq::PollItem::from_fd(stop.fd(), zmq::POLLIN)];
         // rounded up: what is told is told in one go
-        let wait = quota.wait().map_or(-1, |wait| wait.as_millis() as i64 + 1);
+        let wait = complaints.wait().map_or(-1, |wait| wait.as_millis() as i64 + 1);
         match zmq::poll(&mut items, wait) {
             Ok(_) | Err(zmq::Error::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
-        quota.tell_in_time();
+        complaints.tell_in_time();
         if items[1].is_readable() {
-            quota.tell();
+            complaints.tell();
             info!(answered, refused, "stopped");
             return Ok(());
         }
         if !items[0].is_readable() {
             continue;
         }
-        match answer(&socket, arguments, &mut slow, &mut quota) {
+        match answer(&socket, arguments, &mut slow, &mut complaints) {
             Ok(true) => answered += 1,
             Ok(false) => refused += 1,
-            Err(error) => quota.warn(None, "not answered", error),
+            Err(error) => complaints.warn(None, "not answered", error),
         }
     }
 }
 
 /// Receives a message and answers it; tells whether it was one.
-fn answer(socket: &zmq::Socket, arguments: &Arguments, slow: &mut Slow, quota: &mut Quota) -> outband::Result<bool> {
+fn answer(
+    socket: &zmq::Socket,
+    arguments: &Arguments,
+    slow: &mut Slow,
+    complaints: &mut Complaints,
+) -> outband::Result<bool> {
     let (envelope, message) = socket.recv_message_via()?;
     match arguments.again(message) {
         Ok(message) => slow.send(socket, &envelope, message).map(|()| true),
         Err(error) => {
-            quota.warn(peer_of(&envelope), "refused", &error);
+            complaints.warn(peer_of(&envelope), "refused", &error);
             if let Err(error) = complain(socket, &envelope, &error.to_string()) {
-                quota.warn(peer_of(&envelope), "the error was not answered", error);
+                complaints.warn(peer_of(&envelope), "the error was not answered", error);
             }
             Ok(false)
         }

@@ -1,8 +1,9 @@
 //! `outband`: the command line.
 
+#[path = "../../complaints.rs"]
+mod complaints;
 mod echo;
 mod endpoint;
-mod quota;
 mod stop;
 
 use std::error::Error;

@@ -1,5 +1,5 @@
 //! What is logged of single messages: so many lines, and then how many more there would have been. A peer that sends garbage in a loop
-//! fills no disk.
+//! fills no disk. The command line has this file as a module of its own, as it sees no more of the library than everybody does.
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};
@@ -11,7 +11,9 @@ const LINES: u32 = 10;
 const INTERVAL: Duration = Duration::from_secs(5);
 
 /// What is left of the lines of an interval.
-pub(crate) struct Quota {
+pub(crate) struct Complaints {
+    /// What became of the messages that have no line.
+    rest: &'static str,
     /// When the interval began, where a line was logged in it.
     began: Option<Instant>,
     lines: u32,
@@ -19,16 +21,17 @@ pub(crate) struct Quota {
     left_out: u64,
 }
 
-impl Quota {
-    pub(crate) const fn new() -> Self {
-        Self { began: None, lines: 0, left_out: 0 }
+impl Complaints {
+    /// `rest` says what became of messages that have no line, after their number and "more".
+    pub(crate) const fn new(rest: &'static str) -> Self {
+        Self { rest, began: None, lines: 0, left_out: 0 }
     }
 
-    /// Logs a message that was refused or got no answer, or counts it.
+    /// Logs what became of a message, and why, or counts it.
     pub(crate) fn warn(&mut self, peer: Option<&[u8]>, what: &str, why: impl Display) {
         if self.takes(Instant::now()) {
             let peer = peer.unwrap_or_default().escape_ascii();
-            warn!(%peer, "{what}: {why}");
+            warn!(target: "outband", %peer, "{what}: {why}");
         }
     }
 
@@ -48,9 +51,9 @@ impl Quota {
     /// Tells how much was not logged.
     pub(crate) fn tell(&mut self) {
         if self.left_out > 0 {
-            warn!("{} more were refused or not answered", self.left_out);
+            warn!(target: "outband", "{} more {}", self.left_out, self.rest);
         }
-        *self = Self::new();
+        *self = Self::new(self.rest);
     }
 
     /// Whether another line may be logged; counts it where not.
@@ -71,17 +74,17 @@ impl Quota {
 mod tests {
     use std::time::Instant;
 
-    use super::{INTERVAL, LINES, Quota};
+    use super::{Complaints, INTERVAL, LINES};
 
     #[test]
     fn an_interval_has_its_lines_and_counts_the_rest() {
-        let (mut quota, begin) = (Quota::new(), Instant::now());
+        let (mut complaints, begin) = (Complaints::new("were dropped"), Instant::now());
         for at in [begin, begin + INTERVAL, begin + 5 * INTERVAL] {
-            assert_eq!((0..3 * LINES).filter(|_| quota.takes(at)).count(), LINES as usize);
-            assert_eq!(quota.left_out, u64::from(2 * LINES));
+            assert_eq!((0..3 * LINES).filter(|_| complaints.takes(at)).count(), LINES as usize);
+            assert_eq!(complaints.left_out, u64::from(2 * LINES));
         }
-        assert!(quota.takes(begin + 6 * INTERVAL));
-        assert_eq!(quota.left_out, 0);
-        assert!(quota.wait().is_none(), "nothing to tell");
+        assert!(complaints.takes(begin + 6 * INTERVAL));
+        assert_eq!(complaints.left_out, 0);
+        assert!(complaints.wait().is_none(), "nothing to tell");
     }
 }
