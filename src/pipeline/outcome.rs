@@ -1,13 +1,13 @@
 //! `Outcome`: what became of a task. Each task has exactly one.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
 use super::receipt::Receipt;
 use crate::codec::{Decode, MsgPack};
-use crate::error::Result;
+use crate::error::{Escaped, Result};
 use crate::multipart::Multipart;
 
 /// Names a task: what [`submit`](super::Dispatcher::submit) returned.
@@ -63,7 +63,8 @@ pub struct DeadLetter {
     pub failures: Vec<Failed>,
 }
 
-/// One attempt that went wrong.
+/// One attempt that went wrong. Both are as they came: what is printed goes through `Display`, which has escapes for what would end
+/// the line, act on a terminal or turn the text around.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failed {
     /// The name of the worker.
@@ -143,12 +144,35 @@ impl fmt::Display for Ending {
 
 impl fmt::Display for DeadLetter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "it was given up")?;
+        f.write_str("it was given up")?;
         match self.failures.last() {
-            Some(last) => {
-                write!(f, " after {} failures, the last on {}: {}", self.failures.len(), last.worker, last.reason)
-            }
+            Some(last) => write!(f, " after {} failures, the last on {last}", self.failures.len()),
             None => Ok(()),
         }
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // a worker's own words
+        write!(Escaped(f), "{}: {}", self.worker, self.reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workers_words_act_on_no_terminal() {
+        let failed = Failed { worker: Arc::from("w\x1b[2J"), reason: "no\nroom \u{202e}".to_owned() };
+        let printed = r"w\u{1b}[2J: no\nroom \u{202e}";
+        assert_eq!(failed.to_string(), printed);
+        let letter = DeadLetter { message: Multipart::new(vec![1], vec![]), failures: vec![failed] };
+        let ending = Ending::Dead(letter);
+        assert_eq!(ending.to_string(), format!("it was given up after 1 failures, the last on {printed}"));
+        let outcome = Outcome { task: TaskId(1), attempts: 1, ending, receipt: None };
+        let error = outcome.decode::<u32>().map_err(|error| error.to_string());
+        assert!(error.as_ref().is_err_and(|text| text.ends_with(printed)), "{error:?}");
     }
 }
