@@ -26,6 +26,7 @@ import msgpack  # type: ignore[import-untyped]
 import zmq
 
 from . import _compression, _down, _link, _parts, _wire
+from ._complaints import Complaints
 from ._errors import CallerError, PeerError
 from ._limits import Limits
 from ._tasks import Failure, Frames, Job, Rejected, Returned, Task, told
@@ -95,6 +96,7 @@ class Worker:
         self._rings.setblocking(False)
         self._leaving: Optional[float] = None
         self._wants_leave = self._has_run = False
+        self._complaints, self._refusal = Complaints(_log), ""
 
     def leave(self) -> None:
         """Hands back what waits, lets running handlers end, and ends :meth:`run`. From any thread, or a signal handler."""
@@ -134,6 +136,7 @@ class Worker:
                 self._is_ended = True
                 self._condition.notify_all()
             restore()
+            self._complaints.tell()
             self._hears.close()
             self._rings.close()
 
@@ -222,6 +225,7 @@ class Worker:
                 poller.register(self._hears, zmq.POLLIN)
                 until = min([beat] + ([self._leaving] if self._leaving is not None else []))
                 until = min(until, self._next_progress) if self._getting_on else until
+                until = min(until, self._complaints.wait() or until)
                 # what is longer than libzmq can wait is asked for again
                 poller.poll(min(int(max(0.0, until - time.monotonic()) * 1000) + 1, _LONGEST))
                 try:
@@ -229,6 +233,7 @@ class Worker:
                         pass
                 except BlockingIOError:
                     pass
+                self._complaints.tell_in_time()
                 # asked before the socket is read: what came before the end is read too, as far as libzmq has kept it
                 is_cut, is_lost = any([True for _ in _link.received(monitor)]), False
                 with self._condition:
@@ -236,7 +241,7 @@ class Worker:
                         try:
                             is_asked = self._handle(frames)
                         except PeerError as error:
-                            _log.warning("%s; the worker begins anew", error)
+                            self._complaints.warn("%s; the worker begins anew", error)
                             is_lost = True
                             break
                         heard = time.monotonic()
@@ -339,7 +344,9 @@ class Worker:
             for task, delivery, attempt, body in objects:
                 self._take(Job(self._session, self._epoch, task, delivery, attempt, body))
         elif name == "refused" and fields[0] == self._session:
-            _log.warning("the dispatcher refuses this worker: %s", PeerError(fields[1]))
+            if fields[1] != self._refusal:  # the same once more is no news
+                self._refusal = fields[1]
+                self._complaints.warn("the dispatcher refuses this worker: %s", PeerError(fields[1]))
         elif name == "welcome" and not self._is_joined and fields[:2] == [VERSION, self._session]:
             _version, _session, self._epoch, heartbeat, liveness = fields[:5]
             self._has_lease = fields[5:6] != [None]  # an earlier release does not say: there may be one

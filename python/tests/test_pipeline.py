@@ -419,6 +419,22 @@ def test_a_worker_that_is_refused_says_why_and_a_welcome_of_another_version_is_n
     dispatcher.close()
 
 
+def test_what_a_dispatcher_says_in_a_loop_has_a_few_lines_in_the_log(
+    context: zmq.Context[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    dispatcher = Dispatcher(context, lambda task: task.value)
+    for number in range(100):
+        dispatcher.say(["refused", 1, f"number {number}"])
+    for _ in range(2):
+        dispatcher.say(["refused", 1, "the last"])
+        dispatcher.next("hello")
+    dispatcher.close()
+    lines = [line for line in caplog.messages if line.startswith("the dispatcher refuses this worker: ")]
+    assert lines[:10] == [f"the dispatcher refuses this worker: number {number}" for number in range(10)]
+    rest = [int(line.split()[0]) for line in caplog.messages if "more of the dispatcher's messages" in line]
+    assert len(lines) <= 20 and len(lines) + sum(rest) == 101, caplog.messages
+
+
 def test_a_goodbye_is_answered(context: zmq.Context[Any]) -> None:
     dispatcher = Dispatcher(context, lambda task: task.value)
     dispatcher.worker._ends_with_dispatcher = False
