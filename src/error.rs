@@ -210,6 +210,7 @@ pub(crate) enum Detail {
     NoResult { task: u64, why: String },
     PipelineOptions { reason: &'static str },
     DispatcherClosed,
+    WorkerRefused { endpoint: String, reason: String },
     BadStreamName { reason: &'static str },
     TooManyStreams { limit: usize },
     // the peer
@@ -276,7 +277,7 @@ impl Detail {
             NotCompiledIn { .. } | NothingToBorrow { .. } | ArrayMisfit { .. } | TableMisfit { .. } => {
                 ErrorKind::Caller
             }
-            BadStreamName { .. } => ErrorKind::Caller,
+            BadStreamName { .. } | WorkerRefused { .. } => ErrorKind::Caller,
             TooManyStreams { .. } => ErrorKind::Limits,
             BadFeedHeader { .. } | BadFeedVersion { .. } | BadFeedTopic { .. } => ErrorKind::Peer,
             NoMetadata | NoEnvelope { .. } | MetadataTruncated { .. } | MetadataTrailing { .. } => ErrorKind::Peer,

@@ -327,6 +327,20 @@ fn outside_of_a_runtime_a_worker_refuses_to_run() {
 }
 
 #[test]
+fn a_worker_that_is_refused_for_good_says_by_whom_and_why() {
+    one_thread().block_on(async {
+        let context = zmq::Context::new();
+        let dispatcher = bind(&context, DispatcherOptions::new().task_bytes(1000));
+        let worker = connect(&context, &dispatcher, WorkerOptions::new().bytes(999));
+        let ended = timeout(LONG, worker.run(|task: Task<u64>| async move { Ok(*task) })).await;
+        let error = ended.expect("in time").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Caller);
+        assert!(error.to_string().contains(dispatcher.endpoint()), "{error}");
+        assert!(error.to_string().ends_with("1000 bytes here, and the worker has room for 999"), "{error}");
+    });
+}
+
+#[test]
 fn other_tasks_run_while_a_dispatcher_says_goodbye() {
     let context = zmq::Context::new();
     one_thread().block_on(async {

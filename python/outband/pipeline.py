@@ -107,6 +107,8 @@ class Worker:
         """Runs the handler for every task until it is time to leave: after :meth:`leave`, SIGTERM or SIGINT. Once for each worker.
 
         In the main thread it hears of the first signal; a second one does what it did before, and ends the process by default.
+        A dispatcher that refuses this worker for good, because ``bytes`` are less than its largest task or its version is another, is a
+        :class:`CallerError` with its reason; one that has enough workers for now is asked again, and the log says so.
         """
         if self._has_run:
             raise CallerError("this worker has run: each runs once")
@@ -344,6 +346,8 @@ class Worker:
             for task, delivery, attempt, body in objects:
                 self._take(Job(self._session, self._epoch, task, delivery, attempt, body))
         elif name == "refused" and fields[0] == self._session:
+            if fields[2:3] == ["for good"]:
+                raise CallerError(f"the dispatcher at {self._endpoint} refuses this worker: {fields[1]}")
             if fields[1] != self._refusal:  # the same once more is no news
                 self._refusal = fields[1]
                 self._complaints.warn("the dispatcher refuses this worker: %s", PeerError(fields[1]))

@@ -419,6 +419,26 @@ def test_a_worker_that_is_refused_says_why_and_a_welcome_of_another_version_is_n
     dispatcher.close()
 
 
+def test_a_worker_that_is_refused_for_good_says_by_whom_and_why(context: zmq.Context[Any]) -> None:
+    with context.socket(zmq.ROUTER) as router:
+        router.linger = 0
+        place = f"tcp://127.0.0.1:{router.bind_to_random_port('tcp://127.0.0.1')}"
+        worker, raised = Worker(context, place), []
+
+        def run() -> None:
+            with pytest.raises(outband.CallerError) as error:
+                worker.run(lambda task: task.value)
+            raised.append(str(error.value))
+
+        running = threading.Thread(target=run)
+        running.start()
+        peer, hello = router.recv_multipart()
+        assert msgpack.unpackb(hello)[0] == "hello"
+        router.send_multipart([peer, msgpack.packb(["refused", 1, "too small\x1b[2J", "for good"])])
+        running.join(30)
+        assert raised == [f"the dispatcher at {place} refuses this worker: too small\\x1b[2J"]
+
+
 def test_what_a_dispatcher_says_in_a_loop_has_a_few_lines_in_the_log(
     context: zmq.Context[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -546,6 +566,7 @@ def said(session: int) -> List[List[Any]]:
     return [
         ["welcome", 1, session, EPOCH, 100, 10_000, None],
         ["refused", session, "no"],
+        ["refused", session, "no", "for now"],
         ["who", session],
         ["task", session, [7, 1, 1, 1], [8, 1, 1, 1]],
         ["cancel", 7, 1],

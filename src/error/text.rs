@@ -54,6 +54,7 @@ impl fmt::Display for Detail {
             NoResult { task, why } => write!(f, "task {task} has no result: {why}"),
             PipelineOptions { reason } => write!(f, "the options do not fit each other: {reason}"),
             DispatcherClosed => f.write_str("the dispatcher is closed and takes no further tasks"),
+            WorkerRefused { endpoint, reason } => write!(f, "the dispatcher at {endpoint} refuses this worker: {reason}"),
             TaskTooLong { len, limit } => write!(f, "the task has {len} bytes, and the dispatcher takes up to {limit}"),
             DispatcherFailed { reason } => write!(f, "the dispatcher's thread has ended: {reason}"),
             BadStreamName { reason } => write!(f, "the name of the stream {reason}"),

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use self::progress::Progress;
-use super::message::{Down, Fault, Nak, Ticket, Time, Up, Welcome, Window};
+use super::message::{Down, Fault, Nak, Stands, Ticket, Time, Up, Welcome, Window};
 use crate::multipart::Multipart;
 
 /// How long a worker waits for an answer to its hello before it says it again.
@@ -103,6 +103,8 @@ pub(super) enum End {
     Dismissed,
     /// There was no dispatcher for too long.
     Alone,
+    /// The dispatcher will never have it.
+    Refused,
     /// It was told to leave.
     Left,
     /// The program has let go of it.
@@ -114,6 +116,7 @@ impl fmt::Display for End {
         f.write_str(match self {
             Self::Dismissed => "the dispatcher said goodbye",
             Self::Alone => "there is no dispatcher",
+            Self::Refused => "the dispatcher refuses it",
             Self::Left => "it was told to leave",
             Self::Dropped => "nobody waits for it",
         })
@@ -165,7 +168,12 @@ impl Hand {
             (Down::Cancel { ticket }, _) => self.cancel(ticket),
             (Down::Who { session }, _) if session == self.session => self.seek(now),
             (Down::Beat { clock }, _) if self.is_joined() => self.clock = self.clock.max(clock),
-            (Down::Refused { session, reason }, _) if session == self.session => self.refusal = Some(reason),
+            (Down::Refused { session, reason, stands }, _) if session == self.session => {
+                self.refusal = Some(reason);
+                if stands == Stands::ForGood {
+                    self.end(End::Refused);
+                }
+            }
             (Down::Bye, _) => self.bye(now),
             // a sign of life, or of a session that is over
             _ => {}

@@ -8,13 +8,14 @@ use tracing::debug;
 
 use super::bench::Bench;
 use super::engine::{HANDSHAKE, millis_until, transport};
+use super::hand::End;
 use super::message::{Down, Ticket, Up};
 use super::monitor::{Change, Watched};
 use super::prepare::Prepare;
 use super::terms::WorkerOptions;
 use super::wire;
 use crate::complaints::Complaints;
-use crate::error::{ErrorKind, Result, excerpt};
+use crate::error::{Detail, ErrorKind, Result, excerpt};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
 use crate::socket::SocketExt;
@@ -90,7 +91,12 @@ impl Link {
                 state.hand.cut(now);
             }
             state.hand.tick(now);
-            if let Some(reason) = state.hand.pop_refusal().filter(|reason| *reason != self.refusal) {
+            let refusal = state.hand.pop_refusal();
+            if state.hand.ended() == Some(End::Refused) {
+                let (endpoint, reason) = (self.endpoint.clone(), excerpt(refusal.unwrap_or_default()));
+                return Err(Detail::WorkerRefused { endpoint, reason }.into());
+            }
+            if let Some(reason) = refusal.filter(|reason| *reason != self.refusal) {
                 self.complaints.warn(None, "the dispatcher refuses this worker", excerpt(&reason));
                 self.refusal = reason;
             }

@@ -102,6 +102,7 @@ pub(super) enum Down {
     Refused {
         session: u64,
         reason: String,
+        stands: Stands,
     },
     /// What session is this? Say hello again.
     Who {
@@ -120,6 +121,15 @@ pub(super) enum Down {
         clock: u64,
     },
     Bye,
+}
+
+/// How long a refusal stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stands {
+    /// The same worker may be welcome later.
+    ForNow,
+    /// As long as both are what they are.
+    ForGood,
 }
 
 /// A session is on.

@@ -38,7 +38,7 @@ pub(super) struct Quota {
 /// | [`liveness`](Self::liveness) | 3 s | how long one may be silent before the other gives it up |
 /// | [`workers`](Self::workers) | 1024 | at once |
 /// | [`in_flight`](Self::in_flight) | 1000 | tasks at one worker, whatever it asks for |
-/// | [`task_bytes`](Self::task_bytes) | 256 MiB | the largest task; workers that could not hold it are refused |
+/// | [`task_bytes`](Self::task_bytes) | 256 MiB | the largest task; workers that could not hold it are refused, for good |
 /// | [`limits`](Self::limits) | `Limits::default()` | what a result may cost |
 /// | `journal` (feature `journal`) | none | the file in which tasks survive the dispatcher |
 /// | [`prepare_socket`](Self::prepare_socket) | nothing | what is set on its socket |
@@ -169,7 +169,7 @@ impl DispatcherOptions {
         self
     }
 
-    /// The largest task, in bytes. A worker that could not hold that much is refused, so no task waits for ever. A larger one
+    /// The largest task, in bytes. A worker that could not hold that much is refused, and its `run` fails, so no task waits for ever. A larger one
     /// that an earlier dispatcher left in the journal is a dead letter.
     pub const fn task_bytes(mut self, bytes: u64) -> Self {
         self.task_bytes = bytes;

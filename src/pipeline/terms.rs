@@ -13,7 +13,7 @@ use crate::limits::Limits;
 /// |---|---|---|
 /// | [`threads`](Self::threads) | as many as there are cores | that run handlers |
 /// | [`in_flight`](Self::in_flight) | two for each thread | tasks that it holds: those that run, and those that wait for a thread |
-/// | [`bytes`](Self::bytes) | 256 MiB | in all of these together; no less than the dispatcher's largest task |
+/// | [`bytes`](Self::bytes) | 256 MiB | in all of these together; no less than the dispatcher's largest task, else `run` fails |
 /// | [`name`](Self::name) | `pid` and the process's number | in dead letters and logs |
 /// | [`grace`](Self::grace) | 30 s | how long running handlers may take to end when it leaves |
 /// | [`limits`](Self::limits) | `Limits::default()` | what a task may cost |
@@ -79,7 +79,7 @@ impl WorkerOptions {
         self
     }
 
-    /// The most bytes in the tasks that it holds.
+    /// The most bytes in the tasks that it holds. A dispatcher whose largest task has more refuses the worker: `run` fails.
     pub fn bytes(mut self, bytes: u64) -> Self {
         self.bytes = bytes;
         self

@@ -6,7 +6,7 @@ mod header;
 
 use header::{Header, MAX_HEADER, Reader};
 
-use super::message::{Account, Beat, Down, Fault, Nak, Ticket, Up, Welcome};
+use super::message::{Account, Beat, Down, Fault, Nak, Stands, Ticket, Up, Welcome};
 use crate::buffer::Buffer;
 use crate::error::{Detail, Error, Result};
 use crate::limits::Limits;
@@ -69,8 +69,8 @@ pub(super) fn down(message: &Down) -> Multipart {
             header.begin("welcome", 7).number(welcome.version).number(welcome.session).number(welcome.epoch);
             header.millis(Some(welcome.heartbeat)).millis(Some(welcome.liveness)).millis(welcome.lease);
         }
-        Down::Refused { session, reason } => {
-            header.begin("refused", 3).number(*session).text(reason);
+        Down::Refused { session, reason, stands } => {
+            header.begin("refused", 4).number(*session).text(reason).text(stands_name(*stands));
         }
         Down::Who { session } => {
             header.begin("who", 2).number(*session);
@@ -161,7 +161,11 @@ pub(super) fn read_down(message: Multipart) -> Result<Vec<(Down, Option<Multipar
             liveness: reader.millis()?.unwrap_or_default(),
             lease: reader.lease()?,
         }),
-        "refused" => Down::Refused { session: reader.number()?, reason: reader.text()?.to_owned() },
+        "refused" => Down::Refused {
+            session: reader.number()?,
+            reason: reader.text()?.to_owned(),
+            stands: stands_of(reader.last_text()?),
+        },
         "who" => Down::Who { session: reader.number()? },
         "task" => {
             let (session, mut bodies) = (reader.number()?, Bodies::of(frames));
@@ -205,6 +209,18 @@ fn fault_of(name: &str) -> Result<Fault> {
         "returned" => Ok(Fault::Returned),
         _ => Err(refuse("it names no fault that is known")),
     }
+}
+
+fn stands_name(stands: Stands) -> &'static str {
+    match stands {
+        Stands::ForNow => "for now",
+        Stands::ForGood => "for good",
+    }
+}
+
+/// An earlier release does not say: then the worker asks again.
+fn stands_of(name: Option<&str>) -> Stands {
+    if name == Some(stands_name(Stands::ForGood)) { Stands::ForGood } else { Stands::ForNow }
 }
 
 /// The frames of the objects of one message.
@@ -276,7 +292,8 @@ mod tests {
         vec![
             Down::Welcome(Welcome { lease: None, ..welcome }),
             Down::Welcome(welcome),
-            Down::Refused { session: 2, reason: "too many".to_owned() },
+            Down::Refused { session: 2, reason: "too many".to_owned(), stands: Stands::ForNow },
+            Down::Refused { session: 2, reason: "too small".to_owned(), stands: Stands::ForGood },
             Down::Who { session: 1 << 33 },
             Down::Cancel { ticket: TICKET },
             Down::Beat { clock: 0 },
@@ -356,6 +373,14 @@ mod tests {
     }
 
     #[test]
+    fn where_an_earlier_release_does_not_say_a_refusal_stands_for_now() {
+        for header in [&b"\x93\xa7refused\x01\xa2no"[..], b"\x94\xa7refused\x01\xa2no\xa5later"] {
+            let read = read_down(Multipart::new(header, vec![])).unwrap();
+            assert!(matches!(&read[..], [(Down::Refused { stands: Stands::ForNow, .. }, None)]), "{read:?}");
+        }
+    }
+
+    #[test]
     fn a_hello_of_another_version_is_read_as_far_as_it_must_be() {
         let read = read_up(Multipart::new(&b"\x94\xa5hello\x63\x05\x06"[..], vec![])).unwrap();
         assert!(matches!(&read[..], [(Up::Hello(Hello { version: 99, worker: 5, session: 6, .. }), None)]));
@@ -388,7 +413,7 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_when_it_is_sent_and_refused_when_it_comes() {
-        let refused = |len| Down::Refused { session: 1, reason: "ä".repeat(len) };
+        let refused = |len| Down::Refused { session: 1, reason: "ä".repeat(len), stands: Stands::ForNow };
         let [(Down::Refused { reason, .. }, None)] = &read_down(down(&refused(5000))).unwrap()[..] else {
             panic!("another message")
         };

@@ -91,7 +91,10 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// Kind `Transport` when the context is terminated, or when there are no threads to be had.
+    /// Kind `Transport` when the context is terminated, or when there are no threads to be had. Kind `Caller` when the dispatcher
+    /// refuses this worker for good, with its reason: it could not hold the largest task ([`bytes`](WorkerOptions::bytes) against
+    /// [`task_bytes`](super::DispatcherOptions::task_bytes)), or it speaks another version of the protocol. One that is refused for now,
+    /// because there are enough workers, goes on asking, and the log has the reason.
     pub fn run<T, R, F>(self, handler: F) -> Result<()>
     where
         T: DeserializeOwned,

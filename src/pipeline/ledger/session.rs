@@ -1,7 +1,7 @@
 //! Workers that come, stay and go, as the ledger sees them.
 
 use super::super::entry::{Answered, Place};
-use super::super::message::{Account, Beat, Down, Hello, Peer, Ticket, Time, VERSION, Welcome, Window};
+use super::super::message::{Account, Beat, Down, Hello, Peer, Stands, Ticket, Time, VERSION, Welcome, Window};
 use super::super::outcome::Failed;
 use super::super::wire::MAX_NAMED;
 use super::{Ledger, Loss};
@@ -55,9 +55,9 @@ impl Ledger {
             }
             return self.say(peer, Down::Bye);
         }
-        if let Some(reason) = self.objection(peer, hello) {
+        if let Some((reason, stands)) = self.objection(peer, hello) {
             self.stats.refused += 1;
-            return self.say(peer, Down::Refused { session: hello.session, reason });
+            return self.say(peer, Down::Refused { session: hello.session, reason, stands });
         }
         let seat = self.roster.seat(hello.worker).cloned();
         let present = seat.as_ref().and_then(|seat| self.roster.member(seat)).map(|member| member.session);
@@ -85,15 +85,20 @@ impl Ledger {
         self.say(peer, Down::Welcome(welcome));
     }
 
-    pub(super) fn objection(&self, peer: &Peer, hello: &Hello) -> Option<String> {
+    pub(super) fn objection(&self, peer: &Peer, hello: &Hello) -> Option<(String, Stands)> {
         let returns = self.roster.seat(hello.worker).is_some() || self.roster.member(peer).is_some();
         if hello.version != VERSION {
-            Some(format!("this dispatcher speaks version {VERSION} of the protocol, not {}", hello.version))
+            let reason = format!("this dispatcher speaks version {VERSION} of the protocol, not {}", hello.version);
+            Some((reason, Stands::ForGood))
         } else if hello.capacity < self.terms.task_bytes {
             let largest = self.terms.task_bytes;
-            Some(format!("tasks have up to {largest} bytes here, and the worker has room for {}", hello.capacity))
+            let room = hello.capacity;
+            Some((
+                format!("tasks have up to {largest} bytes here, and the worker has room for {room}"),
+                Stands::ForGood,
+            ))
         } else if !returns && self.roster.len() >= self.terms.workers {
-            Some(format!("there are {} workers, which is the most", self.terms.workers))
+            Some((format!("there are {} workers, which is the most", self.terms.workers), Stands::ForNow))
         } else {
             None
         }

@@ -88,8 +88,8 @@ impl AsyncWorker {
     ///
     /// # Errors
     ///
-    /// Kind `Caller` outside of a runtime; kind `Transport` when the context is terminated, or when there is no thread to be
-    /// had.
+    /// Kind `Caller` outside of a runtime, or when the dispatcher refuses this worker for good, as [`Worker::run`] says; kind
+    /// `Transport` when the context is terminated, or when there is no thread to be had.
     pub async fn run<T, R, F, Fut>(self, handler: F) -> Result<()>
     where
         T: DeserializeOwned,

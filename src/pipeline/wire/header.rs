@@ -193,6 +193,11 @@ impl<'h> Reader<'h> {
         if self.left == 0 { Ok(0) } else { self.number() }
     }
 
+    /// Nor this.
+    pub(super) fn last_text(&mut self) -> Result<Option<&'h str>> {
+        if self.left == 0 { Ok(None) } else { self.text().map(Some) }
+    }
+
     /// Nor this: there may be one.
     pub(super) fn lease(&mut self) -> Result<Option<Duration>> {
         if self.left == 0 { Ok(Some(Duration::MAX)) } else { self.millis() }
