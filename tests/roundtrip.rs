@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use outband::{Buffer, Decode, Encode, MsgPack, Multipart, from_multipart, memory, to_multipart};
+use outband::{Buffer, Decode, Encode, ErrorKind, MsgPack, Multipart, Value, from_multipart, memory, to_multipart};
 use serde::{Deserialize, Serialize};
 
 fn big(byte: u8) -> Buffer {
@@ -141,5 +141,27 @@ fn a_buffer_that_comes_again_among_thousands_has_one_frame() {
         assert_eq!(places(message.buffers()), places(&parts));
         let back: Vec<Buffer> = codec.decode(message).unwrap();
         assert_eq!(places(&back), places(&all));
+    }
+}
+
+#[test]
+fn a_key_that_stands_twice_is_refused_kept_or_overwritten_as_the_type_says() {
+    #[derive(Deserialize, Debug)]
+    struct Reading {
+        #[allow(dead_code, reason = "it is refused")]
+        volts: u8,
+    }
+
+    let twice = Multipart::new(&b"\x82\xa5volts\x01\xa5volts\x02"[..], vec![]);
+    let error = from_multipart::<Reading>(twice.clone()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Peer);
+    assert!(error.to_string().contains("duplicate field `volts`"), "{error}");
+    let map: BTreeMap<String, u8> = from_multipart(twice.clone()).unwrap();
+    assert_eq!(map, [("volts".to_owned(), 2)].into());
+    // as what is one key to Python and several here
+    let one = Multipart::new(&b"\x83\x01\xa1a\xc3\xa1b\xcb\x3f\xf0\0\0\0\0\0\0\xa1c"[..], vec![]);
+    for message in [twice, one] {
+        let value: Value = from_multipart(message.clone()).unwrap();
+        assert_eq!(to_multipart(&value).unwrap(), message);
     }
 }

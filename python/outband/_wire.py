@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import zlib
-from typing import Any, Collection, Sequence, Union
+from typing import Any, Collection, Iterable, Sequence, Union
 
 import msgpack  # type: ignore[import-untyped]
 import zmq
@@ -126,6 +126,18 @@ def _likeness(metadata: memoryview) -> str:
     if 1 < len(metadata) <= len(head) and head.isascii() and head.decode().isprintable():
         return "; it is text, as a topic is, which recv_topic_obj takes off"
     return ""
+
+
+def _repeated(keys: Iterable[Any]) -> str:
+    """Which key a dict has no second place for: 1, 1.0 and True are one to Python."""
+    seen: dict[Any, Any] = {}
+    for key in keys:
+        if key in seen and type(key) is not type(seen[key]):
+            return f"a map has the keys {seen[key]!r:.60} and {key!r:.60}, which are one in Python"
+        if key in seen:
+            return f"a map has the key {key!r:.60} twice"
+        seen[key] = key
+    return "a map has a key twice"
 
 
 def _buffer(frame: Frame) -> Buffer:
@@ -281,11 +293,11 @@ class _Decoder:
     def from_entries(self, entries: list[tuple[Any, Any]]) -> Any:
         """A map, which is an array or a table where its first key says so."""
         value = dict(entries)
+        if len(value) < len(entries):
+            raise PeerError(_repeated(key for key, _ in entries))
         first = entries[0][0] if entries else None
         if not isinstance(first, str) or first not in (_array.MARKER, _table.MARKER):
             return value
-        if len(value) < len(entries):
-            raise PeerError(f"a key of the {first[1:]} stands there twice")
         return _array.from_map(value) if first == _array.MARKER else _table.from_map(value, self.work)
 
     def check_used(self) -> None:

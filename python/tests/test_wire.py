@@ -498,3 +498,25 @@ def test_what_a_peer_named_ends_no_line_of_an_error_and_turns_none_around() -> N
     with pytest.raises(outband.PeerError, match="this is no array") as caught:
         outband.loads(frames)
     assert str(outband.PeerError(acting)) == r"a\x1b[2J\u202eb\u2028c\n" and str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "entries, why",
+    [
+        ([("a", 1), ("b", 2), ("a", 3)], "a map has the key 'a' twice"),
+        ([(1, "a"), (True, "b")], "a map has the keys 1 and True, which are one in Python"),
+        ([(1, "a"), (2, "b"), (1.0, "c")], "a map has the keys 1 and 1.0, which are one in Python"),
+        ([(0.0, "a"), (-0.0, "b")], "a map has the key -0.0 twice"),
+        ([(False, "a"), (0, "b")], "a map has the keys False and 0, which are one in Python"),
+        ([("$array", "<f8"), ("shape", []), ("shape", [])], "a map has the key 'shape' twice"),
+        ([("\x1b[2J" * 20, 1)] * 2, "a map has the key '\\x1b[2J"),
+    ],
+    ids=str,
+)
+def test_keys_that_a_dict_has_no_two_places_for_are_refused_and_named(entries: list, why: str) -> None:
+    packed = b"".join(msgpack.packb(part) for entry in entries for part in entry)
+    message = bytes([0x80 + len(entries)]) + packed
+    for metadata in (message, b"\x91" + message, b"\x81\xa1k" + message):
+        with pytest.raises(outband.PeerError) as refused:
+            outband.loads([metadata])
+        assert str(refused.value).startswith(why) and len(str(refused.value)) < 120
