@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use outband::{Buffer, Encode, ErrorKind, Limits, MsgPack, SocketExt};
 use serde::{Deserialize, Serialize};
 
@@ -260,4 +263,29 @@ fn hostile_topics_and_envelopes_are_errors_of_the_peer() {
         let (peer, value): (_, u8) = router.recv_obj_from().unwrap();
         assert_eq!((&peer[..], value), (&b"me"[..], 5));
     }
+}
+
+#[test]
+fn the_number_of_a_request_without_a_delimiter_is_none() {
+    let context = zmq::Context::new();
+    let (_, rx) = sockets_of(&context, "tcp", zmq::DEALER, zmq::ROUTER);
+    let endpoint = rx.get_last_endpoint().unwrap().unwrap();
+    let mut stranger = TcpStream::connect(endpoint.strip_prefix("tcp://").unwrap()).unwrap();
+    // https://rfc.zeromq.org/spec/23: a REQ as it says itself, four bytes, and a frame behind them that is not empty
+    let greeting = [&b"\xff\0\0\0\0\0\0\0\0\x7f\x03\0NULL"[..], &[0; 16], &[0; 32]].concat();
+    let ready = b"\x04\x26\x05READY\x0bSocket-Type\0\0\0\x03REQ\x08Identity\0\0\0\0";
+    let mut said = [0; 64];
+    stranger.write_all(&greeting).unwrap();
+    stranger.read_exact(&mut said).unwrap();
+    stranger.write_all(ready).unwrap();
+    stranger.read_exact(&mut said[..2]).unwrap();
+    let len = usize::from(said[1]);
+    stranger.read_exact(&mut said[..len]).unwrap();
+    stranger.write_all(b"\x01\x04\0\0\0\x07\0\x01\xc0").unwrap();
+    let error = rx.recv_obj_via::<()>().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Peer);
+    assert_eq!(error.to_string(), "the message has no delimiter frame");
+    // and with one it is
+    stranger.write_all(b"\x01\x04\0\0\0\x07\x01\0\0\x01\xc0").unwrap();
+    assert!(rx.recv_obj_via::<()>().unwrap().0.has_delimiter());
 }

@@ -23,6 +23,14 @@ class Envelope:
     request: Optional[bytes] = None
     has_delimiter: bool = False
 
+    def __post_init__(self) -> None:
+        if self.peer is not None and not isinstance(self.peer, bytes):
+            raise CallerError(f"a peer is bytes, and this is of type {type(self.peer).__name__}: Envelope.to and to_req take text as well")
+        if self.request is not None and not (isinstance(self.request, bytes) and len(self.request) == 4):
+            raise CallerError(f"the number of a request is four bytes, and this is {self.request!r:.60}")
+        if self.request is not None and not self.has_delimiter:
+            raise CallerError("the number of a request stands before a delimiter, and here is none")
+
     @classmethod
     def to(cls, peer: Union[bytes, str]) -> Envelope:
         """To the peer of a ROUTER with this routing id, a DEALER."""
@@ -66,6 +74,8 @@ def opened(kind: int, frames: list[Any]) -> tuple[Envelope, list[Any]]:
     if at + 1 < len(frames) and len(frames[at]) == 4 and _is_of_req(frames[at]):
         request, at = bytes(frames[at]), at + 1
     has_delimiter = at + 1 < len(frames) and not len(frames[at])
+    if request is not None and not has_delimiter:
+        raise PeerError("the message has no delimiter frame")
     return Envelope(peer, request, has_delimiter), frames[at + has_delimiter :]
 
 

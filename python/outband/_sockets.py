@@ -10,6 +10,7 @@ is faster. Frames arrive without copying.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Callable, Collection, Optional, Union
 
 import zmq
@@ -169,7 +170,31 @@ def _check_flags(flags: int) -> None:
 
 def _send(socket: Socket, frames: list[Any], flags: int) -> Any:
     _check_flags(flags)
-    return _parts.send(socket, frames, flags)
+    try:
+        sent = _parts.send(socket, frames, flags)
+    except zmq.ZMQError as error:
+        _explain(error, socket, "send")
+        raise
+    if isinstance(sent, asyncio.Future) and sent.done() and not sent.cancelled():
+        _explain(sent.exception(), socket, "send")
+    return sent
+
+
+def _explain(error: Optional[BaseException], socket: Socket, operation: str) -> None:
+    """Says in an ``EFSM`` whose turn it is, and how a REQ may ask again."""
+    if isinstance(error, zmq.ZMQError) and error.errno == zmq.EFSM:
+        kind: Any = socket.type
+        name, why = zmq.SocketType(kind).name, _OUT_OF_TURN.get((kind, operation), "")
+        error.strerror = f"a {name} socket sends and receives in turn: it is not its turn to {operation}{why}"
+
+
+#: As Rust says it.
+_OUT_OF_TURN: dict[tuple[int, str], str] = {
+    (zmq.REQ, "send"): ", as no reply has come yet; ZMQ_REQ_RELAXED and ZMQ_REQ_CORRELATE let it ask again, or a new socket",
+    (zmq.REQ, "receive"): ", as nothing was asked",
+    (zmq.REP, "send"): ", as nothing was asked that has no answer yet",
+    (zmq.REP, "receive"): ", as the last request has no answer yet",
+}
 
 
 def _send_via(socket: Socket, envelope: Envelope, frames: list[Any], flags: int) -> Any:
@@ -187,9 +212,19 @@ def _send_via(socket: Socket, envelope: Envelope, frames: list[Any], flags: int)
 def _then(socket: Socket, flags: int, decode: Callable[[list[Any]], Any]) -> Any:
     _check_flags(flags)
     if not isinstance(socket, zmq.asyncio.Socket):
-        return decode(_parts.recv(socket, flags))
+        try:
+            frames = _parts.recv(socket, flags)
+        except zmq.ZMQError as error:
+            _explain(error, socket, "receive")
+            raise
+        return decode(frames)
 
     async def awaited() -> Any:
-        return decode(await _parts.recv_async(socket, flags))
+        try:
+            frames = await _parts.recv_async(socket, flags)
+        except zmq.ZMQError as error:
+            _explain(error, socket, "receive")
+            raise
+        return decode(frames)
 
     return awaited()

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import multiprocessing
 import signal
+import socket
 import threading
 import time
 from typing import Any, Iterator
@@ -536,6 +537,79 @@ def test_an_envelope_made_by_hand_reaches_a_req_and_a_dealer(context: zmq.Contex
     with pytest.raises(zmq.ZMQError) as raised:
         outband.send_obj_via(router, outband.Envelope.to_req("nobody"), OBJECT)
     assert raised.value.errno == zmq.EHOSTUNREACH
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"peer": "peer", "has_delimiter": True},
+        {"peer": bytearray(b"peer")},
+        {"peer": b"peer", "request": b"\0\0\0\7"},
+        {"peer": b"peer", "request": b"\7", "has_delimiter": True},
+        {"peer": b"peer", "request": 7, "has_delimiter": True},
+    ],
+    ids=str,
+)
+def test_an_envelope_has_no_form_that_rusts_has_not(fields: dict) -> None:
+    with pytest.raises(outband.CallerError):
+        outband.Envelope(**fields)
+
+
+def test_a_number_without_a_delimiter_is_no_request(context: zmq.Context) -> None:
+    router = context.socket(zmq.ROUTER)
+    port = router.bind_to_random_port("tcp://127.0.0.1")
+
+    # a stranger that says it is a REQ, and sends no delimiter
+    def frame(kind: bytes, data: bytes) -> bytes:
+        return kind + bytes([len(data)]) + data
+
+    def field(name: bytes, value: bytes) -> bytes:
+        return bytes([len(name)]) + name + len(value).to_bytes(4, "big") + value
+
+    with socket.create_connection(("127.0.0.1", port), 10) as stranger, stranger.makefile("rb") as said:
+        stranger.sendall(b"\xff" + bytes(8) + b"\x7f\3\0" + b"NULL".ljust(20, b"\0") + bytes(32))
+        said.read(64)
+        stranger.sendall(frame(b"\4", b"\5READY" + field(b"Socket-Type", b"REQ") + field(b"Identity", b"")))
+        said.read(said.read(2)[1])
+        stranger.sendall(frame(b"\1", b"\0\0\0\7") + frame(b"\0", b"\xc0"))
+        with pytest.raises(outband.PeerError, match="no delimiter frame"):
+            outband.recv_obj_via(router)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_socket_whose_turn_it_is_not_says_so_and_how_a_req_asks_again(is_async: bool) -> None:
+    async def talk() -> None:
+        with zmq.asyncio.Context() if is_async else zmq.Context() as context:
+            rep, req = pair(context, zmq.REP, zmq.REQ)
+
+            async def refused(call: Any, *arguments: Any) -> str:
+                with pytest.raises(zmq.ZMQError) as raised:
+                    result = call(*arguments)
+                    if is_async:
+                        await result
+                assert raised.value.errno == zmq.EFSM
+                return str(raised.value)
+
+            turn = "sends and receives in turn: it is not its turn to"
+            assert await refused(outband.recv_obj, req) == f"a REQ socket {turn} receive, as nothing was asked"
+            assert await refused(outband.send_obj, rep, 1) == f"a REP socket {turn} send, as nothing was asked that has no answer yet"
+            for value in (1, np.zeros(9000)):
+                asked = outband.send_obj(req, 1)
+                if is_async:
+                    await asked
+                again = "ZMQ_REQ_RELAXED and ZMQ_REQ_CORRELATE let it ask again, or a new socket"
+                assert await refused(outband.send_obj, req, value) == f"a REQ socket {turn} send, as no reply has come yet; {again}"
+                got = outband.recv_obj(rep)
+                assert (await got if is_async else got) == 1
+                assert await refused(outband.recv_obj, rep) == f"a REP socket {turn} receive, as the last request has no answer yet"
+                answered = outband.send_obj(rep, 2)
+                if is_async:
+                    await answered
+                answer = outband.recv_obj(req)
+                assert (await answer if is_async else answer) == 2
+            context.destroy(0)
+
+    asyncio.run(talk())
 
 
 def test_envelopes_on_asyncio() -> None:

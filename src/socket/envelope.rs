@@ -143,7 +143,11 @@ impl Envelope {
     /// Opens what follows the routing id.
     fn delimited<F: BorrowMut<zmq::Message>>(incoming: &mut Incoming<'_, F>, peer: Option<Bytes>) -> Result<Self> {
         let request = incoming.take_request()?;
-        Ok(Self { peer, request, delimiter: incoming.skip_delimiter()? })
+        let delimiter = incoming.skip_delimiter()?;
+        if request.is_some() && !delimiter {
+            return Err(Detail::NoEnvelope { missing: "delimiter" }.into());
+        }
+        Ok(Self { peer, request, delimiter })
     }
 }
 
