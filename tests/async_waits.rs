@@ -15,7 +15,9 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use common::Place;
 use futures_util::{SinkExt, StreamExt};
-use outband::{Array, AsyncSocket, Buffer, Envelope, Limits, MsgPack, Multipart, to_multipart};
+use outband::{
+    Array, AsyncSocket, Buffer, Encode, Envelope, HeadedArray, Json, Limits, MsgPack, Multipart, to_multipart,
+};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::coop;
 use waits::{BOTH_WAYS, OURS, Rules, TWO_RECEIVERS};
@@ -210,9 +212,13 @@ fn sends(socket: &AsyncSocket) -> Vec<Operation<'_>> {
         operation(socket.send_json("text")),
         operation(async { socket.send_array(&Array::from_vec(vec![1.5_f64; 9])).await }),
         operation(async { socket.publish_obj("topic", &value()).await }),
+        operation(async { socket.publish_with(&MsgPack::new(), "topic", &value()).await }),
         operation(socket.publish_message("topic", message())),
         operation(async { socket.message_sink().send(message()).await }),
         operation(async { socket.object_sink().send(value()).await }),
+        operation(async { socket.object_sink_with(MsgPack::new()).send(value()).await }),
+        #[cfg(feature = "zlib")]
+        operation(async { socket.send_zipped("text").await }),
     ]
 }
 
@@ -221,31 +227,50 @@ fn sends_to(socket: &AsyncSocket) -> Vec<Operation<'_>> {
     vec![
         operation(socket.send_message_to("peer", message())),
         operation(async { socket.send_obj_to("peer", &value()).await }),
+        operation(async { socket.send_with_to(&MsgPack::new(), "peer", &value()).await }),
         operation(async { socket.send_obj_via(&Envelope::to("peer"), &value()).await }),
+        operation(async { socket.send_with_via(&MsgPack::new(), &Envelope::to("peer"), &value()).await }),
         operation(async { socket.send_message_via(&Envelope::to("peer"), message()).await }),
     ]
 }
 
-/// Every way to receive [`value`].
-fn receives(socket: &AsyncSocket) -> Vec<Operation<'_>> {
+/// What a peer sends, and one way to receive that.
+type Receive<'s> = (Multipart, Operation<'s>);
+
+/// Every way to receive from one peer.
+fn receives(socket: &AsyncSocket) -> Vec<Receive<'_>> {
+    let (metadata, buffers) = message().into_parts();
+    let with_topic = || Multipart::new("topic", [vec![Buffer::from(metadata.clone())], buffers.clone()].concat());
+    let array = Array::from_vec(vec![1.5_f64; 9]);
     vec![
-        operation(socket.recv_message()),
-        operation(socket.recv_obj::<Value>()),
-        operation(async { socket.recv_with::<Value, _>(&MsgPack::new()).await }),
-        operation(async { socket.recv_message_within(&Limits::default()).await }),
-        operation(async { socket.messages().next().await.unwrap() }),
-        operation(async { socket.objects::<Value>().next().await.unwrap() }),
+        (message(), operation(socket.recv_message())),
+        (message(), operation(socket.recv_obj::<Value>())),
+        (message(), operation(async { socket.recv_with::<Value, _>(&MsgPack::new()).await })),
+        (message(), operation(async { socket.recv_message_within(&Limits::default()).await })),
+        (message(), operation(async { socket.messages().next().await.unwrap() })),
+        (message(), operation(async { socket.objects::<Value>().next().await.unwrap() })),
+        (message(), operation(async { socket.objects_with::<Value, _>(MsgPack::new()).next().await.unwrap() })),
+        (Json::new().encode("text").unwrap(), operation(socket.recv_json::<String>())),
+        (HeadedArray::new().encode(&array).unwrap(), operation(socket.recv_array())),
+        (with_topic(), operation(socket.recv_topic_message())),
+        (with_topic(), operation(socket.recv_topic_obj::<Value>())),
+        (with_topic(), operation(async { socket.recv_topic_with::<Value, _>(&MsgPack::new()).await })),
+        #[cfg(feature = "zlib")]
+        (outband::Zipped::default().encode("text").unwrap(), operation(socket.recv_zipped::<String>())),
     ]
 }
 
-/// Every way to receive [`value`] and whom it is from.
-fn receives_from(socket: &AsyncSocket) -> Vec<Operation<'_>> {
-    vec![
+/// Every way to receive from one of several peers.
+fn receives_from(socket: &AsyncSocket) -> Vec<Receive<'_>> {
+    let ways = vec![
         operation(socket.recv_message_from()),
         operation(socket.recv_obj_from::<Value>()),
+        operation(async { socket.recv_with_from::<Value, _>(&MsgPack::new()).await }),
         operation(socket.recv_message_via()),
         operation(socket.recv_obj_via::<Value>()),
-    ]
+        operation(async { socket.recv_with_via::<Value, _>(&MsgPack::new()).await }),
+    ];
+    ways.into_iter().map(|way| (message(), way)).collect()
 }
 
 #[test]
@@ -287,7 +312,7 @@ fn a_send_that_is_dropped_at_any_await_has_sent_nothing() {
 #[test]
 fn a_receive_that_is_dropped_at_any_await_leaves_the_message_whole() {
     for (kind, peer_kind, every) in [
-        (zmq::PAIR, zmq::PAIR, receives as fn(&AsyncSocket) -> Vec<Operation<'_>>),
+        (zmq::PAIR, zmq::PAIR, receives as fn(&AsyncSocket) -> Vec<Receive<'_>>),
         (zmq::ROUTER, zmq::DEALER, receives_from),
     ] {
         let place = Place::new("inproc");
@@ -297,17 +322,18 @@ fn a_receive_that_is_dropped_at_any_await_leaves_the_message_whole() {
                 let one = || every(&socket).swap_remove(index);
                 for (polls, has_budget) in (1..5).flat_map(|polls| [(polls, true), (polls, false)]) {
                     // nothing is there
-                    assert!(!dropped_after(polls, has_budget, one()).await, "{kind:?}, {index}");
+                    assert!(!dropped_after(polls, has_budget, one().1).await, "{kind:?}, {index}");
                     // something is, but perhaps it is another task's turn
-                    peer.send_obj(&value()).await.unwrap();
-                    let is_done = dropped_after(polls, has_budget, one()).await;
+                    let (message, receive) = one();
+                    peer.send_message(message.clone()).await.unwrap();
+                    let is_done = dropped_after(polls, has_budget, receive).await;
                     assert!(is_done || !has_budget, "{kind:?}, {index}");
                     if !is_done {
                         let left = match kind {
-                            zmq::ROUTER => socket.recv_obj_from::<Value>().await.unwrap().1,
-                            _ => socket.recv_obj::<Value>().await.unwrap(),
+                            zmq::ROUTER => socket.recv_message_from().await.unwrap().1,
+                            _ => socket.recv_message().await.unwrap(),
                         };
-                        assert!(left == value(), "{kind:?}, {index}");
+                        assert!(left == message, "{kind:?}, {index}");
                     }
                     assert!(socket.try_recv_message().unwrap_err().is_timeout(), "{kind:?}, {index}");
                 }

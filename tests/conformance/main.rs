@@ -15,6 +15,8 @@ mod pipeline;
 mod shell;
 mod waiting;
 
+use std::collections::BTreeSet;
+
 use common::{Place, TRANSPORTS};
 use outband::Buffer;
 use serde::{Deserialize, Serialize};
@@ -30,6 +32,32 @@ fn everywhere<T: Test>(test: T) {
             test.run::<shell::ManyThreads>(&Place::new(transport));
         }
     }
+}
+
+/// No method is left out: whatever a blocking socket has, an async one has too, and is used here.
+#[test]
+fn the_suite_has_every_method_of_both_shells() {
+    let names = |source: &'static str, form: &[&str]| -> BTreeSet<&'static str> {
+        let lines = source.lines().map(str::trim_start);
+        let signatures = lines.filter_map(|line| form.iter().find_map(|form| line.strip_prefix(form)));
+        signatures.filter_map(|rest| rest.split(['<', '(']).next()).filter(|name| *name != "as_zmq").collect()
+    };
+    let blocking = names(include_str!("../../src/socket/extension.rs"), &["fn "]);
+    assert!(blocking.len() > 40, "{blocking:?}");
+    let asynchronous = [
+        include_str!("../../src/socket/tokio/address.rs"),
+        include_str!("../../src/socket/tokio/message.rs"),
+        include_str!("../../src/socket/tokio/object.rs"),
+    ];
+    let asynchronous: BTreeSet<_> =
+        asynchronous.iter().flat_map(|source| names(source, &["pub fn ", "pub async fn "])).collect();
+    assert_eq!(blocking, asynchronous);
+    let used = [include_str!("patterns.rs"), include_str!("waiting.rs"), include_str!("delivery.rs")].concat();
+    let unused: Vec<_> = blocking
+        .iter()
+        .filter(|name| ![format!(".{name}("), format!(".{name}::<")].iter().any(|call| used.contains(call)))
+        .collect();
+    assert!(unused.is_empty(), "{unused:?}");
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

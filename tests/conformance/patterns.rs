@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use outband::{Array, Encode, Envelope, ErrorKind, MsgPack, Result};
+use outband::{Array, Encode, Envelope, ErrorKind, Limits, MsgPack, Result};
 
 use super::common::{LONG, Place};
 use super::{Object, Shell, Test, connected, everywhere, object, objects};
@@ -39,7 +39,21 @@ fn carries_objects<S: Shell>(tx: &S, rx: &S) {
         let tracker = tx.send_obj_tracked(&object).unwrap();
         assert_eq!(rx.recv_obj::<Object>().unwrap(), object);
         assert!(tracker.wait(None));
+        let tracker = tx.send_message_tracked(message.clone()).unwrap();
+        let limits = Limits::new().frames(message.buffers().len());
+        assert_eq!(rx.recv_message_within(&limits).unwrap(), message);
+        assert!(tracker.wait(None));
+        tx.try_send_with(&in_frames, &object).unwrap();
+        wait_readable(rx);
+        assert_eq!(rx.try_recv_with::<Object, _>(&in_frames).unwrap(), object);
+        #[cfg(feature = "zlib")]
+        {
+            tx.send_zipped(&object.name).unwrap();
+            assert_eq!(rx.recv_zipped::<String>().unwrap(), object.name);
+        }
     }
+    tx.send_obj(&object(2, 10_000)).unwrap();
+    assert_eq!(rx.recv_message_within(&Limits::new().frames(1)).unwrap_err().kind(), ErrorKind::Limits);
     tx.send_json(&("kelvin", 273.15)).unwrap();
     assert_eq!(rx.recv_json::<(String, f64)>().unwrap(), ("kelvin".to_owned(), 273.15));
     let array = Array::from_shape_vec([10, 1000], vec![1.5_f32; 10_000]).unwrap();
@@ -47,6 +61,7 @@ fn carries_objects<S: Shell>(tx: &S, rx: &S) {
     assert_eq!(rx.recv_array().unwrap(), array);
     assert!(rx.try_recv_obj::<Object>().unwrap_err().is_timeout());
     assert!(rx.try_recv_message().unwrap_err().is_timeout());
+    assert!(rx.try_recv_with::<Object, _>(&in_frames).unwrap_err().is_timeout());
 }
 
 struct BothWays(zmq::SocketType);
@@ -119,13 +134,16 @@ impl Test for PubSub {
             subscriber.with(|socket| socket.set_subscribe(topic.as_bytes())).unwrap();
             assert_eq!(publisher.recv_message().unwrap().metadata()[1..], *topic.as_bytes());
         }
+        let in_frames = MsgPack::new().out_of_band_from(0);
         for object in objects() {
             publisher.publish_obj("weather.oslo", &object).unwrap();
             publisher.publish_obj("weather", &"not long enough for the subscription").unwrap();
             let message = MsgPack::new().encode(&object).unwrap();
             publisher.publish_message("b", message.clone()).unwrap();
-            assert_eq!(subscriber.recv_topic_obj::<Object>().unwrap(), ("weather.oslo".to_owned(), object));
+            publisher.publish_with(&in_frames, "b", &object).unwrap();
+            assert_eq!(subscriber.recv_topic_obj::<Object>().unwrap(), ("weather.oslo".to_owned(), object.clone()));
             assert_eq!(subscriber.recv_topic_message().unwrap(), ("b".to_owned(), message));
+            assert_eq!(subscriber.recv_topic_with::<Object, _>(&in_frames).unwrap(), ("b".to_owned(), object));
         }
         publisher.try_publish_obj("b", &1).unwrap();
         wait_readable(&subscriber);
@@ -153,6 +171,7 @@ impl Test for RouterDealer {
         dealer.set_identity(b"dealer").unwrap();
         dealer.connect(&place.bind(&router)).unwrap();
         let (router, dealer) = (S::wrap(router), S::wrap(dealer));
+        let in_frames = MsgPack::new().out_of_band_from(0);
         for object in objects() {
             let message = MsgPack::new().encode(&object).unwrap();
             dealer.send_obj(&object).unwrap();
@@ -163,6 +182,10 @@ impl Test for RouterDealer {
             assert_eq!(router.recv_message_from().unwrap(), (b"dealer".to_vec(), message.clone()));
             router.send_message_to(b"dealer", message.clone()).unwrap();
             assert_eq!(dealer.recv_message().unwrap(), message);
+            dealer.send_with(&in_frames, &object).unwrap();
+            assert_eq!(router.recv_with_from::<Object, _>(&in_frames).unwrap(), (b"dealer".to_vec(), object.clone()));
+            router.send_with_to(&in_frames, b"dealer", &object).unwrap();
+            assert_eq!(dealer.recv_with::<Object, _>(&in_frames).unwrap(), object);
         }
         dealer.try_send_obj(&1).unwrap();
         wait_readable(&router);
@@ -194,6 +217,7 @@ impl Test for Envelopes {
     fn run<S: Shell>(&self, place: &Place) {
         let (router, req) = connected::<S>(place, zmq::ROUTER, zmq::REQ);
         let (rep, dealer) = connected::<S>(place, zmq::REP, zmq::DEALER);
+        let in_frames = MsgPack::new().out_of_band_from(0);
         for object in objects() {
             req.send_obj(&object).unwrap();
             let (envelope, got) = router.recv_obj_via::<Object>().unwrap();
@@ -206,7 +230,27 @@ impl Test for Envelopes {
             dealer.send_message_via(&Envelope::delimiter(), message.clone()).unwrap();
             assert_eq!(rep.recv_message().unwrap(), message);
             rep.send_message(message.clone()).unwrap();
-            assert_eq!(dealer.recv_message_via().unwrap(), (Envelope::delimiter(), message));
+            assert_eq!(dealer.recv_message_via().unwrap(), (Envelope::delimiter(), message.clone()));
+
+            req.send_message(message.clone()).unwrap();
+            let (envelope, got) = router.recv_message_via().unwrap();
+            assert_eq!(got, message);
+            router.send_message_via(&envelope, message).unwrap();
+            assert_eq!(req.recv_obj::<Object>().unwrap(), object);
+
+            req.send_with(&in_frames, &object).unwrap();
+            let (envelope, got) = router.recv_with_via::<Object, _>(&in_frames).unwrap();
+            assert_eq!(got, object);
+            router.send_with_via(&in_frames, &envelope, &object).unwrap();
+            assert_eq!(req.recv_with::<Object, _>(&in_frames).unwrap(), object);
+
+            req.send_with(&in_frames, &object).unwrap();
+            wait_readable(&router);
+            let (envelope, got) = router.try_recv_with_via::<Object, _>(&in_frames).unwrap();
+            assert_eq!(got, object);
+            assert!(router.try_recv_with_via::<Object, _>(&in_frames).unwrap_err().is_timeout());
+            router.try_send_with_via(&in_frames, &envelope, &object).unwrap();
+            assert_eq!(req.recv_obj::<Object>().unwrap(), object);
         }
         req.send_obj(&1).unwrap();
         wait_readable(&router);

@@ -1,6 +1,6 @@
 //! The shells, by one set of names.
 
-use outband::{Array, Decode, Encode, Envelope, Multipart, Result, SocketExt, Tracker};
+use outband::{Array, Decode, Encode, Envelope, Limits, Multipart, Result, SocketExt, Tracker};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -52,6 +52,22 @@ pub(crate) trait Shell: Sized + Send + 'static {
     fn try_recv_obj_via<T: DeserializeOwned>(&self) -> Result<(Envelope, T)>;
     fn try_send_message_via(&self, envelope: &Envelope, message: Multipart) -> Result<()>;
     fn try_recv_message_via(&self) -> Result<(Envelope, Multipart)>;
+    fn try_send_with<T, C: Encode<T>>(&self, codec: &C, value: &T) -> Result<()>;
+    fn try_recv_with<T, C: Decode<T>>(&self, codec: &C) -> Result<T>;
+    #[cfg(feature = "zlib")]
+    fn send_zipped<T: Serialize>(&self, value: &T) -> Result<()>;
+    #[cfg(feature = "zlib")]
+    fn recv_zipped<T: DeserializeOwned>(&self) -> Result<T>;
+    fn recv_message_within(&self, limits: &Limits) -> Result<Multipart>;
+    fn send_message_tracked(&self, message: Multipart) -> Result<Tracker>;
+    fn publish_with<T, C: Encode<T>>(&self, codec: &C, topic: &str, value: &T) -> Result<()>;
+    fn recv_topic_with<T, C: Decode<T>>(&self, codec: &C) -> Result<(String, T)>;
+    fn send_with_to<T, C: Encode<T>>(&self, codec: &C, peer: &[u8], value: &T) -> Result<()>;
+    fn recv_with_from<T, C: Decode<T>>(&self, codec: &C) -> Result<(Vec<u8>, T)>;
+    fn send_with_via<T, C: Encode<T>>(&self, codec: &C, envelope: &Envelope, value: &T) -> Result<()>;
+    fn recv_with_via<T, C: Decode<T>>(&self, codec: &C) -> Result<(Envelope, T)>;
+    fn try_send_with_via<T, C: Encode<T>>(&self, codec: &C, envelope: &Envelope, value: &T) -> Result<()>;
+    fn try_recv_with_via<T, C: Decode<T>>(&self, codec: &C) -> Result<(Envelope, T)>;
 }
 
 fn text(topic: impl AsRef<[u8]>) -> String {
@@ -169,6 +185,50 @@ impl Shell for zmq::Socket {
     }
     fn try_recv_message_via(&self) -> Result<(Envelope, Multipart)> {
         SocketExt::try_recv_message_via(self)
+    }
+    fn try_send_with<T, C: Encode<T>>(&self, codec: &C, value: &T) -> Result<()> {
+        SocketExt::try_send_with(self, codec, value)
+    }
+    fn try_recv_with<T, C: Decode<T>>(&self, codec: &C) -> Result<T> {
+        SocketExt::try_recv_with(self, codec)
+    }
+    #[cfg(feature = "zlib")]
+    fn send_zipped<T: Serialize>(&self, value: &T) -> Result<()> {
+        SocketExt::send_zipped(self, value)
+    }
+    #[cfg(feature = "zlib")]
+    fn recv_zipped<T: DeserializeOwned>(&self) -> Result<T> {
+        SocketExt::recv_zipped(self)
+    }
+    fn recv_message_within(&self, limits: &Limits) -> Result<Multipart> {
+        SocketExt::recv_message_within(self, limits)
+    }
+    fn send_message_tracked(&self, message: Multipart) -> Result<Tracker> {
+        SocketExt::send_message_tracked(self, message)
+    }
+    fn publish_with<T, C: Encode<T>>(&self, codec: &C, topic: &str, value: &T) -> Result<()> {
+        SocketExt::publish_with(self, codec, topic, value)
+    }
+    fn recv_topic_with<T, C: Decode<T>>(&self, codec: &C) -> Result<(String, T)> {
+        SocketExt::recv_topic_with(self, codec).map(|(topic, value)| (text(topic), value))
+    }
+    fn send_with_to<T, C: Encode<T>>(&self, codec: &C, peer: &[u8], value: &T) -> Result<()> {
+        SocketExt::send_with_to(self, codec, peer, value)
+    }
+    fn recv_with_from<T, C: Decode<T>>(&self, codec: &C) -> Result<(Vec<u8>, T)> {
+        SocketExt::recv_with_from(self, codec).map(|(peer, value)| (peer.to_vec(), value))
+    }
+    fn send_with_via<T, C: Encode<T>>(&self, codec: &C, envelope: &Envelope, value: &T) -> Result<()> {
+        SocketExt::send_with_via(self, codec, envelope, value)
+    }
+    fn recv_with_via<T, C: Decode<T>>(&self, codec: &C) -> Result<(Envelope, T)> {
+        SocketExt::recv_with_via(self, codec)
+    }
+    fn try_send_with_via<T, C: Encode<T>>(&self, codec: &C, envelope: &Envelope, value: &T) -> Result<()> {
+        SocketExt::try_send_with_via(self, codec, envelope, value)
+    }
+    fn try_recv_with_via<T, C: Decode<T>>(&self, codec: &C) -> Result<(Envelope, T)> {
+        SocketExt::try_recv_with_via(self, codec)
     }
 }
 
@@ -339,6 +399,50 @@ mod on_tokio {
         }
         fn try_recv_message_via(&self) -> Result<(Envelope, Multipart)> {
             self.socket().try_recv_message_via()
+        }
+        fn try_send_with<T, C: Encode<T>>(&self, codec: &C, value: &T) -> Result<()> {
+            self.socket().try_send_with(codec, value)
+        }
+        fn try_recv_with<T, C: Decode<T>>(&self, codec: &C) -> Result<T> {
+            self.socket().try_recv_with(codec)
+        }
+        #[cfg(feature = "zlib")]
+        fn send_zipped<T: Serialize>(&self, value: &T) -> Result<()> {
+            self.run(self.socket().send_zipped(value))
+        }
+        #[cfg(feature = "zlib")]
+        fn recv_zipped<T: DeserializeOwned>(&self) -> Result<T> {
+            self.run(self.socket().recv_zipped())
+        }
+        fn recv_message_within(&self, limits: &Limits) -> Result<Multipart> {
+            self.run(self.socket().recv_message_within(limits))
+        }
+        fn send_message_tracked(&self, message: Multipart) -> Result<Tracker> {
+            self.run(self.socket().send_message_tracked(message))
+        }
+        fn publish_with<T, C: Encode<T>>(&self, codec: &C, topic: &str, value: &T) -> Result<()> {
+            self.run(self.socket().publish_with(codec, topic, value))
+        }
+        fn recv_topic_with<T, C: Decode<T>>(&self, codec: &C) -> Result<(String, T)> {
+            self.run(self.socket().recv_topic_with(codec)).map(|(topic, value)| (text(topic), value))
+        }
+        fn send_with_to<T, C: Encode<T>>(&self, codec: &C, peer: &[u8], value: &T) -> Result<()> {
+            self.run(self.socket().send_with_to(codec, peer, value))
+        }
+        fn recv_with_from<T, C: Decode<T>>(&self, codec: &C) -> Result<(Vec<u8>, T)> {
+            self.run(self.socket().recv_with_from(codec)).map(|(peer, value)| (peer.to_vec(), value))
+        }
+        fn send_with_via<T, C: Encode<T>>(&self, codec: &C, envelope: &Envelope, value: &T) -> Result<()> {
+            self.run(self.socket().send_with_via(codec, envelope, value))
+        }
+        fn recv_with_via<T, C: Decode<T>>(&self, codec: &C) -> Result<(Envelope, T)> {
+            self.run(self.socket().recv_with_via(codec))
+        }
+        fn try_send_with_via<T, C: Encode<T>>(&self, codec: &C, envelope: &Envelope, value: &T) -> Result<()> {
+            self.socket().try_send_with_via(codec, envelope, value)
+        }
+        fn try_recv_with_via<T, C: Decode<T>>(&self, codec: &C) -> Result<(Envelope, T)> {
+            self.socket().try_recv_with_via(codec)
         }
     }
 }
