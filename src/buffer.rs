@@ -2,7 +2,6 @@
 
 pub(crate) mod spare;
 
-use std::any::Any;
 use std::fmt;
 use std::io;
 use std::ops::{Deref, RangeBounds};
@@ -54,12 +53,7 @@ impl Buffer {
     ///
     /// The bytes are the elements in order, each little-endian.
     pub fn from_vec<T: Element>(elements: Vec<T>) -> Self {
-        let mut elements = Some(elements);
-        // bytes::Bytes knows how to own a Vec<u8> with no box around it
-        if let Some(bytes) = (&mut elements as &mut dyn Any).downcast_mut::<Option<Vec<u8>>>() {
-            return Self::from(bytes.take().unwrap_or_default());
-        }
-        Self::from_owner(Elements(elements.unwrap_or_default()))
+        Self::from_owner(Elements(elements))
     }
 
     /// Shares a slice of plain elements **without copying**: whoever else holds it keeps reading it.
@@ -96,13 +90,13 @@ impl Buffer {
     /// assert_eq!(buffer.as_ptr(), shared.as_ptr());
     /// ```
     pub fn from_owner<O: AsRef<[u8]> + Send + 'static>(owner: O) -> Self {
-        Self::from(Bytes::from_owner(owner))
+        Self(Shared::from_owner(owner))
     }
 
     /// **Copies** a slice.
     pub fn copy_from_slice(bytes: &[u8]) -> Self {
         memory::count_copy(bytes.len());
-        Self::from(Bytes::copy_from_slice(bytes))
+        Self(Shared::copied(bytes))
     }
 
     /// The length in bytes.
@@ -169,7 +163,7 @@ impl Buffer {
         let skip = block.as_ptr().align_offset(align);
         block.resize(skip, 0);
         block.extend_from_slice(self);
-        Self::from(Bytes::from(block).slice(skip..))
+        Self::from(block).slice(skip..)
     }
 
     /// Writes all bytes to a file, a `Vec`, a `TcpStream` or any other [`io::Write`].
@@ -217,7 +211,7 @@ impl AsRef<[u8]> for Buffer {
 /// Without copying.
 impl From<Vec<u8>> for Buffer {
     fn from(bytes: Vec<u8>) -> Self {
-        Self::from(Bytes::from(bytes))
+        Self::from_owner(bytes)
     }
 }
 
@@ -232,7 +226,7 @@ impl From<Bytes> for Buffer {
 /// receive arena alive, which is why [`SocketExt`](crate::SocketExt) copies those out.
 impl From<zmq::Message> for Buffer {
     fn from(message: zmq::Message) -> Self {
-        Self::from(frame::adopt(message))
+        Self(frame::share(message))
     }
 }
 

@@ -14,18 +14,17 @@ mod shared;
 mod shelf;
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::mem::{self, ManuallyDrop, align_of, size_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::{self, NonNull};
+use std::ptr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use zmq_sys::{zmq_msg_t, zmq_pollitem_t};
 
-use berths::{Berth, Berths};
 pub(crate) use shared::Shared;
 use shelf::Shelf;
 
@@ -45,34 +44,20 @@ const COPY_UP_TO: usize = 512;
 pub(crate) type Hold = Arc<dyn Any + Send + Sync>;
 
 /// Gives `bytes` to a new message without copying. libzmq drops the owner when it is done with the frame.
+#[inline]
 pub(crate) fn lend(bytes: Shared, hold: Option<Hold>) -> zmq::Message {
-    lend_held(Box::new(Held { bytes, hold }))
+    if hold.is_some() {
+        return lend_held(Box::new(Held { bytes, hold }));
+    }
+    let (data, len) = (bytes.as_ptr(), bytes.len());
+    // SAFETY: `data` is valid for `len` bytes for as long as there is a user of them, who ends in `let_go`.
+    unsafe { lent(data, len, let_go, bytes.into_raw()) }
 }
 
 fn lend_held(held: Box<Held>) -> zmq::Message {
     let (data, len) = (held.bytes.as_ptr(), held.bytes.len());
     // SAFETY: `data` is valid for `len` bytes for as long as `held` lives, which is until `release` frees it.
     unsafe { lent(data, len, release, Box::into_raw(held).cast()) }
-}
-
-/// Lends the frames of one message, as [`lend`] does each, with one block of memory for many owners.
-pub(crate) struct Lender(RefCell<Berths<Held, IN_BLOCK>>);
-
-/// How many owners lie in one block, which is shorter than 1 KiB: for a longer one, glibc goes over all short ones that were freed.
-const IN_BLOCK: usize = 16;
-
-impl Lender {
-    pub(crate) const fn new() -> Self {
-        Self(RefCell::new(Berths::new()))
-    }
-
-    #[inline]
-    pub(crate) fn lend(&self, bytes: Shared, hold: Option<Hold>) -> zmq::Message {
-        let (data, len) = (bytes.as_ptr(), bytes.len());
-        let berth = self.0.borrow_mut().enter(Held { bytes, hold });
-        // SAFETY: `data` is valid for `len` bytes for as long as what is in the berth, which is until `leave` takes it out.
-        unsafe { lent(data, len, leave, berth.as_ptr().cast()) }
-    }
 }
 
 /// A message of memory that is not libzmq's.
@@ -234,6 +219,11 @@ pub(crate) fn adopt(message: zmq::Message) -> Bytes {
     Bytes::from_owner(Received(message))
 }
 
+/// As [`adopt`], for a buffer.
+pub(crate) fn share(message: zmq::Message) -> Shared {
+    Shared::from_owner(Received(message))
+}
+
 /// Takes a message out of its place, and leaves an empty one there.
 #[inline]
 pub(crate) fn take(message: &mut zmq::Message) -> zmq::Message {
@@ -263,10 +253,8 @@ impl Adopter {
     #[inline]
     pub(crate) fn adopt(&mut self, message: &mut zmq::Message) -> Shared {
         self.adopted += 1;
-        if self.adopted <= BOXED {
-            return Shared::Bytes(adopt(take(message)));
-        }
-        Shared::Kept(self.shelf.put(Received(take(message))))
+        let frame = Received(take(message));
+        if self.adopted <= BOXED { Shared::from_owner(frame) } else { self.shelf.put(frame) }
     }
 }
 
@@ -287,16 +275,13 @@ fn drop_quietly<T>(held: T) {
     }
 }
 
-/// The free function of a frame whose owner is in a berth of a [`Lender`]. Runs on any thread.
-unsafe extern "C" fn leave(_data: *mut c_void, berth: *mut c_void) {
-    let Some(berth) = NonNull::new(berth) else { return };
-    // SAFETY: it is that of `Lender::lend`, of an owner, and libzmq calls a free function once.
-    let held = unsafe { berths::leave(berth.cast::<Berth<Held, IN_BLOCK>>()) };
-    // an owner whose `Drop` panics must not unwind into C
-    drop_quietly(held);
+/// The free function of a frame that is a user of its bytes. Runs on any thread.
+unsafe extern "C" fn let_go(_data: *mut c_void, owner: *mut c_void) {
+    // SAFETY: it is that of `lend`, and libzmq calls a free function once. An owner whose `Drop` panics must not unwind into C.
+    drop_quietly(unsafe { Shared::from_raw(owner) });
 }
 
-/// The free function of a frame that was lent by itself. Runs on any thread.
+/// The free function of a frame that keeps more than its bytes, or is watched. Runs on any thread.
 unsafe extern "C" fn release(_data: *mut c_void, hint: *mut c_void) {
     // SAFETY: `hint` is what `lend` made with `Box::into_raw`, and libzmq calls a free function once.
     let held = unsafe { Box::from_raw(hint.cast::<Held>()) };

@@ -5,7 +5,7 @@
 
 #![allow(unsafe_code, reason = "blocks that their last tenants free, found by pointers through C")]
 
-use std::mem::MaybeUninit;
+use std::mem::{MaybeUninit, offset_of};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
@@ -24,9 +24,14 @@ struct Block<T, const N: usize> {
     berths: [Berth<T, N>; N],
 }
 
-pub(super) struct Berth<T, const N: usize> {
+struct Berth<T, const N: usize> {
     block: NonNull<Block<T, N>>,
     value: T,
+}
+
+/// The size of a block in bytes.
+pub(super) const fn size_of_block<T, const N: usize>() -> usize {
+    size_of::<Block<T, N>>()
 }
 
 impl<T: Send, const N: usize> Berths<T, N> {
@@ -36,7 +41,7 @@ impl<T: Send, const N: usize> Berths<T, N> {
 
     /// Puts a value into the next berth, where it stays until it is taken out by [`leave`].
     #[inline]
-    pub(super) fn enter(&mut self, value: T) -> NonNull<Berth<T, N>> {
+    pub(super) fn enter(&mut self, value: T) -> NonNull<T> {
         let block = match self.block {
             Some(block) if self.used < N => block,
             _ => self.next_block(),
@@ -47,8 +52,10 @@ impl<T: Send, const N: usize> Berths<T, N> {
         let berth = unsafe { &raw mut (*block.as_ptr()).berths[nth] };
         // SAFETY: each berth is entered once, here, and nobody else knows of it yet.
         unsafe { berth.write(Berth { block, value }) };
+        // SAFETY: as above; nothing is read.
+        let value = unsafe { &raw mut (*berth).value };
         // SAFETY: a part of a block is nowhere near null.
-        unsafe { NonNull::new_unchecked(berth) }
+        unsafe { NonNull::new_unchecked(value) }
     }
 
     #[inline(never)]
@@ -80,24 +87,15 @@ impl<T: Send, const N: usize> Drop for Berths<T, N> {
     }
 }
 
-/// Where the value in a berth lies.
-///
-/// # Safety
-///
-/// `berth` is what [`Berths::enter`] returned, and [`leave`] was not called for it.
-#[inline]
-pub(super) unsafe fn value<T, const N: usize>(berth: NonNull<Berth<T, N>>) -> *const T {
-    // SAFETY: a berth that was entered and not left keeps its block; nothing is read.
-    unsafe { &raw const (*berth.as_ptr()).value }
-}
-
 /// Takes the value out of a berth, on any thread.
 ///
 /// # Safety
 ///
-/// `berth` is what [`Berths::enter`] returned, nobody uses the value in it, and this is the only call for it.
+/// `value` is what [`Berths::enter`] returned, nobody uses what is there, and this is the only call for it.
 #[inline]
-pub(super) unsafe fn leave<T: Send, const N: usize>(berth: NonNull<Berth<T, N>>) -> T {
+pub(super) unsafe fn leave<T: Send, const N: usize>(value: NonNull<T>) -> T {
+    // SAFETY: a value that was entered is a part of its berth, and so much after its beginning.
+    let berth = unsafe { value.byte_sub(offset_of!(Berth<T, N>, value)) }.cast::<Berth<T, N>>();
     // SAFETY: a berth that was entered and not left keeps its block, and its value is read out of it once.
     let Berth { block, value } = unsafe { berth.read() };
     // SAFETY: the block waits for this berth, which is not looked at again.
@@ -121,12 +119,12 @@ unsafe fn give_up<T, const N: usize>(block: NonNull<Block<T, N>>, count: usize) 
 
 #[cfg(test)]
 mod tests {
-    use super::{Berth, Berths, leave};
+    use super::{Berths, leave};
     use std::ptr::NonNull;
     use std::sync::Arc;
     use std::thread;
 
-    struct Hint(NonNull<Berth<Arc<()>, 4>>);
+    struct Hint(NonNull<Arc<()>>);
     // SAFETY: what is behind it is `Send`.
     unsafe impl Send for Hint {}
 
@@ -134,7 +132,7 @@ mod tests {
     fn every_value_leaves_once_on_whatever_thread_and_whoever_is_first() {
         for count in [0, 1, 3, 4, 5, 8, 9] {
             let owner = Arc::new(());
-            let mut berths = Berths::new();
+            let mut berths = Berths::<_, 4>::new();
             let hints: Vec<_> = (0..count).map(|_| Hint(berths.enter(owner.clone()))).collect();
             assert_eq!(Arc::strong_count(&owner), 1 + count);
             let mut berths = Some(berths);
@@ -147,9 +145,9 @@ mod tests {
                         drop(berths.take());
                     }
                     thread::spawn(move || {
-                        let Hint(berth) = { hint };
+                        let Hint(value) = { hint };
                         // SAFETY: `enter` returned it, and this is the only call for it.
-                        drop(unsafe { leave(berth) });
+                        drop(unsafe { leave::<_, 4>(value) });
                     })
                 })
                 .collect();

@@ -1,49 +1,145 @@
 //! `Shared`: bytes of any owner, shared by a count.
+//!
+//! The count stands before the owner, in the same block of memory, and one pointer to it is all that a user has besides the bytes. So a
+//! frame that is sent needs no memory of its own to say who owns it: the pointer is what libzmq gives back.
 
-use std::ops::{Deref, RangeBounds};
+#![allow(unsafe_code, reason = "owners of any type, each dropped by the last who shares its bytes")]
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::ffi::c_void;
+use std::mem;
+use std::ops::{Bound, Deref, RangeBounds};
+use std::process;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
 use bytes::Bytes;
 
-use super::Received;
-use super::shelf::Kept;
+/// Bytes of any owner, all or some of them: what a buffer is. Clones share the owner.
+pub(crate) struct Shared {
+    /// `len` bytes, valid until the owner is dropped; or empty, or static.
+    data: NonNull<u8>,
+    len: usize,
+    /// Of the owner, of whose users this is one.
+    count: Option<NonNull<Count>>,
+}
 
-/// Bytes of any owner: what a buffer is.
-#[derive(Clone)]
-pub(crate) enum Shared {
-    Bytes(Bytes),
-    /// Those of a received frame that lies beside the others of its message.
-    Kept(Kept<Received>),
+// SAFETY: it shows bytes and nothing else of the owner, which is `Send` and is dropped by the last user, wherever that is.
+unsafe impl Send for Shared {}
+// SAFETY: as above; and the count of users is atomic.
+unsafe impl Sync for Shared {}
+
+/// Stands before an owner.
+pub(super) struct Count {
+    users: AtomicUsize,
+    /// Drops the owner when no user is left.
+    end: unsafe fn(NonNull<Count>),
+}
+
+impl Count {
+    /// Of an owner with one user.
+    pub(super) const fn new(end: unsafe fn(NonNull<Self>)) -> Self {
+        Self { users: AtomicUsize::new(1), end }
+    }
+}
+
+/// An owner in a box.
+#[repr(C)]
+struct Boxed<O> {
+    count: Count,
+    owner: O,
+}
+
+/// Copied bytes, which begin where this ends: at a multiple of 16.
+#[repr(C, align(16))]
+struct Block {
+    count: Count,
+    len: usize,
+}
+
+impl Block {
+    fn layout(len: usize) -> Option<Layout> {
+        let (layout, _) = Layout::new::<Self>().extend(Layout::array::<u8>(len).ok()?).ok()?;
+        Some(layout)
+    }
 }
 
 impl Shared {
     pub(crate) const fn new() -> Self {
-        Self::Bytes(Bytes::new())
+        Self { data: NonNull::dangling(), len: 0, count: None }
+    }
+
+    /// The bytes of an owner, which is asked for them once, where it stays.
+    pub(crate) fn from_owner<O: AsRef<[u8]> + Send + 'static>(owner: O) -> Self {
+        let boxed = NonNull::from(Box::leak(Box::new(Boxed { count: Count::new(end_boxed::<O>), owner })));
+        // a user from here on: the owner is dropped also where `as_ref` panics
+        let mut shared = Self { count: Some(boxed.cast()), ..Self::new() };
+        // SAFETY: just allocated; from here on the owner does not move, and nobody changes it until its last user drops it.
+        let bytes = unsafe { &(*boxed.as_ptr()).owner }.as_ref();
+        (shared.data, shared.len) = (NonNull::from(bytes).cast(), bytes.len());
+        shared
+    }
+
+    /// The bytes of an owner that stays where it is.
+    ///
+    /// # Safety
+    ///
+    /// The bytes are valid until the `end` of `count`, which stays where it is until then, and has one user: who is returned.
+    pub(super) unsafe fn counted(bytes: &[u8], count: NonNull<Count>) -> Self {
+        Self { data: NonNull::from(bytes).cast(), len: bytes.len(), count: Some(count) }
+    }
+
+    pub(crate) fn copied(bytes: &[u8]) -> Self {
+        if bytes.is_empty() {
+            return Self::new();
+        }
+        let layout = Block::layout(bytes.len()).unwrap_or_else(|| panic!("{} bytes are too many", bytes.len()));
+        // SAFETY: a block has a header, so its layout is not empty.
+        let Some(block) = NonNull::new(unsafe { alloc(layout) }.cast::<Block>()) else { handle_alloc_error(layout) };
+        // SAFETY: just allocated, by a layout that begins with this header.
+        unsafe { block.write(Block { count: Count::new(end_block), len: bytes.len() }) };
+        // SAFETY: within the block, where the header ends.
+        let data = unsafe { block.add(1) }.cast::<u8>();
+        // SAFETY: the block has room for so many bytes, and nobody else knows of it.
+        unsafe { data.as_ptr().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        Self { data, len: bytes.len(), count: Some(block.cast()) }
     }
 
     pub(crate) const fn len(&self) -> usize {
-        match self {
-            Self::Bytes(bytes) => bytes.len(),
-            Self::Kept(kept) => kept.len(),
-        }
+        self.len
     }
 
-    /// A part of the bytes; it panics as slicing does.
+    /// A part of the bytes; it panics as slicing does. An empty one keeps nobody.
     pub(crate) fn slice(&self, range: impl RangeBounds<usize>) -> Self {
-        match self {
-            Self::Bytes(bytes) => Self::Bytes(bytes.slice(range)),
-            Self::Kept(kept) => match kept.slice(range) {
-                // keeps nobody, as an empty part of `Bytes` does
-                part if part.is_empty() => Self::new(),
-                part => Self::Kept(part),
-            },
+        let range: (Bound<usize>, Bound<usize>) = (range.start_bound().cloned(), range.end_bound().cloned());
+        let part = &self[range];
+        if part.is_empty() {
+            return Self::new();
         }
+        let (data, len) = (NonNull::from(part).cast(), part.len());
+        let mut slice = self.clone();
+        (slice.data, slice.len) = (data, len);
+        slice
     }
 
     pub(crate) fn into_bytes(self) -> Bytes {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            Self::Kept(kept) => Bytes::from_owner(kept),
-        }
+        if self.count.is_none() { Bytes::new() } else { Bytes::from_owner(self) }
+    }
+
+    /// Itself as a pointer, null where nobody owns the bytes. It stays a user until [`from_raw`](Self::from_raw) takes that.
+    pub(super) fn into_raw(self) -> *mut c_void {
+        let count = self.count;
+        mem::forget(self);
+        count.map_or(ptr::null_mut(), |count| count.as_ptr().cast())
+    }
+
+    /// The user that became a pointer; of no bytes any more.
+    ///
+    /// # Safety
+    ///
+    /// `raw` is what [`into_raw`](Self::into_raw) returned, and this is the only call for it.
+    pub(super) unsafe fn from_raw(raw: *mut c_void) -> Self {
+        Self { count: NonNull::new(raw.cast()), ..Self::new() }
     }
 }
 
@@ -53,20 +149,151 @@ impl Default for Shared {
     }
 }
 
+impl Clone for Shared {
+    #[inline]
+    fn clone(&self) -> Self {
+        if let Some(count) = self.count {
+            // SAFETY: this is one of its users, and it stays until all of them are gone.
+            let users = unsafe { &(*count.as_ptr()).users };
+            if users.fetch_add(1, Ordering::Relaxed) > isize::MAX as usize {
+                // as an `Arc` does: that many are never dropped, and the count would go round
+                process::abort();
+            }
+        }
+        Self { ..*self }
+    }
+}
+
+impl Drop for Shared {
+    #[inline]
+    fn drop(&mut self) {
+        let Some(count) = self.count else { return };
+        // SAFETY: this is one of its users, and it stays until all of them are gone.
+        let users = unsafe { &(*count.as_ptr()).users };
+        if users.fetch_sub(1, Ordering::Release) == 1 {
+            fence(Ordering::Acquire);
+            // SAFETY: as above: no user is left but this one, which ends here.
+            let end = unsafe { (*count.as_ptr()).end };
+            // SAFETY: it is that of this count, and this is the only call.
+            unsafe { end(count) };
+        }
+    }
+}
+
 impl Deref for Shared {
     type Target = [u8];
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            Self::Kept(kept) => kept,
-        }
+        // SAFETY: so many bytes are valid as long as there are users, of whom this is one; or they are none.
+        unsafe { std::slice::from_raw_parts(self.data.as_ptr(), self.len) }
+    }
+}
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        self
     }
 }
 
 impl From<Bytes> for Shared {
     fn from(bytes: Bytes) -> Self {
-        Self::Bytes(bytes)
+        if bytes.is_empty() { Self::new() } else { Self::from_owner(bytes) }
+    }
+}
+
+/// # Safety
+///
+/// `count` is that of a [`Boxed`] with such an owner, no user is left, and this is the only call.
+unsafe fn end_boxed<O>(count: NonNull<Count>) {
+    // SAFETY: `Shared::from_owner` leaked the box that begins with the count.
+    drop(unsafe { Box::from_raw(count.cast::<Boxed<O>>().as_ptr()) });
+}
+
+/// # Safety
+///
+/// `count` is that of a [`Block`], no user is left, and this is the only call.
+unsafe fn end_block(count: NonNull<Count>) {
+    let block = count.cast::<Block>();
+    // SAFETY: `Shared::copied` wrote it.
+    let len = unsafe { (*block.as_ptr()).len };
+    if let Some(layout) = Block::layout(len) {
+        // SAFETY: the layout by which it was allocated.
+        unsafe { dealloc(block.cast().as_ptr(), layout) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Shared;
+    use bytes::Bytes;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+    use std::thread;
+
+    /// The bytes lie in the owner itself, and so where it lies.
+    struct Owner([u8; 3], Arc<()>);
+
+    impl AsRef<[u8]> for Owner {
+        fn as_ref(&self) -> &[u8] {
+            assert_ne!(self.0[0], 0, "asked");
+            &self.0
+        }
+    }
+
+    #[test]
+    fn an_owner_is_dropped_once_with_the_last_user_on_whatever_thread() {
+        let owner = Arc::new(());
+        let shared = Shared::from_owner(Owner([1, 2, 3], owner.clone()));
+        let users: Vec<_> = (0..4).map(|start| shared.slice(start..)).collect();
+        assert!(users[3].is_empty());
+        let raw = shared.clone().into_raw().expose_provenance();
+        drop(shared);
+        let threads: Vec<_> = users
+            .into_iter()
+            .enumerate()
+            .map(|(start, user)| thread::spawn(move || assert_eq!(user[..], [1, 2, 3][start..])))
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(Arc::strong_count(&owner), 2);
+        // SAFETY: `into_raw` returned it, and this is the only call.
+        drop(unsafe { Shared::from_raw(std::ptr::with_exposed_provenance_mut(raw)) });
+        assert_eq!(Arc::strong_count(&owner), 1);
+    }
+
+    #[test]
+    fn an_owner_that_panics_when_it_is_asked_is_dropped() {
+        let owner = Arc::new(());
+        let asked = catch_unwind(AssertUnwindSafe(|| Shared::from_owner(Owner([0; 3], owner.clone()))));
+        assert!(asked.is_err());
+        assert_eq!(Arc::strong_count(&owner), 1);
+    }
+
+    #[test]
+    fn copies_are_aligned_and_of_any_length() {
+        for len in [0, 1, 15, 16, 17, 1000] {
+            let bytes: Vec<u8> = (0..len).map(|byte| byte as u8).collect();
+            let shared = Shared::copied(&bytes);
+            assert_eq!((&shared[..], shared.len()), (&bytes[..], len));
+            assert!(len == 0 || shared.as_ptr().addr().is_multiple_of(16));
+            assert_eq!(shared.slice(len / 2..).into_bytes(), bytes[len / 2..]);
+        }
+    }
+
+    #[test]
+    fn bytes_stay_where_they_are() {
+        let bytes = Bytes::from(vec![1, 2, 3]);
+        let shared = Shared::from(bytes.clone());
+        assert_eq!(shared.as_ptr(), bytes.as_ptr());
+        assert_eq!(shared.into_bytes().as_ptr(), bytes.as_ptr());
+        assert!(Shared::from(Bytes::new()).into_bytes().is_empty());
+    }
+
+    #[test]
+    fn a_part_ends_where_the_bytes_do() {
+        let shared = Shared::copied(&[1, 2]);
+        let beyond = catch_unwind(AssertUnwindSafe(|| shared.slice(1..4)));
+        assert!(beyond.is_err());
+        assert_eq!(shared.slice(..)[..], [1, 2]);
     }
 }

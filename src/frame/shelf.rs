@@ -5,23 +5,24 @@
 
 #![allow(unsafe_code, reason = "values that are shared one by one, each dropped by the last who does")]
 
-use std::ops::{Bound, Deref, RangeBounds};
-use std::process;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
-use super::berths::{self, Berth, Berths};
+use super::berths::{self, Berths};
+use super::shared::{Count, Shared};
 
 /// How many values lie in one block, which for frames is shorter than 1 KiB: for a longer one, glibc goes over all short ones that were
 /// freed.
-const IN_BLOCK: usize = 12;
+const IN_BLOCK: usize = 11;
+
+const _: () = assert!(berths::size_of_block::<Counted<super::Received>, IN_BLOCK>() < 1000);
 
 /// Puts values side by side, each of which is shared by itself and dropped with the last who does.
 pub(crate) struct Shelf<T: AsRef<[u8]> + Send>(Berths<Counted<T>, IN_BLOCK>);
 
+/// The count comes first, so that who knows where it is knows where this is.
+#[repr(C)]
 struct Counted<T> {
-    /// How many [`Kept`] share the value.
-    users: AtomicUsize,
+    count: Count,
     value: T,
 }
 
@@ -31,89 +32,21 @@ impl<T: AsRef<[u8]> + Send> Shelf<T> {
     }
 
     #[inline]
-    pub(crate) fn put(&mut self, value: T) -> Kept<T> {
-        let berth = self.0.enter(Counted { users: AtomicUsize::new(1), value });
-        // SAFETY: just entered, and left when the last user is gone, of which there is one now.
-        let counted = unsafe { berths::value(berth) };
-        // SAFETY: as above. From here on the value does not move, and nobody changes it.
-        let bytes = unsafe { &(*counted).value }.as_ref();
-        Kept { data: NonNull::from(bytes).cast(), len: bytes.len(), berth }
+    pub(crate) fn put(&mut self, value: T) -> Shared {
+        let counted = self.0.enter(Counted { count: Count::new(end::<T>), value });
+        // SAFETY: just entered, and left at the end of its count. From here on the value does not move, and nobody changes it.
+        let bytes = unsafe { &(*counted.as_ptr()).value }.as_ref();
+        // SAFETY: as above; and it was entered with one user.
+        unsafe { Shared::counted(bytes, counted.cast()) }
     }
 }
 
-/// Bytes of a value on a [`Shelf`], all or some of them. Clones share the value.
-pub(crate) struct Kept<T: AsRef<[u8]> + Send> {
-    /// `len` bytes of the value's, valid until it is dropped.
-    data: NonNull<u8>,
-    len: usize,
-    /// Of the value, of whose users this is one.
-    berth: NonNull<Berth<Counted<T>, IN_BLOCK>>,
-}
-
-// SAFETY: it shows bytes and nothing else of the value, which is `Send` and is dropped by the last user, wherever that is.
-unsafe impl<T: AsRef<[u8]> + Send> Send for Kept<T> {}
-// SAFETY: as above; and the count of users is atomic.
-unsafe impl<T: AsRef<[u8]> + Send> Sync for Kept<T> {}
-
-impl<T: AsRef<[u8]> + Send> Kept<T> {
-    pub(crate) const fn len(&self) -> usize {
-        self.len
-    }
-
-    /// A part of the bytes; it panics as slicing does.
-    pub(crate) fn slice(&self, range: impl RangeBounds<usize>) -> Self {
-        let range: (Bound<usize>, Bound<usize>) = (range.start_bound().cloned(), range.end_bound().cloned());
-        let part = &self[range];
-        let (data, len) = (NonNull::from(part).cast(), part.len());
-        let mut slice = self.clone();
-        (slice.data, slice.len) = (data, len);
-        slice
-    }
-
-    fn users(&self) -> &AtomicUsize {
-        // SAFETY: this is one of the users, and the berth is left when all of them are gone.
-        let counted = unsafe { berths::value(self.berth) };
-        // SAFETY: as above.
-        unsafe { &(*counted).users }
-    }
-}
-
-impl<T: AsRef<[u8]> + Send> Deref for Kept<T> {
-    type Target = [u8];
-
-    #[inline]
-    fn deref(&self) -> &[u8] {
-        // SAFETY: `data` and `len` are of bytes that the value showed, or of a part of them, and this is one of its users.
-        unsafe { std::slice::from_raw_parts(self.data.as_ptr(), self.len) }
-    }
-}
-
-impl<T: AsRef<[u8]> + Send> AsRef<[u8]> for Kept<T> {
-    fn as_ref(&self) -> &[u8] {
-        self
-    }
-}
-
-impl<T: AsRef<[u8]> + Send> Clone for Kept<T> {
-    #[inline]
-    fn clone(&self) -> Self {
-        if self.users().fetch_add(1, Ordering::Relaxed) > isize::MAX as usize {
-            // as an `Arc` does: that many are never dropped, and the count would go round
-            process::abort();
-        }
-        Self { ..*self }
-    }
-}
-
-impl<T: AsRef<[u8]> + Send> Drop for Kept<T> {
-    #[inline]
-    fn drop(&mut self) {
-        if self.users().fetch_sub(1, Ordering::Release) == 1 {
-            fence(Ordering::Acquire);
-            // SAFETY: `Shelf::put` entered it, and no user is left but this one, which ends here.
-            drop(unsafe { berths::leave(self.berth) });
-        }
-    }
+/// # Safety
+///
+/// `count` is that of a value on a [`Shelf`] of such values, no user is left, and this is the only call.
+unsafe fn end<T: Send>(count: NonNull<Count>) {
+    // SAFETY: `Shelf::put` entered it, and nobody uses it.
+    drop(unsafe { berths::leave::<Counted<T>, IN_BLOCK>(count.cast()) });
 }
 
 #[cfg(test)]
@@ -157,13 +90,5 @@ mod tests {
             drop(parts);
             assert_eq!(Arc::strong_count(&owner), 1);
         }
-    }
-
-    #[test]
-    fn a_part_ends_where_the_bytes_do() {
-        let kept = Shelf::new().put(Counted(vec![1, 2], Arc::default()));
-        let beyond = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| kept.slice(1..4)));
-        assert!(beyond.is_err());
-        assert_eq!(kept.slice(..)[..], [1, 2]);
     }
 }

@@ -1,13 +1,11 @@
 //! `Outgoing`: the frames of a message on its way out.
 
-use std::cell::OnceCell;
-
 use bytes::Bytes;
 
 use crate::buffer::Buffer;
 #[cfg(feature = "tokio")]
 use crate::frame::RECEIVE_ARENA;
-use crate::frame::{self, Hold, Lender, Shared};
+use crate::frame::{self, Hold, Shared};
 use crate::multipart::Multipart;
 
 /// The frames of a message on its way out.
@@ -16,12 +14,7 @@ pub(super) struct Outgoing<'m> {
     metadata: Metadata<'m>,
     buffers: &'m [Buffer],
     hold: Option<&'m Hold>,
-    /// Made with the first of [`MANY`] buffers.
-    lender: OnceCell<Lender>,
 }
-
-/// From so many buffers on their owners lie in one block.
-const MANY: usize = 4;
 
 #[derive(Clone, Copy)]
 enum Metadata<'m> {
@@ -33,11 +26,11 @@ enum Metadata<'m> {
 impl<'m> Outgoing<'m> {
     pub(super) fn new(envelope: &'m [&'m [u8]], message: &'m Multipart) -> Self {
         let metadata = Metadata::Shared(message.metadata());
-        Self { envelope, metadata, buffers: message.buffers(), hold: None, lender: OnceCell::new() }
+        Self { envelope, metadata, buffers: message.buffers(), hold: None }
     }
 
     pub(super) fn from_scratch(envelope: &'m [&'m [u8]], metadata: &'m [u8], buffers: &'m [Buffer]) -> Self {
-        Self { envelope, metadata: Metadata::Scratch(metadata), buffers, hold: None, lender: OnceCell::new() }
+        Self { envelope, metadata: Metadata::Scratch(metadata), buffers, hold: None }
     }
 
     /// The message with frames that all keep `hold` alive.
@@ -104,24 +97,22 @@ impl<'m> Outgoing<'m> {
     /// Makes the message for one frame; anew for every attempt, because it is gone even when the attempt fails.
     #[inline]
     pub(super) fn frame(&self, index: usize) -> zmq::Message {
-        if let Some(lender) = self.lender.get()
-            && let Some(buffer) = index.checked_sub(self.envelope.len() + 1)
-        {
-            return lender.lend(self.buffers[buffer].as_shared().clone(), self.hold());
+        if let Some(buffer) = index.checked_sub(self.envelope.len() + 1) {
+            return frame::lend(self.buffers[buffer].as_shared().clone(), self.hold());
         }
-        self.frame_of_few(index)
+        self.front(index)
     }
 
+    /// A frame of the envelope, or the metadata.
     #[inline(never)]
-    fn frame_of_few(&self, index: usize) -> zmq::Message {
+    fn front(&self, index: usize) -> zmq::Message {
         if let Some(envelope) = self.envelope.get(index) {
             return frame::copied(envelope);
         }
-        match (index.checked_sub(self.envelope.len() + 1), self.metadata) {
-            (None, Metadata::Scratch(bytes)) => frame::copied(bytes),
-            (None, Metadata::Shared(bytes)) if self.hold.is_none() => frame::carry(bytes),
-            _ if self.buffers.len() < MANY => frame::lend(self.bytes(index), self.hold()),
-            _ => self.lender.get_or_init(Lender::new).lend(self.bytes(index), self.hold()),
+        match self.metadata {
+            Metadata::Scratch(bytes) => frame::copied(bytes),
+            Metadata::Shared(bytes) if self.hold.is_none() => frame::carry(bytes),
+            Metadata::Shared(bytes) => frame::lend(bytes.clone().into(), self.hold()),
         }
     }
 
