@@ -11,7 +11,8 @@
 //! **Arriving.** A codec opens [`with_owners`] around the decoding and shows serde slices of the frames. A buffer that
 //! is shown such a slice finds its owner by address ([`owner_of`]), also behind serde's internal buffering of flattened,
 //! untagged and internally tagged types, which hands on the same slice. Where a buffer's own visitor asks and a reference comes, the
-//! codec names the frame instead ([`arriving`]), and no bytes are shown.
+//! codec names the frame instead ([`arriving`]), and no bytes are shown. A message of one frame is decoded [`without_frames`], also
+//! where that happens within another one.
 //!
 //! **Sharing.** A value that may stand in several places serializes as a newtype struct named [`SHARED`] with its owner at
 //! hand ([`shared`]). A codec that can name a value again asks whose it is ([`owner_of_shared`]); any other writes it out at every
@@ -29,14 +30,17 @@ use bytes::Bytes;
 
 use crate::buffer::Buffer;
 use credit::Credit;
+use frameless::State;
 
 mod arrival;
 mod credit;
+mod frameless;
 mod place;
 mod work;
 
 pub(crate) use arrival::{arrived, arriving};
 pub(crate) use credit::{copying, handing, may_copy, showing, start_over};
+pub(crate) use frameless::{Places, without_frames};
 #[cfg(feature = "arrow")]
 pub(crate) use place::has_places;
 pub(crate) use place::{Place, noting_place};
@@ -246,7 +250,7 @@ impl Owners {
 
     /// The frame that `bytes` is all of. It is shared, and not copied.
     fn take_frame(&mut self, bytes: &[u8]) -> Option<Buffer> {
-        let index = self.find_frame(bytes)?;
+        let index = if self.frames.1.is_empty() { None } else { self.find_frame(bytes) }?;
         self.credit.take(index, bytes.len());
         self.frames.1.get(index).cloned()
     }
@@ -303,16 +307,18 @@ fn is_all_of(bytes: &[u8], buffer: &Buffer) -> bool {
 
 /// Runs `decode` with the frames of a message at hand.
 pub(crate) fn with_owners<R>(owners: Owners, decode: impl FnOnce() -> R) -> R {
-    struct Restore(Option<Owners>);
+    struct Restore(Option<Owners>, State);
     impl Drop for Restore {
         fn drop(&mut self) {
+            frameless::turn_to(self.1);
             let outer = self.0.take();
             let ours = OWNERS.with(|place| mem::replace(&mut *place.borrow_mut(), outer));
             // dropped after the borrow has ended: an owner's `Drop` may come back here
             drop(ours);
         }
     }
-    let _restore = Restore(OWNERS.with(|place| place.borrow_mut().replace(owners)));
+    let outer = OWNERS.with(|place| place.borrow_mut().replace(owners));
+    let _restore = Restore(outer, frameless::turn_to(State::Framed));
     decode()
 }
 

@@ -23,65 +23,26 @@ use flatbuffers::{FlatBufferBuilder, UnionWIPOffset, WIPOffset};
 use outband::{
     Buffer, Decode, Encode, ErrorKind, Json, Limits, MsgPack, Multipart, Table, Value, from_multipart, to_multipart,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_bytes::ByteBuf;
 
 use batches::{batch, types};
 use counting::measure;
+use forged::{Column, Wire};
 use random::Random;
 
 #[path = "support/batches.rs"]
 mod batches;
 #[path = "support/counting.rs"]
 mod counting;
+#[path = "support/forged.rs"]
+mod forged;
 #[path = "support/random.rs"]
 mod random;
 
 fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
     let thread = thread::Builder::new().stack_size(512 << 10).spawn(run).unwrap();
     thread.join().unwrap_or_else(|panic| resume_unwind(panic));
-}
-
-/// A table as it is in the metadata.
-#[derive(Serialize, Deserialize, Clone)]
-struct Wire {
-    #[serde(rename = "$table")]
-    schema: ByteBuf,
-    rows: u64,
-    columns: Vec<Column>,
-}
-
-#[derive(Serialize, Deserialize, Clone)]
-#[serde(untagged)]
-enum Column {
-    Keyed(u64, u64, Vec<Option<Buffer>>, Vec<Column>, Box<Column>),
-    Plain(u64, u64, Vec<Option<Buffer>>, Vec<Column>),
-}
-
-impl Column {
-    fn buffers(&mut self) -> &mut Vec<Option<Buffer>> {
-        match self {
-            Self::Keyed(_, _, buffers, _, _) | Self::Plain(_, _, buffers, _) => buffers,
-        }
-    }
-
-    fn len(&mut self) -> &mut u64 {
-        match self {
-            Self::Keyed(len, ..) | Self::Plain(len, ..) => len,
-        }
-    }
-
-    fn nulls(&mut self) -> &mut u64 {
-        match self {
-            Self::Keyed(_, nulls, ..) | Self::Plain(_, nulls, ..) => nulls,
-        }
-    }
-
-    fn children(&mut self) -> &mut Vec<Column> {
-        match self {
-            Self::Keyed(_, _, _, children, _) | Self::Plain(_, _, _, children) => children,
-        }
-    }
 }
 
 fn plain(len: u64, nulls: u64, buffers: Vec<Option<Buffer>>, children: Vec<Column>) -> Column {

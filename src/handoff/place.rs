@@ -1,6 +1,8 @@
 //! Where in a message a buffer was, and so where it goes again.
 
-use super::{OWNERS, Owners, is_all_of};
+use std::rc::Rc;
+
+use super::{OWNERS, Owners, frameless, is_all_of, with_owners};
 use crate::buffer::Buffer;
 
 /// Where a buffer goes by default, whatever its length.
@@ -23,13 +25,22 @@ impl Owners {
 /// Whether it matters to the codec where in its message a buffer was.
 #[cfg(feature = "arrow")]
 pub(crate) fn has_places() -> bool {
-    OWNERS.with(|place| place.borrow().as_ref().is_some_and(|owners| owners.has_places))
+    frameless::has_places() || OWNERS.with(|place| place.borrow().as_ref().is_some_and(|owners| owners.has_places))
 }
 
 /// Runs `decode`, and says where in the message that is being decoded the buffer was that was asked for last; `None` where none was, or
 /// where that does not matter to the codec. (A text of the message may be decoded as a message of another format, whose buffers are
 /// nowhere in this one.)
 pub(crate) fn noting_place<R>(decode: impl FnOnce() -> R) -> (R, Option<Place>) {
+    if frameless::has_places() {
+        // someone who notes that a buffer was asked for: no more of a short message than this
+        return with_owners(Owners::with_places(Rc::default(), u64::MAX), || noted_place(decode));
+    }
+    noted_place(decode)
+}
+
+#[inline(never)]
+fn noted_place<R>(decode: impl FnOnce() -> R) -> (R, Option<Place>) {
     let taken = || OWNERS.with(|place| place.borrow_mut().as_mut().filter(|owners| owners.has_places)?.found.take());
     taken();
     let decoded = decode();

@@ -24,7 +24,7 @@ use crate::buffer::Buffer;
 use crate::compress::Compression;
 use crate::error::{Detail, Error, Result, excerpt};
 use crate::frame::RECEIVE_ARENA;
-use crate::handoff::{self, Owners};
+use crate::handoff::{self, Owners, Places};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
 use crate::scratch;
@@ -314,15 +314,17 @@ impl<T: DeserializeOwned> Decode<T> for MsgPack {
     fn decode_frame(&self, metadata: &[u8]) -> Result<T> {
         self.limits.check_metadata(metadata.len() as u64)?;
         // there are no frames to share, and in-band buffers are copied out
-        let mut reader = Reader::unchecked(metadata, &[], self.limits.max_depth());
-        match T::deserialize(&mut reader) {
-            Ok(value) if reader.is_whole() && !metadata.is_empty() => Ok(value),
-            // what is wrong with the message comes before what is wrong with its type
-            built => {
-                verify(metadata, &[], &self.limits)?;
-                built.map_err(|mismatch| mistyped::<T>(metadata, &[], Frames::Unpacked, excerpt(mismatch)))
+        handoff::without_frames(Places::Matter, || {
+            let mut reader = Reader::unchecked(metadata, &[], self.limits.max_depth());
+            match T::deserialize(&mut reader) {
+                Ok(value) if reader.is_whole() && !metadata.is_empty() => Ok(value),
+                // what is wrong with the message comes before what is wrong with its type
+                built => {
+                    verify(metadata, &[], &self.limits)?;
+                    built.map_err(|mismatch| mistyped::<T>(metadata, &[], Frames::Unpacked, excerpt(mismatch)))
+                }
             }
-        }
+        })
     }
 
     fn decode_parts(&self, metadata: &[u8], buffers: Vec<Buffer>) -> Result<T> {

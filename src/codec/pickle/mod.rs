@@ -34,7 +34,7 @@ use super::place::{BufferInfo, Placement, Policy};
 use super::{Decode, Encode, MsgPack, check_sizes};
 use crate::buffer::Buffer;
 use crate::error::{Detail, Error, Result, excerpt};
-use crate::handoff::{self, Owners};
+use crate::handoff::{self, Owners, Places};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
 use crate::pickle::{self, Bounds};
@@ -368,7 +368,7 @@ impl<T: DeserializeOwned> Decode<T> for Pickle {
     fn decode_frame(&self, data: &[u8]) -> Result<T> {
         self.limits.check_metadata(data.len() as u64)?;
         // there are no frames to share; bytes are copied out
-        self.build(data, &[])
+        handoff::without_frames(Places::Forgotten, || self.build(data, &[]))
     }
 }
 
