@@ -286,6 +286,30 @@ fn null_rows_may_hold_anything() {
             refused(&texts(0b010, values, [4, 3, 7]), "column it: offsets");
             refused(&texts(0b010, values, [4, 6, 8]), "column it: ");
         }
+        for data_type in [DataType::ListView(item(DataType::Int16)), DataType::LargeListView(item(DataType::Int16))] {
+            let wide = |parts: &[i32]| match data_type {
+                DataType::ListView(_) => of(parts),
+                _ => of(&parts.iter().map(|&part| i64::from(part)).collect::<Vec<_>>()),
+            };
+            for (start, size) in [(100, 1), (-1, 1), (1, -1), (1, 9), (i32::MAX, i32::MAX), (i32::MIN, i32::MIN)] {
+                let lists = |valid: u8| {
+                    let nulls = u64::from(3 - valid.count_ones());
+                    let child = plain(3, 0, vec![None, of(&[1_i16, 2, 3])], vec![]);
+                    let bits = Some(Buffer::from(vec![valid])).filter(|_| nulls > 0);
+                    let buffers = vec![bits, wide(&[start, 1, start]), wide(&[size, 2, size])];
+                    forged(data_type.clone(), plain(3, nulls, buffers, vec![child]))
+                };
+                let cells = accepted(&lists(0b010)).batch().column(0).clone();
+                let row = cells.to_data().buffers().iter().map(|buffer| buffer.len() / 3).collect::<Vec<_>>();
+                assert_eq!((cells.null_count(), cells.is_valid(1), row[0]), (2, true, row[1]));
+                refused(&lists(0b011), "column it: ");
+                refused(&lists(0b111), "column it: ");
+            }
+            // too few of them
+            let child = plain(1, 0, vec![None, of(&[1_i16])], vec![]);
+            let short = plain(3, 3, vec![of(&[0_u8]), wide(&[9, 9, 9]), wide(&[9])], vec![child]);
+            refused(&forged(data_type.clone(), short), "column it: ");
+        }
     });
 }
 

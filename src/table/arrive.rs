@@ -204,7 +204,9 @@ fn array(
         DataType::LargeUtf8 => text::<LargeUtf8Type>(buffers, len, nulls),
         DataType::Binary => text::<BinaryType>(buffers, len, nulls),
         DataType::LargeBinary => text::<LargeBinaryType>(buffers, len, nulls),
-        DataType::Utf8View | DataType::BinaryView => views(data_type, buffers, len, nulls),
+        DataType::Utf8View | DataType::BinaryView => views::<u128>(data_type, buffers, 1, children, len, nulls),
+        DataType::ListView(_) => views::<i32>(data_type, buffers, 2, children, len, nulls),
+        DataType::LargeListView(_) => views::<i64>(data_type, buffers, 2, children, len, nulls),
         _ => {
             let builder = ArrayDataBuilder::new(data_type.clone()).len(len).nulls(nulls);
             builder.buffers(buffers).child_data(children).build().map_err(said)
@@ -247,24 +249,27 @@ fn text<T: ByteArrayType>(
     array.map(ArrayData::from).map_err(said)
 }
 
-/// Strings and binaries as views.
-fn views(
+/// Strings, binaries and lists as views, of whose first `masked` buffers null rows may hold anything.
+fn views<V: ArrowNativeType>(
     data_type: &DataType,
     mut buffers: Vec<ArrowBuffer>,
+    masked: usize,
+    children: Vec<ArrayData>,
     len: usize,
     nulls: Option<NullBuffer>,
 ) -> Result<ArrayData, String> {
-    let build = |buffers, nulls| {
-        ArrayDataBuilder::new(data_type.clone()).len(len).nulls(nulls).buffers(buffers).build().map_err(said)
+    let build = |buffers, children, nulls| {
+        let builder = ArrayDataBuilder::new(data_type.clone()).len(len).nulls(nulls);
+        builder.buffers(buffers).child_data(children).build().map_err(said)
     };
-    match (build(buffers.clone(), nulls.clone()), nulls) {
-        (Err(_), Some(nulls)) => {
-            buffers[0] = masked::views(&buffers[0], &nulls)?;
-            pay(looked_through(data_type, &buffers, &[], len, true))?;
-            build(buffers, Some(nulls))
+    let Some(nulls) = nulls else { return build(buffers, children, None) };
+    build(buffers.clone(), children.clone(), Some(nulls.clone())).or_else(|_| {
+        for buffer in &mut buffers[..masked] {
+            *buffer = masked::zeros::<V>(buffer, &nulls)?;
         }
-        (array, _) => array,
-    }
+        pay(looked_through(data_type, &buffers, &children, len, true))?;
+        build(buffers, children, Some(nulls))
+    })
 }
 
 /// The null bitmap, counted; and its bytes.

@@ -1,6 +1,7 @@
 //! What null rows hold. Arrow's format leaves that open: "the content of the corresponding memory space can be arbitrary"
 //! (<https://arrow.apache.org/docs/format/Columnar.html>, variable-size binary layouts). Its Rust arrays lend such values to whoever asks
-//! for them, and so check them as all others. Where that fails, null rows get values that fail nowhere.
+//! for them, and so check them as all others. Where that fails, null rows get values that fail nowhere. (Of list views the format says that
+//! null rows are within bounds too; pyarrow makes others all the same, and passes them on.)
 
 use arrow_buffer::{ArrowNativeType, Buffer as ArrowBuffer, NullBuffer};
 
@@ -20,17 +21,17 @@ fn copying(bytes: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// Views, of which those of null rows are empty: a counted copy.
+/// Views, or the offsets or sizes of lists, of which those of null rows are zeros: a counted copy.
 ///
 /// # Errors
 ///
 /// A text that says that it would be a copy too many.
-pub(super) fn views(views: &ArrowBuffer, nulls: &NullBuffer) -> Result<ArrowBuffer, String> {
-    copying(views.len())?;
-    let mut masked = views.typed_data::<u128>().to_vec();
+pub(super) fn zeros<V: ArrowNativeType>(values: &ArrowBuffer, nulls: &NullBuffer) -> Result<ArrowBuffer, String> {
+    copying(values.len())?;
+    let mut masked = values.typed_data::<V>().to_vec();
     for row in rows(nulls) {
-        if let Some(view) = masked.get_mut(row) {
-            *view = 0;
+        if let Some(value) = masked.get_mut(row) {
+            *value = V::default();
         }
     }
     Ok(ArrowBuffer::from_vec(masked))
