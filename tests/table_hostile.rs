@@ -548,6 +548,26 @@ fn schemas_that_no_arrow_program_writes_are_refused() {
     });
 }
 
+/// Arrow's own format has text there, of which pyarrow makes any bytes.
+#[test]
+fn metadata_of_a_schema_that_is_no_text_is_refused_by_name() {
+    let field = Field::new("it", DataType::Int8, true);
+    let of_field = field.clone().with_metadata([("the key".to_owned(), "its value".to_owned())]);
+    let of_schema = Schema::new_with_metadata(vec![field], [("the key", "its value")]);
+    for schema in [Schema::new(vec![of_field]), of_schema] {
+        let batch = RecordBatch::new_empty(Arc::new(schema));
+        let good: Wire = from_multipart(to_multipart(&Table::from(batch)).unwrap()).unwrap();
+        for text in ["the key", "its value"] {
+            let mut bad = good.clone();
+            let at = good.schema.windows(text.len()).position(|part| part == text.as_bytes()).unwrap();
+            bad.schema[at + 1] = 0xff;
+            let seen =
+                format!("a name or metadata with text that is no UTF-8: \"{}\u{fffd}{}\"", &text[..1], &text[2..]);
+            refused(&bad, &seen);
+        }
+    }
+}
+
 #[test]
 fn types_nest_sixteen_levels_on_a_small_stack_and_no_deeper() {
     let nested = |levels| {

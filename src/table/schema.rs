@@ -10,7 +10,7 @@ use arrow_array::types::{
 use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions};
 use arrow_ipc::{Endianness, Field as RawField, Schema as RawSchema, Type, convert, root_as_message_with_opts};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
-use flatbuffers::VerifierOptions;
+use flatbuffers::{InvalidFlatbuffer, VerifierOptions};
 
 use super::arrive::fields_below;
 use super::column::{MAX_DEPTH, MAX_PARTS};
@@ -81,12 +81,22 @@ pub(super) fn from_bytes(bytes: &[u8]) -> Result<SchemaRef, String> {
         max_apparent_size: message.len().saturating_mul(EXPANSION),
         ..VerifierOptions::default()
     };
-    let message = root_as_message_with_opts(&options, message)
-        .map_err(|error| format!("the schema is no Arrow message: {}", excerpt(error)))?;
+    let message = root_as_message_with_opts(&options, message).map_err(|error| no_message(error, message))?;
     let schema = message.header_as_schema().ok_or("the schema is another kind of Arrow message")?;
     check(schema)?;
     let schema = convert::try_fb_to_schema(schema).map_err(said)?;
     Ok(Arc::new(schema))
+}
+
+/// Says why bytes are no message. Arrow's format has names and metadata in UTF-8, and of metadata not every library sees to that.
+fn no_message(error: InvalidFlatbuffer, message: &[u8]) -> String {
+    match error {
+        InvalidFlatbuffer::Utf8Error { range, .. } => {
+            let text = message.get(range).map(String::from_utf8_lossy).unwrap_or_default();
+            format!("the schema has a name or metadata with text that is no UTF-8: {:?}", excerpt(text))
+        }
+        other => format!("the schema is no Arrow message: {}", excerpt(other)),
+    }
 }
 
 pub(super) fn said(error: ArrowError) -> String {
