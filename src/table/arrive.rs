@@ -4,6 +4,7 @@
 //! for a few inputs that no builder makes; these are refused here before.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use arrow_array::types::{BinaryType, ByteArrayType, LargeBinaryType, LargeUtf8Type, Utf8Type};
 use arrow_array::{GenericByteArray, RecordBatch, RecordBatchOptions, make_array};
@@ -370,8 +371,9 @@ fn aligned(slot: Slot, width: usize, align: usize) -> Result<ArrowBuffer, String
         buffer = buffer.slice(..buffer.len() - rest);
     }
     if buffer.is_empty() {
-        // nothing lies anywhere, and Arrow wants it aligned all the same
-        return Ok(MutableBuffer::new(0).into());
+        // nothing lies anywhere, and Arrow wants it aligned all the same; views may have many of these, of a byte of metadata each
+        static NOTHING: LazyLock<ArrowBuffer> = LazyLock::new(|| MutableBuffer::new(0).into());
+        return Ok(NOTHING.clone());
     }
     if !buffer.as_ptr().addr().is_multiple_of(align) {
         handoff::copying(buffer.len())

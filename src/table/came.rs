@@ -30,7 +30,7 @@ impl Came {
 fn measure(column: &mut Column, data_type: &DataType) {
     for (slot, spec) in column.buffers.iter_mut().skip(1).zip(&layout(data_type).buffers) {
         if let BufferSpec::FixedWidth { byte_width, .. } = spec {
-            slot.item = *byte_width;
+            slot.measure(*byte_width);
         }
     }
     for (child, field) in column.children.iter_mut().zip(fields_below(data_type)) {

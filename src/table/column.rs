@@ -37,15 +37,22 @@ pub(crate) struct Column {
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
     pub(crate) buffer: Option<Buffer>,
-    /// The length of its elements in bytes; nothing that travels.
-    pub(crate) item: usize,
+    /// The length of its elements in bytes; nothing that travels. (A value may keep many of these, and so it is short.)
+    item: u32,
     /// Where in a message it was.
     place: Option<Place>,
 }
 
 impl Slot {
     pub(crate) fn of(buffer: Buffer, item: usize) -> Self {
-        Self { buffer: Some(buffer), item, place: None }
+        let mut slot = Self { buffer: Some(buffer), ..Self::NONE };
+        slot.measure(item);
+        slot
+    }
+
+    /// Says how long its elements are: what is longer than any of Arrow's is no more than bytes to compression.
+    pub(crate) fn measure(&mut self, item: usize) {
+        self.item = u32::try_from(item).unwrap_or(1);
     }
 
     pub(crate) const NONE: Self = Self { buffer: None, item: 1, place: None };
@@ -53,7 +60,7 @@ impl Slot {
 
 impl Serialize for Slot {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        handoff::of_items(self.item, || match self.place {
+        handoff::of_items(self.item as usize, || match self.place {
             Some(place) => handoff::placed(place, || self.buffer.serialize(serializer)),
             None => self.buffer.serialize(serializer),
         })
@@ -174,6 +181,8 @@ impl<'de, S: DeserializeSeed<'de> + Copy> Visitor<'de> for ListOf<S> {
         while let Some(item) = sequence.next_element_seed(self.0)? {
             list.push(item);
         }
+        // a value may keep them, each of a byte of metadata
+        list.shrink_to_fit();
         Ok(list)
     }
 }

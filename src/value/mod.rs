@@ -26,7 +26,7 @@ use crate::table::Table;
 ///
 /// Decodes from every message of the default codec, and from other self-describing ones. What stood in the metadata is
 /// copied out of it or shares it; buffers are the received frames, **without copying**. A value takes up to 80 bytes for
-/// each byte of metadata, and half as much again while its lists grow (40 for each of a million `nil`s, and room for as
+/// each byte of metadata, and up to twice as much while it is decoded (40 for each of a million `nil`s, and room for as
 /// many more), so strangers' messages want a tighter [`Limits::metadata_bytes`](crate::Limits::metadata_bytes) than the default.
 ///
 /// **The same message again.** Encoding a decoded value makes the same frames: integers, text and containers have one form,

@@ -11,6 +11,8 @@ use std::cell::Cell;
 pub(crate) struct Usage {
     /// The most bytes that were live at once, over what was live before.
     pub(crate) peak: usize,
+    /// The bytes that are live after it, over what was live before: those of what it returns.
+    pub(crate) kept: usize,
     /// The largest single allocation in bytes.
     pub(crate) largest: usize,
     /// All allocations together, in bytes: also what was freed meanwhile.
@@ -21,6 +23,7 @@ impl Usage {
     pub(crate) fn max(self, other: Self) -> Self {
         Self {
             peak: self.peak.max(other.peak),
+            kept: self.kept.max(other.kept),
             largest: self.largest.max(other.largest),
             allocated: self.allocated.max(other.allocated),
         }
@@ -34,8 +37,9 @@ pub(crate) fn measure<R>(run: impl FnOnce() -> R) -> (R, Usage) {
     LARGEST.set(0);
     ALLOCATED.set(0);
     let result = run();
-    let (largest, allocated) = (LARGEST.get(), ALLOCATED.get());
-    (result, Usage { peak: (PEAK.get() - live).max(0) as usize, largest, allocated })
+    let over = |now: isize| (now - live).max(0) as usize;
+    let (peak, kept) = (over(PEAK.get()), over(LIVE.get()));
+    (result, Usage { peak, kept, largest: LARGEST.get(), allocated: ALLOCATED.get() })
 }
 
 thread_local! {
