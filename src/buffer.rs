@@ -93,6 +93,17 @@ impl Buffer {
         Self(Shared::from_owner(owner))
     }
 
+    /// An empty buffer that lies where no other does: two of them are two frames.
+    pub(crate) fn apart() -> Self {
+        struct Spot([u8; 1]);
+        impl AsRef<[u8]> for Spot {
+            fn as_ref(&self) -> &[u8] {
+                &self.0[..0]
+            }
+        }
+        Self::from_owner(Spot([0]))
+    }
+
     /// **Copies** a slice.
     pub fn copy_from_slice(bytes: &[u8]) -> Self {
         memory::count_copy(bytes.len());

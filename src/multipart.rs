@@ -139,7 +139,10 @@ impl Multipart {
         let rest = padded(header_len(count)) - FIXED;
         let lengths = parse_lengths(&read_block(reader, rest, rest, "header")?, count, metadata, limits)?;
         let metadata = read_frame(reader, metadata, "metadata frame")?;
-        let buffers = lengths.into_iter().map(|len| read_frame(reader, len, "buffer frame").map(Buffer::from));
+        let buffers = lengths.into_iter().map(|len| match len {
+            0 => Ok(Buffer::apart()),
+            _ => read_frame(reader, len, "buffer frame").map(Buffer::from),
+        });
         let buffers = buffers.collect::<Result<_>>()?;
         Ok(Self { metadata, buffers })
     }
@@ -186,7 +189,12 @@ impl Multipart {
             }
         };
         let metadata = take(metadata, "metadata frame")?.into();
-        let buffers = lengths.into_iter().map(|len| take(len, "buffer frame")).collect::<Result<_>>()?;
+        let buffers = lengths.into_iter().map(|len| match len {
+            // at the address of the next frame, or the end of the one before
+            0 => Ok(Buffer::apart()),
+            _ => take(len, "buffer frame"),
+        });
+        let buffers = buffers.collect::<Result<_>>()?;
         *stream = stream.slice(taken..);
         Ok(Self { metadata, buffers })
     }

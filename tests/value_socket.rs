@@ -171,6 +171,47 @@ fn every_golden_message_from_a_socket_is_the_same_message_again() {
     }
 }
 
+/// An empty buffer that lies where no other does.
+fn apart() -> Buffer {
+    struct Spot(Box<u8>);
+    impl AsRef<[u8]> for Spot {
+        fn as_ref(&self) -> &[u8] {
+            &std::slice::from_ref(&*self.0)[..0]
+        }
+    }
+    Buffer::from_owner(Spot(Box::new(0)))
+}
+
+#[test]
+fn frames_without_bytes_are_as_many_again_wherever_they_came_from() {
+    let codec = placing(Placement::OutOfBand);
+    let twice = apart();
+    let array = || Array::new(DType::F64, [0], Order::C, apart()).unwrap();
+    // in band, of such a length that the metadata of a mapped file ends where a frame without bytes would begin
+    let bytes = |len| Value::Bytes(vec![7; len].into());
+    let frames = || [twice.clone(), apart(), apart(), apart()];
+    let object = |len| (&twice, array(), frames(), array(), bytes(len), bytes(0));
+    let without: Multipart = codec.encode(&object(0)).unwrap();
+    let missing = without.metadata().len().next_multiple_of(64) - without.metadata().len();
+    let message: Multipart = codec.encode(&object(missing)).unwrap();
+    assert_eq!((message.buffers().len(), message.metadata().len() % 64), (6, 0));
+    for transport in TRANSPORTS {
+        let place = Place::new(transport);
+        let value = through(&place.connected(zmq::PAIR, zmq::PAIR), &message);
+        assert!(to_multipart(&value).unwrap() == message, "{transport}: {value}");
+    }
+    let mut file = Vec::new();
+    message.write_to(&mut file).unwrap();
+    let read = Multipart::read_from(&mut &file[..]).unwrap();
+    let mapped = Multipart::read_from_buffer(&mut Buffer::from(file), &Limits::default()).unwrap();
+    for message in [read, mapped] {
+        let value: Value = from_multipart(message.clone()).unwrap();
+        assert!(to_multipart(&value).unwrap() == message, "{value}");
+        let last = value.as_list().unwrap().last().unwrap().clone();
+        assert!(matches!(last, Value::Bytes(_)), "{last}");
+    }
+}
+
 /// Bytes of a field that hold a message of a codec's own, decoded without a type.
 struct Inner<const PICKLE: bool>(Value);
 

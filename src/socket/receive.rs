@@ -335,5 +335,9 @@ fn buffer(message: &mut zmq::Message, len: usize, adopter: &mut Adopter) -> Buff
     if len > RECEIVE_ARENA {
         return Buffer::from_shared(adopter.adopt(message));
     }
+    if len == 0 {
+        // a frame like any other, and not every other one that is empty
+        return Buffer::apart();
+    }
     Buffer::copy_from_slice(message)
 }

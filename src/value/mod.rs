@@ -31,9 +31,10 @@ use crate::table::Table;
 ///
 /// **The same message again.** Encoding a decoded value makes the same frames: integers, text and containers have one form,
 /// entries keep their order, what was in band stays in band and what had a frame of its own has one, however short, also of an
-/// [`Array`] and of a `Table`, whose schema and buffers are those that came. Frames come in the order in which they are first named, and
-/// several without bytes become one. One thing is the encoding codec's instead, and the same where it has the sender's compression: what
-/// was compressed is compressed again only if the codec compresses. (A placement callback is asked again, and
+/// [`Array`] and of a `Table`, whose schema and buffers are those that came. Frames come in the order in which they are first named. (Of a
+/// message that was put together by hand, several frames without bytes that lie at one address become one.) One thing is the encoding
+/// codec's instead, and the same where it has the sender's compression: what was compressed is compressed again only if the codec
+/// compresses. (A placement callback is asked again, and
 /// has the last word.) To pass on messages as they are, take them undecoded:
 /// [`recv_message`](crate::SocketExt::recv_message), [`send_message`](crate::SocketExt::send_message).
 ///
