@@ -55,7 +55,7 @@ pub use codec::Protobuf;
 pub use codec::Zipped;
 pub use codec::{
     BufferInfo, BufferSizes, Decode, Encode, HeadedArray, Json, MsgPack, Pickle, Placement, from_multipart,
-    from_multipart_ref, serde_buffer, to_multipart,
+    from_multipart_ref, serde_buffer, serde_map, to_multipart,
 };
 pub use compress::Compression;
 #[cfg(feature = "blosc")]

@@ -14,6 +14,7 @@ mod place;
 #[cfg(feature = "protobuf")]
 mod protobuf;
 pub mod serde_buffer;
+pub mod serde_map;
 mod sizes;
 mod unserializable;
 #[cfg(feature = "zlib")]
