@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
 use std::net::{TcpListener, TcpStream};
@@ -12,7 +12,10 @@ use std::thread;
 
 use bytes::Bytes;
 use memmap2::Mmap;
-use outband::{Buffer, Encode, Limits, MsgPack, Multipart, from_multipart, from_multipart_ref, memory, to_multipart};
+use outband::{
+    Array, Buffer, Decode, Encode, Limits, MsgPack, Multipart, Pickle, from_multipart, from_multipart_ref, memory,
+    to_multipart,
+};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
@@ -85,6 +88,120 @@ fn borrowed_fields_point_into_the_frames() {
     assert!(matches!(job.small, Cow::Borrowed(small) if is_within(small, metadata) && small == [2; 200]));
     assert_eq!(range(job.list.0.as_bytes()), range(&frames[1]));
     assert_eq!(range(job.list.1), range(&frames[2]));
+}
+
+#[test]
+fn a_pickle_is_borrowed_straight_from_its_opcodes() {
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    struct Record<'a> {
+        id: u32,
+        name: &'a str,
+        note: Option<&'a str>,
+        raw: &'a serde_bytes::Bytes,
+    }
+    let records: HashMap<String, Record<'_>> = (0..20)
+        .map(|id| {
+            let note = (id % 2 == 0).then_some("a note of its own");
+            (format!("key {id}"), Record { id, name: "name", note, raw: serde_bytes::Bytes::new(b"\0\xff") })
+        })
+        .collect();
+    let message = Pickle::new().encode(&records).unwrap();
+    let borrowed: HashMap<&str, Record<'_>> = without_copying(|| Pickle::new().decode_ref(&message)).unwrap();
+    assert_eq!(borrowed.len(), 20);
+    for (&key, record) in &borrowed {
+        assert_eq!(Some(record), records.get(key));
+        let parts = [key.as_bytes(), record.name.as_bytes(), record.note.unwrap_or(key).as_bytes(), record.raw];
+        assert!(parts.into_iter().all(|part| is_within(part, message.metadata())));
+    }
+    #[derive(Deserialize)]
+    struct Roomy<'a>(
+        #[serde(borrow, deserialize_with = "outband::serde_map::deserialize")] HashMap<&'a str, Record<'a>>,
+    );
+    let Roomy(roomy) = without_copying(|| Pickle::new().decode_ref(&message)).unwrap();
+    assert_eq!(roomy, borrowed);
+}
+
+#[test]
+fn a_pickle_with_frames_and_objects_is_borrowed_too() {
+    #[derive(Deserialize, PartialEq, Debug)]
+    enum Shape<'a> {
+        Unit,
+        New(&'a str),
+        Pair(&'a str, &'a [u8]),
+        Record { name: &'a str },
+    }
+    #[derive(Deserialize)]
+    struct Flat<'a> {
+        inner: &'a str,
+    }
+    #[derive(Deserialize)]
+    struct Whole<'a> {
+        #[serde(borrow)]
+        job: Borrowed<'a>,
+        #[serde(borrow)]
+        shapes: Vec<Shape<'a>>,
+        #[serde(borrow)]
+        when: Cow<'a, str>,
+        array: Array,
+        #[serde(flatten, borrow)]
+        flat: Flat<'a>,
+    }
+    #[derive(Serialize)]
+    enum Sent {
+        Unit,
+        New(String),
+        Pair(String, ByteBuf),
+        Record { name: String },
+    }
+    #[derive(Serialize)]
+    struct Sends {
+        job: Job,
+        shapes: Vec<Sent>,
+        #[serde(serialize_with = "outband::python::date")]
+        when: String,
+        array: Array,
+        inner: String,
+    }
+    let shapes = vec![
+        Sent::Unit,
+        Sent::New("new".into()),
+        Sent::Pair("pair".into(), ByteBuf::from(b"\xff\0")),
+        Sent::Record { name: "name".into() },
+    ];
+    let array = Array::from_vec(vec![0.5_f64; 3000]);
+    let when = "2026-11-28".into();
+    let message = Pickle::new().encode(&Sends { job: job(), shapes, when, array, inner: "flat".into() }).unwrap();
+    let whole: Whole<'_> = Pickle::new().decode_ref(&message).unwrap();
+    let (metadata, frames) = (message.metadata(), message.buffers());
+    assert!(is_within(whole.job.queue.as_bytes(), metadata) && whole.job.queue == "gpu");
+    assert!(matches!(whole.job.note, Cow::Borrowed(note) if is_within(note.as_bytes(), metadata)));
+    assert_eq!(range(whole.job.image), range(&frames[0]));
+    assert!(matches!(whole.job.small, Cow::Borrowed(small) if is_within(small, metadata) && small == [2; 200]));
+    assert_eq!(range(whole.job.list.1), range(&frames[2]));
+    let shapes = [Shape::Unit, Shape::New("new"), Shape::Pair("pair", b"\xff\0"), Shape::Record { name: "name" }];
+    assert_eq!(whole.shapes, shapes);
+    assert!(matches!(whole.when, Cow::Owned(when) if when == "2026-11-28"), "a date is no text in the pickle");
+    assert!(whole.array.data().as_ptr() == frames[3].as_ptr() && whole.flat.inner == "flat");
+    assert!(is_within(whole.flat.inner.as_bytes(), metadata));
+}
+
+#[test]
+fn what_a_pickle_does_not_have_as_it_is_cannot_be_borrowed() {
+    // with an escape, and without one
+    let escaped = Multipart::new(&b"(lp0\nVbl\\u00e5\np1\naVred\np2\na."[..], vec![]);
+    let error = Pickle::new().decode_ref::<Vec<&str>>(&escaped).unwrap_err();
+    assert!(error.is_peer() && error.to_string().contains("[0]") && error.to_string().contains("borrowed"), "{error}");
+    let texts: Vec<Cow<'_, str>> = Pickle::new().decode_ref(&escaped).unwrap();
+    assert_eq!(texts, ["blå", "red"]);
+    let twice = Pickle::new().decode_ref::<BTreeMap<&str, u8>>(&escaped).unwrap_err();
+    assert_eq!(
+        twice.to_string(),
+        Decode::<BTreeMap<String, u8>>::decode(&Pickle::new(), escaped.clone()).unwrap_err().to_string()
+    );
+    let limits = Limits::new().metadata_bytes(10);
+    assert!(Pickle::new().limits(limits).decode_ref::<Vec<Cow<'_, str>>>(&escaped).unwrap_err().is_limit());
+    let named = Multipart::new(&b"cos\nsystem\n(S'echo pwned'\ntR."[..], vec![]);
+    assert!(Pickle::new().decode_ref::<&str>(&named).unwrap_err().to_string().contains("system of os"));
 }
 
 #[test]

@@ -388,6 +388,12 @@ const CONVERSIONS: &[Row] = &[
         assert!(message.metadata().as_ptr_range().contains(&label.as_ptr()));
         (at(&message.buffers()[0]), at(bytes))
     }),
+    ("Pickle::decode_ref to &[u8] and &str", || {
+        let message = Pickle::new().encode(&("label", Buffer::from_vec(vec![1_u8; LEN]))).unwrap();
+        let (label, bytes): (&str, &[u8]) = Pickle::new().decode_ref(&message).unwrap();
+        assert!(message.metadata().as_ptr_range().contains(&label.as_ptr()));
+        (at(&message.buffers()[0]), at(bytes))
+    }),
     ("Json::decode_ref to &str", || {
         let text = "x".repeat(LEN);
         let message = Json::new().encode(&text).unwrap();

@@ -1,6 +1,7 @@
 //! `Pickle`: what Python's `pickle.dumps` and pyzmq's `send_pyobj` write.
 
 mod access;
+mod anchor;
 mod array;
 mod attribute;
 mod dtype;
@@ -24,11 +25,13 @@ mod tree;
 mod write;
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde::de::{Deserialize, DeserializeOwned};
+use serde::de::{Deserialize, DeserializeOwned, DeserializeSeed};
+use serde_path_to_error::Track;
 
 use super::place::{BufferInfo, Placement, Policy};
 use super::{Decode, Encode, MsgPack, check_sizes};
@@ -39,6 +42,7 @@ use crate::limits::Limits;
 use crate::multipart::Multipart;
 use crate::pickle::{self, Bounds};
 use crate::scratch;
+use anchor::{Anchored, Message};
 use refused::refused;
 use tree::Tree;
 use write::{Classes, Writer};
@@ -246,17 +250,60 @@ impl Pickle {
         self
     }
 
-    fn build<T: DeserializeOwned>(&self, data: &[u8], frames: &[Buffer]) -> Result<T> {
-        let straight = if frames.is_empty() { straight::decode(data, &self.limits) } else { None };
-        straight.map_or_else(|| self.build_from_graph(data, frames), Ok)
+    /// Decodes **without copying**: `&'de str` and `&'de [u8]`, as keys of maps too, point into the pickle and its frames, `Cow`
+    /// borrows where `#[serde(borrow)]` says so, and [`Buffer`] fields share them.
+    ///
+    /// What is not in the message as it is has nothing to point to, and is an error of kind [`Peer`](crate::ErrorKind::Peer) in a
+    /// `&'de str`, and a copy in a `Cow`: dates and other objects that decode as text, and what protocol 0 escapes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Decode::decode`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    ///
+    /// use outband::{Encode, Pickle};
+    ///
+    /// let message = Pickle::new().encode(&HashMap::from([("volts", 230), ("hertz", 50)]))?;
+    /// let readings: HashMap<&str, u32> = Pickle::new().decode_ref(&message)?;
+    /// assert_eq!(readings["volts"], 230);
+    /// # Ok::<(), outband::Error>(())
+    /// ```
+    pub fn decode_ref<'de, T: Deserialize<'de>>(&self, message: &'de Multipart) -> Result<T> {
+        let (data, frames) = (message.metadata(), message.buffers());
+        check_sizes(&self.limits, data.len() as u64, frames)?;
+        let owners = Owners::of(Rc::new(message.clone().into_parts()), self.limits.max_total());
+        handoff::with_owners(owners, || {
+            let anchored = || {
+                let message = &Message::new(data, frames);
+                self.build_from_graph(data, frames, Anchored { message, inner: PhantomData })
+            };
+            self.build_straight(data, frames).map_or_else(anchored, Ok)
+        })
     }
 
-    fn build_from_graph<T: DeserializeOwned>(&self, data: &[u8], frames: &[Buffer]) -> Result<T> {
+    fn build<T: DeserializeOwned>(&self, data: &[u8], frames: &[Buffer]) -> Result<T> {
+        let from_graph = || self.build_from_graph(data, frames, PhantomData);
+        self.build_straight(data, frames).map_or_else(from_graph, Ok)
+    }
+
+    /// Builds what is plain data; `None` for anything else, and where anything is wrong.
+    fn build_straight<'de, T: Deserialize<'de>>(&self, data: &'de [u8], frames: &[Buffer]) -> Option<T> {
+        if frames.is_empty() { straight::decode(data, &self.limits) } else { None }
+    }
+
+    fn build_from_graph<T, S>(&self, data: &[u8], frames: &[Buffer], seed: S) -> Result<T>
+    where
+        S: for<'g> DeserializeSeed<'g, Value = T> + Copy,
+    {
         let most = self.limits.max_metadata();
         let bounds = Bounds { nodes: most.saturating_add(8), memo: most };
         let graph = pickle::read(data, frames.len(), &bounds, &joblib::INSETS).map_err(|error| refused(error, data))?;
         let tree = Tree::new(&graph, frames, &self.limits, &self.classes.allowed)?;
-        T::deserialize(tree.root()).map_err(|mismatch| {
+        seed.deserialize(tree.root()).map_err(|mismatch| {
             let reason = excerpt(mismatch);
             match (tree.failure(), handoff::overdrawn()) {
                 (Some(failure), _) => failure,
@@ -264,7 +311,7 @@ impl Pickle {
                 (None, None) => {
                     // what the first value had is gone
                     handoff::start_over();
-                    mistyped::<T>(&tree, reason)
+                    mistyped(&tree, seed, reason)
                 }
             }
         })
@@ -273,13 +320,14 @@ impl Pickle {
 
 /// Decodes once more, now noting the path, to say where the value does not fit.
 #[cold]
-fn mistyped<'de, T: Deserialize<'de>>(tree: &'de Tree<'de>, reason: String) -> Error {
+fn mistyped<'g, S: DeserializeSeed<'g>>(tree: &'g Tree<'g>, seed: S, reason: String) -> Error {
+    let mut track = Track::new();
     let again = match tree.is_shallow(PATH_DEPTH) {
-        true => serde_path_to_error::deserialize::<_, T>(tree.root()).err(),
+        true => seed.deserialize(serde_path_to_error::Deserializer::new(tree.root(), &mut track)).err(),
         false => None,
     };
     match again {
-        Some(error) => Detail::Mistyped { path: excerpt(error.path()), reason: excerpt(error.inner()) }.into(),
+        Some(error) => Detail::Mistyped { path: excerpt(track.path()), reason: excerpt(error) }.into(),
         // too deep, or a `Deserialize` with a memory of its own
         None => Detail::Mistyped { path: String::new(), reason }.into(),
     }

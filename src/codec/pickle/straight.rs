@@ -9,7 +9,7 @@ mod cursor;
 mod tests;
 mod text;
 
-use serde::de::{DeserializeOwned, Deserializer, Visitor};
+use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::mismatch::{Mismatch, Result};
@@ -24,7 +24,7 @@ use access::{Elements, Entries, UnitVariant, Variant};
 use cursor::{CONTAINER, Cursor, Held, Leaf};
 
 /// Decodes a pickle of plain data; `None` for any other, and where anything is wrong.
-pub(super) fn decode<T: DeserializeOwned>(pickle: &[u8], limits: &Limits) -> Option<T> {
+pub(super) fn decode<'de, T: Deserialize<'de>>(pickle: &'de [u8], limits: &Limits) -> Option<T> {
     let outline = Outline::of(pickle)?;
     // what is not fetched again costs no more than its opcodes are long
     if pickle.len().saturating_add(outline.fetched().cost) > limits.max_metadata() {
@@ -38,7 +38,7 @@ pub(super) fn decode<T: DeserializeOwned>(pickle: &[u8], limits: &Limits) -> Opt
 /// How many bytes a value has at most that is handed on in registers.
 const SHORT: usize = 16;
 
-impl<'g> Cursor<'g> {
+impl<'g> Cursor<'_, 'g> {
     /// Decodes one value, whether or not who decodes it looks at it.
     #[inline]
     fn whole<T>(&mut self, decode: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
@@ -169,7 +169,7 @@ macro_rules! deserialize_as {
     };
 }
 
-impl<'g> Cursor<'g> {
+impl<'g> Cursor<'_, 'g> {
     #[inline]
     fn integer<V: Visitor<'g>>(&mut self, visitor: V) -> Result<V::Value> {
         let opcode = self.seek()?;
@@ -226,7 +226,7 @@ impl<'g> Cursor<'g> {
     }
 }
 
-impl<'g> Deserializer<'g> for &mut Cursor<'g> {
+impl<'g> Deserializer<'g> for &mut Cursor<'_, 'g> {
     type Error = Mismatch;
 
     #[inline]

@@ -11,14 +11,14 @@ use super::cursor::Cursor;
 use crate::codec::pickle::mismatch::{Mismatch, Result};
 
 /// The elements of a sequence.
-pub(super) struct Elements<'c, 'g> {
-    cursor: &'c mut Cursor<'g>,
+pub(super) struct Elements<'c, 'o, 'g> {
+    cursor: &'c mut Cursor<'o, 'g>,
     left: usize,
 }
 
-impl<'c, 'g> Elements<'c, 'g> {
+impl<'c, 'o, 'g> Elements<'c, 'o, 'g> {
     #[inline]
-    pub(super) fn new(cursor: &'c mut Cursor<'g>, len: usize) -> Self {
+    pub(super) fn new(cursor: &'c mut Cursor<'o, 'g>, len: usize) -> Self {
         Self { cursor, left: len }
     }
 
@@ -28,7 +28,7 @@ impl<'c, 'g> Elements<'c, 'g> {
     }
 }
 
-impl<'g> SeqAccess<'g> for Elements<'_, 'g> {
+impl<'g> SeqAccess<'g> for Elements<'_, '_, 'g> {
     type Error = Mismatch;
 
     #[inline]
@@ -45,13 +45,13 @@ impl<'g> SeqAccess<'g> for Elements<'_, 'g> {
 }
 
 /// The entries of a dict.
-pub(super) struct Entries<'c, 'g> {
-    pub(super) cursor: &'c mut Cursor<'g>,
+pub(super) struct Entries<'c, 'o, 'g> {
+    pub(super) cursor: &'c mut Cursor<'o, 'g>,
     /// Keys and values that were not looked at yet.
     pub(super) left: &'c mut usize,
 }
 
-impl<'g> Entries<'_, 'g> {
+impl<'o, 'g> Entries<'_, 'o, 'g> {
     #[inline(always)]
     fn next<T: DeserializeSeed<'g>>(&mut self, seed: T) -> Result<T::Value> {
         let Some(left) = self.left.checked_sub(1) else { return Err(self.cursor.lose()) };
@@ -60,7 +60,7 @@ impl<'g> Entries<'_, 'g> {
     }
 }
 
-impl<'g> MapAccess<'g> for Entries<'_, 'g> {
+impl<'g> MapAccess<'g> for Entries<'_, '_, 'g> {
     type Error = Mismatch;
 
     #[inline]
@@ -104,12 +104,12 @@ impl<'g> MapAccess<'g> for Entries<'_, 'g> {
 }
 
 /// A variant that is its name.
-pub(super) struct UnitVariant<'c, 'g>(pub(super) &'c mut Cursor<'g>);
+pub(super) struct UnitVariant<'c, 'o, 'g>(pub(super) &'c mut Cursor<'o, 'g>);
 
 /// The content that a name alone does not have.
 pub(super) struct NoContent;
 
-impl<'g> EnumAccess<'g> for UnitVariant<'_, 'g> {
+impl<'g> EnumAccess<'g> for UnitVariant<'_, '_, 'g> {
     type Error = Mismatch;
     type Variant = NoContent;
 
@@ -139,20 +139,20 @@ impl<'g> VariantAccess<'g> for NoContent {
 }
 
 /// A variant that is the one entry of a dict.
-pub(super) struct Variant<'c, 'g> {
-    pub(super) cursor: &'c mut Cursor<'g>,
+pub(super) struct Variant<'c, 'o, 'g> {
+    pub(super) cursor: &'c mut Cursor<'o, 'g>,
     /// How many of name and content were not looked at yet.
     pub(super) left: &'c mut usize,
 }
 
-impl<'g> Variant<'_, 'g> {
-    fn next<T>(&mut self, decode: impl FnOnce(&mut Cursor<'g>) -> Result<T>) -> Result<T> {
+impl<'o, 'g> Variant<'_, 'o, 'g> {
+    fn next<T>(&mut self, decode: impl FnOnce(&mut Cursor<'o, 'g>) -> Result<T>) -> Result<T> {
         *self.left -= 1;
         self.cursor.whole(decode)
     }
 }
 
-impl<'g> EnumAccess<'g> for Variant<'_, 'g> {
+impl<'g> EnumAccess<'g> for Variant<'_, '_, 'g> {
     type Error = Mismatch;
     type Variant = Self;
 
@@ -161,7 +161,7 @@ impl<'g> EnumAccess<'g> for Variant<'_, 'g> {
     }
 }
 
-impl<'g> VariantAccess<'g> for Variant<'_, 'g> {
+impl<'g> VariantAccess<'g> for Variant<'_, '_, 'g> {
     type Error = Mismatch;
 
     fn unit_variant(mut self) -> Result<()> {

@@ -8,13 +8,13 @@ use crate::pickle::opcode as op;
 use crate::pickle::{Container, Outline, Start, between, long};
 
 /// A place in a pickle, always before a value or what stands between two.
-pub(super) struct Cursor<'g> {
+pub(super) struct Cursor<'o, 'g> {
     rest: &'g [u8],
     /// How many bytes are left where the next container begins.
     next: usize,
     /// The containers from that one on.
-    containers: slice::Iter<'g, Container>,
-    outline: &'g Outline<'g>,
+    containers: slice::Iter<'o, Container>,
+    outline: &'o Outline<'g>,
     /// How many containers may still be within each other.
     depth: usize,
     /// Whether something went wrong, whatever became of it.
@@ -53,9 +53,9 @@ pub(super) enum Held {
     Dict,
 }
 
-impl<'g> Cursor<'g> {
+impl<'o, 'g> Cursor<'o, 'g> {
     /// The beginning of a pickle.
-    pub(super) fn new(outline: &'g Outline<'g>, depth: usize) -> Self {
+    pub(super) fn new(outline: &'o Outline<'g>, depth: usize) -> Self {
         let mut cursor = Self {
             rest: outline.pickle(),
             next: NOWHERE,
@@ -78,7 +78,7 @@ impl<'g> Cursor<'g> {
     }
 
     #[inline]
-    pub(super) fn outline(&self) -> &'g Outline<'g> {
+    pub(super) fn outline(&self) -> &'o Outline<'g> {
         self.outline
     }
 

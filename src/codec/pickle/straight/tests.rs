@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 use std::fs;
+use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -276,7 +277,7 @@ enum Untagged {
 /// Decodes both ways; whether it went straight.
 fn check<T: DeserializeOwned + Debug>(data: &[u8], limits: &Limits) -> bool {
     let codec = Pickle::new().limits(*limits);
-    let graph = codec.build_from_graph::<T>(data, &[]).map(|value| format!("{value:?}"));
+    let graph = codec.build_from_graph(data, &[], PhantomData::<T>).map(|value| format!("{value:?}"));
     let graph = graph.map_err(|error| (error.kind(), error.to_string()));
     let straight: Option<T> = decode(data, limits);
     if let Some(value) = &straight {
