@@ -226,6 +226,33 @@ fn serde_s_own_buffering_shows_values_without_kinds() {
     assert_eq!(value, Value::from(vec![Value::from(vec![Value::from(1)])]));
 }
 
+#[test]
+fn a_dict_is_one_whatever_its_first_key_is() {
+    for marker in ["$array", "$table"] {
+        let like = vec![(Value::from(marker), Value::from("<f8")), (Value::from("shape"), Value::List(vec![1.into()]))];
+        let dict = Value::Map(like);
+        let array = Value::from(Array::from_vec(vec![0.5_f64; 3000]));
+        let shared = Arc::new(dict.clone());
+        for value in [
+            dict.clone(),
+            Value::Map(vec![(marker.into(), dict.clone())]),
+            Value::List(vec![dict.clone(), array.clone(), dict.clone()]),
+            Value::Map(vec![(marker.into(), array)]),
+            of_kind(Kind::OrderedDict, dict.clone()),
+            Value::List(vec![Value::Shared(shared.clone()), Value::Shared(shared)]),
+        ] {
+            let message = Pickle::new().encode(&value).unwrap();
+            let back: Value = Pickle::new().decode(message.clone()).unwrap();
+            assert_eq!(back, value);
+            assert_eq!(Pickle::new().encode(&back).unwrap().metadata(), message.metadata());
+        }
+        // elsewhere it is how an array or a table says what it is
+        let message = MsgPack::new().encode(&dict).unwrap();
+        let is_known = marker == "$array" || cfg!(feature = "arrow");
+        assert_eq!(Decode::<Value>::decode(&MsgPack::new(), message).is_err(), is_known);
+    }
+}
+
 /// A value with nothing shared.
 fn apart(value: &Value) -> Value {
     match value {

@@ -31,6 +31,8 @@ pub(crate) enum Told {
 enum Talk {
     Silence,
     Asked,
+    /// What is shown next are entries, whatever the first of them is called.
+    Entries,
     Answered,
 }
 
@@ -71,6 +73,18 @@ pub(crate) fn is_asked() -> bool {
     TALK.get() != Talk::Silence && TALK.replace(Talk::Silence) == Talk::Asked
 }
 
+/// Says that the map that is shown next is one, also where its first key is how an array says what it is: of a decoder that was asked.
+#[inline]
+pub(crate) fn show_entries() {
+    TALK.set(Talk::Entries);
+}
+
+/// Whether a map that is shown is one for certain, which ends the question.
+#[inline]
+pub(crate) fn are_entries() -> bool {
+    TALK.replace(Talk::Silence) == Talk::Entries
+}
+
 /// Ends the question: the decoder had nothing to say, and decodes parts now.
 #[inline]
 pub(crate) fn stop_asking() {
@@ -85,7 +99,7 @@ pub(crate) fn tell(told: Told) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, Told, ask, is_asked, stop_asking, tell};
+    use super::{Kind, Told, are_entries, ask, is_asked, show_entries, stop_asking, tell};
 
     fn tuple() {
         tell(Told::New { kind: Some(Kind::Tuple), place: None });
@@ -111,6 +125,16 @@ mod tests {
         tuple();
         assert!(inner.answer().is_some());
         assert!(outer.answer().is_none());
+    }
+
+    #[test]
+    fn entries_are_said_once_and_to_who_asked_last() {
+        let _question = ask();
+        assert!(!are_entries());
+        let _question = ask();
+        assert!(is_asked());
+        show_entries();
+        assert!(are_entries() && !are_entries());
     }
 
     #[test]

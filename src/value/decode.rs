@@ -129,10 +129,10 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        arrive::stop_asking();
+        let are_entries = arrive::are_entries();
         let mut entries = Vec::with_capacity(map.size_hint().unwrap_or(0).min(MOST_AT_ONCE));
         while let Some(key) = map.next_key::<Value>()? {
-            match key.as_str().filter(|_| entries.is_empty()) {
+            match key.as_str().filter(|_| entries.is_empty() && !are_entries) {
                 Some(ARRAY) => {
                     let whole = Resumed { first: Some(ARRAY), rest: map };
                     return array::noting_place(whole).map(Value::from).map_err(|why| marked(ARRAY, &why));

@@ -163,6 +163,19 @@ def equals(echo, classes):
             assert (type(empty), vars(empty)) == (pickled.Empty, {"state": {}}), vars(empty)
 
 
+def marked(echo):
+    """Dicts whose first key is how other formats mark an array or a table."""
+    array = numpy.arange(3.0)
+    for marker in ["$array", "$table", "$class"]:
+        like = {marker: "<f8", "shape": [1], "order": "C", "data": bytes(8)}
+        values = [{marker: 1}, like, [like, {"in": like}, array], collections.OrderedDict(like), {marker: like, "array": array}]
+        values += [collections.defaultdict(list, like), [like] * 2, {marker: array}, collections.Counter({marker: 2, "a": 1})]
+        for value in values:
+            for protocol in range(6):
+                same(echo(value, protocol), back(value))
+            same(echo(value, out_of_band=True), back(value))
+
+
 def bombs(echo):
     tree = ()
     for _ in range(40):
@@ -181,6 +194,7 @@ def main(endpoint, classes):
     types(echo, classes)
     identity(echo, classes)
     equals(echo, classes)
+    marked(echo)
     bombs(echo)
     print(echo.sent)
 

@@ -95,7 +95,7 @@ impl<'g> Reader<'g> {
     /// Shows a node to who asked what it is, and tells.
     pub(super) fn show_object<V: Visitor<'g>>(self, visitor: V) -> Result<V::Value> {
         let mut new = match self.object()? {
-            Object::Plain => return self.show(visitor, Wanted::Anything),
+            Object::Plain => return self.show_plain(visitor),
             Object::Known(object) => {
                 let shown = visitor.visit_unit()?;
                 arrive::tell(Told::Known(object));
@@ -107,11 +107,25 @@ impl<'g> Reader<'g> {
             Some(form) if matches!(new.kind, Some(Kind::Range | Kind::Slice)) => {
                 new.reader.show_form(*form, visitor, Wanted::Sequence)
             }
-            Some(form) => new.reader.show_form(*form, visitor, Wanted::Anything),
-            None => new.reader.show(visitor, Wanted::Anything),
+            Some(form) => {
+                if matches!(*form, Form::Map(_)) {
+                    arrive::show_entries();
+                }
+                new.reader.show_form(*form, visitor, Wanted::Anything)
+            }
+            None => new.reader.show_plain(visitor),
         }?;
         self.tell_new(new.kind, new.again);
         Ok(shown)
+    }
+
+    /// Shows a node whose opcode says all.
+    #[inline]
+    fn show_plain<V: Visitor<'g>>(self, visitor: V) -> Result<V::Value> {
+        if matches!(self.tree.shown(self.id), Node::Dict(_)) {
+            arrive::show_entries();
+        }
+        self.show(visitor, Wanted::Anything)
     }
 
     fn tell_new(self, kind: Option<Kind>, again: Option<Again>) {

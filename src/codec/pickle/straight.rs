@@ -143,6 +143,10 @@ impl<'g> Cursor<'_, 'g> {
                 Some(Held::Tuple) => Some(Kind::Tuple),
                 Some(Held::Set) => Some(Kind::Set),
                 Some(Held::FrozenSet) => Some(Kind::FrozenSet),
+                Some(Held::Dict) => {
+                    arrive::show_entries();
+                    None
+                }
                 _ => None,
             },
             op::EMPTY_TUPLE => Some(Kind::Tuple),
