@@ -552,6 +552,8 @@ fn the_deepest_values_fit_a_small_stack() {
             let decode = || Decode::<Value>::decode(&Pickle::new().allow("shop.Order"), message(&data)).unwrap();
             let value = decode();
             assert_eq!(value, decode());
+            let message = message(&data);
+            assert_eq!(value, Pickle::new().allow("shop.Order").decode_ref(&message).unwrap());
             let limits = Limits::new().metadata_bytes(1 << 20);
             let encoded = MsgPack::new().limits(limits).encode(&value);
             assert!(encoded.is_ok() != is_bomb);

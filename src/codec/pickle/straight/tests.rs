@@ -285,9 +285,11 @@ fn check<T: DeserializeOwned + Debug>(data: &[u8], limits: &Limits) -> bool {
     }
     // and as anybody decodes, with the same words where it is refused
     if limits.check_metadata(data.len() as u64).is_ok() {
-        let decoded = Decode::<T>::decode(&codec, Multipart::new(data.to_vec(), vec![]));
-        let decoded = decoded.map(|value| format!("{value:?}")).map_err(|error| (error.kind(), error.to_string()));
-        assert_eq!(decoded, graph, "{}", data.escape_ascii());
+        let message = Multipart::new(data.to_vec(), vec![]);
+        for decoded in [codec.decode_ref::<T>(&message), codec.decode(message.clone())] {
+            let decoded = decoded.map(|value| format!("{value:?}")).map_err(|error| (error.kind(), error.to_string()));
+            assert_eq!(decoded, graph, "{}", data.escape_ascii());
+        }
     }
     straight.is_some()
 }
