@@ -27,6 +27,8 @@ pub(crate) struct Cache {
     order: VecDeque<Run>,
     messages: usize,
     bytes: usize,
+    /// Nothing is too old before.
+    expire_at: Duration,
 }
 
 /// One stream: contiguous numbers from `first` on.
@@ -46,12 +48,13 @@ struct Run {
     to: u64,
 }
 
+/// Half of what a processor fetches at a time: of many short messages the entries are a good part of what a cache writes.
 #[derive(Debug)]
 struct Entry {
     content: Content,
     time: u64,
-    since: Duration,
-    len: usize,
+    /// Nanoseconds.
+    since: u64,
 }
 
 #[derive(Debug)]
@@ -68,19 +71,17 @@ pub(crate) enum Fresh<'m> {
     Message(Multipart),
 }
 
-impl Fresh<'_> {
+impl Entry {
     fn len(&self) -> usize {
-        match self {
-            Self::Frame(frame) => frame.len(),
-            Self::Message(message) => message.total_len(),
-        }
+        let len = match &self.content {
+            Content::Logged(place) => place.len(),
+            Content::Whole(message) => message.total_len(),
+        };
+        len.saturating_add(OVERHEAD)
     }
 
-    pub(crate) fn lacks_metadata(&self) -> bool {
-        match self {
-            Self::Frame(frame) => frame.is_empty(),
-            Self::Message(message) => message.metadata().is_empty(),
-        }
+    fn since(&self) -> Duration {
+        Duration::from_nanos(self.since)
     }
 }
 
@@ -94,7 +95,7 @@ const OVERHEAD: usize = 128;
 
 impl Cache {
     pub(crate) fn new(bounds: Bounds) -> Self {
-        Self { bounds, streams: Vec::new(), order: VecDeque::new(), messages: 0, bytes: 0 }
+        Self { bounds, streams: Vec::new(), order: VecDeque::new(), messages: 0, bytes: 0, expire_at: Duration::ZERO }
     }
 
     /// Makes room for another stream.
@@ -120,34 +121,59 @@ impl Cache {
     }
 
     /// Takes the next message of a stream in.
+    #[inline]
     pub(crate) fn push(&mut self, now: Duration, stream: usize, time: u64, message: Fresh<'_>) {
-        let len = message.len().saturating_add(OVERHEAD);
-        if self.bounds.messages == 0 || len > self.bounds.bytes {
+        match message {
+            Fresh::Frame(frame) if is_short(frame) => self.push_short(now, stream, time, frame),
+            Fresh::Message(message) if message.buffers().is_empty() && is_short(message.metadata()) => {
+                self.push_short(now, stream, time, message.metadata());
+            }
+            Fresh::Frame(frame) => self.push_whole(now, stream, time, Multipart::new(frame.to_vec(), Vec::new())),
+            Fresh::Message(message) => self.push_whole(now, stream, time, message),
+        }
+    }
+
+    fn push_short(&mut self, now: Duration, stream: usize, time: u64, frame: &[u8]) {
+        if self.make_room(stream, frame.len()) {
+            let content = Content::Logged(self.streams[stream].log.push(frame));
+            self.keep(now, stream, time, content, frame.len());
+        }
+    }
+
+    fn push_whole(&mut self, now: Duration, stream: usize, time: u64, message: Multipart) {
+        let len = message.total_len();
+        if self.make_room(stream, len) {
+            self.keep(now, stream, time, Content::Whole(Box::new(message)), len);
+        }
+    }
+
+    /// Makes room for one more message of a stream; `false` where it is too long for the whole cache.
+    fn make_room(&mut self, stream: usize, len: usize) -> bool {
+        if self.bounds.messages == 0 || len.saturating_add(OVERHEAD) > self.bounds.bytes {
             // a message that can never be kept ends what was kept before it: numbers are contiguous
             while self.drop_first(stream) {}
             self.streams[stream].first += 1;
-            return;
+            return false;
         }
         while self.streams[stream].entries.len() >= self.bounds.messages {
             self.drop_first(stream);
         }
+        true
+    }
+
+    fn keep(&mut self, now: Duration, stream: usize, time: u64, content: Content, len: usize) {
         let kept = &mut self.streams[stream];
         let number = kept.first + kept.entries.len() as u64;
-        let content = match message {
-            Fresh::Frame(frame) if is_short(frame) => Content::Logged(kept.log.push(frame)),
-            Fresh::Message(message) if message.buffers().is_empty() && is_short(message.metadata()) => {
-                Content::Logged(kept.log.push(message.metadata()))
-            }
-            Fresh::Frame(frame) => Content::Whole(Box::new(Multipart::new(frame.to_vec(), Vec::new()))),
-            Fresh::Message(message) => Content::Whole(Box::new(message)),
-        };
-        kept.entries.push_back(Entry { content, time, since: now, len });
+        kept.entries.push_back(Entry { content, time, since: now.as_nanos() as u64 });
+        self.messages += 1;
+        self.bytes += len + OVERHEAD;
         match self.order.back_mut() {
             Some(run) if run.stream == stream && run.to + 1 == number => run.to = number,
-            _ => self.order.push_back(Run { stream, from: number, to: number }),
+            _ => {
+                self.order.push_back(Run { stream, from: number, to: number });
+                self.forget_runs();
+            }
         }
-        self.messages += 1;
-        self.bytes += len;
         while self.bytes > self.bounds.bytes {
             self.drop_oldest();
         }
@@ -155,15 +181,32 @@ impl Cache {
     }
 
     /// Drops what is too old.
+    #[inline]
     pub(crate) fn expire(&mut self, now: Duration) {
+        if now >= self.expire_at {
+            self.drop_old(now);
+        }
+    }
+
+    fn drop_old(&mut self, now: Duration) {
+        // what comes later leaves later
+        self.expire_at = now.saturating_add(self.bounds.age);
         while let Some(run) = self.order.front() {
             let oldest = run.from.max(self.first(run.stream));
             // past the end of a run that has left there may be a later one of the same stream
             match self.entry(run.stream, oldest).filter(|_| oldest <= run.to) {
-                Some(entry) if now.saturating_sub(entry.since) < self.bounds.age => break,
+                Some(entry) if now.saturating_sub(entry.since()) < self.bounds.age => {
+                    self.expire_at = entry.since().saturating_add(self.bounds.age);
+                    break;
+                }
                 _ => self.drop_oldest(),
             }
         }
+        self.forget_runs();
+    }
+
+    /// Forgets runs that have left, where these are many.
+    fn forget_runs(&mut self) {
         if self.order.len() > 2 * self.messages + 64 {
             let streams = &self.streams;
             self.order.retain(|run| run.to >= streams[run.stream].first);
@@ -200,12 +243,12 @@ impl Cache {
     fn drop_first(&mut self, stream: usize) -> bool {
         let kept = &mut self.streams[stream];
         let Some(entry) = kept.entries.pop_front() else { return false };
+        self.bytes -= entry.len();
         if let Content::Logged(place) = entry.content {
             kept.log.pop(place);
         }
         kept.first += 1;
         self.messages -= 1;
-        self.bytes -= entry.len;
         true
     }
 }

@@ -88,6 +88,24 @@ impl Header {
         frame.extend_from_slice(self.write(&mut space));
     }
 
+    /// Has a topic frame with the header of a message be that of another message of the same stream and epoch.
+    pub(crate) fn renumber(stamp: Stamp, frame: &mut [u8]) {
+        if let Some(numbers) = frame.last_chunk_mut::<16>() {
+            numbers[..8].copy_from_slice(&stamp.number.to_le_bytes());
+            numbers[8..].copy_from_slice(&stamp.time.to_le_bytes());
+        }
+    }
+
+    /// Reads the header of a message as it was published, which most are; `None` for any other, and for what is none.
+    #[inline]
+    pub(crate) fn read_data(frame: &[u8]) -> Option<Stamp> {
+        let (begin, numbers) = frame.first_chunk::<{ 3 + 24 }>()?.split_at(3);
+        let ([epoch, number, time], []) = numbers.as_chunks::<8>() else { return None };
+        let [epoch, number, time] = [epoch, number, time].map(|number| u64::from_le_bytes(*number));
+        let is_sound = begin == [MAGIC, VERSION, DATA] && epoch > 0 && (1..=MAX_NUMBER).contains(&number);
+        is_sound.then_some(Stamp { epoch, number, time })
+    }
+
     /// Reads a header.
     pub(crate) fn read(frame: &[u8]) -> Result<Self> {
         let kind = kind(frame)?;
@@ -174,6 +192,44 @@ mod tests {
     use super::*;
 
     const STAMP: Stamp = Stamp { epoch: 0x0102_0304, number: 5, time: 6 };
+
+    #[test]
+    fn what_reads_messages_alone_reads_them_as_what_reads_all_headers() {
+        let headers = [
+            Header::Data(STAMP),
+            Header::Data(Stamp { epoch: 1, number: MAX_NUMBER, time: 0 }),
+            Header::Data(Stamp { number: MAX_NUMBER + 1, ..STAMP }),
+            Header::Data(Stamp { number: 0, ..STAMP }),
+            Header::Data(Stamp { epoch: 0, ..STAMP }),
+            Header::Heartbeat { stamp: STAMP, first: 6 },
+            Header::Recovered { stamp: STAMP, request: 7 },
+        ];
+        for header in headers {
+            let mut frame = header.write(&mut [0; MAX_HEADER]).to_vec();
+            frame.extend(*b"what a later revision appends");
+            for len in 0..=frame.len() {
+                for at in 0..3 {
+                    let mut frame = frame[..len].to_vec();
+                    frame.get_mut(at).into_iter().for_each(|byte| *byte += (len % 2) as u8);
+                    let read = match Header::read(&frame) {
+                        Ok(Header::Data(stamp)) => Some(stamp),
+                        _ => None,
+                    };
+                    assert_eq!(Header::read_data(&frame), read, "{frame:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_topic_frame_is_numbered_anew() {
+        let (mut frame, mut anew) = (Vec::new(), Vec::new());
+        Header::Data(STAMP).write_after(b"a\0", &mut frame);
+        let stamp = Stamp { number: u64::MAX, time: 1 << 50, ..STAMP };
+        Header::renumber(stamp, &mut frame);
+        Header::Data(stamp).write_after(b"a\0", &mut anew);
+        assert_eq!(frame, anew);
+    }
 
     #[test]
     fn every_header_reads_back() {

@@ -14,15 +14,9 @@ use crate::limits::Limits;
 use crate::multipart::Multipart;
 use crate::socket::Arrival;
 
-/// What came of a look at a socket.
-pub(super) enum Looked {
-    Nothing,
-    Something,
-    Found(Found),
-}
-
-/// What there is to tell, before it is decoded.
+/// What there is to tell, before it is decoded. It is written where it is read: to be moved about costs more than to be found.
 pub(super) enum Found {
+    Nothing,
     /// What a stream has to tell.
     Step((Arc<str>, Step<Item>)),
     /// The message that comes next: the frame in hand.
@@ -33,17 +27,55 @@ pub(super) enum Found {
 }
 
 impl Found {
+    /// Takes a message off the live socket; what there is to tell at once.
+    #[inline]
+    pub(super) fn take(
+        arrival: &mut Arrival<'_>,
+        streams: &mut Streams<Item>,
+        now: Duration,
+        limits: &dyn Fn() -> Limits,
+        found: &mut Self,
+    ) -> Result<()> {
+        let Opening { index, stamp, first } = match Opening::take(arrival, streams, now) {
+            Ok(opening) => opening,
+            Err(error) if error.is_peer() || error.is_limit() => {
+                *found = Self::Malformed(error);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(first) = first {
+            streams.heartbeat(index, stamp, first);
+            return Ok(());
+        }
+        // what comes next and is short is decoded where it lies
+        if let Some(len) = arrival.lone_len()?
+            && let Some(stream) = streams.pass(index, stamp, len)
+        {
+            *found = Self::Frame(stream.clone(), stamp);
+            return Ok(());
+        }
+        let message = content(arrival, &limits())?;
+        let len = message.as_ref().map_or(0, Multipart::total_len);
+        match streams.pass(index, stamp, len) {
+            Some(stream) => *found = Self::Message(stream.clone(), stamp, message),
+            None => streams.data(index, stamp, (stamp.time, message), len),
+        }
+        Ok(())
+    }
+
     /// Decodes it.
     #[inline]
-    pub(super) fn tell<T, C: Decode<T>>(self, frame: &[u8], codec: &C) -> Event<T> {
-        match self {
+    pub(super) fn tell<T, C: Decode<T>>(self, frame: &zmq::Message, codec: &C) -> Option<Event<T>> {
+        Some(match self {
             Self::Frame(stream, stamp) => Event::live(stream, stamp, codec.decode_frame(frame)),
             Self::Message(stream, stamp, message) => {
                 Event::live(stream, stamp, message.and_then(|message| codec.decode(message)))
             }
             Self::Step((stream, step)) => Event::of(stream, step, codec),
             Self::Malformed(error) => Event::Malformed { error },
-        }
+            Self::Nothing => return None,
+        })
     }
 }
 
@@ -69,8 +101,21 @@ pub(super) struct Opening {
 
 impl Opening {
     /// Takes the topic frame off a live message.
+    #[inline]
     pub(super) fn take(arrival: &mut Arrival<'_>, streams: &mut Streams<Item>, now: Duration) -> Result<Self> {
         let frame = arrival.show()?.unwrap_or_default();
+        if let Some((index, header)) = streams.again(frame)
+            && let Some(stamp) = Header::read_data(header)
+        {
+            return Ok(Self { index, stamp, first: None });
+        }
+        Self::take_shown(arrival, streams, now)
+    }
+
+    /// Takes the frame that was shown for a topic frame.
+    #[inline(never)]
+    fn take_shown(arrival: &mut Arrival<'_>, streams: &mut Streams<Item>, now: Duration) -> Result<Self> {
+        let frame = arrival.shown();
         let opening = Self::read(frame, streams, now);
         if opening.is_err()
             && name::split(frame).is_ok_and(|(_, header)| header.is_empty())

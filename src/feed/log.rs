@@ -10,8 +10,8 @@ use std::mem;
 #[derive(Debug, Default)]
 pub(super) struct Log {
     blocks: VecDeque<Vec<u8>>,
-    /// Which block the first one is.
-    first: u64,
+    /// Which block the first one is: of more than there are at a time, they are counted around.
+    first: u32,
     /// The length of all texts.
     len: usize,
     /// A block to use again.
@@ -21,9 +21,15 @@ pub(super) struct Log {
 /// Where a text lies.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
-    block: u64,
-    at: u32,
-    len: u32,
+    block: u32,
+    at: u16,
+    len: u16,
+}
+
+impl Place {
+    pub(super) fn len(self) -> usize {
+        self.len.into()
+    }
 }
 
 /// The longest text.
@@ -36,6 +42,10 @@ pub(super) const SHORT: usize = 2 << 10;
 /// block, what is free in its last one, and a spare one, which is never longer than all texts: three blocks at most, and
 /// nothing where there is no text.
 const BLOCK: usize = 16 << 10;
+const _: () = assert!(
+    BLOCK <= u16::MAX as usize && SHORT <= BLOCK,
+    "a place has 16 bits for where a text lies and how long it is"
+);
 
 impl Log {
     /// Copies a text to the end.
@@ -45,9 +55,9 @@ impl Log {
             let spare = mem::take(&mut self.spare);
             self.blocks.push_back(if spare.capacity() >= len { spare } else { Vec::with_capacity(len) });
         }
-        let block = self.first + self.blocks.len() as u64 - 1;
+        let block = self.first.wrapping_add(self.blocks.len() as u32 - 1);
         let last = self.blocks.back_mut().expect("invariant: there is a block that has room for the text");
-        let place = Place { block, at: last.len() as u32, len: text.len() as u32 };
+        let place = Place { block, at: last.len() as u16, len: text.len() as u16 };
         last.extend_from_slice(text);
         self.len += text.len();
         place
@@ -55,16 +65,16 @@ impl Log {
 
     /// The text at a place that has not left.
     pub(super) fn text(&self, place: Place) -> &[u8] {
-        let block = self.blocks.get((place.block - self.first) as usize);
-        block.and_then(|block| block.get(place.at as usize..)?.get(..place.len as usize)).unwrap_or_default()
+        let block = self.blocks.get(place.block.wrapping_sub(self.first) as usize);
+        block.and_then(|block| block.get(place.at.into()..)?.get(..place.len())).unwrap_or_default()
     }
 
     /// Lets the first text go.
     pub(super) fn pop(&mut self, place: Place) {
-        self.len -= place.len as usize;
+        self.len -= place.len();
         let Some(block) = self.blocks.front() else { return };
-        if (place.at + place.len) as usize == block.len() {
-            self.first += 1;
+        if usize::from(place.at) + place.len() == block.len() {
+            self.first = self.first.wrapping_add(1);
             if let Some(mut block) = self.blocks.pop_front() {
                 block.clear();
                 self.spare = block;
@@ -96,6 +106,19 @@ mod tests {
             }
             assert!(places.iter().all(|&(number, place)| log.text(place) == text(number)));
         }
+    }
+
+    #[test]
+    fn blocks_are_counted_around() {
+        let (mut log, mut places) = (Log { first: u32::MAX - 20, ..Log::default() }, VecDeque::new());
+        for number in 0..1000 {
+            places.push_back((number, log.push(&text(number))));
+            if number > 300 {
+                places.pop_front().iter().for_each(|&(_, place)| log.pop(place));
+            }
+            assert!(places.iter().all(|&(number, place)| log.text(place) == text(number)));
+        }
+        assert!(log.first < 1000, "it has gone around");
     }
 
     fn taken(log: &Log) -> usize {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -20,7 +21,7 @@ use crate::codec::{Encode, MsgPack};
 use crate::error::{Detail, Error, Result};
 use crate::multipart::Multipart;
 use crate::scratch;
-use crate::socket::{send_front, send_parts};
+use crate::socket::{publish_short, send_front, send_parts};
 
 /// Publishes objects on named streams to [`Subscriber`](super::Subscriber)s, and to plain SUB sockets.
 ///
@@ -74,8 +75,9 @@ pub(super) struct Live {
     pub(super) socket: zmq::Socket,
     pub(super) source: Source,
     pub(super) clock: Clock,
-    /// The topic frame in hand.
-    pub(super) opening: Vec<u8>,
+    /// The topic frame in hand, and of which stream's message it is.
+    opening: Vec<u8>,
+    opened: Option<usize>,
     pub(super) statistics: PublisherStatistics,
 }
 
@@ -127,7 +129,7 @@ impl Publisher {
         let epoch = options.epoch.unwrap_or_else(|| clock.now().1.max(1));
         let source = Source::new(epoch, options.heartbeat, options.max_streams, options.bounds);
         let (opening, statistics) = (Vec::new(), PublisherStatistics::default());
-        let live = Live { socket: live, source, clock, opening, statistics };
+        let live = Live { socket: live, source, clock, opening, opened: None, statistics };
         let shared = Arc::new(Shared { live: Mutex::new(live), stop: AtomicBool::new(false) });
         let (serving, desk) = (shared.clone(), Desk::new(options.grants));
         let server = thread::Builder::new()
@@ -172,12 +174,10 @@ impl Publisher {
     pub fn publish_with<T: ?Sized, C: Encode<T>>(&self, codec: &C, stream: &str, value: &T) -> Result<u64> {
         scratch::with(|metadata| {
             let buffers = codec.encode_into(value, metadata)?;
-            let message = if buffers.is_empty() && cache::is_short(metadata) {
-                Fresh::Frame(metadata)
-            } else {
-                Fresh::Message(Multipart::new(scratch::freeze(metadata), buffers))
-            };
-            self.send(stream, message).map_err(|(error, _)| error)
+            if buffers.is_empty() && cache::is_short(metadata) {
+                return self.send_short(stream, metadata);
+            }
+            self.send(stream, Multipart::new(scratch::freeze(metadata), buffers)).map_err(|(error, _)| error)
         })
     }
 
@@ -188,10 +188,7 @@ impl Publisher {
     ///
     /// As [`publish`](Self::publish).
     pub fn publish_message(&self, stream: &str, message: Multipart) -> Result<u64> {
-        self.send(stream, Fresh::Message(message)).map_err(|(error, message)| match message {
-            Fresh::Message(message) => error.with_payload(Box::new(message)),
-            Fresh::Frame(_) => error,
-        })
+        self.send(stream, message).map_err(|(error, message)| error.with_payload(Box::new(message)))
     }
 
     /// Begins a stream without a message: subscribers hear of it by its heartbeats.
@@ -215,31 +212,60 @@ impl Publisher {
         }
     }
 
-    fn send<'m>(&self, stream: &str, message: Fresh<'m>) -> Result<u64, (Error, Fresh<'m>)> {
-        if message.lacks_metadata() {
+    /// Sends a message of one short frame.
+    fn send_short(&self, stream: &str, frame: &[u8]) -> Result<u64> {
+        let live = &mut *self.live();
+        let (index, now, time) = live.open(stream)?;
+        publish_short(&live.socket, &live.opening, frame)?;
+        Ok(live.commit(now, index, time, Fresh::Frame(frame)))
+    }
+
+    fn send(&self, stream: &str, message: Multipart) -> Result<u64, (Error, Multipart)> {
+        if message.metadata().is_empty() {
             return Err((Detail::EmptyMetadata.into(), message));
         }
-        let mut live = self.live();
-        let Live { socket, source, clock, opening, statistics } = &mut *live;
-        let index = match source.stream(stream) {
-            Ok(index) => index,
-            Err(error) => return Err((error, message)),
-        };
-        let (now, time) = clock.now();
-        Header::Data(source.next_stamp(index, time)).write_after(source.topic(index), opening);
-        let sent = match &message {
-            Fresh::Frame(frame) => send_front(socket, zmq::XPUB, &[opening, frame]),
-            Fresh::Message(message) => send_parts(socket, zmq::XPUB, &[opening], message),
-        };
-        if let Err(error) = sent {
-            return Err((error, message));
+        let live = &mut *self.live();
+        let sent = live.open(stream).and_then(|opened| {
+            send_parts(&live.socket, zmq::XPUB, &[&live.opening], &message)?;
+            Ok(opened)
+        });
+        match sent {
+            Ok((index, now, time)) => Ok(live.commit(now, index, time, Fresh::Message(message))),
+            Err(error) => Err((error, message)),
         }
-        statistics.published += 1;
-        Ok(source.commit(now, index, time, message))
     }
 
     fn live(&self) -> MutexGuard<'_, Live> {
         self.shared.live()
+    }
+}
+
+impl Live {
+    /// Writes the topic frame of the next message of a stream; returns its index, and the time by both clocks.
+    fn open(&mut self, stream: &str) -> Result<(usize, Duration, u64)> {
+        let index = self.source.stream(stream)?;
+        let (now, time) = self.clock.now();
+        let stamp = self.source.next_stamp(index, time);
+        if self.opened == Some(index) {
+            Header::renumber(stamp, &mut self.opening);
+        } else {
+            Header::Data(stamp).write_after(self.source.topic(index), &mut self.opening);
+            self.opened = Some(index);
+        }
+        Ok((index, now, time))
+    }
+
+    /// Counts and keeps the message that was opened and sent; returns its number.
+    fn commit(&mut self, now: Duration, index: usize, time: u64, message: Fresh<'_>) -> u64 {
+        self.statistics.published += 1;
+        self.source.commit(now, index, time, message)
+    }
+
+    /// Sends a heartbeat.
+    pub(super) fn beat(&mut self, topic: &[u8], header: Header) -> Result<()> {
+        self.opened = None;
+        header.write_after(topic, &mut self.opening);
+        send_front(&self.socket, zmq::XPUB, &[&self.opening])
     }
 }
 

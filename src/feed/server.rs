@@ -104,25 +104,23 @@ fn send(recovery: &zmq::Socket, answer: &Answer) -> Result<()> {
 
 /// Hears who has come, and sends the heartbeats that are due; returns how many have come or gone.
 fn speak(live: &mut Live) -> Result<usize> {
-    let Live { socket, source, clock, opening, statistics } = live;
-    let (now, time) = clock.now();
-    source.expire(now);
+    let (now, time) = live.clock.now();
+    live.source.expire(now);
     let (mut space, mut heard) = (zmq::Message::new(), 0);
     while heard < SUBSCRIPTIONS
-        && let Some(mut arrival) = Arrival::on(socket, &mut space)?
+        && let Some(mut arrival) = Arrival::on(&live.socket, &mut space)?
     {
         heard += 1;
         // a subscription is a 1 and what topics begin with; everything else is not for us
         if let Some(frame) = arrival.frame()?
             && let [1, prefix @ ..] = &frame[..]
         {
-            source.call(prefix);
+            live.source.call(prefix);
         }
     }
-    for (topic, header) in source.heartbeats(now, time, HEARTBEATS) {
-        header.write_after(&topic, opening);
-        send_front(socket, zmq::XPUB, &[opening])?;
-        statistics.heartbeats += 1;
+    for (topic, header) in live.source.heartbeats(now, time, HEARTBEATS) {
+        live.beat(&topic, header)?;
+        live.statistics.heartbeats += 1;
     }
     Ok(heard)
 }
@@ -131,8 +129,7 @@ fn speak(live: &mut Live) -> Result<usize> {
 fn farewell(live: &mut Live) {
     let time = live.clock.now().1;
     for (topic, header) in live.source.farewell(time) {
-        header.write_after(&topic, &mut live.opening);
-        if send_front(&live.socket, zmq::XPUB, &[&live.opening]).is_err() {
+        if live.beat(&topic, header).is_err() {
             return;
         }
     }

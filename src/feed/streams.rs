@@ -147,11 +147,12 @@ impl<M> Streams<M> {
         self.add(now, topic, name, start)
     }
 
-    /// Counts the message that comes next as handed over; `false` where it is not that simple, and
+    /// Counts the message that comes next as handed over, and returns its stream's name; `None` where it is not that simple, and
     /// [`data`](Self::data) takes it.
-    pub(crate) fn pass(&mut self, index: usize, stamp: Stamp, len: usize) -> bool {
-        let rules = &self.rules;
-        self.slots[index].as_mut().is_some_and(|slot| slot.follow.pass(stamp, len, rules))
+    #[inline]
+    pub(crate) fn pass(&mut self, index: usize, stamp: Stamp, len: usize) -> Option<&Arc<str>> {
+        let slot = self.slots[index].as_mut()?;
+        slot.follow.pass(stamp, len, &self.rules).then_some(&slot.name)
     }
 
     /// Takes in a message as it was published.
@@ -264,10 +265,6 @@ impl<M> Streams<M> {
     /// Whether [`poll`](Self::poll) may have something.
     pub(crate) fn is_ready(&self) -> bool {
         !self.ready.is_empty()
-    }
-
-    pub(crate) fn name(&self, index: usize) -> Option<&Arc<str>> {
-        self.slots[index].as_ref().map(|slot| &slot.name)
     }
 
     /// The names of all streams.

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::event::{Event, Item};
 use super::header::Header;
-use super::intake::{Found, Looked, Opening, content};
+use super::intake::{Found, content};
 use super::looks::Looks;
 use super::options::SubscriberOptions;
 use super::pulse::Attention;
@@ -263,20 +263,18 @@ impl Subscriber {
     /// The next event, as far as there is one without waiting.
     #[inline]
     pub(super) fn look<T, C: Decode<T>>(&mut self, codec: &C) -> Result<Option<Event<T>>> {
-        let found = self.find(&codec.limits())?;
-        Ok(found.map(|found| found.tell(&self.frame, codec)))
+        let mut found = Found::Nothing;
+        self.find(&|| codec.limits(), &mut found)?;
+        Ok(found.tell(&self.frame, codec))
     }
 
     /// What is the next event, before it is decoded.
-    fn find(&mut self, limits: &Limits) -> Result<Option<Found>> {
+    fn find(&mut self, limits: &dyn Fn() -> Limits, found: &mut Found) -> Result<()> {
         let mut replaced = 0;
         loop {
             let may_tell = !self.conflate || replaced == CONFLATED;
-            if may_tell && self.streams.is_ready() {
-                let step = self.streams.poll();
-                if step.is_some() {
-                    return Ok(step.map(Found::Step));
-                }
+            if may_tell && self.streams.is_ready() && self.find_step(found) {
+                return Ok(());
             }
             self.unclocked += 1;
             if self.unclocked >= CLOCK_AFTER {
@@ -289,57 +287,41 @@ impl Subscriber {
                 self.ask()?;
                 recovered = self.look_at_recovery(limits)?;
             }
-            match self.look_at_live(limits)? {
-                Looked::Found(found) => return Ok(Some(found)),
-                Looked::Nothing if !recovered => break,
-                _ => replaced += 1,
+            let mut arrival = Arrival::to_come(&self.live, &mut self.frame);
+            let is_news = arrival.comes()?;
+            if is_news {
+                Found::take(&mut arrival, &mut self.streams, self.now, limits, found)?;
+            }
+            drop(arrival);
+            match found {
+                Found::Nothing if is_news || recovered => replaced += 1,
+                Found::Nothing => break,
+                Found::Malformed(_) => {
+                    self.malformed += 1;
+                    return Ok(());
+                }
+                _ => return Ok(()),
             }
         }
-        Ok(self.streams.poll().map(Found::Step))
+        self.find_step(found);
+        Ok(())
     }
 
-    /// Takes one message off the live socket.
-    fn look_at_live(&mut self, limits: &Limits) -> Result<Looked> {
-        let Some(mut arrival) = Arrival::on(&self.live, &mut self.frame)? else { return Ok(Looked::Nothing) };
-        let Opening { index, stamp, first } = match Opening::take(&mut arrival, &mut self.streams, self.now) {
-            Ok(opening) => opening,
-            Err(error) if error.is_peer() || error.is_limit() => {
-                self.malformed += 1;
-                return Ok(Looked::Found(Found::Malformed(error)));
-            }
-            Err(error) => return Err(error),
-        };
-        if let Some(first) = first {
-            self.streams.heartbeat(index, stamp, first);
-            return Ok(Looked::Something);
-        }
-        // what comes next and is short is decoded where it lies
-        if let Some(frame) = arrival.lone_frame()?
-            && self.streams.pass(index, stamp, frame.len())
-            && let Some(stream) = self.streams.name(index)
-        {
-            return Ok(Looked::Found(Found::Frame(stream.clone(), stamp)));
-        }
-        let message = content(&mut arrival, limits)?;
-        let len = message.as_ref().map_or(0, Multipart::total_len);
-        if self.streams.pass(index, stamp, len)
-            && let Some(stream) = self.streams.name(index)
-        {
-            return Ok(Looked::Found(Found::Message(stream.clone(), stamp, message)));
-        }
-        self.streams.data(index, stamp, (stamp.time, message), len);
-        Ok(Looked::Something)
+    /// What some stream has to tell.
+    fn find_step(&mut self, found: &mut Found) -> bool {
+        let step = self.streams.poll();
+        step.map(|step| *found = Found::Step(step)).is_some()
     }
 
     /// Takes one message off the recovery socket, if there is one.
-    fn look_at_recovery(&mut self, limits: &Limits) -> Result<bool> {
+    fn look_at_recovery(&mut self, limits: &dyn Fn() -> Limits) -> Result<bool> {
         let Some(recovery) = &self.recovery else { return Ok(false) };
         let Some(mut arrival) = Arrival::on(recovery, &mut self.frame)? else { return Ok(false) };
         let frame = arrival.frame()?;
         match Header::read(frame.as_deref().unwrap_or_default()) {
             Ok(Header::End { stamp, first, request }) => self.streams.end(self.now, stamp, first, request),
             Ok(Header::Recovered { stamp, request }) => {
-                let message = content(&mut arrival, limits)?;
+                let message = content(&mut arrival, &limits())?;
                 let len = message.as_ref().map_or(0, Multipart::total_len);
                 self.streams.recovered(self.now, stamp, request, (stamp.time, message), len);
             }

@@ -24,4 +24,4 @@ pub use self::tokio::{AsyncSocket, MessageSink, Messages, ObjectSink, Objects};
 pub use envelope::Envelope;
 pub use extension::SocketExt;
 pub(crate) use keepalive::keep_alive;
-pub(crate) use parts::{Arrival, send_front, send_parts};
+pub(crate) use parts::{Arrival, publish_short, send_front, send_parts};

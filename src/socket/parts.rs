@@ -1,10 +1,11 @@
 //! Messages with frames of a protocol before them: feeds and their like.
 
-use super::guard::{self, Direction};
+use super::guard::{self, Direction, Wait};
 use super::outgoing::Outgoing;
 use super::receive::Incoming;
 use super::send::{Sending, Try};
 use crate::error::Result;
+use crate::frame::{self, Handle};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
 
@@ -32,6 +33,21 @@ fn send(socket: &zmq::Socket, kind: zmq::SocketType, outgoing: &Outgoing<'_>) ->
     }
 }
 
+/// Publishes a message of two short frames on an XPUB, with no more than that takes: it is known to be whole, has no peer that could be
+/// gone within a message, and never makes anybody wait.
+pub(crate) fn publish_short(socket: &zmq::Socket, first: &[u8], last: &[u8]) -> Result<()> {
+    guard::check_process(socket)?;
+    let handle = Handle::of(socket);
+    for (bytes, flags) in [(first, zmq::SNDMORE), (last, 0)] {
+        while let Err(error) = handle.send(frame::copied(bytes), flags | zmq::DONTWAIT) {
+            if error != zmq::Error::EINTR {
+                return Err(guard::failed(socket, Direction::Send, Wait::Never, error));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// A message that has arrived and is taken off the socket frame by frame; what is left of it goes when this is dropped.
 ///
 /// The frame in hand lies where the caller says: a message of libzmq's is 64 bytes, and to make one, move it about and close
@@ -46,8 +62,20 @@ impl<'s> Arrival<'s> {
     /// Takes the next message off a socket; `None` where there is none.
     #[inline]
     pub(crate) fn on(socket: &'s zmq::Socket, frame: &'s mut zmq::Message) -> Result<Option<Self>> {
-        let mut incoming = Incoming::into(frame, socket);
-        Ok(incoming.try_first()?.then_some(Self { incoming, is_taken: false }))
+        let mut arrival = Self::to_come(socket, frame);
+        Ok(arrival.comes()?.then_some(arrival))
+    }
+
+    /// Nothing yet: for who goes on where [`comes`](Self::comes) says so. (What [`on`](Self::on) returns is moved about.)
+    #[inline]
+    pub(crate) fn to_come(socket: &'s zmq::Socket, frame: &'s mut zmq::Message) -> Self {
+        Self { incoming: Incoming::into(frame, socket), is_taken: false }
+    }
+
+    /// Takes the next message off the socket; `false` where there is none.
+    #[inline]
+    pub(crate) fn comes(&mut self) -> Result<bool> {
+        self.incoming.try_first()
     }
 
     /// Takes the next frame; `None` after the last one.
@@ -60,6 +88,7 @@ impl<'s> Arrival<'s> {
     }
 
     /// Shows the next frame where it lies, until another one is taken; `None` at the end of the message.
+    #[inline]
     pub(crate) fn show(&mut self) -> Result<Option<&[u8]>> {
         if !self.advance()? {
             return Ok(None);
@@ -68,9 +97,15 @@ impl<'s> Arrival<'s> {
         Ok(Some(self.incoming.shown()))
     }
 
-    /// The rest of the message, where that is one short frame.
-    pub(crate) fn lone_frame(&mut self) -> Result<Option<&[u8]>> {
-        if self.advance()? { Ok(self.incoming.lone_frame()) } else { Ok(None) }
+    /// The frame that was shown last.
+    pub(crate) fn shown(&self) -> &[u8] {
+        self.incoming.shown()
+    }
+
+    /// The length of the rest of the message, where that is one short frame; which is the frame in hand then.
+    #[inline]
+    pub(crate) fn lone_len(&mut self) -> Result<Option<usize>> {
+        if self.advance()? { Ok(self.incoming.lone_len()) } else { Ok(None) }
     }
 
     /// Takes the rest of the message as metadata and buffers; `None` where nothing is left.
@@ -83,6 +118,7 @@ impl<'s> Arrival<'s> {
     }
 
     /// Brings a frame to hand that was not taken.
+    #[inline]
     fn advance(&mut self) -> Result<bool> {
         if self.is_taken {
             if !self.incoming.has_more() {

@@ -105,6 +105,7 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
         match received {
             Ok(()) => {
                 self.more = self.frame.borrow().get_more();
+                self.len = self.frame.borrow().len();
                 Ok(())
             }
             // the socket has its own timeout again, which the error names
@@ -132,12 +133,13 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
 
     /// The frame in hand, where it is the last one and too short to be shared.
     pub(super) fn lone_frame(&self) -> Option<&[u8]> {
-        if self.more {
-            return None;
-        }
-        // one look at the frame: each asks libzmq twice
-        let bytes: &[u8] = self.frame.borrow();
-        Some(bytes).filter(|bytes| bytes.len() <= RECEIVE_ARENA)
+        self.lone_len().map(|_| self.shown())
+    }
+
+    /// The length of the frame in hand, where it is the last one and too short to be shared.
+    pub(super) fn lone_len(&self) -> Option<usize> {
+        // not that of the frame itself: each look at one asks libzmq twice
+        Some(self.len).filter(|&len| !self.more && len <= RECEIVE_ARENA)
     }
 
     /// What libzmq notes about the connection that the frame in hand came over: zmq_msg_gets(3).
@@ -241,7 +243,7 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
 
     /// Lets go of a frame with memory of its own, which the next message would come much later to free.
     pub(super) fn let_go(&mut self) {
-        if self.frame.borrow().len() > RECEIVE_ARENA {
+        if self.len > RECEIVE_ARENA {
             *self.frame.borrow_mut() = zmq::Message::new();
         }
     }

@@ -166,7 +166,7 @@ impl Follower {
                 else {
                     panic!("a heartbeat with a message")
                 };
-                if self.streams.pass(index, stamp, message.total_len()) {
+                if let Some(name) = self.streams.pass(index, stamp, message.total_len()).cloned() {
                     let step = Step::Item {
                         epoch: stamp.epoch,
                         number: stamp.number,
@@ -174,7 +174,6 @@ impl Follower {
                         origin: Origin::Live,
                         skipped: 0,
                     };
-                    let name = self.streams.name(index).unwrap().clone();
                     self.check(name, step, truth, seen);
                 } else {
                     let len = message.total_len();
