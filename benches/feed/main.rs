@@ -35,7 +35,7 @@ fn main() {
     if !has("faults") {
         let lengths = if lengths.is_empty() { &[64, 1 << 10, 16 << 10, 64 << 10, 1 << 20][..] } else { &lengths };
         let (starts, seconds) = if quick { (2, 0.5) } else { (5, 2.0) };
-        speed::table(lengths, starts, seconds, Duration::from_millis(20));
+        speed::table(lengths, starts, seconds, Duration::from_millis(10));
     }
     if !has("speed") {
         faults::stalled(if quick { 3 } else { 15 });

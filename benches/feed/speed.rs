@@ -1,10 +1,10 @@
 //! Objects per second between two processes, as a feed and on plain PUB/SUB.
 //!
-//! All means of a row have a pair of processes each, and short turns, there and back in an order that is shuffled; and each row is of
-//! several starts, since processes have their luck for as long as they live. `publish_obj` runs in two pairs: how far these two are
-//! apart is what this bench cannot see.
+//! All means of a row go from one process to one other, over the same two I/O threads, in short turns, there and back in an order that
+//! is shuffled; and each row is of several starts, since processes have their luck for as long as they live. `publish_obj` runs under
+//! two names: how far these two are apart is what this bench cannot see.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::env;
 use std::process::{Child, Command};
 use std::rc::Rc;
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::LOOPBACK;
 use super::rig::rounds::{Orders, Starts, calibrate_once};
+use super::rig::turns::{end, follow, lead};
 use super::rig::{Moves, Rounds, human};
 
 #[derive(Serialize, Deserialize)]
@@ -59,86 +60,92 @@ impl Means {
     fn named(name: &str) -> Self {
         MEANS.into_iter().find(|means| format!("{means:?}") == name).unwrap()
     }
-
-    fn topic(self) -> &'static [u8] {
-        if self == Self::LongTopic { LONG_TOPIC } else { TOPIC.as_bytes() }
-    }
 }
 
-enum Sender {
-    Socket(Means, zmq::Socket),
-    Feed(Publisher),
+struct Sender {
+    socket: zmq::Socket,
+    publisher: Publisher,
 }
 
 impl Sender {
-    /// Also returns where it is bound.
-    fn bind(means: Means, context: &zmq::Context, live: &str, recovery: &str) -> (Self, Vec<String>) {
-        if means == Means::Feed {
-            let options = PublisherOptions::new().high_water_mark(HIGH_WATER_MARK);
-            let publisher = Publisher::bind_with(context, live, recovery, options).unwrap();
-            let endpoints = vec![publisher.endpoint().to_owned(), publisher.recovery_endpoint().to_owned()];
-            return (Self::Feed(publisher), endpoints);
-        }
+    fn bind(context: &zmq::Context, [plain, live, recovery]: [&str; 3]) -> Self {
         let socket = context.socket(zmq::PUB).unwrap();
         socket.set_sndhwm(HIGH_WATER_MARK).unwrap();
         socket.set_linger(0).unwrap();
-        socket.bind(live).unwrap();
-        let endpoint = socket.get_last_endpoint().unwrap().unwrap();
-        (Self::Socket(means, socket), vec![endpoint])
+        socket.bind(plain).unwrap();
+        let options = PublisherOptions::new().high_water_mark(HIGH_WATER_MARK);
+        Self { socket, publisher: Publisher::bind_with(context, live, recovery, options).unwrap() }
+    }
+
+    fn endpoints(&self) -> [String; 3] {
+        let (live, recovery) = (self.publisher.endpoint(), self.publisher.recovery_endpoint());
+        [self.socket.get_last_endpoint().unwrap().unwrap(), live.to_owned(), recovery.to_owned()]
     }
 
     #[inline(never)]
-    fn send_one(&self, object: &Object) {
-        match self {
-            Self::Feed(publisher) => drop(publisher.publish(TOPIC, object).unwrap()),
-            Self::Socket(Means::OneFrameMore, socket) => {
-                socket.send(TOPIC, zmq::SNDMORE).unwrap();
-                socket.send(&HEADER[..], zmq::SNDMORE).unwrap();
-                socket.send_obj(object).unwrap();
+    fn send_one(&self, means: Means, object: &Object) {
+        match means {
+            Means::Feed => drop(self.publisher.publish(TOPIC, object).unwrap()),
+            Means::OneFrameMore => {
+                self.socket.send(TOPIC, zmq::SNDMORE).unwrap();
+                self.socket.send(&HEADER[..], zmq::SNDMORE).unwrap();
+                self.socket.send_obj(object).unwrap();
             }
-            Self::Socket(means, socket) => socket.publish_obj(means.topic(), object).unwrap(),
+            Means::LongTopic => self.socket.publish_obj(LONG_TOPIC, object).unwrap(),
+            Means::Plain | Means::PlainAgain => self.socket.publish_obj(TOPIC, object).unwrap(),
         }
     }
 }
 
-enum Receiver {
-    Socket(Means, zmq::Socket),
-    Feed(Box<Subscriber>),
+struct Receiver {
+    socket: zmq::Socket,
+    subscriber: Subscriber,
 }
 
 impl Receiver {
-    fn connect(means: Means, context: &zmq::Context, endpoints: &[impl AsRef<str>]) -> Self {
-        let endpoint = |index: usize| endpoints[index].as_ref();
-        if means == Means::Feed {
-            let options = SubscriberOptions::new().high_water_mark(HIGH_WATER_MARK);
-            let mut subscriber = Subscriber::connect_with(context, endpoint(0), endpoint(1), options).unwrap();
-            subscriber.subscribe(TOPIC).unwrap();
-            return Self::Feed(Box::new(subscriber));
-        }
+    fn connect(context: &zmq::Context, [plain, live, recovery]: [&str; 3]) -> Self {
         let socket = context.socket(zmq::SUB).unwrap();
         socket.set_rcvhwm(HIGH_WATER_MARK).unwrap();
-        socket.connect(endpoint(0)).unwrap();
+        socket.connect(plain).unwrap();
         socket.set_subscribe(TOPIC.as_bytes()).unwrap();
-        Self::Socket(means, socket)
+        let options = SubscriberOptions::new().high_water_mark(HIGH_WATER_MARK);
+        let mut subscriber = Subscriber::connect_with(context, live, recovery, options).unwrap();
+        subscriber.subscribe(TOPIC).unwrap();
+        Self { socket, subscriber }
     }
 
     #[inline(never)]
-    fn receive_one(&mut self) -> Object {
-        match self {
-            Self::Feed(subscriber) => loop {
-                match subscriber.recv::<Object>().unwrap() {
+    fn receive_one(&mut self, means: Means) -> Object {
+        match means {
+            Means::Feed => loop {
+                match self.subscriber.recv().unwrap() {
                     Event::Data { value, .. } => return value,
                     Event::Joined { .. } | Event::Stale { .. } | Event::Resumed { .. } => {}
                     event => panic!("{:?}", event.stream()),
                 }
             },
-            Self::Socket(Means::OneFrameMore, socket) => {
-                assert_eq!(socket.recv_msg(0).unwrap()[..], *TOPIC.as_bytes());
-                assert_eq!(socket.recv_msg(0).unwrap().len(), HEADER.len());
-                socket.recv_obj().unwrap()
+            Means::OneFrameMore => {
+                assert_eq!(self.socket.recv_msg(0).unwrap()[..], *TOPIC.as_bytes());
+                assert_eq!(self.socket.recv_msg(0).unwrap().len(), HEADER.len());
+                self.socket.recv_obj().unwrap()
             }
-            Self::Socket(_, socket) => socket.recv_topic_obj().unwrap().1,
+            _ => self.socket.recv_topic_obj().unwrap().1,
         }
+    }
+
+    /// Waits until both subscriptions are there: `publish` publishes by either means, and is called until it arrives.
+    fn join(&mut self, publish: impl Fn()) {
+        while !matches!(self.subscriber.try_recv::<Object>(), Ok(Event::Joined { .. })) {
+            publish();
+        }
+        while self.socket.poll(zmq::POLLIN, 10).unwrap() == 0 {
+            publish();
+        }
+    }
+
+    /// Receives an object that is no longer one of those that [`join`](Self::join) waited for.
+    fn receive(&mut self, means: Means) {
+        while self.receive_one(means).id == 0 {}
     }
 }
 
@@ -146,106 +153,126 @@ fn object(bytes: usize) -> Object {
     Object { id: 1, payload: Buffer::from_vec(vec![7_u8; bytes]) }
 }
 
-/// What is sent until the subscription is there.
-fn first() -> Object {
-    Object { id: 0, payload: Buffer::new() }
+/// Sends what arrives only when the subscriptions are there.
+fn knock(sender: &Sender) {
+    let first = Object { id: 0, payload: Buffer::new() };
+    [Means::Plain, Means::Feed].iter().for_each(|&means| sender.send_one(means, &first));
 }
 
 /// Moves objects over inproc on this thread alone, to count instructions.
 pub(crate) fn alone(means: &str, bytes: usize, count: usize) {
     let (means, context) = (Means::named(means), zmq::Context::new());
-    let (sender, endpoints) = Sender::bind(means, &context, "inproc://live", "inproc://recovery");
-    let mut receiver = Receiver::connect(means, &context, &endpoints);
+    let endpoints = ["inproc://plain", "inproc://live", "inproc://recovery"];
+    let (sender, mut receiver) = (Sender::bind(&context, endpoints), Receiver::connect(&context, endpoints));
+    receiver.join(|| knock(&sender));
     let object = object(bytes);
-    if let Receiver::Feed(subscriber) = &mut receiver {
-        sender.send_one(&first());
-        while !matches!(subscriber.recv::<Object>().unwrap(), Event::Joined { .. }) {}
-    }
     for _ in 0..count.div_ceil(TOLD) {
-        (0..TOLD).for_each(|_| sender.send_one(&object));
-        (0..TOLD).for_each(|_| while receiver.receive_one().id == 0 {});
+        (0..TOLD).for_each(|_| sender.send_one(means, &object));
+        (0..TOLD).for_each(|_| receiver.receive(means));
     }
 }
 
-/// Publishes from here to a process of its own.
-struct Pair {
+/// From here to a process of its own.
+struct Line {
     sender: Sender,
+    /// Announces turns.
+    control: zmq::Socket,
+    /// Hears how far the receiver is.
     told: zmq::Socket,
     told_at: u64,
     object: Object,
-    child: Child,
     /// So many times `told_at` objects take a turn of any means.
-    count: Rc<Cell<Option<u64>>>,
+    count: Cell<Option<u64>>,
+    child: Child,
+}
+
+/// Objects that move by one means.
+struct Pair {
+    means: Means,
+    line: Rc<Line>,
 }
 
 const CHILD: &str = "OUTBAND_FEED_BENCH";
 
-impl Pair {
-    fn new(means: Means, bytes: usize, count: Rc<Cell<Option<u64>>>) -> Self {
+impl Line {
+    fn new(bytes: usize) -> Self {
         let context = zmq::Context::new();
-        let told = context.socket(zmq::PULL).unwrap();
-        told.set_rcvtimeo(30_000).unwrap();
-        told.bind(LOOPBACK).unwrap();
-        let back = told.get_last_endpoint().unwrap().unwrap();
-        let (sender, endpoints) = Sender::bind(means, &context, LOOPBACK, LOOPBACK);
+        let bound = |kind| {
+            let socket = context.socket(kind).unwrap();
+            socket.set_rcvtimeo(30_000).unwrap();
+            socket.set_linger(0).unwrap();
+            socket.bind(LOOPBACK).unwrap();
+            let endpoint = socket.get_last_endpoint().unwrap().unwrap();
+            (socket, endpoint)
+        };
+        let ((control, ordered), (told, back)) = (bound(zmq::PAIR), bound(zmq::PULL));
+        let sender = Sender::bind(&context, [LOOPBACK; 3]);
         let told_at = told_at(bytes);
-        let job = format!("{means:?} {told_at} {back} {}", endpoints.join(" "));
+        let job = format!("{told_at} {ordered} {back} {}", sender.endpoints().join(" "));
         let child = Command::new(env::current_exe().unwrap()).env(CHILD, job).spawn().unwrap();
-        let pair = Self { sender, told, told_at, object: object(bytes), child, count };
-        // until the subscription is there
-        while pair.told.poll(zmq::POLLIN, 10).unwrap() == 0 {
-            pair.sender.send_one(&first());
+        // until the subscriptions are there
+        while told.poll(zmq::POLLIN, 10).unwrap() == 0 {
+            knock(&sender);
         }
-        pair.told.recv_bytes(0).unwrap();
-        pair
+        told.recv_bytes(0).unwrap();
+        Self { sender, control, told, told_at, object: object(bytes), count: Cell::new(None), child }
     }
 }
 
 impl Moves for Pair {
     /// Moves `count` times `told_at` objects.
     fn run(&self, count: u64) -> Duration {
-        let started = Instant::now();
-        for turn in 0..count {
-            if turn >= WINDOW {
-                self.told.recv_bytes(0).unwrap();
+        let Line { sender, control, told, told_at, object, .. } = &*self.line;
+        let means = MEANS.iter().position(|&means| means == self.means).unwrap();
+        let took = lead(control, means, count * told_at, || {
+            for turn in 0..count {
+                if turn >= WINDOW {
+                    told.recv_bytes(0).unwrap();
+                }
+                (0..*told_at).for_each(|_| sender.send_one(self.means, object));
             }
-            (0..self.told_at).for_each(|_| self.sender.send_one(&self.object));
-        }
-        (0..count.min(WINDOW)).for_each(|_| drop(self.told.recv_bytes(0).unwrap()));
-        started.elapsed()
+            (0..count.min(WINDOW)).for_each(|_| drop(told.recv_bytes(0).unwrap()));
+        });
+        took.time
     }
 
     fn calibrate(&self, time: Duration) -> u64 {
         // turns in which the sender never has to wait are no measure
-        calibrate_once(&self.count, self, time).max(2 * WINDOW)
+        calibrate_once(&self.line.count, self, time).max(2 * WINDOW)
     }
 }
 
-impl Drop for Pair {
+impl Drop for Line {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        end(&self.control);
+        assert!(self.child.wait().unwrap().success());
     }
 }
 
+/// Does what a [`Line`] tells this process where it was started for one; does not return then.
 pub(crate) fn receive_if_child() {
     let Ok(job) = env::var(CHILD) else { return };
     let words: Vec<&str> = job.split(' ').collect();
     let context = zmq::Context::new();
-    let told = context.socket(zmq::PUSH).unwrap();
-    told.connect(words[2]).unwrap();
-    let told_at: u64 = words[1].parse().unwrap();
-    let mut receiver = Receiver::connect(Means::named(words[0]), &context, &words[3..]);
-    let mut received = 0_u64;
-    loop {
-        let object = receiver.receive_one();
-        // the first one says that the subscription is there
-        let is_news = if object.id == 0 { received == 0 } else { received.is_multiple_of(told_at) };
-        received += if object.id == 0 && received > 0 { 0 } else { 1 };
-        if is_news {
+    let connected = |kind, endpoint| {
+        let socket = context.socket(kind).unwrap();
+        socket.connect(endpoint).unwrap();
+        socket
+    };
+    let (control, told) = (connected(zmq::PAIR, words[1]), connected(zmq::PUSH, words[2]));
+    let told_at: u64 = words[0].parse().unwrap();
+    let mut receiver = Receiver::connect(&context, [words[3], words[4], words[5]]);
+    receiver.join(|| {});
+    told.send(&b"!"[..], 0).unwrap();
+    let (receiver, received) = (RefCell::new(receiver), Cell::new(0));
+    follow(&control, |means| {
+        receiver.borrow_mut().receive(MEANS[means]);
+        received.set(received.get() + 1);
+        if received.get() % told_at == 0 {
             told.send(&b"!"[..], 0).unwrap();
         }
-    }
+    });
+    std::process::exit(0);
 }
 
 /// Objects per second, each row of so many starts of so many seconds.
@@ -258,8 +285,8 @@ pub(crate) fn table(lengths: &[usize], starts: usize, seconds: f64, time: Durati
     for &bytes in lengths {
         let (mut results, mut orders) = (Starts::default(), Orders::default());
         for _ in 0..starts {
-            let count = Rc::new(Cell::new(None));
-            let pairs = MEANS.map(|means| Pair::new(means, bytes, count.clone()));
+            let line = Rc::new(Line::new(bytes));
+            let pairs = MEANS.map(|means| Pair { means, line: line.clone() });
             for pair in &pairs {
                 pair.run(WINDOW);
             }
