@@ -361,7 +361,9 @@ fn print(out: &mut impl Write, path: &Path, outcome: &Outcome, crew: &Crew) -> R
 fn shown(text: impl Display) -> String {
     let (mut shown, text) = (String::new(), text.to_string());
     for character in text.chars() {
-        if character.is_control() {
+        // what turns the text around, and what has no width
+        let hides = matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}');
+        if character.is_control() || hides {
             shown.extend(character.escape_default());
         } else {
             shown.push(character);
