@@ -23,6 +23,7 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, ExitCode};
+use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -90,7 +91,7 @@ fn run() -> Result<()> {
             dispatch(&sorted(Path::new(&arguments[2]))?, Crew::Others { endpoint: endpoint.to_owned() })
         }
         ["work", endpoint] => work(endpoint, Duration::ZERO),
-        ["work", endpoint, "--pace", millis] => work(endpoint, Duration::from_millis(millis.parse()?)),
+        ["work", endpoint, "--pace", millis] => work(endpoint, Duration::from_millis(number("--pace", millis)?)),
         ["dispatch" | "work", ..] => Err(USAGE.into()),
         [WORK_FOR, endpoint] => work_for(endpoint),
         _ => {
@@ -98,7 +99,9 @@ fn run() -> Result<()> {
             let mut rest = words.iter().zip(&arguments);
             while let Some((word, argument)) = rest.next() {
                 match *word {
-                    "--workers" => workers = rest.next().ok_or("how many workers?")?.0.parse::<usize>()?.max(1),
+                    "--workers" => {
+                        workers = number::<usize>("--workers", rest.next().ok_or("how many workers?")?.0)?.max(1)
+                    }
                     "--kill" => kill = true,
                     unknown if unknown.starts_with("--") => return Err(format!("{unknown}?\n{USAGE}").into()),
                     _ if directory.is_some() => return Err(USAGE.into()),
@@ -111,6 +114,10 @@ fn run() -> Result<()> {
             dispatch(&sorted(directory.map_or(Path::new("."), Path::new))?, Crew::Own { workers, kill })
         }
     }
+}
+
+fn number<N: FromStr<Err: Display>>(option: &str, word: &str) -> Result<N> {
+    Ok(word.parse().map_err(|error| format!("{option} {word}: {error}"))?)
 }
 
 fn default_workers() -> Result<usize> {
@@ -135,7 +142,9 @@ fn work_for(endpoint: &str) -> Result<()> {
 fn work(endpoint: &str, pace: Duration) -> Result<()> {
     let name = System::host_name()?;
     let options = WorkerOptions::new().threads(1).in_flight(4).name(name.clone());
-    let worker = Worker::connect(&zmq::Context::new(), endpoint, options)?;
+    let worker =
+        Worker::connect(&zmq::Context::new(), endpoint, options).map_err(|error| format!("{endpoint}: {error}"))?;
+    eprintln!("working for the dispatcher at {endpoint}, until Ctrl-C or SIGTERM");
     let leave = worker.leave();
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     thread::spawn(move || {
@@ -189,12 +198,16 @@ fn dispatch(files: &[PathBuf], crew: Crew) -> Result<()> {
     // the manifest has the order of the files, whoever is done first
     let options = DispatcherOptions::new().order(Order::Submission).lease(Duration::from_secs(10));
     let endpoint = if let Crew::Others { endpoint } = &crew { endpoint } else { "tcp://127.0.0.1:*" };
-    let dispatcher = Dispatcher::bind(&zmq::Context::new(), endpoint, options)?;
+    let dispatcher =
+        Dispatcher::bind(&zmq::Context::new(), endpoint, options).map_err(|error| format!("{endpoint}: {error}"))?;
     let mut processes = Processes(Vec::new());
-    if let Crew::Own { workers, .. } = crew {
-        for _ in 0..workers.min(files.len()) {
-            processes.0.push(Command::new(env::current_exe()?).args([WORK_FOR, dispatcher.endpoint()]).spawn()?);
+    match crew {
+        Crew::Own { workers, .. } => {
+            for _ in 0..workers.min(files.len()) {
+                processes.0.push(Command::new(env::current_exe()?).args([WORK_FOR, dispatcher.endpoint()]).spawn()?);
+            }
         }
+        Crew::Others { .. } => eprintln!("workers come to {}", dispatcher.endpoint()),
     }
     let bar = ProgressBar::new(files.len() as u64);
     bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} files, {rate}")?.with_key("rate", rate));
@@ -226,9 +239,12 @@ fn dispatch(files: &[PathBuf], crew: Crew) -> Result<()> {
         });
         let mut kill = matches!(crew, Crew::Own { kill: true, .. });
         let (mut out, mut unreadable) = (io::stdout().lock(), 0);
+        // on a terminal what is printed goes above the bar
+        let shares_terminal = io::stdout().is_terminal() || matches!(crew, Crew::Others { .. });
         while let Some(outcome) = next(dispatcher, &told, &mut processes)? {
             let path = submitted.recv()?;
-            unreadable += usize::from(!print(&mut out, path, &outcome, crew)?);
+            let mut print = || print(&mut out, path, &outcome, crew);
+            unreadable += usize::from(!if shares_terminal { bar.suspend(print)? } else { print()? });
             bar.inc(1);
             if kill && bar.position() * 2 >= bar.length().unwrap_or(0) {
                 kill = false;

@@ -176,6 +176,24 @@ fn when_all_workers_have_ended_so_does_who_waits_for_them() {
     assert!(told.contains("all workers have ended"), "{told}");
 }
 
+#[test]
+fn on_a_terminal_the_manifest_stands_above_the_bar() {
+    let files = Files::new("terminal", 200);
+    let hash = example("pipeline_hash").get_program().to_owned();
+    let spawn = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)";
+    let mut terminal = Command::new("python3");
+    let output = terminal.args(["-c", spawn]).arg(hash).arg(files.as_str()).stdin(Stdio::null()).output().unwrap();
+    let shown = said(&output.stdout);
+    assert!(output.status.success() && shown.contains("200/200 files"), "{shown}");
+    // each line of it begins where nothing stands
+    let lines = shown.split("\r\n").map(|line| line.rsplit("\x1b[2K").next().unwrap().trim_start_matches('\r'));
+    let listed: Vec<_> = lines.filter(|line| line.contains(files.as_str())).collect();
+    assert_eq!(listed.len(), 200, "{shown}");
+    for line in listed {
+        assert!(line.find("  /") == Some(64), "{line:?}");
+    }
+}
+
 /// Ctrl-C in a terminal is for all of them.
 #[test]
 fn an_interrupted_manifest_says_that_it_was_interrupted() {
@@ -199,6 +217,10 @@ fn what_makes_no_sense_is_refused_and_named() {
     for (arguments, named) in [
         (&[files.as_str(), "--workers", "1", "--kill"][..], "--kill"),
         (&["--worker", "3"], "--worker"),
+        (&[files.as_str(), "--workers", "many"], "--workers many: "),
+        (&["work", "tcp://127.0.0.1:1", "--pace", "slow"], "--pace slow: "),
+        (&["work", "somewhere"], "somewhere: "),
+        (&["dispatch", "somewhere", files.as_str()], "somewhere: "),
         (&["/nowhere/at/all"], "/nowhere/at/all: "),
         (&["dispatch", "tcp://127.0.0.1:*", "/nowhere/at/all"], "/nowhere/at/all: "),
         (&["dispatch", "tcp://127.0.0.1:*", "--directory"], "usage"),
