@@ -197,7 +197,10 @@ impl Hand {
         let is_joined = self.is_joined();
         // without a session there is nobody to tell of tasks
         let is_sayable = |message: &Up| is_joined || matches!(message, Up::Hello(_) | Up::Bye);
-        self.outbox.pop_front_if(|(message, _)| is_sayable(message)).or_else(|| {
+        let popped = self.outbox.pop_front_if(|(message, _)| is_sayable(message));
+        // not before: where nobody is there it waits in the outbox
+        self.has_said_hello |= matches!(popped, Some((Up::Hello(_), _)));
+        popped.or_else(|| {
             let held = self.held.get(&self.progress.pop()?)?;
             Some((Up::Progress { epoch: held.job.epoch, ticket: held.job.ticket }, None))
         })

@@ -32,7 +32,6 @@ impl Hand {
             let sign = if self.is_joined() { self.beat() } else { self.hello() };
             // after a goodbye it would be somebody else's sign
             if !self.has_said_bye {
-                self.has_said_hello |= matches!(sign, Up::Hello(_));
                 self.outbox.push_front((sign, None));
             }
         }

@@ -704,6 +704,10 @@ mod tests {
         pair.hand.drain(Time::ZERO);
         assert!(pair.hand.is_ended(), "it has said hello to nobody");
         let mut pair = Pair::new();
+        pair.hand.tick(Time::ZERO);
+        pair.hand.drain(Time::ZERO);
+        assert!(pair.hand.is_ended(), "its hello has not left");
+        let mut pair = Pair::new();
         pair.ups(Time::ZERO).into_iter().for_each(|(message, object)| pair.hand.unsaid(message, object));
         pair.hand.drain(Time::ZERO);
         assert!(pair.hand.is_ended(), "it could say hello to nobody");
