@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(feature = "arrow")]
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use outband::{Array, Pickle, SocketExt};
+#[cfg(feature = "arrow")]
+use outband::{Buffer, Decode, Encode, Multipart, Value};
 use serde::{Deserialize, Serialize};
 
 #[path = "support/python.rs"]
@@ -165,4 +169,70 @@ fn zipped_pickles_go_both_ways() {
         socket.send_with(&codec, &colours)?;
         Ok(())
     });
+}
+
+/// What a value is as JSON, with a word for what JSON has none for.
+#[cfg(feature = "arrow")]
+fn form(value: &Value) -> String {
+    match value {
+        Value::Array(_) => "array".to_owned(),
+        Value::Table(_) => "table".to_owned(),
+        Value::Bytes(_) | Value::Buffer(_) => "bytes".to_owned(),
+        Value::Map(entries) if entries.iter().any(|(_, value)| matches!(value, Value::Array(_))) => {
+            let entries: Vec<_> = entries.iter().map(|(key, value)| format!("{}:{}", form(key), form(value))).collect();
+            format!("{{{}}}", entries.join(","))
+        }
+        value => serde_json::to_string(value).unwrap(),
+    }
+}
+
+/// What a pickle decodes as, what other types make of it, and the value again, as a pickle.
+#[cfg(feature = "arrow")]
+fn read(message: Multipart) -> outband::Result<Multipart> {
+    /// Without what it is in Python, which serde has no words for.
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Plain {
+        Value(Value),
+    }
+    fn into<T: serde::de::DeserializeOwned>(codec: &Pickle, message: &Multipart, show: fn(&T) -> String) -> String {
+        codec.decode(message.clone()).map_or_else(|_| String::new(), |value| show(&value))
+    }
+
+    let codec = Pickle::new().allow("__main__.Allowed");
+    let codec = if message.buffers().is_empty() { codec.in_band() } else { codec };
+    let value: Value = codec.decode(message.clone())?;
+    let Plain::Value(plain) = codec.decode(message.clone())?;
+    let also = BTreeMap::from([
+        ("i128", into::<i128>(&codec, &message, i128::to_string)),
+        ("u128", into::<u128>(&codec, &message, u128::to_string)),
+        ("f64", into::<f64>(&codec, &message, |float| format!("{float:?}"))),
+        ("Buffer", into::<Buffer>(&codec, &message, |buffer| buffer.len().to_string())),
+        ("three", into::<[Option<i64>; 3]>(&codec, &message, |three| serde_json::to_string(three).unwrap())),
+    ]);
+    codec.encode(&(form(&plain), also, value))
+}
+
+#[cfg(feature = "arrow")]
+#[test]
+fn every_row_of_what_is_read_is_read_so() {
+    let socket = zmq::Context::new().socket(zmq::ROUTER).unwrap();
+    socket.set_rcvtimeo(60_000).unwrap();
+    socket.set_linger(0).unwrap();
+    socket.bind("tcp://127.0.0.1:*").unwrap();
+    let endpoint = socket.get_last_endpoint().unwrap().unwrap();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/python.md");
+    let mut script = Script::start("read_rows.py", &[&endpoint, page.to_str().unwrap()]);
+    loop {
+        let (envelope, message) = socket.recv_message_via().unwrap();
+        if message.metadata().is_empty() {
+            break;
+        }
+        let answer =
+            read(message).unwrap_or_else(|error| Multipart::new("!", vec![error.to_string().into_bytes().into()]));
+        socket.send_message_via(&envelope, answer).unwrap();
+    }
+    let rows: usize = script.line().parse().unwrap();
+    script.finish();
+    assert!(rows >= 29, "{rows}");
 }
