@@ -232,7 +232,7 @@ mod tests {
     use std::thread;
 
     /// The bytes lie in the owner itself, and so where it lies.
-    struct Owner([u8; 3], Arc<()>);
+    struct Owner([u8; 3], #[expect(dead_code, reason = "counts who has it")] Arc<()>);
 
     impl AsRef<[u8]> for Owner {
         fn as_ref(&self) -> &[u8] {
