@@ -340,13 +340,13 @@ fn every_changed_byte_of_a_buffer_is_refused_where_it_is_checked_and_else_a_valu
         {
             let Self(attack, random) = self;
             let message = codec.encode(&value).unwrap();
-            // of very many alike the first ones
+            // of very many alike the first ones, and of the first two every change of a byte
             for (frame, buffer) in message.buffers().iter().take(20).enumerate() {
                 let len = buffer.len();
                 let checked = (0..len).filter(|&at| is_checked(at, len));
                 let others: Vec<usize> = (0..if len > 0 { 50 } else { 0 }).map(|_| random.below(len)).collect();
                 for at in checked.chain(others) {
-                    let every = THOROUGH && len <= 4096;
+                    let every = THOROUGH && len <= 4096 && frame < 2;
                     let flips: Vec<u8> = if every { (1..=255).collect() } else { vec![1, 0x80, 0xff] };
                     for flip in flips {
                         let mut damaged = buffer.to_vec();
