@@ -29,12 +29,10 @@ struct Berth<T, const N: usize> {
     value: T,
 }
 
-/// The size of a block in bytes.
-pub(super) const fn size_of_block<T, const N: usize>() -> usize {
-    size_of::<Block<T, N>>()
-}
-
 impl<T: Send, const N: usize> Berths<T, N> {
+    /// The length of a block in bytes.
+    pub(super) const BLOCK: usize = size_of::<Block<T, N>>();
+
     pub(super) const fn new() -> Self {
         Self { block: None, used: 0 }
     }

@@ -14,7 +14,7 @@ use super::shared::{Count, Shared};
 /// freed.
 const IN_BLOCK: usize = 11;
 
-const _: () = assert!(berths::size_of_block::<Counted<super::Received>, IN_BLOCK>() < 1000);
+const _: () = assert!(Shelf::<super::Received>::BLOCK < 1000);
 
 /// Puts values side by side, each of which is shared by itself and dropped with the last who does.
 pub(crate) struct Shelf<T: AsRef<[u8]> + Send>(Berths<Counted<T>, IN_BLOCK>);
@@ -27,6 +27,9 @@ struct Counted<T> {
 }
 
 impl<T: AsRef<[u8]> + Send> Shelf<T> {
+    /// The length of a block in bytes.
+    pub(super) const BLOCK: usize = Berths::<Counted<T>, IN_BLOCK>::BLOCK;
+
     pub(crate) const fn new() -> Self {
         Self(Berths::new())
     }
