@@ -251,6 +251,32 @@ fn compression_says_what_it_did_with_every_buffer() {
 }
 
 #[test]
+fn arrays_and_tables_say_what_was_copied_of_them() {
+    let output = example("array").output().unwrap();
+    assert!(output.status.success(), "{}", said(&output.stderr));
+    let text = said(&output.stdout);
+    // the crop is 100 by 200 bytes; 3840 and 1920 bytes are in band, copied into the metadata and out of it
+    for part in ["copied so far: 0 bytes\n", "copied for the crop: 20000 bytes\n", ", 11520 bytes copied on the way"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    for part in ["1228800 bytes for 1228800 of elements", "1920 bytes for 2073600 of elements"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+
+    let output = example("table").output().unwrap();
+    assert!(output.status.success(), "{}", said(&output.stderr));
+    let text = said(&output.stdout);
+    let numbers = |line: &str| line.split_whitespace().filter_map(|word| word.parse().ok()).collect::<Vec<usize>>();
+    let frames: usize =
+        text.lines().filter(|line| line.starts_with("frame ")).map(|line| *numbers(line).last().unwrap()).sum();
+    let copied = text.lines().find(|line| line.starts_with("copied: ")).unwrap_or_else(|| panic!("{text}"));
+    let [copied, total] = numbers(copied)[..] else { panic!("{copied}") };
+    assert!(frames > 4_000_000 && frames < total && copied < total / 50, "{text}");
+    let received = text.lines().find(|line| line.starts_with("received from north, ")).unwrap();
+    assert!(numbers(received)[0] < total / 500, "{received}");
+}
+
+#[test]
 fn a_directory_with_no_files_has_an_empty_manifest() {
     let files = Files::new("none", 0);
     let output = ended(&[files.as_str()]);
