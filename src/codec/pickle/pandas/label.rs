@@ -13,7 +13,7 @@ use crate::pickle::{Node, NodeId};
 
 /// A label, or the name of an index.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Label {
+pub(in crate::codec::pickle) enum Label {
     None,
     Bool(bool),
     Int(i128),
@@ -81,6 +81,29 @@ impl Label {
             Self::Float(value) => Self::Float(value + 0.0),
             Self::Tuple(parts) => Self::Tuple(parts.iter().map(Self::without_sign).collect()),
             label => label.clone(),
+        }
+    }
+
+    /// A part of a label of several levels.
+    pub(in crate::codec::pickle) fn part(&self, at: usize) -> Option<&Self> {
+        match self {
+            Self::Tuple(parts) => parts.get(at),
+            _ => None,
+        }
+    }
+
+    /// A text that is the same for labels which Python takes for one key of a dict: `1`, `1.0` and `True` are.
+    pub(in crate::codec::pickle) fn key(&self) -> String {
+        let number = |value: f64| format!("{:?}", value + 0.0);
+        match self {
+            Self::None => "None".to_owned(),
+            Self::Bool(value) => number(f64::from(u8::from(*value))),
+            // as the float that it is equal to, if it is to one
+            Self::Int(value) if (*value as f64) as i128 == *value => number(*value as f64),
+            Self::Int(value) => value.to_string(),
+            Self::Float(value) => number(*value),
+            Self::Text(text) => format!("{text:?}"),
+            Self::Tuple(parts) => parts.iter().map(|part| part.key() + ", ").collect(),
         }
     }
 

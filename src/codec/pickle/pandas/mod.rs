@@ -42,6 +42,7 @@ pub(super) use arrow::name;
 pub(super) use axis::{Axis, Kept, Level, Values};
 pub(super) use came::{Bytes, Came, Mask, Part};
 pub(super) use index::MAX_LEVELS;
+pub(super) use label::Label;
 pub(super) use shown::{Parts, Shown};
 
 /// The table that a call of pandas or pyarrow describes.

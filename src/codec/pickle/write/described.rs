@@ -11,48 +11,10 @@ use serde::ser::Error as _;
 use serde_json::Value as Json;
 
 use super::arrow::Storage;
-use crate::codec::pickle::pandas::{Came, MAX_LEVELS, Part};
+use crate::codec::pickle::pandas::{Came, Label, MAX_LEVELS, Part};
 use crate::codec::unserializable::{Result, Unserializable};
 use crate::error::excerpt;
 use crate::table::Table;
-
-/// A label of a column.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Label {
-    None,
-    Bool(bool),
-    Int(i128),
-    Float(f64),
-    Text(String),
-    Tuple(Vec<Label>),
-}
-
-impl Label {
-    /// A part of a label of several levels.
-    pub(super) fn part(&self, at: usize) -> Option<&Self> {
-        match self {
-            Self::Tuple(parts) => parts.get(at),
-            _ => None,
-        }
-    }
-}
-
-impl Label {
-    /// A text that is the same for labels which Python takes for one key of a dict: `1`, `1.0` and `True` are.
-    fn key(&self) -> String {
-        let number = |value: f64| format!("{:?}", value + 0.0);
-        match self {
-            Self::None => "None".to_owned(),
-            Self::Bool(value) => number(f64::from(u8::from(*value))),
-            // as the float that it is equal to, if it is to one
-            Self::Int(value) if (*value as f64) as i128 == *value => number(*value as f64),
-            Self::Int(value) => value.to_string(),
-            Self::Float(value) => number(*value),
-            Self::Text(text) => format!("{text:?}"),
-            Self::Tuple(parts) => parts.iter().map(|part| part.key() + ", ").collect(),
-        }
-    }
-}
 
 /// One level of the labels.
 pub(super) struct Level {
