@@ -4,7 +4,10 @@
 
 mod common;
 
+use std::io;
 use std::iter;
+use std::net::{TcpListener, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 use outband::feed::{Event, Lost, Origin, Publisher, PublisherOptions, Start, Subscriber, SubscriberOptions};
@@ -397,6 +400,38 @@ fn what_waits_to_be_read_is_heard_before_its_stream_is_stale() {
     let mut silent = [next(&mut busy), next(&mut busy)];
     silent.sort();
     assert_eq!(silent, ["a is stale", "b is stale"]);
+}
+
+/// A way to a tcp endpoint on which nothing that is sent over the first connection comes out, as when a host vanished and came back:
+/// nobody there knows of the connection, and says so only when something comes.
+fn way_with_a_dead_connection(endpoint: &str) -> String {
+    let to = endpoint.strip_prefix("tcp://").unwrap().to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let way = format!("tcp://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let _dead = listener.accept().unwrap();
+        for from in listener.incoming() {
+            let (from, to) = (from.unwrap(), TcpStream::connect(&to).unwrap());
+            for (mut from, mut to) in [(from.try_clone().unwrap(), to.try_clone().unwrap()), (to, from)] {
+                thread::spawn(move || io::copy(&mut from, &mut to));
+            }
+        }
+    });
+    way
+}
+
+#[test]
+fn who_is_not_answered_by_a_publisher_that_lives_asks_over_another_connection() {
+    let context = zmq::Context::new();
+    let publisher = publisher(&context, PublisherOptions::new());
+    for value in [10, 20, 30] {
+        publisher.publish("a", &value).unwrap();
+    }
+    let recovery = way_with_a_dead_connection(publisher.recovery_endpoint());
+    let options = SubscriberOptions::new().start(Start::All).recovery_timeout(Duration::from_millis(300));
+    let mut subscriber = Subscriber::connect_with(&context, publisher.endpoint(), &recovery, options).unwrap();
+    subscriber.subscribe("a").unwrap();
+    assert_eq!(told(&mut subscriber, 4), ["joined 1", "1=10", "2=20", "3=30"]);
 }
 
 #[test]

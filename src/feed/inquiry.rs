@@ -27,8 +27,13 @@ pub(crate) struct Asked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Patience {
     Kept,
+    /// Another request in a row brought nothing.
+    Strained,
     Lost,
 }
+
+/// Requests in a row that bring nothing, before it may be the connection that is at fault.
+const STRAINING: u32 = 2;
 
 impl Inquiry {
     pub(crate) fn is_asking(&self) -> bool {
@@ -74,7 +79,11 @@ impl Inquiry {
         }
         self.attempts += 1;
         self.not_before = now.saturating_add(rules.timeout / 4);
-        if self.attempts < rules.attempts { Patience::Kept } else { Patience::Lost }
+        match self.attempts {
+            attempts if attempts >= rules.attempts => Patience::Lost,
+            STRAINING => Patience::Strained,
+            _ => Patience::Kept,
+        }
     }
 
     /// Begins anew.

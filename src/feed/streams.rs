@@ -44,6 +44,9 @@ pub(crate) struct Streams<M> {
     ask_at: Duration,
     /// When the publisher last answered anything.
     answered: Duration,
+    /// Whether requests go unanswered over a connection that may be dead; and when it may be so again.
+    is_unheeded: bool,
+    redial_at: Duration,
     /// When to look again for a stream that could make room.
     look_at: Duration,
     /// How much time went by while nobody read.
@@ -73,6 +76,9 @@ pub(crate) const SLOT_SHIFT: u32 = 40;
 /// How long the search for a stream that makes room rests after one in vain.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
+/// How many timeouts a new connection has before the next one: time for an answer that takes many of them.
+const REST: u32 = 16;
+
 impl<M> Streams<M> {
     pub(crate) fn new(rules: Rules, room: Room) -> Self {
         Self {
@@ -90,6 +96,8 @@ impl<M> Streams<M> {
             asked: 0,
             ask_at: Duration::ZERO,
             answered: Duration::ZERO,
+            is_unheeded: false,
+            redial_at: Duration::ZERO,
             look_at: Duration::ZERO,
             missed: Duration::ZERO,
         }
@@ -230,6 +238,11 @@ impl<M> Streams<M> {
             let patience = slot.follow.tick(moment, &self.rules, &mut self.room);
             self.settle(index);
             let silence = now.saturating_sub(self.answered);
+            let is_alive = self.slots[index].as_ref().is_some_and(|slot| !slot.follow.is_stale());
+            if patience != Patience::Kept && is_alive && silence >= self.rules.timeout && now >= self.redial_at {
+                self.is_unheeded = true;
+                self.redial_at = now.saturating_add(self.rules.timeout.saturating_mul(REST));
+            }
             if patience == Patience::Lost && silence >= self.rules.timeout.saturating_mul(self.rules.attempts) {
                 // nobody is answered: those who wait need not find out one after the other
                 for index in std::mem::take(&mut self.waiting) {
@@ -240,6 +253,11 @@ impl<M> Streams<M> {
                 }
             }
         }
+    }
+
+    /// Whether the publisher is heard and answers nothing, so that it is time to ask over another connection.
+    pub(crate) fn take_unheeded(&mut self) -> bool {
+        std::mem::take(&mut self.is_unheeded)
     }
 
     /// How often [`tick`](Self::tick) should be called.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
+use tracing::warn;
 
 use super::event::{Event, Item};
 use super::header::Header;
@@ -60,6 +61,8 @@ use crate::socket::{Arrival, send_front};
 pub struct Subscriber {
     pub(super) live: zmq::Socket,
     pub(super) recovery: Option<zmq::Socket>,
+    /// Where it was connected to here.
+    recovery_endpoint: Option<Box<str>>,
     /// The frame in hand, of either.
     frame: zmq::Message,
     pub(super) streams: Streams<Item>,
@@ -108,7 +111,8 @@ impl Subscriber {
         let asking = sockets::asking(context)?;
         sockets::connect(&live, endpoint)?;
         sockets::connect(&asking, recovery)?;
-        Self::over(live, Some(asking), options)
+        let subscriber = Self::over(live, Some(asking), options)?;
+        Ok(Self { recovery_endpoint: Some(recovery.into()), ..subscriber })
     }
 
     /// Listens on a SUB and recovers on a DEALER socket that the caller has configured and connected. Without the latter
@@ -130,6 +134,7 @@ impl Subscriber {
         Ok(Self {
             live,
             recovery,
+            recovery_endpoint: None,
             frame: zmq::Message::new(),
             streams: Streams::new(rules, room),
             start: options.start,
@@ -356,6 +361,19 @@ impl Subscriber {
         if self.now >= self.tick_at {
             self.streams.tick(moment);
             self.tick_at = self.now + self.streams.tick_interval();
+            if self.streams.take_unheeded() {
+                self.redial();
+            }
+        }
+    }
+
+    /// Asks over another connection from now on. To a host that has vanished and come back TCP sends again what was on the way ever
+    /// more seldom, and hears as late as that that nobody knows of the connection.
+    fn redial(&self) {
+        if let (Some(recovery), Some(endpoint)) = (&self.recovery, &self.recovery_endpoint)
+            && let Err(error) = recovery.disconnect(endpoint).and_then(|()| recovery.connect(endpoint))
+        {
+            warn!(target: "outband", %error, "the feed goes on asking over a connection without answers");
         }
     }
 
