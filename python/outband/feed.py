@@ -19,12 +19,13 @@ import dataclasses
 import struct
 import time
 from collections import deque
-from typing import Any, Callable, Collection, Iterator, Optional, Sequence
+from typing import Any, Collection, Iterator, Optional, Sequence
 
 import zmq
 
 from . import _compression, _parts, _wire
 from ._errors import CallerError, Error, LimitError, PeerError
+from ._events import EVENTS, Data, Event, Gap, Joined, Malformed, Reset, Resumed, Returned, Stale, Undecodable
 from ._follow import Follow, Rules, Start
 from ._limits import Limits
 
@@ -43,98 +44,6 @@ __all__ = [
     "Subscriber",
     "Undecodable",
 ]
-
-
-@dataclasses.dataclass(frozen=True)
-class Event:
-    """What happened on a stream; empty for what belongs to none."""
-
-    stream: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Joined(Event):
-    """The subscription is live, and the stream begins with ``first``."""
-
-    epoch: int
-    first: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Data(Event):
-    """A message. ``sent`` is the publisher's time of day, in seconds."""
-
-    epoch: int
-    number: int
-    sent: float
-    recovered: bool
-    value: Any
-
-
-@dataclasses.dataclass(frozen=True)
-class Undecodable(Event):
-    """A message that arrived and does not decode. Its number counts as delivered."""
-
-    epoch: int
-    number: int
-    error: Error
-
-
-@dataclasses.dataclass(frozen=True)
-class Gap(Event):
-    """Messages that will never be delivered: "evicted", "unanswered" or "restarted"."""
-
-    epoch: int
-    first: int
-    last: int
-    why: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Reset(Event):
-    """The publisher has started anew: numbers begin at 1 again."""
-
-    epoch: int
-    previous: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Returned(Event):
-    """A publisher that was followed before the last ``Reset`` lives after all; its numbers go on with ``first``."""
-
-    epoch: int
-    previous: int
-    first: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Stale(Event):
-    """Nothing was heard of the stream for so many seconds."""
-
-    silent: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Resumed(Event):
-    """A stream that was stale is heard of again."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Malformed(Event):
-    """Something arrived that is no message of a feed. It was dropped."""
-
-    error: Error
-
-
-_EVENTS: dict[str, Callable[..., Event]] = {
-    "joined": Joined,
-    "gap": Gap,
-    "reset": Reset,
-    "returned": Returned,
-    "stale": Stale,
-    "resumed": Resumed,
-    "malformed": Malformed,
-}
 
 _VERSION = 2
 _STAMP = struct.Struct("<cBBQQQ")
@@ -354,7 +263,7 @@ class Subscriber:
             except Error as error:
                 return Undecodable(name, epoch, number, error)
             return Data(name, epoch, number, sent / 1e6, is_recovered, value)
-        return _EVENTS[kind](name, *step)
+        return EVENTS[kind](name, *step)
 
 
 def _check(name: Any, start: Any) -> None:
