@@ -23,15 +23,9 @@ use crate::multipart::Multipart;
 #[derive(Clone)]
 pub(super) enum Frame {
     /// A topic frame, and the header in it.
-    Live {
-        opening: Arc<[u8]>,
-        header: Header,
-        message: Option<Multipart>,
-    },
-    Answer {
-        header: Header,
-        message: Option<Multipart>,
-    },
+    Live { opening: Arc<[u8]>, header: Header, message: Option<Multipart> },
+    /// The header, and the frame that it is in.
+    Answer { header: Header, written: Arc<[u8]>, message: Option<Multipart> },
 }
 
 pub(super) struct Follower {
@@ -184,15 +178,18 @@ impl Follower {
                 let Opening { index, stamp, first } = Opening::read(&opening, &mut self.streams, now).unwrap();
                 self.streams.heartbeat(index, stamp, first.unwrap());
             }
-            Frame::Answer { header: Header::Recovered { stamp, request }, message } => {
-                let message = message.unwrap();
-                let len = message.total_len();
-                self.streams.recovered(now, stamp, request, message, len);
+            Frame::Answer { header, written, message } => {
+                let read = Header::read(&written).unwrap();
+                assert_eq!(read, header);
+                match (read, message) {
+                    (Header::Recovered { stamp, request }, Some(message)) => {
+                        let len = message.total_len();
+                        self.streams.recovered(now, stamp, request, message, len);
+                    }
+                    (Header::End { stamp, first, request }, None) => self.streams.end(now, stamp, first, request),
+                    answer => panic!("{answer:?}"),
+                }
             }
-            Frame::Answer { header: Header::End { stamp, first, request }, .. } => {
-                self.streams.end(now, stamp, first, request);
-            }
-            _ => unreachable!(),
         }
         // who conflates lets messages replace each other
         if !self.rules.conflate {

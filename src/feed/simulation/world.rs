@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::super::cache::{Bounds, Fresh};
 use super::super::desk::{Desk, Grants};
-use super::super::header::{Header, Request};
+use super::super::header::{Header, MAX_HEADER, MAX_RANGES, Request};
 use super::super::room::Rules;
 use super::super::source::Source;
 use super::super::start::Start;
@@ -75,6 +75,8 @@ enum Event {
         life: u64,
         name: Arc<str>,
         request: Request,
+        /// The frames of the request.
+        written: (Vec<u8>, Vec<u8>),
     },
     Kill,
     Restart,
@@ -230,7 +232,10 @@ impl World {
             Event::FollowerTick(index) => self.follower_tick(index),
             Event::Link { follower, life, epoch } => self.link(follower, life, epoch),
             Event::Arrive { follower, life, frame } => self.arrive(follower, life, frame),
-            Event::Ask { follower, life, name, request } => self.answer(follower, life, &name, request),
+            Event::Ask { follower, life, name, request, written: (header, ranges) } => {
+                assert_eq!(Request::read(&header, &ranges).unwrap(), request);
+                self.answer(follower, life, &name, request);
+            }
             Event::Kill => {
                 self.publisher = None;
                 self.seen.count(What::PublisherKilled);
@@ -455,7 +460,8 @@ impl World {
             for answer in desk.slice(source, 0) {
                 let (index, life) = (usize::from(answer.peer[0]), u64::from(answer.peer[1]));
                 if self.followers[index].life == life {
-                    let frame = Frame::Answer { header: answer.header, message: answer.message };
+                    let written = answer.header.write(&mut [0; MAX_HEADER])[..].into();
+                    let frame = Frame::Answer { header: answer.header, written, message: answer.message };
                     self.send(index, frame, self.network.lose_recovery);
                 }
             }
@@ -513,7 +519,7 @@ impl World {
     /// Sends what the follower asks for.
     fn ask(&mut self, index: usize) {
         while let Some((name, request)) = self.followers[index].streams.request(self.now) {
-            assert!(request.ranges.len() <= super::super::header::MAX_RANGES);
+            assert!(request.ranges.len() <= MAX_RANGES);
             let life = self.followers[index].life;
             if self.random.chance(self.network.lose_recovery) {
                 self.seen.count(What::RecoveryFrameLost);
@@ -521,7 +527,8 @@ impl World {
                 continue;
             }
             let delay = self.delay(index, 2, Some(request.id));
-            self.plan(delay, Event::Ask { follower: index, life, name, request });
+            let written = request.write();
+            self.plan(delay, Event::Ask { follower: index, life, name, request, written });
         }
     }
 }
