@@ -19,6 +19,17 @@ Prepare = Callable[["zmq.Socket[Any]"], Any]
 
 
 def connected(context: zmq.Context[Any], endpoint: str, prepare: Optional[Prepare]) -> Connection:
+    dealer, monitor = opened(context, prepare)
+    try:
+        dealer.connect(endpoint)
+    except BaseException:
+        close(dealer, monitor)
+        raise
+    return dealer, monitor
+
+
+def opened(context: zmq.Context[Any], prepare: Optional[Prepare]) -> Connection:
+    """The same before it is connected."""
     dealer: zmq.Socket[Any] = context.socket(zmq.DEALER)
     dealer.setsockopt(zmq.LINGER, 0)
     dealer.setsockopt(zmq.IMMEDIATE, 1)
@@ -32,7 +43,6 @@ def connected(context: zmq.Context[Any], endpoint: str, prepare: Optional[Prepar
     try:
         if prepare is not None:
             prepare(dealer)
-        dealer.connect(endpoint)
     except BaseException:
         close(dealer, monitor)  # the context would wait for them as long as somebody keeps the exception
         raise

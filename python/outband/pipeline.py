@@ -218,7 +218,8 @@ class Worker:
 
     def _serve(self) -> None:
         dealer, monitor = _link.connected(self._context, self._endpoint, self._prepare)
-        now = heard = ticked = beat = time.monotonic()
+        now = heard = ticked = beat = begun = time.monotonic()
+        begins: Optional[float] = None  # when the next connection is to be, where there is none
         try:
             while True:
                 poller = zmq.Poller()
@@ -227,7 +228,7 @@ class Worker:
                 poller.register(self._hears, zmq.POLLIN)
                 until = min([beat] + ([self._leaving] if self._leaving is not None else []))
                 until = min(until, self._next_progress) if self._getting_on else until
-                until = min(until, self._complaints.wait() or until)
+                until = min(until, self._complaints.wait() or until, begins or until)
                 # what is longer than libzmq can wait is asked for again
                 poller.poll(min(int(max(0.0, until - time.monotonic()) * 1000) + 1, _LONGEST))
                 try:
@@ -236,6 +237,9 @@ class Worker:
                 except BlockingIOError:
                     pass
                 self._complaints.tell_in_time()
+                if begins is not None and time.monotonic() >= begins:
+                    dealer.connect(self._endpoint)
+                    begins, begun = None, time.monotonic()
                 # asked before the socket is read: what came before the end is read too, as far as libzmq has kept it
                 is_cut, is_lost = any([True for _ in _link.received(monitor)]), False
                 with self._condition:
@@ -273,7 +277,9 @@ class Worker:
                         if self._ends_with_dispatcher and not self._is_joined and is_silent:
                             self._is_ended = True
                         _link.close(dealer, monitor)
-                        dealer, monitor = _link.connected(self._context, self._endpoint, self._prepare)
+                        dealer, monitor = _link.opened(self._context, self._prepare)
+                        # who answers each connection with what makes no sense is not asked as fast as it answers
+                        begins = max(now, begun + _RETRY)
                         heard = now if is_silent or self._is_joined else heard
                         beat = now + (_RETRY if is_lost else 0)
                         self._seek()

@@ -652,6 +652,29 @@ def test_a_worker_begins_anew_after_what_makes_no_sense(context: zmq.Context[Any
     dispatcher.close()
 
 
+def test_who_talks_nonsense_to_each_connection_is_not_asked_as_fast_as_it_answers(context: zmq.Context[Any]) -> None:
+    stranger = context.socket(zmq.DEALER)
+    accepts = stranger.get_monitor_socket(zmq.EVENT_ACCEPTED)
+    worker = Worker(context, f"tcp://127.0.0.1:{stranger.bind_to_random_port('tcp://127.0.0.1')}")
+    running = threading.Thread(target=worker.run, args=(lambda task: task.value,))
+    running.start()
+    try:
+        times = []
+        for _ in range(5):
+            while not accepts.poll(1):
+                try:
+                    stranger.send(b"garbage", zmq.NOBLOCK)
+                except zmq.Again:
+                    pass  # nobody is there
+            accepts.recv_multipart()
+            times.append(time.monotonic())
+        assert times[-1] - times[0] > 4 * 0.4, times
+    finally:
+        worker.leave()
+        running.join(30)
+        stranger.disable_monitor()
+
+
 def test_a_worker_takes_a_context_of_asyncio_and_its_options(context: zmq.Context[Any]) -> None:
     with zmq.asyncio.Context() as other:
         other.setsockopt(zmq.RECONNECT_IVL, 77)
