@@ -31,18 +31,18 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned, DeserializeSeed};
-use serde_path_to_error::Track;
 
 use super::place::{BufferInfo, Placement, Policy};
 use super::{Decode, Encode, MsgPack, check_sizes};
 use crate::buffer::Buffer;
-use crate::error::{Detail, Error, Result, excerpt};
+use crate::error::{Detail, Result, excerpt};
 use crate::handoff::{self, Owners, Places};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
 use crate::pickle::{self, Bounds};
 use crate::scratch;
 use anchor::{Anchored, Message};
+use mismatch::mistyped;
 use refused::refused;
 use tree::Tree;
 use write::{Classes, Writer};
@@ -317,24 +317,6 @@ impl Pickle {
         })
     }
 }
-
-/// Decodes once more, now noting the path, to say where the value does not fit.
-#[cold]
-fn mistyped<'g, S: DeserializeSeed<'g>>(tree: &'g Tree<'g>, seed: S, reason: String) -> Error {
-    let mut track = Track::new();
-    let again = match tree.is_shallow(PATH_DEPTH) {
-        true => seed.deserialize(serde_path_to_error::Deserializer::new(tree.root(), &mut track)).err(),
-        false => None,
-    };
-    match again {
-        Some(error) => Detail::Mistyped { path: excerpt(track.path()), reason: excerpt(error) }.into(),
-        // too deep, or a `Deserialize` with a memory of its own
-        None => Detail::Mistyped { path: String::new(), reason }.into(),
-    }
-}
-
-/// The deepest pickle whose errors name a path: noting it takes as much stack again per level as decoding.
-const PATH_DEPTH: u8 = 32;
 
 impl<T: Serialize + ?Sized> Encode<T> for Pickle {
     fn encode(&self, value: &T) -> Result<Multipart> {
