@@ -16,6 +16,7 @@ mod random;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use feed::{Sink, Source};
 use random::Random;
@@ -28,8 +29,9 @@ const MEMORY: u64 = 160 << 10;
 
 fn main() {
     feed::play_a_role();
-    let tests: [(&str, fn()); 7] = [
+    let tests: [(&str, fn()); 8] = [
         ("a_stopped_subscriber_is_told_everything_when_it_goes_on", stopped),
+        ("a_stopped_subscriber_hears_what_waits_before_it_takes_a_stream_for_silent", behind),
         ("a_stopped_publisher_is_stale_and_then_goes_on_where_it_was", paused),
         ("python_is_told_of_a_killed_publisher_and_follows_the_next", python_follows),
         ("a_killed_publisher_is_a_reset_and_nothing_else_is_lost", killed),
@@ -60,6 +62,25 @@ fn stopped() {
     assert_eq!((stopped.delivered, stopped.evicted + stopped.unanswered), (22_000, 0), "{stopped:?}");
     assert!(stopped.recovered > 1000, "{stopped:?}");
     assert_eq!((other.delivered, other.evicted + other.unanswered), (22_000, 0), "{other:?}");
+}
+
+/// Longer than after what silence a stream is stale. What comes meanwhile lies with the system, and in no socket of libzmq's.
+fn behind() {
+    let mut source = Source::start(&[], LOOPBACK, LOOPBACK, 2);
+    let mut sinks: Vec<Sink> = (0..4).map(|_| Sink::start(&[], &source, "now")).collect();
+    sinks.iter_mut().for_each(Sink::joined);
+    source.publish(10);
+    sinks.iter().for_each(|sink| sink.peer.signal("STOP"));
+    let stopped = Instant::now();
+    while stopped.elapsed() < Duration::from_secs(4) {
+        source.publish(2);
+    }
+    sinks.iter().for_each(|sink| sink.peer.signal("CONT"));
+    source.publish(10);
+    for sink in sinks {
+        let told = sink.finish(&source);
+        assert_eq!((told.stale, told.unanswered), (0, 0), "{told:?}");
+    }
 }
 
 /// The streams are stale after three seconds.

@@ -17,17 +17,27 @@ pub(crate) struct Moment {
 pub(crate) struct Attention {
     looked: Duration,
     missed: Duration,
+    /// When it last came back from elsewhere.
+    back: Duration,
 }
 
 /// How much of the time between two looks at the clock counts as reading: who takes longer was elsewhere.
 const ATTENDED: Duration = Duration::from_millis(100);
 
+/// So long whoever comes back is behind, also where nothing waits in the socket: if the whole process was stopped, what has arrived
+/// lies with the system, and libzmq's thread has yet to fetch it.
+const SETTLING: Duration = Duration::from_millis(200);
+
 impl Attention {
     /// Looks at the clock.
     pub(crate) fn look(&mut self, now: Duration, is_behind: bool) -> Moment {
-        self.missed += now.saturating_sub(self.looked).saturating_sub(ATTENDED);
+        let absent = now.saturating_sub(self.looked).saturating_sub(ATTENDED);
+        if absent >= ATTENDED {
+            self.back = now;
+        }
+        self.missed += absent;
         self.looked = now;
-        Moment { now, missed: self.missed, is_behind }
+        Moment { now, missed: self.missed, is_behind: is_behind || now.saturating_sub(self.back) < SETTLING }
     }
 }
 
@@ -100,6 +110,17 @@ mod tests {
         assert_eq!(pulse.tick(moment(13, 9, true), LONGEST), None);
         assert_eq!(pulse.tick(moment(15, 9, true), LONGEST), None, "what was missed before it was heard is no matter");
         assert_eq!(pulse.tick(moment(16, 9, true), LONGEST), Some(LONGEST));
+    }
+
+    #[test]
+    fn who_comes_back_is_behind_for_a_while() {
+        let at = Duration::from_millis;
+        let (mut attention, mut pulse) = (Attention::default(), Pulse::new(Moment::default()));
+        let mut tick = |millis| pulse.tick(attention.look(at(millis), false), LONGEST);
+        assert_eq!((50..1000).step_by(50).find_map(&mut tick), None);
+        // it was stopped, and what came meanwhile is not in its socket yet
+        assert_eq!((9000..9200).step_by(50).find_map(&mut tick), None);
+        assert_eq!(tick(9200), Some(at(9200)), "nothing came");
     }
 
     #[test]
