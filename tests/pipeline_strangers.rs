@@ -149,6 +149,40 @@ fn what_a_worker_is_told_in_a_loop_has_a_few_lines_in_its_log() {
     assert!(left_out(" more messages to the worker were dropped, or refused it") <= 2 * LINES + 1);
 }
 
+#[test]
+fn who_talks_nonsense_to_each_connection_is_not_asked_as_fast_as_it_answers() {
+    const CONNECTIONS: u32 = 5;
+    let _alone = alone();
+    let context = zmq::Context::new();
+    let (stranger, accepts) = (context.socket(zmq::DEALER).unwrap(), context.socket(zmq::PAIR).unwrap());
+    for socket in [&stranger, &accepts] {
+        socket.set_linger(0).unwrap();
+        socket.set_sndtimeo(LONG.as_millis() as i32).unwrap();
+        socket.set_rcvtimeo(LONG.as_millis() as i32).unwrap();
+    }
+    stranger.monitor("inproc://accepts", i32::from(zmq::SocketEvent::ACCEPTED.to_raw())).unwrap();
+    accepts.connect("inproc://accepts").unwrap();
+    stranger.bind("tcp://127.0.0.1:*").unwrap();
+    let endpoint = stranger.get_last_endpoint().unwrap().unwrap();
+    let worker = Worker::connect(&context, &endpoint, WorkerOptions::new()).unwrap();
+    let leave = worker.leave();
+    let running = thread::spawn(move || worker.run(|task: Task<u32>| Ok(*task)));
+    let mut first = None;
+    for _ in 0..CONNECTIONS {
+        while accepts.poll(zmq::POLLIN, 1).unwrap() == 0 {
+            // where nobody is there, to nobody
+            let _ = stranger.send("garbage", zmq::DONTWAIT);
+        }
+        accepts.recv_multipart(0).unwrap();
+        first.get_or_insert_with(Instant::now);
+    }
+    // half a second each, give or take what an accept takes
+    let elapsed = first.unwrap().elapsed();
+    assert!(elapsed > Duration::from_millis(400) * (CONNECTIONS - 1), "{elapsed:?}");
+    leave.leave();
+    running.join().unwrap().unwrap();
+}
+
 /// How much memory this process has, in bytes (proc(5)).
 fn resident() -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap();

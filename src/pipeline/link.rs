@@ -3,13 +3,14 @@
 use std::mem;
 use std::os::fd::RawFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::debug;
 
 use super::bench::Bench;
 use super::engine::{HANDSHAKE, millis_until, transport};
 use super::hand::End;
-use super::message::{Down, Ticket, Up};
+use super::message::{Down, Ticket, Time, Up};
 use super::monitor::{Change, Watched};
 use super::prepare::Prepare;
 use super::terms::WorkerOptions;
@@ -32,6 +33,10 @@ pub(super) struct Link {
     watched: Watched,
     bench: Arc<Bench>,
     limits: Limits,
+    /// When a connection was begun, last.
+    begun: Time,
+    /// When the next one is to be, where the socket has none.
+    begins: Option<Time>,
     /// Whether the socket took no more, and is to be asked when it does.
     is_blocked: bool,
     complaints: Complaints,
@@ -43,6 +48,8 @@ pub(super) struct Link {
 
 /// How long a connection may take to be made before another is begun, in milliseconds.
 const CONNECT: i32 = 2000;
+/// The least time from one connection to the next: who answers each with what makes no sense is not asked as fast as it answers.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// What the dispatcher says; instead of an object that is over the limits, why.
 type Incoming = (Down, Result<Option<Multipart>>);
@@ -56,12 +63,15 @@ impl Link {
         options: &WorkerOptions,
         bench: Arc<Bench>,
     ) -> Result<Self> {
-        let watched = dealer(context, endpoint, options.prepare.as_ref())?;
+        let watched = dealer(context, options.prepare.as_ref())?;
+        watched.socket.connect(endpoint).map_err(transport("connect"))?;
         Ok(Self {
             context: context.clone(),
             endpoint: endpoint.to_owned(),
             prepare: options.prepare.clone(),
             watched,
+            begun: bench.now(),
+            begins: None,
             bench,
             limits: options.limits,
             is_blocked: false,
@@ -82,6 +92,7 @@ impl Link {
     fn carry(&mut self) -> Result<()> {
         let mut outgoing = Vec::new();
         loop {
+            self.connect_in_time()?;
             let is_cut = self.is_cut()?;
             let is_dry = self.receive()?;
             self.complaints.tell_in_time();
@@ -108,7 +119,8 @@ impl Link {
             }
             if state.hand.takes_socket() {
                 drop(state);
-                self.watched = dealer(&self.context, &self.endpoint, self.prepare.as_ref())?;
+                self.watched = dealer(&self.context, self.prepare.as_ref())?;
+                self.begins = Some(now.max(self.begun + PAUSE));
                 self.is_blocked = false;
                 continue;
             }
@@ -118,7 +130,7 @@ impl Link {
             }
             let sleeps = outgoing.is_empty() && is_dry;
             let telling = self.complaints.wait().map(|left| now.saturating_add(left));
-            let next = [state.hand.next_tick(), telling].into_iter().flatten().min();
+            let next = [state.hand.next_tick(), telling, self.begins].into_iter().flatten().min();
             Bench::set_asleep(&mut state, sleeps);
             drop(state);
             if sleeps {
@@ -127,6 +139,15 @@ impl Link {
                 self.send(&mut outgoing)?;
             }
         }
+    }
+
+    fn connect_in_time(&mut self) -> Result<()> {
+        let now = self.bench.now();
+        if self.begins.take_if(|begins| *begins <= now).is_some() {
+            self.watched.socket.connect(&self.endpoint).map_err(transport("connect"))?;
+            self.begun = now;
+        }
+        Ok(())
     }
 
     /// Whether the connection has ended since this was last asked. To be asked before the socket is read: then what came over
@@ -308,7 +329,8 @@ impl Parcel {
     }
 }
 
-fn dealer(context: &zmq::Context, endpoint: &str, prepare: Option<&Prepare>) -> Result<Watched> {
+/// A socket for a connection that is yet to be made.
+fn dealer(context: &zmq::Context, prepare: Option<&Prepare>) -> Result<Watched> {
     let set_up = || {
         let socket = context.socket(zmq::DEALER)?;
         // what was said last is a goodbye that was answered, or nobody is there to hear it
@@ -328,9 +350,7 @@ fn dealer(context: &zmq::Context, endpoint: &str, prepare: Option<&Prepare>) -> 
         // where packets are lost the system asks again ever more rarely, and would miss the end of that by seconds
         socket.set_connect_timeout(CONNECT)?;
         Prepare::apply(prepare, &socket)?;
-        let watched = Watched::new(context, socket)?;
-        watched.socket.connect(endpoint)?;
-        Ok(watched)
+        Watched::new(context, socket)
     };
-    set_up().map_err(transport("connect"))
+    set_up().map_err(transport("set up a DEALER"))
 }
