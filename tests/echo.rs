@@ -227,18 +227,22 @@ fn pickles_come_back_as_the_objects_that_they_were() {
 fn instances_of_classes_that_were_allowed_come_back_as_such() {
     let order = b"\x80\x04\x8c\x04shop\x8c\x05Order\x93\x94)\x81}\x8c\x02idK\x07sb.";
     let context = zmq::Context::new();
-    let ask = |arguments: &[&str]| {
+    let ask = |data: &[u8], arguments: &[&str]| {
         let echo = Echo::start(&[&["--format", "pickle"], arguments].concat());
         let request = echo.client(&context, zmq::REQ);
-        request.send(&order[..], 0).unwrap();
+        request.send(data, 0).unwrap();
         let answer = request.recv_multipart(0).unwrap();
         echo.stop(libc::SIGTERM);
         answer
     };
-    let answer = Multipart::new(ask(&["--allow", "shop.Item", "--allow", "shop.Order"]).remove(0), vec![]);
+    let answer = Multipart::new(ask(order, &["--allow", "shop.Item", "--allow", "shop.Order"]).remove(0), vec![]);
     let value: Value = Pickle::new().allow("shop.Order").decode(answer).unwrap();
     assert_eq!((value.kind(), value.get("id").and_then(Value::as_u64)), (Some(Kind::Instance), Some(7)));
-    let refused = ask(&["--allow", "shop.Item"]);
+    let member = b"\x80\x02cshop\nOrder\nK\x07\x85R.";
+    let answer = Multipart::new(ask(member, &["--allow-enum", "shop.Order"]).remove(0), vec![]);
+    let value: Value = Pickle::new().allow_enum("shop.Order").decode(answer).unwrap();
+    assert_eq!((value.kind(), value.get("value").and_then(Value::as_u64)), (Some(Kind::Member), Some(7)));
+    let refused = ask(order, &["--allow", "shop.Item"]);
     assert!(refused[0].is_empty() && refused[1].windows(19).any(|part| part == b"asks for Order of s"), "{refused:?}");
 }
 

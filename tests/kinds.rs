@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 
 use outband::python::{self, As, Kind};
-use outband::{Array, Buffer, Decode, Encode, Json, Limits, MsgPack, Multipart, Pickle, Value};
+use outband::{Array, Buffer, Decode, Encode, ErrorKind, Json, Limits, MsgPack, Multipart, Pickle, Value};
 use serde::{Deserialize, Serialize};
 
 use counting::measure;
@@ -224,6 +224,67 @@ fn serde_s_own_buffering_shows_values_without_kinds() {
     // and nothing is told of a decoder that knows nothing
     let value: Value = serde_json::from_str("[[1]]").unwrap();
     assert_eq!(value, Value::from(vec![Value::from(vec![Value::from(1)])]));
+}
+
+#[test]
+fn members_of_enums_keep_their_class_where_it_is_allowed_as_an_enum() {
+    #[derive(Deserialize, PartialEq, Debug)]
+    enum Colour {
+        #[serde(rename = "RED")]
+        Red,
+    }
+    let codec = Pickle::new().allow_enum("shop.Colour");
+    let member = |entry: &str, content: Value| {
+        of_kind(Kind::Member, vec![("$class".into(), "shop.Colour".into()), (entry.into(), content)])
+    };
+    // Colour(7), Colour("RED"), and what CPython 3.11.2 writes: getattr(Colour, "RED"), or_(getattr(Colour, "B"), getattr(Colour, "A"))
+    let by_number = &b"\x80\x02cshop\nColour\nK\x07\x85R."[..];
+    let by_text = &b"\x80\x04\x8c\x04shop\x8c\x06Colour\x93\x8c\x03RED\x85R."[..];
+    let by_name = &b"\x80\x02cbuiltins\ngetattr\ncshop\nColour\nX\x03\0\0\0RED\x86R."[..];
+    let flags = [
+        &b"\x80\x02c_operator\nor_\ncbuiltins\ngetattr\nq\x01cshop\nColour\nq\x02X\x01\0\0\0B\x86R"[..],
+        b"h\x01h\x02X\x01\0\0\0A\x86R\x86R.",
+    ]
+    .concat();
+    for (data, expected, shown) in [
+        (by_number, member("value", 7.into()), r#"shop.Colour("value": 7)"#),
+        (by_text, member("value", "RED".into()), r#"shop.Colour("value": "RED")"#),
+        (by_name, member("name", "RED".into()), r#"shop.Colour("name": "RED")"#),
+        (&flags, member("name", "A|B".into()), r#"shop.Colour("name": "A|B")"#),
+    ] {
+        let value: Value = codec.decode(message(data)).unwrap();
+        assert_eq!((&value, value.to_string().as_str()), (&expected, shown));
+        let again = codec.encode(&value).unwrap();
+        assert_eq!(Decode::<Value>::decode(&codec, again.clone()).unwrap(), value);
+        // a type is shown what it was shown before
+        let plain = Pickle::new().allow("shop.Colour");
+        let [before, after] = [&plain, &codec].map(|codec| Decode::<Colour>::decode(codec, again.clone()).ok());
+        assert_eq!((before.is_some(), before), (shown.contains("RED"), after));
+        let refused = plain.encode(&value).unwrap_err().to_string();
+        assert!(refused.contains(r#"a member of shop.Colour: Pickle::allow_enum("shop.Colour")"#), "{refused}");
+    }
+    let seven: u8 = codec.decode(message(by_number)).unwrap();
+    assert_eq!((seven, read_as(&Pickle::new().allow("shop.Colour"), by_number)), (7, Value::from(7)));
+    // a key, and one object in two places
+    let value =
+        Value::List(vec![Value::Map(vec![(member("value", 7.into()), Value::Nil)]), member("name", "RED".into())]);
+    assert_eq!(Decode::<Value>::decode(&codec, codec.encode(&value).unwrap()).unwrap(), value);
+    for misfit in [
+        member("name", "__init__".into()),
+        member("name", "RED.__init__".into()),
+        member("name", "A||B".into()),
+        member("name", 7.into()),
+        member("else", 7.into()),
+        of_kind(Kind::Member, vec![(Value::from("$class"), Value::from("shop.Colour"))]),
+        of_kind(Kind::Member, vec![(Value::from("$class"), Value::from("os.system")), ("value".into(), "x".into())]),
+        of_kind(Kind::Member, Vec::<Value>::new()),
+    ] {
+        assert_eq!(codec.encode(&misfit).unwrap_err().kind(), ErrorKind::Caller, "{misfit}");
+    }
+}
+
+fn read_as(codec: &Pickle, data: &[u8]) -> Value {
+    codec.decode(message(data)).unwrap()
 }
 
 #[test]

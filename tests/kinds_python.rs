@@ -13,9 +13,13 @@ mod pickles;
 #[path = "support/python.rs"]
 mod python;
 
+/// The enums of `pickled.py`.
+const ENUMS: [&str; 2] = ["Color", "Level"];
+
 /// The codec of what comes back, as the command `outband echo` has it.
 fn again(message: Multipart) -> outband::Result<Multipart> {
     let codec = pickles::CLASSES.iter().fold(Pickle::new(), |codec, class| codec.allow(format!("pickled.{class}")));
+    let codec = ENUMS.iter().fold(codec, |codec, name| codec.allow_enum(format!("pickled.{name}")));
     let codec = if message.buffers().is_empty() { codec.in_band() } else { codec };
     let value: Value = codec.decode(message)?;
     codec.encode(&value)

@@ -94,10 +94,12 @@ pub enum Kind {
     Slots,
     /// An instance that has no state: a map of `"$class"` alone.
     Bare,
+    /// A member of an enum: a map of `"$class"` with the name of the class, and of `"value"`, or of `"name"` where Python wrote that.
+    Member,
 }
 
 impl Kind {
-    const NAMES: [(Self, &'static str); 26] = [
+    const NAMES: [(Self, &'static str); 27] = [
         (Self::Tuple, "outband::python::Tuple"),
         (Self::Set, "outband::python::Set"),
         (Self::FrozenSet, "outband::python::FrozenSet"),
@@ -124,6 +126,7 @@ impl Kind {
         (Self::Instance, "outband::python::Instance"),
         (Self::Slots, "outband::python::Slots"),
         (Self::Bare, "outband::python::Bare"),
+        (Self::Member, "outband::python::Member"),
     ];
 
     /// The name of the serde newtype that carries the kind.

@@ -102,7 +102,7 @@ impl Printer<'_, '_, '_> {
             }
             (Kind::ByteArray, Value::Bytes(bytes)) => self.bytes(name(kind), bytes),
             (Kind::Int | Kind::Ellipsis, Value::Text(text)) => self.bare(text),
-            (Kind::Instance | Kind::Slots | Kind::Bare, Value::Map(entries)) => match &entries[..] {
+            (Kind::Instance | Kind::Slots | Kind::Bare | Kind::Member, Value::Map(entries)) => match &entries[..] {
                 [(_, Value::Text(class)), attributes @ ..] => {
                     self.bare(class)?;
                     self.map(["(", ")"], attributes)
@@ -248,6 +248,6 @@ fn name(kind: Kind) -> &'static str {
         Kind::Uuid => "UUID",
         Kind::PosixPath => "PurePosixPath",
         Kind::WindowsPath => "PureWindowsPath",
-        Kind::Instance | Kind::Slots | Kind::Bare => "object",
+        Kind::Instance | Kind::Slots | Kind::Bare | Kind::Member => "object",
     }
 }

@@ -33,6 +33,9 @@ pub(crate) struct Arguments {
     /// A class whose instances are read from pickles and written again, say shop.Order; may be given more than once
     #[arg(long, value_name = "CLASS")]
     allow: Vec<String>,
+    /// An enum whose members are read from pickles and written again, say shop.Colour; may be given more than once
+    #[arg(long, value_name = "ENUM")]
+    allow_enum: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -58,6 +61,7 @@ impl Arguments {
                 // in as many frames as it came in: a recv_pyobj takes no more than one
                 let frames = Frames::of(message.buffers());
                 let codec = self.allow.iter().fold(Pickle::new(), Pickle::allow);
+                let codec = self.allow_enum.iter().fold(codec, Pickle::allow_enum);
                 let codec = codec.placement(move |buffer| match frames.hold(buffer) {
                     true => Placement::OutOfBand,
                     false => Placement::InBand,

@@ -95,7 +95,7 @@ pub(super) struct Fields<'g> {
 }
 
 /// The name of the first entry.
-const CLASS: &str = "$class";
+pub(super) const CLASS: &str = "$class";
 
 impl<'g> Fields<'g> {
     pub(super) fn new(inside: Reader<'g>, class: Option<NodeId>, parts: [Option<Items<'g>>; 2]) -> Self {

@@ -71,7 +71,7 @@ fn is_asked_well(graph: &Graph<'_>, object: &Object, function: Listed) -> bool {
 }
 
 /// Whether a member of an enum may have this name.
-fn is_member(name: &str) -> bool {
+pub(super) fn is_member(name: &str) -> bool {
     !name.is_empty() && !name.starts_with("__") && !name.contains('.')
 }
 

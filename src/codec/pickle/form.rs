@@ -10,6 +10,7 @@ use super::attribute;
 use super::instance;
 use super::joblib;
 use super::list::{Listed, Pandas};
+use super::member::Member;
 use super::mismatch::{Mismatch, Result};
 use super::number;
 #[cfg(feature = "arrow")]
@@ -49,6 +50,8 @@ pub(super) enum Form<'g> {
     Parts(&'static [&'static str], Items<'g>),
     /// The attributes of an instance, in one or two parts, and its class.
     Fields(Option<NodeId>, [Option<Items<'g>>; 2]),
+    /// A member of an enum, to who asks what it is.
+    Member(Box<Member<'g>>),
     Array(Box<Found<'g>>),
     #[cfg(feature = "arrow")]
     Table(Box<Shown>),

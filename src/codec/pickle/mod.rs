@@ -9,6 +9,7 @@ mod form;
 mod instance;
 mod joblib;
 mod list;
+mod member;
 mod mismatch;
 mod number;
 mod object;
@@ -147,7 +148,7 @@ impl Pickle {
     /// |---|---|
     /// | plain, a dataclass, with `__slots__` | a map of its attributes |
     /// | a named tuple | a sequence of its fields |
-    /// | an enum | the value of the member, or its name where Python wrote that |
+    /// | an enum | the value of the member, or its name where Python wrote that; with its class by [`allow_enum`](Self::allow_enum) |
     /// | of Python's own protocol, with `__reduce__` | the arguments: one as it is, several as a sequence |
     ///
     /// Who asks for no type in particular, as [`Value`](crate::Value) does, is shown a first entry `"$class"` with the name, so
@@ -175,6 +176,30 @@ impl Pickle {
     /// ```
     pub fn allow(mut self, class: impl Into<String>) -> Self {
         self.classes.allowed.insert(class.into());
+        self
+    }
+
+    /// Reads the members of an enum with their class: `allow_enum("shop.Colour")`, where [`allow`](Self::allow) reads their values.
+    ///
+    /// In a [`Value`](crate::Value) a member is of the kind [`Member`](crate::python::Kind::Member), and written again it is that member.
+    /// Written is what Python itself writes, a call of the class with the value; so name enums alone. A type is shown what it is with `allow`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use outband::{Decode, Encode, Multipart, Pickle, Value};
+    ///
+    /// let codec = Pickle::new().allow_enum("shop.Colour");
+    /// let red = Multipart::new(&b"\x80\x02cshop\nColour\nK\x07\x85R."[..], vec![]); // shop.Colour(7)
+    /// let value: Value = codec.decode(red.clone())?;
+    /// assert_eq!(value.to_string(), r#"shop.Colour("value": 7)"#);
+    /// assert_eq!(Decode::<u8>::decode(&codec, codec.encode(&value)?)?, 7);
+    /// # Ok::<(), outband::Error>(())
+    /// ```
+    pub fn allow_enum(mut self, class: impl Into<String>) -> Self {
+        let class = class.into();
+        self.classes.allowed.insert(class.clone());
+        self.classes.enums.insert(class);
         self
     }
 
@@ -302,7 +327,7 @@ impl Pickle {
         let most = self.limits.max_metadata();
         let bounds = Bounds { nodes: most.saturating_add(8), memo: most };
         let graph = pickle::read(data, frames.len(), &bounds, &joblib::INSETS).map_err(|error| refused(error, data))?;
-        let tree = Tree::new(&graph, frames, &self.limits, &self.classes.allowed)?;
+        let tree = Tree::new(&graph, frames, &self.limits, &self.classes)?;
         seed.deserialize(tree.root()).map_err(|mismatch| {
             let reason = excerpt(mismatch);
             match (tree.failure(), handoff::overdrawn()) {

@@ -10,6 +10,7 @@ use serde::de::Visitor;
 
 use super::form::{Call, Form};
 use super::list::Listed;
+use super::member;
 use super::mismatch::Result;
 use super::read::{Reader, Wanted};
 use super::stamp;
@@ -166,7 +167,7 @@ impl<'g> Reader<'g> {
             Node::ByteArray(_) => (Some(Kind::ByteArray), None),
             Node::Object(_) | Node::Big(_) | Node::BigText(_) | Node::Global { .. } => {
                 self.tree.spend(1)?;
-                match self.form()? {
+                match member::form(self, node, self.form()?)? {
                     // an enum's value may be an enum's
                     Form::Same(id) => return self.inside()?.at(id).value_of_enum(again),
                     form => (self.kind(node, &form)?, Some(Box::new(form))),
@@ -203,6 +204,9 @@ impl<'g> Reader<'g> {
             Node::Global { .. } => return Ok(matches!(form, Form::Text(_)).then_some(Kind::Ellipsis)),
             _ => return Ok(matches!(form, Form::Big(_)).then_some(Kind::Int)),
         };
+        if let Form::Member(_) = form {
+            return Ok(Some(Kind::Member));
+        }
         let call = self.call(object)?;
         Ok(match (call.listed, form) {
             (Listed::Scalar, Form::Complex(_)) | (Listed::Complex, _) => Some(Kind::Complex),

@@ -11,6 +11,7 @@ use serde::forward_to_deserialize_any;
 use super::access::{Elements, Entries, Fields, Parts, UnitVariant, Variant};
 use super::form::Form;
 use super::list::{Listed, Pandas};
+use super::member;
 use super::mismatch::{Mismatch, Result};
 use super::number;
 #[cfg(feature = "arrow")]
@@ -192,6 +193,7 @@ impl<'g> Reader<'g> {
                 let class = class.filter(|_| wanted == Wanted::Anything);
                 visitor.visit_map(Fields::new(self.inside()?, class, fields))
             }
+            Form::Member(member) => visitor.visit_map(member::Entries::new(self.inside()?, *member)),
             // an enum's value may be an enum's
             Form::Same(id) => self.inside()?.at(id).show(visitor, wanted),
             Form::Array(array) => {

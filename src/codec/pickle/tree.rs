@@ -9,6 +9,7 @@ use super::list::{self, Listed, Pandas};
 use super::mismatch::Mismatch;
 use super::object::Objects;
 use super::read::Reader;
+use super::write::Classes;
 use crate::array::DType;
 use crate::buffer::Buffer;
 use crate::error::{Detail, Error, Result};
@@ -24,6 +25,8 @@ pub(super) struct Tree<'g> {
     listed: Vec<Listed>,
     /// Whether one of them is pandas' word for what is not there.
     names_missing: bool,
+    /// Which of them are enums whose members are read as such.
+    enums: BTreeSet<usize>,
     max_depth: usize,
     /// What walking may cost: a unit for each node, and one for each byte of text and bytes.
     budget: usize,
@@ -55,19 +58,14 @@ impl<'g> Tree<'g> {
     /// # Errors
     ///
     /// Kind `Peer` with module and name of one that is neither on the list nor allowed, and for a persistent id.
-    pub(super) fn new(
-        graph: &'g Graph<'g>,
-        frames: &'g [Buffer],
-        limits: &Limits,
-        allowed: &BTreeSet<String>,
-    ) -> Result<Self> {
+    pub(super) fn new(graph: &'g Graph<'g>, frames: &'g [Buffer], limits: &Limits, classes: &Classes) -> Result<Self> {
         if let Some((at, opcode)) = graph.persistent() {
             let reason = "a persistent id, whose meaning is not in the pickle".to_owned();
             return Err(Detail::BadPickle { at, opcode, reason }.into());
         }
         let harmless = attribute::harmless(graph);
         let listed = graph.globals().enumerate().map(|(index, (module, name))| {
-            let is_allowed = || allowed.iter().any(|class| is_class(class, module, name));
+            let is_allowed = || classes.allowed.iter().any(|class| is_class(class, module, name));
             match list::find(module, name) {
                 Some(listed) => Ok(listed),
                 None if harmless.contains_key(&index) => Ok(harmless[&index]),
@@ -79,12 +77,19 @@ impl<'g> Tree<'g> {
             }
         });
         let listed = listed.collect::<Result<Vec<_>>>()?;
+        let is_enum = |(module, name): (&str, &str)| classes.enums.iter().any(|class| is_class(class, module, name));
+        let globals = graph.globals().enumerate();
+        let enums = match classes.enums.is_empty() {
+            true => BTreeSet::new(),
+            false => globals.filter(|&(_, global)| is_enum(global)).map(|(index, _)| index).collect(),
+        };
         let is_missing = |listed: &Listed| matches!(listed, Listed::NotATime | Listed::Pandas(Pandas::Missing));
         Ok(Self {
             graph,
             frames,
             names_missing: listed.iter().any(is_missing),
             listed,
+            enums,
             max_depth: limits.max_depth(),
             budget: limits.max_metadata(),
             spent: Cell::new(0),
@@ -111,6 +116,16 @@ impl<'g> Tree<'g> {
     #[inline]
     pub(super) fn names_missing(&self) -> bool {
         self.names_missing
+    }
+
+    /// Whether there are any enums whose members are read as such.
+    pub(super) fn knows_enums(&self) -> bool {
+        !self.enums.is_empty()
+    }
+
+    /// Whether a node is one of these.
+    pub(super) fn is_enum(&self, class: NodeId) -> bool {
+        self.graph.global_index(class).is_some_and(|index| self.enums.contains(&index))
     }
 
     #[inline]

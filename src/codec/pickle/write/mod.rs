@@ -16,6 +16,7 @@ mod column;
 #[cfg(feature = "arrow")]
 mod described;
 mod kind;
+mod member;
 mod names;
 mod open;
 mod serialize;
@@ -66,6 +67,8 @@ pub(crate) struct Writer<'w> {
     dtypes: HashMap<String, Element>,
     /// What a reader has to build beyond what is written, because the memo stands for it.
     repeated: u64,
+    /// The enum of the member that was begun last.
+    member_of: Option<(&'w str, &'w str)>,
 }
 
 /// What a newtype struct has announced of the value that comes next.
@@ -109,6 +112,7 @@ impl<'w> Writer<'w> {
             globals: Vec::new(),
             dtypes: HashMap::new(),
             repeated: 0,
+            member_of: None,
         }
     }
 

@@ -7,6 +7,7 @@ use serde::ser::{Error as _, Serialize};
 
 use super::array::Parts;
 use super::class::State;
+use super::member::Said;
 use super::{Next, Writer, kind};
 use crate::codec::container::{Container, Open};
 use crate::codec::unserializable::{Result, Unserializable};
@@ -18,10 +19,10 @@ const BATCH: usize = 1000;
 
 /// A container that is being written.
 pub(crate) struct Compound<'a, 'w> {
-    writer: &'a mut Writer<'w>,
-    form: Form,
+    pub(super) writer: &'a mut Writer<'w>,
+    pub(super) form: Form,
     /// The opcodes that come after it.
-    after: &'static [u8],
+    pub(super) after: &'static [u8],
     /// How many levels deep it is: a variant's content is within a dict of its own.
     levels: usize,
     /// Whether what it is in is to be hashed.
@@ -29,7 +30,7 @@ pub(crate) struct Compound<'a, 'w> {
 }
 
 /// How the parts of a container follow each other.
-enum Form {
+pub(super) enum Form {
     /// Each with this opcode after it: the only one.
     Single(u8),
     /// Behind a mark, up to a thousand, and this opcode after them.
@@ -46,6 +47,8 @@ enum Form {
     Instance { is_named: bool, state: State },
     /// An instance without a state.
     Bare,
+    /// A member of an enum.
+    Member(Said),
     /// Whole: nothing more may come.
     Whole,
 }
@@ -63,7 +66,7 @@ impl Form {
         Self::parts(len, op::APPEND, op::APPENDS)
     }
 
-    fn dict(len: Option<usize>) -> Self {
+    pub(super) fn dict(len: Option<usize>) -> Self {
         Self::parts(len, op::SETITEM, op::SETITEMS)
     }
 }
@@ -157,11 +160,12 @@ impl<'w> Writer<'w> {
     /// A map: a dict, or what was announced.
     pub(super) fn open_map(&mut self, len: Option<usize>) -> Result<Open<Compound<'_, 'w>>> {
         let next = self.take_next();
-        if let Next::Kind(kind @ (Kind::Instance | Kind::Slots | Kind::Bare)) = next {
+        if let Next::Kind(kind @ (Kind::Instance | Kind::Slots | Kind::Bare | Kind::Member)) = next {
             self.enter(1)?;
             let state = match kind {
                 Kind::Slots => State::Slots,
                 Kind::Bare => State::None,
+                Kind::Member => State::Member,
                 _ => State::Dict,
             };
             return Ok(self.opened(Form::Instance { is_named: false, state }, NOTHING, 1));
@@ -301,25 +305,6 @@ impl Compound<'_, '_> {
             _ => Err(Unserializable::custom("an array with something after its elements")),
         }
     }
-
-    /// A key or a value of an instance whose class is not known yet.
-    #[cold]
-    fn name_class<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        let text = serde_json::to_value(value).map_err(Unserializable::custom)?;
-        match (&mut self.form, text.as_str()) {
-            (Form::Instance { is_named: is_named @ false, .. }, Some("$class")) => *is_named = true,
-            (&mut Form::Instance { is_named: true, state }, Some(class)) => {
-                let class = self.writer.classes.of_instance(class)?;
-                let after = self.writer.instance(class, state);
-                self.writer.in_key = false;
-                self.form = if matches!(state, State::None) { Form::Bare } else { Form::dict(None) };
-                self.after = after;
-            }
-            (Form::Bare, _) => return Err(kind::misfit(Kind::Bare, "a map with more than \"$class\"")),
-            _ => return Err(kind::misfit(Kind::Instance, "a map whose first entry is not \"$class\" and a name")),
-        }
-        Ok(())
-    }
 }
 
 impl Container for Compound<'_, '_> {
@@ -347,7 +332,7 @@ impl Container for Compound<'_, '_> {
 
     #[inline]
     fn key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
-        if let Form::Instance { .. } | Form::Bare = self.form {
+        if let Form::Instance { .. } | Form::Bare | Form::Member(_) = self.form {
             return self.name_class(key);
         }
         self.before();
@@ -359,7 +344,7 @@ impl Container for Compound<'_, '_> {
 
     #[inline]
     fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        if let Form::Instance { .. } = self.form {
+        if let Form::Instance { .. } | Form::Member(_) = self.form {
             return self.name_class(value);
         }
         value.serialize(&mut *self.writer)?;
@@ -385,6 +370,7 @@ impl Container for Compound<'_, '_> {
             }
             Form::Array(_) => return Err(Unserializable::custom("an array without elements")),
             Form::Instance { .. } => return Err(kind::misfit(Kind::Instance, "a map without entries")),
+            Form::Member(said) if said != Said::Whole => return Err(kind::misfit(Kind::Member, "a class alone")),
             _ => {}
         }
         out.ops(self.after);
