@@ -7,10 +7,11 @@
 //! 3. One array of 64 B to 64 MiB from process to process over TCP: the fastest ways of Python and ours, in turn.
 //!
 //! `PYTHON` names a Python with NumPy and pyzmq; without it that of the tests is taken. Python runs `tests/python/pickle_bench.py`, which
-//! is told what to do and prints how long it took, and `tests/python/pickle_peer.py`. With `-- records`, `-- arrays` or `-- peers` it runs that part alone.
+//! is told what to do and prints how long it took, and `tests/python/pickle_peer.py`. With `-- integers`, `-- records`, `-- lists`, `-- arrays` or
+//! `-- peers` it runs that part alone; the first three with `kept` as well, `-- records kept`, with freed pages kept from the beginning.
 //!
 //! `valgrind --tool=callgrind target/release/deps/pickle-... alone records 10` counts the instructions of decoding dicts of records so often;
-//! also of `values`, `list` and `floats`.
+//! also of `values`, `list` and `floats`, and of `roomy-records` and `borrowed-records`.
 
 #![allow(clippy::unwrap_used, reason = "a bench that fails stops")]
 
@@ -33,16 +34,18 @@ use outband::{Array, Buffer, Decode, Encode, Multipart, Pickle, memory};
 fn main() {
     peers::receive_if_child();
     let parts: Vec<String> = env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let (kept, parts): (Vec<_>, Vec<_>) = parts.into_iter().partition(|word| word == "kept");
     let wants = |part: &str| parts.is_empty() || parts.iter().any(|word| word == part);
+    let wants_small = ["integers", "records", "lists"].into_iter().any(wants);
     let python = python();
     if let [alone, name, count] = &parts[..]
         && alone == "alone"
     {
         return records::alone(&Written::by(&python), name, count.parse().unwrap());
     }
-    let written = (wants("records") || wants("arrays")).then(|| Written::by(&python));
-    if let Some(written) = written.as_ref().filter(|_| wants("records")) {
-        records::table(written);
+    let written = (wants_small || wants("arrays")).then(|| Written::by(&python));
+    if let Some(written) = written.as_ref().filter(|_| wants_small && kept.is_empty()) {
+        records::table(written, wants);
     }
     if let Some(written) = written.as_ref().filter(|_| wants("arrays")) {
         arrays(written);
@@ -51,10 +54,10 @@ fn main() {
         peers::table(&python);
     }
     // last, since it holds for the rest of the process
-    if let Some(written) = written.filter(|_| wants("records")) {
+    if let Some(written) = written.filter(|_| wants_small && (parts.is_empty() || !kept.is_empty())) {
         assert_eq!(memory::keep_freed_pages(), memory::Tuning::Applied);
-        println!("the same after `memory::keep_freed_pages()`:\n");
-        records::table(&written);
+        println!("after `memory::keep_freed_pages()`:\n");
+        records::table(&written, wants);
     }
 }
 
@@ -97,6 +100,10 @@ impl Written {
 
     fn file(&self, name: &str) -> Vec<u8> {
         fs::read(self.folder.path().join(name)).unwrap()
+    }
+
+    fn message(&self, name: &str) -> Multipart {
+        Multipart::new(self.file(name), vec![])
     }
 }
 

@@ -1,7 +1,7 @@
 //! Many small values, as telemetry and tables of settings have them.
 
 use std::collections::HashMap;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash};
 
 use indexmap::IndexMap;
 use outband::{Decode, Encode, Multipart, Pickle};
@@ -19,86 +19,142 @@ struct Record {
     live: bool,
 }
 
-pub(super) fn table(written: &Written) {
+pub(super) fn table(written: &Written, wants: impl Fn(&str) -> bool) {
     println!(
         "| message | pickle.loads | decode | times as fast | filling alone | filling ÷ loads | loads, collecting | pickle.dumps | encode | times as fast |"
     );
     println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
-    integers::<HashMap<String, i64>>(written, "dict of 100 000 integers, `HashMap<String, i64>`");
-    integers::<HashMap<String, i64, ahash::RandomState>>(
-        written,
-        "the same, `HashMap<String, i64, ahash::RandomState>`",
-    );
-    integers::<IndexMap<String, i64>>(written, "the same, `IndexMap<String, i64>`");
-    integers::<IndexMap<String, i64, ahash::RandomState>>(
-        written,
-        "the same, `IndexMap<String, i64, ahash::RandomState>`",
-    );
-    records::<HashMap<String, Record>>(written, "dict of 100 000 records, `HashMap<String, Record>`");
-    records::<HashMap<String, Record, ahash::RandomState>>(
-        written,
-        "the same, `HashMap<String, Record, ahash::RandomState>`",
-    );
-    records::<IndexMap<String, Record>>(written, "the same, `IndexMap<String, Record>`");
-    records::<IndexMap<String, Record, ahash::RandomState>>(
-        written,
-        "the same, `IndexMap<String, Record, ahash::RandomState>`",
-    );
-    let copied = |list: &Vec<Record>| once(|| list.clone());
-    row(written, "list", "list of 100 000 records, `Vec<Record>`", copied, |list: &Vec<Record>| {
-        assert_eq!(list.len(), 100_000);
-        check(&list[99_999]);
-    });
-    let copied = |list: &Vec<f64>| once(|| list.clone());
-    row(written, "floats", "list of 1 000 000 floats, `Vec<f64>`", copied, |floats: &Vec<f64>| {
-        assert_eq!((floats.len(), floats[999_999]), (1_000_000, 499_999.5));
-    });
+    if wants("integers") {
+        dicts(written, "values", "integers", "i64", |&value: &i64| assert_eq!(value, 699_993));
+    }
+    if wants("records") {
+        dicts(written, "records", "records", "Record", check);
+    }
+    if wants("lists") {
+        lists(written);
+    }
     println!();
 }
 
-/// Decodes so often what the table has under this name, does nothing else, and says how long it took at best.
+fn lists(written: &Written) {
+    let copied = |list: &Vec<Record>| once(|| list.clone());
+    let list = written.message("list");
+    row(
+        written,
+        "list",
+        "list of 100 000 records, `Vec<Record>`",
+        || decoded(&list),
+        copied,
+        |list: Vec<Record>| {
+            assert_eq!(list.len(), 100_000);
+            check(&list[99_999]);
+        },
+    );
+    let copied = |list: &Vec<f64>| once(|| list.clone());
+    let floats = written.message("floats");
+    row(
+        written,
+        "floats",
+        "list of 1 000 000 floats, `Vec<f64>`",
+        || decoded(&floats),
+        copied,
+        |floats: Vec<f64>| {
+            assert_eq!((floats.len(), floats[999_999]), (1_000_000, 499_999.5));
+        },
+    );
+}
+
+/// A dict of 100 000 entries as one map after the other.
+fn dicts<V: Clone + Serialize + DeserializeOwned>(
+    written: &Written,
+    name: &str,
+    what: &str,
+    value: &str,
+    check: impl Fn(&V),
+) {
+    let message = &written.message(name);
+    let last = |map: HashMap<String, V>| {
+        assert_eq!(map.len(), 100_000);
+        check(&map["key 99999"]);
+    };
+    type Quick = ahash::RandomState;
+    let dict = format!("dict of 100 000 {what}, `HashMap<String, {value}>`");
+    row(written, name, &dict, || decoded(message), filled::<HashMap<String, V>>, last);
+    let map = format!("the same, `HashMap<String, {value}, ahash::RandomState>`");
+    row(written, name, &map, || decoded(message), filled::<HashMap<String, V, Quick>>, last);
+    let map = format!("the same, `IndexMap<String, {value}>`");
+    row(written, name, &map, || decoded(message), filled::<IndexMap<String, V>>, last);
+    let map = format!("the same, `IndexMap<String, {value}, ahash::RandomState>`");
+    row(written, name, &map, || decoded(message), filled::<IndexMap<String, V, Quick>>, last);
+
+    let map = format!("with `serde_map`, `HashMap<String, {value}>`");
+    row(written, name, &map, || decoded::<Roomy<_>>(message).0, filled_at_once::<HashMap<String, V>>, last);
+    let map = format!("with `serde_map`, `HashMap<String, {value}, ahash::RandomState>`");
+    row(written, name, &map, || decoded::<Roomy<_>>(message).0, filled_at_once::<HashMap<String, V, Quick>>, last);
+    let map = format!("with `serde_map`, `IndexMap<String, {value}>`");
+    row(written, name, &map, || decoded::<Roomy<_>>(message).0, filled_at_once::<IndexMap<String, V>>, last);
+    let map = format!("with `serde_map` and `decode_ref`, `HashMap<&str, {value}>`");
+    row(written, name, &map, || borrowed(message), filled_at_once::<HashMap<&str, V>>, last);
+}
+
+/// A map with room made for all of its entries at once.
+#[derive(Deserialize)]
+#[serde(bound = "M: Map<Key = String, Value: DeserializeOwned>")]
+struct Roomy<M>(#[serde(deserialize_with = "outband::serde_map::deserialize")] M);
+
+/// One with keys that lie in the message.
+#[derive(Deserialize)]
+#[serde(bound = "V: DeserializeOwned")]
+struct Borrowed<'a, V>(#[serde(borrow, deserialize_with = "outband::serde_map::deserialize")] HashMap<&'a str, V>);
+
+/// Decodes so often what the table has under this name, into a map as serde fills it, with room for all or with borrowed keys, does
+/// nothing else, and says how long it took at best.
 pub(super) fn alone(written: &Written, name: &str, count: usize) {
-    let message = Multipart::new(written.file(name), vec![]);
-    match name {
-        "values" => decode_only::<HashMap<String, i64>>(&message, count),
-        "records" => decode_only::<HashMap<String, Record>>(&message, count),
-        "list" => decode_only::<Vec<Record>>(&message, count),
-        "floats" => decode_only::<Vec<f64>>(&message, count),
-        name => panic!("{name}: no such message"),
+    let (kind, name) = name.split_once('-').map_or(("", name), |(kind, name)| (kind, name));
+    let message = &written.message(name);
+    match (kind, name) {
+        ("", "values") => repeat(count, || decoded::<HashMap<String, i64>>(message)),
+        ("", "records") => repeat(count, || decoded::<HashMap<String, Record>>(message)),
+        ("", "list") => repeat(count, || decoded::<Vec<Record>>(message)),
+        ("", "floats") => repeat(count, || decoded::<Vec<f64>>(message)),
+        ("roomy", "values") => repeat(count, || decoded::<Roomy<HashMap<String, i64>>>(message)),
+        ("roomy", "records") => repeat(count, || decoded::<Roomy<HashMap<String, Record>>>(message)),
+        ("borrowed", "values") => repeat(count, || borrowed::<i64>(message)),
+        ("borrowed", "records") => repeat(count, || borrowed::<Record>(message)),
+        _ => panic!("{kind} {name}: no such message"),
     }
 }
 
-fn decode_only<T: DeserializeOwned>(message: &Multipart, count: usize) {
-    let decode = || Decode::<T>::decode(&Pickle::new(), message.clone()).unwrap();
-    let best = std::iter::repeat_with(|| once(decode)).take(count).fold(f64::INFINITY, f64::min);
+fn repeat<R>(count: usize, decode: impl Fn() -> R) {
+    let best = std::iter::repeat_with(|| once(&decode)).take(count).fold(f64::INFINITY, f64::min);
     println!("{:.2} ms at best", best * 1e3);
 }
 
-/// A map from text, as programs have them.
-trait Map<V>: Serialize + DeserializeOwned {
+/// A map, as programs have them.
+trait Map: Default + IntoIterator<Item = (Self::Key, Self::Value)> + Extend<(Self::Key, Self::Value)> {
+    type Key;
+    type Value;
     fn with_capacity(capacity: usize) -> Self;
-    fn insert(&mut self, key: String, value: V);
-    fn find(&self, key: &str) -> &V;
-    fn entries(&self) -> Vec<(String, V)>;
+    fn insert(&mut self, key: Self::Key, value: Self::Value);
+    fn entries(&self) -> Vec<(Self::Key, Self::Value)>;
 }
 
 macro_rules! impl_map {
     ($($map:ident)*) => {
         $(
-            impl<V: Clone + Serialize + DeserializeOwned, S: BuildHasher + Default> Map<V> for $map<String, V, S> {
+            impl<K: Clone + Eq + Hash, V: Clone, S: BuildHasher + Default> Map for $map<K, V, S> {
+                type Key = K;
+                type Value = V;
+
                 fn with_capacity(capacity: usize) -> Self {
                     Self::with_capacity_and_hasher(capacity, S::default())
                 }
 
-                fn insert(&mut self, key: String, value: V) {
+                fn insert(&mut self, key: K, value: V) {
                     self.insert(key, value);
                 }
 
-                fn find(&self, key: &str) -> &V {
-                    &self[key]
-                }
-
-                fn entries(&self) -> Vec<(String, V)> {
+                fn entries(&self) -> Vec<(K, V)> {
                     self.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
                 }
             }
@@ -108,24 +164,25 @@ macro_rules! impl_map {
 
 impl_map! { HashMap IndexMap }
 
-fn integers<M: Map<i64>>(written: &Written, what: &str) {
-    row(written, "values", what, filled, |map: &M| assert_eq!(*map.find("key 99999"), 699_993));
+/// What it takes to move ready keys and values into a map as serde does it: with room for a mebibyte at first.
+fn filled<M: Map<Key: AsRef<str> + Clone, Value: Clone>>(map: &M) -> f64 {
+    filled_from(map, (1 << 20) / size_of::<(M::Key, M::Value)>())
 }
 
-fn records<M: Map<Record>>(written: &Written, what: &str) {
-    row(written, "records", what, filled, |map: &M| check(map.find("key 99999")));
+/// The same with room for all of them.
+fn filled_at_once<M: Map<Key: AsRef<str> + Clone, Value: Clone>>(map: &M) -> f64 {
+    filled_from(map, 100_000)
 }
 
-/// What it takes to move ready keys and values into a map, in the order of the message and as serde does it: with room for a mebibyte
-/// at first. No key is made and no value.
-fn filled<V: Clone, M: Map<V>>(map: &M) -> f64 {
+/// In the order of the message. No key is made and no value.
+fn filled_from<M: Map<Key: AsRef<str> + Clone, Value: Clone>>(map: &M, capacity: usize) -> f64 {
     let mut entries = map.entries();
     assert_eq!(entries.len(), 100_000);
-    entries.sort_by(|(a, _), (b, _)| (a.len(), a).cmp(&(b.len(), b)));
+    entries.sort_by_key(|(key, _)| (key.as_ref().len(), key.as_ref().to_owned()));
     // keys and values that lie in the order of the message, too
     let ready = entries.clone();
     once(|| {
-        let mut filled = M::with_capacity((1 << 20) / size_of::<(String, V)>());
+        let mut filled = M::with_capacity(capacity);
         for (key, value) in ready {
             filled.insert(key, value);
         }
@@ -137,19 +194,25 @@ fn check(last: &Record) {
     assert_eq!((last.id, last.name.as_str(), last.price, last.live), (99_999, "name 99999", 24_999.75, true));
 }
 
-fn row<T: Serialize + DeserializeOwned>(
+fn decoded<T: DeserializeOwned>(message: &Multipart) -> T {
+    Pickle::new().decode(message.clone()).unwrap()
+}
+
+fn borrowed<V: DeserializeOwned>(message: &Multipart) -> HashMap<&str, V> {
+    Pickle::new().decode_ref::<Borrowed<'_, V>>(message).unwrap().0
+}
+
+fn row<T: Serialize, O: DeserializeOwned>(
     written: &Written,
     name: &str,
     what: &str,
+    decode: impl Fn() -> T,
     fill: impl Fn(&T) -> f64,
-    check: impl Fn(&T),
+    check: impl Fn(O),
 ) {
     let codec = Pickle::new();
-    let message = Multipart::new(written.file(name), vec![]);
-    let decode = || Decode::<T>::decode(&codec, message.clone()).unwrap();
     let value = decode();
-    check(&value);
-    check(&codec.decode(codec.encode(&value).unwrap()).unwrap());
+    check(decoded(&codec.encode(&value).unwrap()));
     let [loads, decode] = in_turn(7, written, &format!("loads {name}"), decode).map(|seconds| seconds * 1e3);
     let collects = std::iter::repeat_with(|| written.seconds(&format!("collects {name}"))).take(21);
     let collects = collects.fold(f64::INFINITY, f64::min) * 1e3;
