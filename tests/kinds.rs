@@ -608,17 +608,19 @@ fn the_deepest_values_fit_a_small_stack() {
     let shared = [&b"K\x01\x85"[..], &b"2\x86".repeat(63), b"."].concat();
     let sets = [b"\x8f(".repeat(64), b"K\x01".to_vec(), b"\x90".repeat(64), b".".to_vec()].concat();
     let instances = [b"cshop\nOrder\n)\x81}X\x01\0\0\0a".repeat(60), b"N".to_vec(), b"sb".repeat(60), b".".to_vec()];
-    for (data, is_bomb) in [(tuples, false), (shared, true), (sets, false), (instances.concat(), false)] {
+    let members = [b"cshop\nColour\n".repeat(60), b"N".to_vec(), b"\x85R".repeat(60), b".".to_vec()].concat();
+    let plain = [(tuples, false), (shared, true), (sets, false), (instances.concat(), false), (members, false)];
+    for (data, is_bomb) in plain {
         on_a_small_stack(move || {
-            let decode = || Decode::<Value>::decode(&Pickle::new().allow("shop.Order"), message(&data)).unwrap();
+            let codec = Pickle::new().allow("shop.Order").allow_enum("shop.Colour");
+            let decode = || Decode::<Value>::decode(&codec, message(&data)).unwrap();
             let value = decode();
             assert_eq!(value, decode());
             let message = message(&data);
-            assert_eq!(value, Pickle::new().allow("shop.Order").decode_ref(&message).unwrap());
+            assert_eq!(value, codec.decode_ref(&message).unwrap());
             let limits = Limits::new().metadata_bytes(1 << 20);
             let encoded = MsgPack::new().limits(limits).encode(&value);
             assert!(encoded.is_ok() != is_bomb);
-            let codec = Pickle::new().allow("shop.Order");
             // a set in a set is none that Python would hash
             match codec.encode(&value) {
                 Ok(message) => assert_eq!(Decode::<Value>::decode(&codec, message).unwrap(), value),
