@@ -751,9 +751,13 @@ fn sockets_that_cannot_carry_a_feed_are_refused() {
 /// libzmq's own heartbeats would end the process here: their timer meets an assertion where the peer of a socket is gone whose queue is full.
 #[test]
 fn who_does_not_read_outlives_a_publisher_that_goes() {
-    for endpoint in ["tcp://127.0.0.1:*", "ipc://*"] {
+    // libzmq leaves the files of its sockets where they are
+    let folder = tempfile::tempdir().unwrap();
+    let of_ipc = |name: &str| format!("ipc://{}/{name}", folder.path().display());
+    let tcp = || "tcp://127.0.0.1:*".to_owned();
+    for (live, recovery) in [(tcp(), tcp()), (of_ipc("live"), of_ipc("recovery"))] {
         let context = zmq::Context::new();
-        let publisher = Publisher::bind(&context, endpoint, endpoint).unwrap();
+        let publisher = Publisher::bind(&context, &live, &recovery).unwrap();
         let readers = zmq::Context::new();
         let options = SubscriberOptions::new().high_water_mark(1);
         let mut subscriber =

@@ -25,6 +25,7 @@ use outband::{Buffer, Encode, MsgPack, SocketExt, memory};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
+use tempfile::TempDir;
 
 use least::Metadata;
 pub(crate) use rounds::{Moves, Rounds};
@@ -155,6 +156,7 @@ struct Line {
     /// How many objects take a turn of any means.
     count: Cell<Option<u64>>,
     receiver: Receiver,
+    _directory: TempDir,
 }
 
 enum Receiver {
@@ -178,13 +180,14 @@ impl Line {
         let socket = context.socket(zmq::PAIR).unwrap();
         let high_water_mark = size.high_water_mark(all, transport == "inproc");
         configure(&socket, high_water_mark);
-        let directory = env::temp_dir().display().to_string();
+        // libzmq leaves the file of an ipc socket where it is
+        let directory = tempfile::tempdir().unwrap();
         static LINES: AtomicU64 = AtomicU64::new(0);
         let unique = format!("{}-{}", std::process::id(), LINES.fetch_add(1, Ordering::Relaxed));
         socket
             .bind(&match transport {
                 "tcp" => "tcp://127.0.0.1:*".to_owned(),
-                "ipc" => format!("ipc://{directory}/outband-bench-{unique}"),
+                "ipc" => format!("ipc://{}/{unique}", directory.path().display()),
                 _ => format!("inproc://{unique}"),
             })
             .unwrap();
@@ -215,7 +218,7 @@ impl Line {
         frames.extend(message.buffers().iter().map(|buffer| buffer.to_vec()));
         let is_least = all.iter().any(|means| matches!(means, Means::Owned | Means::Least));
         let least = is_least.then(|| RefCell::new(least::Sender::new(&frames)));
-        Self { socket, sample, frames, least, count: Cell::new(None), receiver }
+        Self { socket, sample, frames, least, count: Cell::new(None), receiver, _directory: directory }
     }
 
     fn send(&self, means: Means, count: u64) {
