@@ -8,7 +8,7 @@ use std::io;
 use std::iter;
 use std::net::{TcpListener, TcpStream};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use outband::feed::{Event, Lost, Origin, Publisher, PublisherOptions, Start, Subscriber, SubscriberOptions};
 use outband::{Buffer, ErrorKind, Multipart, memory};
@@ -400,6 +400,35 @@ fn what_waits_to_be_read_is_heard_before_its_stream_is_stale() {
     let mut silent = [next(&mut busy), next(&mut busy)];
     silent.sort();
     assert_eq!(silent, ["a is stale", "b is stale"]);
+}
+
+#[test]
+fn who_looks_in_only_now_and_then_is_told_of_a_silence_all_the_same() {
+    const STALE: Duration = Duration::from_secs(1);
+    const PAUSE: Duration = Duration::from_millis(300);
+    let context = zmq::Context::new();
+    let options = PublisherOptions::new().heartbeat(LONG);
+    let publisher = Publisher::bind_with(&context, "inproc://live", "inproc://recovery", options).unwrap();
+    let mut subscriber = subscriber(&context, &publisher, SubscriberOptions::new().stale_after(STALE));
+    publisher.announce("a").unwrap();
+    subscriber.subscribe("a").unwrap();
+    assert!(matches!(subscriber.recv_within::<u64>(LONG).unwrap(), Event::Joined { .. }));
+    let mut looks = 0;
+    loop {
+        // it does something else
+        let since = Instant::now();
+        while since.elapsed() < PAUSE {
+            thread::yield_now();
+        }
+        looks += 1;
+        match subscriber.try_recv::<u64>() {
+            Ok(Event::Stale { .. }) => break,
+            Ok(event) => panic!("{event:?}"),
+            Err(error) => assert!(error.is_timeout(), "{error}"),
+        }
+    }
+    // two that may find a heartbeat, and four: three pauses are 900 ms, and of the last one 100 ms count
+    assert!(looks <= 6, "{looks}");
 }
 
 /// A way to a tcp endpoint on which nothing that is sent over the first connection comes out, as when a host vanished and came back:

@@ -337,7 +337,7 @@ impl<M> Streams<M> {
         }
         let left = left.or_else(|| self.left.take(topic));
         let start = left.map_or(start, |(epoch, number)| Start::From { epoch, number });
-        let moment = Moment { now, missed: self.missed, is_behind: false };
+        let moment = Moment { now, missed: self.missed, ..Moment::default() };
         let follow = Follow::new(moment, start, self.asked);
         let topic: Arc<[u8]> = topic.into();
         let slot = Slot {
