@@ -32,14 +32,27 @@ unsafe impl Sync for Shared {}
 /// Stands before an owner.
 pub(super) struct Count {
     users: AtomicUsize,
+    kind: &'static Kind,
+}
+
+/// What stands behind a count.
+pub(super) struct Kind {
     /// Drops the owner when no user is left.
     end: unsafe fn(NonNull<Count>),
+    /// Whether it is a [`Boxed`] with `Bytes` as its owner, which can be had back.
+    is_bytes: bool,
+}
+
+impl Kind {
+    pub(super) const fn new(end: unsafe fn(NonNull<Count>)) -> Self {
+        Self { end, is_bytes: false }
+    }
 }
 
 impl Count {
     /// Of an owner with one user.
-    pub(super) const fn new(end: unsafe fn(NonNull<Self>)) -> Self {
-        Self { users: AtomicUsize::new(1), end }
+    pub(super) const fn new(kind: &'static Kind) -> Self {
+        Self { users: AtomicUsize::new(1), kind }
     }
 }
 
@@ -71,7 +84,11 @@ impl Shared {
 
     /// The bytes of an owner, which is asked for them once, where it stays.
     pub(crate) fn from_owner<O: AsRef<[u8]> + Send + 'static>(owner: O) -> Self {
-        let boxed = NonNull::from(Box::leak(Box::new(Boxed { count: Count::new(end_boxed::<O>), owner })));
+        Self::boxed(owner, const { &Kind::new(end_boxed::<O>) })
+    }
+
+    fn boxed<O: AsRef<[u8]> + Send + 'static>(owner: O, kind: &'static Kind) -> Self {
+        let boxed = NonNull::from(Box::leak(Box::new(Boxed { count: Count::new(kind), owner })));
         // a user from here on: the owner is dropped also where `as_ref` panics
         let mut shared = Self { count: Some(boxed.cast()), ..Self::new() };
         // SAFETY: just allocated; from here on the owner does not move, and nobody changes it until its last user drops it.
@@ -97,7 +114,7 @@ impl Shared {
         // SAFETY: a block has a header, so its layout is not empty.
         let Some(block) = NonNull::new(unsafe { alloc(layout) }.cast::<Block>()) else { handle_alloc_error(layout) };
         // SAFETY: just allocated, by a layout that begins with this header.
-        unsafe { block.write(Block { count: Count::new(end_block), len: bytes.len() }) };
+        unsafe { block.write(Block { count: Count::new(&BLOCK), len: bytes.len() }) };
         // SAFETY: within the block, where the header ends.
         let data = unsafe { block.add(1) }.cast::<u8>();
         // SAFETY: the block has room for so many bytes, and nobody else knows of it.
@@ -122,8 +139,16 @@ impl Shared {
         slice
     }
 
+    /// The bytes as `Bytes`: the very ones that it was made of, where it was, so that there and back leads nowhere.
     pub(crate) fn into_bytes(self) -> Bytes {
-        if self.count.is_none() { Bytes::new() } else { Bytes::from_owner(self) }
+        let Some(count) = self.count else { return Bytes::new() };
+        // SAFETY: this is one of its users, and it stays until all of them are gone.
+        let kind = unsafe { (*count.as_ptr()).kind };
+        if kind.is_bytes {
+            // SAFETY: as above; the count of such a kind begins a box with `Bytes`.
+            return unsafe { &(*count.cast::<Boxed<Bytes>>().as_ptr()).owner }.slice_ref(&self);
+        }
+        Bytes::from_owner(self)
     }
 
     /// Itself as a pointer, null where nobody owns the bytes. It stays a user until [`from_raw`](Self::from_raw) takes that.
@@ -173,9 +198,9 @@ impl Drop for Shared {
         if users.fetch_sub(1, Ordering::Release) == 1 {
             fence(Ordering::Acquire);
             // SAFETY: as above: no user is left but this one, which ends here.
-            let end = unsafe { (*count.as_ptr()).end };
+            let kind = unsafe { (*count.as_ptr()).kind };
             // SAFETY: it is that of this count, and this is the only call.
-            unsafe { end(count) };
+            unsafe { (kind.end)(count) };
         }
     }
 }
@@ -198,9 +223,14 @@ impl AsRef<[u8]> for Shared {
 
 impl From<Bytes> for Shared {
     fn from(bytes: Bytes) -> Self {
-        if bytes.is_empty() { Self::new() } else { Self::from_owner(bytes) }
+        if bytes.is_empty() {
+            return Self::new();
+        }
+        Self::boxed(bytes, const { &Kind { end: end_boxed::<Bytes>, is_bytes: true } })
     }
 }
+
+static BLOCK: Kind = Kind::new(end_block);
 
 /// # Safety
 ///
@@ -247,7 +277,7 @@ mod tests {
         let shared = Shared::from_owner(Owner([1, 2, 3], owner.clone()));
         let users: Vec<_> = (0..4).map(|start| shared.slice(start..)).collect();
         assert!(users[3].is_empty());
-        let raw = shared.clone().into_raw().expose_provenance();
+        let raw = shared.clone().into_raw();
         drop(shared);
         let threads: Vec<_> = users
             .into_iter()
@@ -257,7 +287,7 @@ mod tests {
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         assert_eq!(Arc::strong_count(&owner), 2);
         // SAFETY: `into_raw` returned it, and this is the only call.
-        drop(unsafe { Shared::from_raw(std::ptr::with_exposed_provenance_mut(raw)) });
+        drop(unsafe { Shared::from_raw(raw) });
         assert_eq!(Arc::strong_count(&owner), 1);
     }
 
@@ -287,6 +317,14 @@ mod tests {
         assert_eq!(shared.as_ptr(), bytes.as_ptr());
         assert_eq!(shared.into_bytes().as_ptr(), bytes.as_ptr());
         assert!(Shared::from(Bytes::new()).into_bytes().is_empty());
+        // there and back as often as one likes, from either side
+        let mut shared = Shared::copied(&[1, 2, 3]);
+        let data = shared.as_ptr();
+        for _ in 0..if cfg!(miri) { 100 } else { 1_000_000 } {
+            let bytes = shared.into_bytes();
+            shared = Shared::from(bytes);
+        }
+        assert_eq!((shared.as_ptr(), &shared.slice(1..).into_bytes()[..]), (data, &[2, 3][..]));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 use std::ptr::NonNull;
 
 use super::berths::{self, Berths};
-use super::shared::{Count, Shared};
+use super::shared::{Count, Kind, Shared};
 
 /// How many values lie in one block, which for frames is shorter than 1 KiB: for a longer one, glibc goes over all short ones that were
 /// freed.
@@ -36,7 +36,7 @@ impl<T: AsRef<[u8]> + Send> Shelf<T> {
 
     #[inline]
     pub(crate) fn put(&mut self, value: T) -> Shared {
-        let counted = self.0.enter(Counted { count: Count::new(end::<T>), value });
+        let counted = self.0.enter(Counted { count: Count::new(const { &Kind::new(end::<T>) }), value });
         // SAFETY: just entered, and left at the end of its count. From here on the value does not move, and nobody changes it.
         let bytes = unsafe { &(*counted.as_ptr()).value }.as_ref();
         // SAFETY: as above; and it was entered with one user.
