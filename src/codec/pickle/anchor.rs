@@ -11,13 +11,19 @@ use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, Seq
 
 use crate::buffer::Buffer;
 
-/// The pickle and its frames, by address.
+/// The pickle and its frames by address, without those that lie in others: each ends behind the one before it.
 pub(super) struct Message<'de>(Vec<&'de [u8]>);
 
 impl<'de> Message<'de> {
     pub(super) fn new(pickle: &'de [u8], frames: &'de [Buffer]) -> Self {
         let mut parts: Vec<&[u8]> = frames.iter().map(Buffer::as_slice).chain([pickle]).collect();
         parts.sort_unstable_by_key(|part| (part.as_ptr().addr(), part.len()));
+        let mut end = 0;
+        parts.retain(|part| {
+            let before = end;
+            end = before.max(part.as_ptr_range().end.addr());
+            end > before
+        });
         Self(parts)
     }
 
