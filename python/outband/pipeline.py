@@ -361,7 +361,7 @@ class Worker:
             _version, _session, self._epoch, heartbeat, liveness = fields[:5]
             self._has_lease = fields[5:6] != [None]  # an earlier release does not say: there may be one
             self._heartbeat, self._liveness = max(heartbeat or 0, 1) / 1000, max(liveness or 0, 2) / 1000
-            self._is_joined = True
+            self._is_joined, self._refusal = True, ""
             for job in [job for job in self._held.values() if job.epoch != self._epoch]:
                 job.is_void = True
             self._outbox = collections.deque(entry for entry in self._outbox if entry[0] == self._epoch)

@@ -107,6 +107,9 @@ impl Link {
                 let (endpoint, reason) = (self.endpoint.clone(), excerpt(refusal.unwrap_or_default()));
                 return Err(Detail::WorkerRefused { endpoint, reason }.into());
             }
+            if state.hand.is_joined() {
+                self.refusal.clear();
+            }
             if let Some(reason) = refusal.filter(|reason| *reason != self.refusal) {
                 self.complaints.warn(None, "the dispatcher refuses this worker", excerpt(&reason));
                 self.refusal = reason;
