@@ -668,7 +668,10 @@ fn every_changed_byte_is_an_error_or_a_valid_table() {
             let good = in_band.encode(&table).unwrap().metadata().to_vec();
             for at in 0..good.len() {
                 let (bit, extreme) = (1_u8 << random.below(8), [0, 0x7f, 0xff][random.below(3)]);
-                for byte in [good[at] ^ bit, extreme] {
+                let both = [good[at] ^ bit, extreme];
+                // a debug build, which takes many times as long, has one of the two at each place
+                let bytes = if cfg!(debug_assertions) { &both[at % 2..][..1] } else { &both };
+                for &byte in bytes {
                     let mut bad = good.clone();
                     bad[at] = byte;
                     let (result, usage) = measure(|| from_multipart::<Table>(Multipart::new(bad, vec![])));
@@ -688,7 +691,8 @@ fn every_changed_byte_is_an_error_or_a_valid_table() {
             }
         }
         println!("{refused} refused, {accepted} accepted");
-        assert!(refused > 10_000 && accepted > 10_000);
+        let many = if cfg!(debug_assertions) { 5000 } else { 10_000 };
+        assert!(refused > many && accepted > many);
     });
 }
 
