@@ -190,10 +190,14 @@ impl Test for AtOnce {
             dispatcher.submit(&number).unwrap();
         }
         // none of the four is done before all have begun
-        until("four have begun", || begun.load(Ordering::SeqCst) == 4 && dispatcher.stats().in_flight == 4);
+        until("four have begun and the other two have come in", || {
+            let stats = dispatcher.stats();
+            begun.load(Ordering::SeqCst) == 4 && stats.in_flight + stats.waiting == 6
+        });
+        let stats = dispatcher.stats();
         assert_eq!(
-            (dispatcher.stats().waiting, begun.load(Ordering::SeqCst)),
-            (2, 4),
+            (stats.in_flight, stats.waiting, begun.load(Ordering::SeqCst)),
+            (4, 2, 4),
             "it is given no more than it asks for"
         );
         is_free.store(true, Ordering::SeqCst);
