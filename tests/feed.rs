@@ -3,16 +3,17 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "support/way.rs"]
+mod way;
 
-use std::io;
 use std::iter;
-use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use outband::feed::{Event, Lost, Origin, Publisher, PublisherOptions, Start, Subscriber, SubscriberOptions};
 use outband::{Buffer, ErrorKind, Multipart, memory};
 use serde::de::DeserializeOwned;
+use way::Way;
 
 /// Nothing in a passing test takes this long.
 const LONG: Duration = Duration::from_secs(20);
@@ -431,24 +432,6 @@ fn who_looks_in_only_now_and_then_is_told_of_a_silence_all_the_same() {
     assert!(looks <= 6, "{looks}");
 }
 
-/// A way to a tcp endpoint on which nothing that is sent over the first connection comes out, as when a host vanished and came back:
-/// nobody there knows of the connection, and says so only when something comes.
-fn way_with_a_dead_connection(endpoint: &str) -> String {
-    let to = endpoint.strip_prefix("tcp://").unwrap().to_owned();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let way = format!("tcp://{}", listener.local_addr().unwrap());
-    thread::spawn(move || {
-        let _dead = listener.accept().unwrap();
-        for from in listener.incoming() {
-            let (from, to) = (from.unwrap(), TcpStream::connect(&to).unwrap());
-            for (mut from, mut to) in [(from.try_clone().unwrap(), to.try_clone().unwrap()), (to, from)] {
-                thread::spawn(move || io::copy(&mut from, &mut to));
-            }
-        }
-    });
-    way
-}
-
 #[test]
 fn who_is_not_answered_by_a_publisher_that_lives_asks_over_another_connection() {
     let context = zmq::Context::new();
@@ -456,11 +439,40 @@ fn who_is_not_answered_by_a_publisher_that_lives_asks_over_another_connection() 
     for value in [10, 20, 30] {
         publisher.publish("a", &value).unwrap();
     }
-    let recovery = way_with_a_dead_connection(publisher.recovery_endpoint());
+    let recovery = Way::to(publisher.recovery_endpoint());
+    recovery.kill(1);
     let options = SubscriberOptions::new().start(Start::All).recovery_timeout(Duration::from_millis(300));
-    let mut subscriber = Subscriber::connect_with(&context, publisher.endpoint(), &recovery, options).unwrap();
+    let mut subscriber = Subscriber::connect_with(&context, publisher.endpoint(), &recovery.endpoint, options).unwrap();
     subscriber.subscribe("a").unwrap();
     assert_eq!(told(&mut subscriber, 4), ["joined 1", "1=10", "2=20", "3=30"]);
+    assert!(recovery.made() >= 2, "{}", recovery.made());
+}
+
+#[test]
+fn who_hears_nothing_over_a_connection_that_stays_listens_over_another() {
+    let context = zmq::Context::new();
+    let publisher = publisher(&context, PublisherOptions::new());
+    let live = Way::to(publisher.endpoint());
+    let mut subscriber = Subscriber::connect(&context, &live.endpoint, publisher.recovery_endpoint()).unwrap();
+    subscriber.subscribe("a").unwrap();
+    publisher.announce("a").unwrap();
+    assert_eq!(told(&mut subscriber, 1), ["joined 1"]);
+    publisher.publish("a", &10).unwrap();
+    assert_eq!(told(&mut subscriber, 1), ["1=10"]);
+    live.kill(1);
+    publisher.publish("a", &20).unwrap();
+    let mut heard = Vec::new();
+    while heard.last().is_none_or(|last| last != "3=30") {
+        heard.push(match subscriber.recv_within(LONG).unwrap() {
+            Event::Stale { .. } => {
+                publisher.publish("a", &30).unwrap();
+                "stale".to_owned()
+            }
+            Event::Resumed { .. } => "resumed".to_owned(),
+            event => short(event),
+        });
+    }
+    assert_eq!(heard, ["stale", "resumed", "2=20", "3=30"]);
 }
 
 #[test]

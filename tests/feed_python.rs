@@ -4,6 +4,8 @@
 
 #[path = "support/python.rs"]
 mod python;
+#[path = "support/way.rs"]
+mod way;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -12,6 +14,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use outband::Buffer;
 use outband::feed::{Publisher, PublisherOptions};
 use serde::Serialize;
+use way::Way;
 
 #[derive(Serialize)]
 struct Sample {
@@ -26,10 +29,14 @@ struct Peer {
 
 impl Peer {
     fn start(publisher: &Publisher, start: &str, last: u64) -> Self {
+        Self::start_over(publisher.endpoint(), publisher, start, last)
+    }
+
+    fn start_over(live: &str, publisher: &Publisher, start: &str, last: u64) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut command = Command::new(python::python());
         command.arg("-B").arg(root.join("tests/python/feed_peer.py")).env("PYTHONPATH", root.join("python"));
-        command.args([publisher.endpoint(), publisher.recovery_endpoint(), start, &last.to_string()]);
+        command.args([live, publisher.recovery_endpoint(), start, &last.to_string()]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         Self { child, lines }
@@ -100,4 +107,17 @@ fn python_is_told_what_is_beyond_recovery() {
     let [delivered, recovered, lost] = peer.finish()[..] else { panic!() };
     assert_eq!(delivered + lost, 9000);
     assert!(recovered > 0 && lost > 0, "{recovered} recovered, {lost} lost");
+}
+
+#[test]
+fn python_listens_over_another_connection_when_it_hears_nothing() {
+    let publisher = publisher(PublisherOptions::new());
+    publisher.announce("py/one").unwrap();
+    let live = Way::to(publisher.endpoint());
+    let mut peer = Peer::start_over(&live.endpoint, &publisher, "now", 20);
+    assert_eq!(peer.line(), "joined 1");
+    live.kill(1);
+    publish(&publisher, 1..=20);
+    let [delivered, _, lost] = peer.finish()[..] else { panic!() };
+    assert_eq!((delivered, lost, live.made()), (20, 0, 2));
 }

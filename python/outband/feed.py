@@ -53,6 +53,9 @@ _DATA, _HEARTBEAT, _RECOVERED, _END, _ASK = 1, 2, 3, 4, 5
 #: In bytes.
 _LONGEST_NAME = 1024
 
+#: How long nothing comes before the connection for it is made anew, in seconds.
+_SILENCE = 5.0
+
 #: Requests under way at a time.
 _REQUESTS = 4
 
@@ -87,7 +90,7 @@ class Subscriber:
         context = _parts.blocking(context)
         self._live, self._recovery = context.socket(zmq.SUB), context.socket(zmq.DEALER)
         for socket in (self._live, self._recovery):
-            socket.linger = 0
+            socket.linger, socket.connect_timeout = 0, 2000
         self._rules = dataclasses.replace(rules or Rules())
         self._max_streams, self._limits, self._encodings = max_streams, limits, encodings
         self._follows: dict[str, Follow] = {}
@@ -97,6 +100,7 @@ class Subscriber:
         self._requests = 0
         self._events: deque[tuple[Any, ...]] = deque()
         self._ticked = 0.0
+        self._endpoint, self._redial_at, self._pause = endpoint, 0.0, _SILENCE
         try:
             for name in streams:
                 self.subscribe(name)
@@ -174,6 +178,19 @@ class Subscriber:
                 for name, follow in list(self._follows.items()):
                     follow.tick(now)
                     self._settle(now, name)
+                self._redial(now)
+
+    def _redial(self, now: float) -> None:
+        """Listens over a new connection where the one there is may be dead: nothing comes of any stream that was heard of."""
+        heard = [follow for follow in self._follows.values() if follow.position[0]]
+        if not heard or any(not follow.is_stale for follow in heard):
+            self._redial_at, self._pause = now + max(0.0, _SILENCE - self._rules.stale_after), _SILENCE
+        elif now >= self._redial_at:
+            self._pause = min(2 * self._pause, 16 * _SILENCE)
+            self._redial_at = now + self._pause
+            if not self._endpoint.startswith("inproc:"):
+                self._live.disconnect(self._endpoint)
+                self._live.connect(self._endpoint)
 
     def _take_live(self, now: float, frames: list[zmq.Frame]) -> None:
         topic, header = _split(frames[0].buffer)

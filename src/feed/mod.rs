@@ -25,6 +25,7 @@ mod options;
 mod pending;
 mod publisher;
 mod pulse;
+mod redial;
 mod room;
 mod server;
 #[cfg(test)]

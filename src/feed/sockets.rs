@@ -1,13 +1,15 @@
 //! The four sockets of a feed and their options.
 
-use std::time::Duration;
+use tracing::warn;
 
 use super::options::{PublisherOptions, SubscriberOptions};
+use super::redial::SILENCE;
 use crate::error::{Detail, Error, Result};
 use crate::socket::keep_alive;
 
-/// After how long a host that vanished without a word is let go of. The streams' own heartbeats are on top of that.
-const SILENCE: Duration = Duration::from_secs(5);
+/// How long a connection of a subscriber may take to be made before another is begun, in milliseconds: where packets are lost the system
+/// asks again ever more seldom, and would miss the end of that by seconds.
+const CONNECT: i32 = 2000;
 
 /// The longest frame that a publisher hears, in bytes: a header, a name, or ranges of a request; what is subscribed to.
 const MAX_HEARD: i64 = 4096;
@@ -36,14 +38,14 @@ pub(super) fn answering(context: &zmq::Context) -> Result<zmq::Socket> {
 pub(super) fn listening(context: &zmq::Context, options: &SubscriberOptions) -> Result<zmq::Socket> {
     let socket = socket(context, zmq::SUB)?;
     let set = socket.set_rcvhwm(options.high_water_mark).and_then(|()| socket.set_linger(0));
-    set.map_err(configuring)?;
+    set.and_then(|()| socket.set_connect_timeout(CONNECT)).map_err(configuring)?;
     Ok(socket)
 }
 
 /// The DEALER of a subscriber.
 pub(super) fn asking(context: &zmq::Context) -> Result<zmq::Socket> {
     let socket = socket(context, zmq::DEALER)?;
-    socket.set_linger(0).map_err(configuring)?;
+    socket.set_linger(0).and_then(|()| socket.set_connect_timeout(CONNECT)).map_err(configuring)?;
     Ok(socket)
 }
 
@@ -59,6 +61,15 @@ pub(super) fn bind(socket: &zmq::Socket, endpoint: &str) -> Result<()> {
 
 pub(super) fn connect(socket: &zmq::Socket, endpoint: &str) -> Result<()> {
     socket.connect(endpoint).map_err(|error| transport("connect a socket of the feed", error))
+}
+
+/// Makes a connection that may be dead anew. inproc has none of these, and ends with the other socket.
+pub(super) fn reconnect(socket: &zmq::Socket, endpoint: &str) {
+    if !endpoint.starts_with("inproc:")
+        && let Err(error) = socket.disconnect(endpoint).and_then(|()| socket.connect(endpoint))
+    {
+        warn!(target: "outband", %error, endpoint, "the feed goes on over a connection that may be dead");
+    }
 }
 
 /// Where a socket is bound.

@@ -11,6 +11,7 @@ use super::inquiry::Patience;
 use super::left::Left;
 use super::name;
 use super::pulse::Moment;
+use super::redial::{Line, Redial};
 use super::room::{Room, Rules};
 use super::start::Start;
 use super::statistics::StreamStatistics;
@@ -42,11 +43,7 @@ pub(crate) struct Streams<M> {
     asked: u64,
     /// No stream that waits may ask before.
     ask_at: Duration,
-    /// When the publisher last answered anything.
-    answered: Duration,
-    /// Whether requests go unanswered over a connection that may be dead; and when it may be so again.
-    is_unheeded: bool,
-    redial_at: Duration,
+    redial: Redial,
     /// When to look again for a stream that could make room.
     look_at: Duration,
     /// How much time went by while nobody read.
@@ -76,9 +73,6 @@ pub(crate) const SLOT_SHIFT: u32 = 40;
 /// How long the search for a stream that makes room rests after one in vain.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// How many timeouts a new connection has before the next one: time for an answer that takes many of them.
-const REST: u32 = 16;
-
 impl<M> Streams<M> {
     pub(crate) fn new(rules: Rules, room: Room) -> Self {
         Self {
@@ -95,9 +89,7 @@ impl<M> Streams<M> {
             asking: 0,
             asked: 0,
             ask_at: Duration::ZERO,
-            answered: Duration::ZERO,
-            is_unheeded: false,
-            redial_at: Duration::ZERO,
+            redial: Redial::default(),
             look_at: Duration::ZERO,
             missed: Duration::ZERO,
         }
@@ -181,7 +173,7 @@ impl<M> Streams<M> {
 
     /// Takes in a message from the cache.
     pub(crate) fn recovered(&mut self, now: Duration, stamp: Stamp, request: u64, item: M, len: usize) {
-        self.answered = now;
+        self.redial.answer(now);
         let index = (request >> SLOT_SHIFT) as usize;
         if let Some(Some(slot)) = self.slots.get_mut(index) {
             slot.follow.recovered(now, stamp, request, item, len, &self.rules, &mut self.room);
@@ -191,7 +183,7 @@ impl<M> Streams<M> {
 
     /// Takes in the end of an answer.
     pub(crate) fn end(&mut self, now: Duration, stamp: Stamp, first: u64, request: u64) {
-        self.answered = now;
+        self.redial.answer(now);
         let index = (request >> SLOT_SHIFT) as usize;
         if let Some(Some(slot)) = self.slots.get_mut(index) {
             slot.follow.end(now, stamp, first, request, &self.rules, &mut self.room);
@@ -233,17 +225,21 @@ impl<M> Streams<M> {
     pub(crate) fn tick(&mut self, moment: Moment) {
         let now = moment.now;
         self.missed = moment.missed;
+        let (mut is_heard, mut was_heard) = (false, false);
         for index in 0..self.slots.len() {
             let Some(slot) = &mut self.slots[index] else { continue };
             let patience = slot.follow.tick(moment, &self.rules, &mut self.room);
             self.settle(index);
-            let silence = now.saturating_sub(self.answered);
-            let is_alive = self.slots[index].as_ref().is_some_and(|slot| !slot.follow.is_stale());
-            if patience != Patience::Kept && is_alive && silence >= self.rules.timeout && now >= self.redial_at {
-                self.is_unheeded = true;
-                self.redial_at = now.saturating_add(self.rules.timeout.saturating_mul(REST));
+            let Some(slot) = &self.slots[index] else { continue };
+            let is_alive = !slot.follow.is_stale();
+            if slot.follow.position().is_some() {
+                (is_heard, was_heard) = (is_heard || is_alive, true);
             }
-            if patience == Patience::Lost && silence >= self.rules.timeout.saturating_mul(self.rules.attempts) {
+            if patience != Patience::Kept && is_alive {
+                self.redial.strain(now, self.rules.timeout);
+            }
+            let gave_up = self.rules.timeout.saturating_mul(self.rules.attempts);
+            if patience == Patience::Lost && self.redial.unanswered(now) >= gave_up {
                 // nobody is answered: those who wait need not find out one after the other
                 for index in std::mem::take(&mut self.waiting) {
                     let Some(slot) = &mut self.slots[index] else { continue };
@@ -253,11 +249,12 @@ impl<M> Streams<M> {
                 }
             }
         }
+        self.redial.listen(now, was_heard && !is_heard, self.rules.stale_after);
     }
 
-    /// Whether the publisher is heard and answers nothing, so that it is time to ask over another connection.
-    pub(crate) fn take_unheeded(&mut self) -> bool {
-        std::mem::take(&mut self.is_unheeded)
+    /// Takes a connection that may be dead and is to be made anew.
+    pub(crate) fn take_redial(&mut self) -> Option<Line> {
+        self.redial.take()
     }
 
     /// How often [`tick`](Self::tick) should be called.

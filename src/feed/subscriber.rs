@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
-use tracing::warn;
 
 use super::event::{Event, Item};
 use super::header::Header;
@@ -13,6 +12,7 @@ use super::intake::{Found, content};
 use super::looks::Looks;
 use super::options::SubscriberOptions;
 use super::pulse::Attention;
+use super::redial::Line;
 use super::sockets;
 use super::start::Start;
 use super::statistics::StreamStatistics;
@@ -61,8 +61,8 @@ use crate::socket::{Arrival, send_front};
 pub struct Subscriber {
     pub(super) live: zmq::Socket,
     pub(super) recovery: Option<zmq::Socket>,
-    /// Where it was connected to here.
-    recovery_endpoint: Option<Box<str>>,
+    /// Where the two were connected to here.
+    endpoints: Option<[Box<str>; 2]>,
     /// The frame in hand, of either.
     frame: zmq::Message,
     pub(super) streams: Streams<Item>,
@@ -112,7 +112,7 @@ impl Subscriber {
         sockets::connect(&live, endpoint)?;
         sockets::connect(&asking, recovery)?;
         let subscriber = Self::over(live, Some(asking), options)?;
-        Ok(Self { recovery_endpoint: Some(recovery.into()), ..subscriber })
+        Ok(Self { endpoints: Some([endpoint.into(), recovery.into()]), ..subscriber })
     }
 
     /// Listens on a SUB and recovers on a DEALER socket that the caller has configured and connected. Without the latter
@@ -134,7 +134,7 @@ impl Subscriber {
         Ok(Self {
             live,
             recovery,
-            recovery_endpoint: None,
+            endpoints: None,
             frame: zmq::Message::new(),
             streams: Streams::new(rules, room),
             start: options.start,
@@ -361,19 +361,18 @@ impl Subscriber {
         if self.now >= self.tick_at {
             self.streams.tick(moment);
             self.tick_at = self.now + self.streams.tick_interval();
-            if self.streams.take_unheeded() {
-                self.redial();
+            while let Some(line) = self.streams.take_redial() {
+                self.redial(line);
             }
         }
     }
 
-    /// Asks over another connection from now on. To a host that has vanished and come back TCP sends again what was on the way ever
-    /// more seldom, and hears as late as that that nobody knows of the connection.
-    fn redial(&self) {
-        if let (Some(recovery), Some(endpoint)) = (&self.recovery, &self.recovery_endpoint)
-            && let Err(error) = recovery.disconnect(endpoint).and_then(|()| recovery.connect(endpoint))
-        {
-            warn!(target: "outband", %error, "the feed goes on asking over a connection without answers");
+    /// Goes on over another connection, where it made the one that may be dead.
+    fn redial(&self, line: Line) {
+        match (line, &self.endpoints, &self.recovery) {
+            (Line::Live, Some([endpoint, _]), _) => sockets::reconnect(&self.live, endpoint),
+            (Line::Recovery, Some([_, endpoint]), Some(recovery)) => sockets::reconnect(recovery, endpoint),
+            _ => {}
         }
     }
 
