@@ -12,7 +12,7 @@ use outband::pipeline::{DispatcherOptions, Failure, Task, WorkerOptions};
 
 use super::common::Place;
 use super::patience::{LONG, until};
-use super::pipeline::{MILLI, Shell, Test, over};
+use super::pipeline::{MILLI, Shell, Test, over, side_by_side};
 
 /// Lets others run until it is so, in a task as on a thread.
 async fn pass_until(what: &str, is_so: impl Fn() -> bool) {
@@ -83,11 +83,14 @@ fn what_is_handed_back_uses_up_no_attempt() {
     over("tcp", &Returns);
 }
 
+const LEASE: Duration = Duration::from_secs(3);
+
 struct Leases;
 
 impl Test for Leases {
     fn run<S: Shell>(&self, place: &Place) {
-        let dispatcher = S::bind(place, DispatcherOptions::new().lease(300 * MILLI));
+        // who is to make progress may not have a processor for a good part of it
+        let dispatcher = S::bind(place, DispatcherOptions::new().lease(LEASE));
         let handler = |task: Task<String>| async move {
             let started = Instant::now();
             match (task.as_str(), task.attempt()) {
@@ -96,7 +99,7 @@ impl Test for Leases {
                 ("slow", _) => {
                     let is_over = || {
                         task.progress();
-                        started.elapsed() > 600 * MILLI
+                        started.elapsed() > 2 * LEASE
                     };
                     pass_until("two leases are over", is_over).await;
                 }
@@ -119,7 +122,7 @@ impl Test for Leases {
 
 #[test]
 fn a_lease_that_ends_gives_the_task_to_another_and_progress_renews_it() {
-    over("tcp", &Leases);
+    side_by_side("tcp", &Leases);
 }
 
 struct Cancels;

@@ -45,8 +45,8 @@ pub(super) trait Shell: Sized + Sync {
         Fut: Future<Output = Result<R, Failure>> + Send + 'static;
 
     fn bind(place: &Place, options: DispatcherOptions) -> Self {
-        // with short times, so that tests end soon
-        Self::bind_as_is(place, options.heartbeat(50 * MILLI).liveness(10_000 * MILLI).retry_after(MILLI))
+        // with short times, so that tests end soon; but for the silence that means something, which is never that long
+        Self::bind_as_is(place, options.heartbeat(50 * MILLI).liveness(LONG).retry_after(MILLI))
     }
 
     fn bind_as_is(place: &Place, options: DispatcherOptions) -> Self {
@@ -251,6 +251,18 @@ pub(super) fn over<T: Test>(transport: &'static str, test: &T) {
         test.run::<on_tokio::OneThread>(&Place::new(transport));
         test.run::<on_tokio::ManyThreads>(&Place::new(transport));
     }
+}
+
+/// As [`over`], with all shells at the same time: for what takes long because it waits.
+pub(super) fn side_by_side<T: Test + Sync>(transport: &'static str, test: &T) {
+    thread::scope(|scope| {
+        scope.spawn(|| test.run::<Dispatcher>(&Place::new(transport)));
+        #[cfg(feature = "tokio")]
+        {
+            scope.spawn(|| test.run::<on_tokio::OneThread>(&Place::new(transport)));
+            scope.spawn(|| test.run::<on_tokio::ManyThreads>(&Place::new(transport)));
+        }
+    });
 }
 
 /// Waits for a future on this thread.
