@@ -117,7 +117,12 @@ fn an_interrupted_send_at_the_high_water_mark_goes_on_when_there_is_room() {
         let place = Place::new(transport);
         let (pull, push) = full_push(&place);
         push.set_sndtimeo(150).unwrap();
-        let error = under_signals(|| push.send_obj(&1)).unwrap_err();
+        // it was full, or libzmq's threads had no processor for so long, and now there is room again
+        let error = loop {
+            if let Err(error) = under_signals(|| push.send_obj(&1)) {
+                break error;
+            }
+        };
         assert!(error.is_timeout());
         push.set_sndtimeo(LONG).unwrap();
         thread::scope(|scope| {
@@ -177,18 +182,28 @@ fn a_try_send_at_the_high_water_mark_gives_the_same_memory_back() {
     for transport in ["inproc", "tcp"] {
         let place = Place::new(transport);
         let (pull, push) = full_push(&place);
-        let message = message();
-        let before = pointers(&message);
-        let error = push.try_send_message(message).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Timeout);
-        let message = error.into_message().unwrap();
-        assert_eq!(pointers(&message), before);
+        // it was full, or libzmq's threads had no processor for so long, and now there is room again
+        let mut ahead = 0;
+        let message = loop {
+            let message = message();
+            let before = pointers(&message);
+            let Err(error) = push.try_send_message(message) else {
+                ahead += 1;
+                continue;
+            };
+            assert_eq!(error.kind(), ErrorKind::Timeout);
+            let message = error.into_message().unwrap();
+            assert_eq!(pointers(&message), before);
+            break message;
+        };
         // and it can be sent as it is when there is room
         let receiver = thread::spawn(move || {
             loop {
                 let message = pull.recv_message().unwrap();
-                if message.buffers().len() == 2 {
-                    return message;
+                match message.buffers().len() {
+                    2 if ahead == 0 => return message,
+                    2 => ahead -= 1,
+                    _ => {}
                 }
             }
         });
@@ -197,15 +212,21 @@ fn a_try_send_at_the_high_water_mark_gives_the_same_memory_back() {
     }
 }
 
-/// A send that waits 400 ms uses next to no CPU, and goes through once the peer reads.
-fn waits_without_spinning(socket: &zmq::Socket, send: impl Fn(&zmq::Socket) -> outband::Result<()>) {
+/// A send that waits 400 ms uses next to no CPU, and goes through once the peer reads. How many went through at once: the peer was
+/// full, or libzmq's threads had no processor for so long, and then there is room again.
+fn waits_without_spinning(socket: &zmq::Socket, send: impl Fn(&zmq::Socket) -> outband::Result<()>) -> usize {
     socket.set_sndtimeo(400).unwrap();
-    let (start, cpu) = (Instant::now(), cpu_time());
-    assert!(send(socket).unwrap_err().is_timeout());
-    assert!(start.elapsed() >= Duration::from_millis(399));
-    // polling in a loop would use all 400 ms
-    assert!(cpu_time() - cpu < Duration::from_millis(200), "{:?} of CPU time", cpu_time() - cpu);
-    socket.set_sndtimeo(LONG).unwrap();
+    for ahead in 0.. {
+        let (start, cpu) = (Instant::now(), cpu_time());
+        let Err(error) = send(socket) else { continue };
+        assert!(error.is_timeout());
+        assert!(start.elapsed() >= Duration::from_millis(399));
+        // polling in a loop would use all 400 ms
+        assert!(cpu_time() - cpu < Duration::from_millis(200), "{:?} of CPU time", cpu_time() - cpu);
+        socket.set_sndtimeo(LONG).unwrap();
+        return ahead;
+    }
+    unreachable!("the peer is never full");
 }
 
 #[test]
@@ -229,7 +250,7 @@ fn a_router_waits_for_a_full_peer_without_spinning() {
             sent += 1;
             assert!(sent < 10_000);
         }
-        waits_without_spinning(&router, |router| router.send_obj_to("full", &large));
+        sent += waits_without_spinning(&router, |router| router.send_obj_to("full", &large));
         // the other peer is not held up
         router.send_obj_to("idle", &"hello").unwrap();
         assert_eq!(other.recv_obj::<String>().unwrap(), "hello");
@@ -265,7 +286,7 @@ fn an_xpub_that_may_not_drop_waits_for_its_slowest_subscriber() {
     assert!(publisher.try_publish_obj("topic", &-1).unwrap_err().is_timeout());
     publisher.set_sndtimeo(0).unwrap();
     assert!(publisher.publish_obj("topic", &-1).unwrap_err().is_timeout());
-    waits_without_spinning(&publisher, |publisher| publisher.publish_obj("topic", &-1));
+    assert_eq!(waits_without_spinning(&publisher, |publisher| publisher.publish_obj("topic", &-1)), 0);
     let reader =
         thread::spawn(move || (0..=sent).map(|_| subscriber.recv_topic_obj::<i32>().unwrap().1).collect::<Vec<_>>());
     publisher.publish_obj("topic", &sent).unwrap();
