@@ -501,9 +501,13 @@ fn rows_and_texts_that_share_their_bytes_are_not_written_out_over_the_limit() {
     (0..1000).for_each(|_| views.try_append_view(block, 0, 100_000).unwrap());
     let many = (0..1000).map(|at| (at.to_string(), text.clone())).collect();
     let none = arrow(call("pyarrow.lib", "binary", &[int(0)]), 1 << 33, 0, &[false, true]);
+    let none: Table = decode(&message(none, &[&[]])).unwrap();
+    // an array of pyarrow goes back as one
+    let (written, peak) = message_of(&none, Limits::new().metadata_bytes(MIB));
+    assert!(written.unwrap().total_len() < 1000 && peak < MIB, "{peak}");
     for table in [
         of(Arc::new(NullArray::new(10_000_000_000))),
-        decode(&message(none, &[&[]])).unwrap(),
+        of(none.batch().column(0).clone()),
         of(Arc::new(views.finish())),
         described(many, &json!({})),
     ] {
@@ -659,6 +663,30 @@ fn chunks_that_share_buffers_are_joined_within_a_limit() {
         let (error, usage) = measure(|| Decode::<Table>::decode(&Pickle::new(), message).unwrap_err());
         assert!(error.is_limit(), "{error}");
         assert!(usage.peak < 16 * MIB, "{usage:?}");
+    }
+}
+
+#[test]
+fn what_null_rows_name_beyond_a_list_is_not_passed_on() {
+    let values = tuple(&[alias("int8"), int(1), int(0), int(0), on_frames(&[false, true]), list(&[]), NONE.into()]);
+    let (rows, beyond) = ([0_i32, 0].map(i32::to_le_bytes).concat(), [1, i32::MAX].map(i32::to_le_bytes).concat());
+    for offset in [0, 1] {
+        let kind = call("pyarrow.lib", "list_view", &[alias("int8")]);
+        let slots = on_frames(&[true, true, true]);
+        let parts =
+            [kind, int(2 - offset), int(-1), int(offset), slots, list(std::slice::from_ref(&values)), NONE.into()];
+        let made = call("pyarrow.lib", "_restore_array", &[tuple(&parts)]);
+        let frames = [&[1][..], &rows, &beyond, &[7]];
+        let kind = call("pyarrow.lib", "list_view", &[alias("int8")]);
+        for made in [made.clone(), call("pyarrow.lib", "chunked_array", &[list(&[made]), kind])] {
+            let table: Table = decode(&message(made, &frames)).unwrap();
+            assert!(table.batch().column(0).is_null(1 - offset as usize));
+            let written = Pickle::new().encode(&table).unwrap();
+            assert!(written.metadata().windows(14).any(|part| part == b"_restore_array"));
+            assert!(written.buffers().iter().all(|frame| !frame.windows(4).any(|part| part == i32::MAX.to_le_bytes())));
+            let again: Table = Pickle::new().decode(written).unwrap();
+            assert_eq!(again, table);
+        }
     }
 }
 

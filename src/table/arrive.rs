@@ -31,12 +31,12 @@ pub(super) const MAX_ROWS: u64 = 1 << 48;
 /// Up to this many bits a null bitmap may be expanded over the values of fixed-size lists that have no bytes of their own.
 pub(super) const FREE_BITS: usize = 1 << 20;
 
-/// The batch of a schema and columns.
+/// The batch of a schema and columns, and whether null rows had to become something else for it.
 ///
 /// # Errors
 ///
 /// A text that says what does not fit, and names the column.
-pub(super) fn batch(schema: SchemaRef, rows: u64, columns: Columns) -> Result<RecordBatch, String> {
+pub(super) fn batch(schema: SchemaRef, rows: u64, columns: Columns) -> Result<(RecordBatch, bool), String> {
     let (fields, columns) = (schema.fields(), columns.0);
     if fields.len() != columns.len() {
         return Err(format!("the schema has {} fields and the table {} columns", fields.len(), columns.len()));
@@ -54,7 +54,8 @@ pub(super) fn batch(schema: SchemaRef, rows: u64, columns: Columns) -> Result<Re
     let columns = columns.into_iter().zip(fields.iter().map(AsRef::as_ref)).map(column);
     let columns = handoff::bounded(bytes, || columns.collect::<Result<_, _>>())?;
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    RecordBatch::try_new_with_options(schema, columns, &options).map_err(said)
+    let batch = RecordBatch::try_new_with_options(schema, columns, &options).map_err(said)?;
+    Ok((batch, sound.is_masked))
 }
 
 /// The array of one column that is in no table yet.
@@ -205,9 +206,9 @@ fn array(
         DataType::LargeUtf8 => text::<LargeUtf8Type>(buffers, len, nulls),
         DataType::Binary => text::<BinaryType>(buffers, len, nulls),
         DataType::LargeBinary => text::<LargeBinaryType>(buffers, len, nulls),
-        DataType::Utf8View | DataType::BinaryView => views::<u128>(data_type, buffers, 1, children, len, nulls),
-        DataType::ListView(_) => views::<i32>(data_type, buffers, 2, children, len, nulls),
-        DataType::LargeListView(_) => views::<i64>(data_type, buffers, 2, children, len, nulls),
+        DataType::Utf8View | DataType::BinaryView => views::<u128>(data_type, buffers, children, len, nulls, sound),
+        DataType::ListView(_) => views::<i32>(data_type, buffers, children, len, nulls, sound),
+        DataType::LargeListView(_) => views::<i64>(data_type, buffers, children, len, nulls, sound),
         _ => {
             let builder = ArrayDataBuilder::new(data_type.clone()).len(len).nulls(nulls);
             builder.buffers(buffers).child_data(children).build().map_err(said)
@@ -250,14 +251,14 @@ fn text<T: ByteArrayType>(
     array.map(ArrayData::from).map_err(said)
 }
 
-/// Strings, binaries and lists as views, of whose first `masked` buffers null rows may hold anything.
+/// Strings, binaries and lists as views, in which null rows may hold anything.
 fn views<V: ArrowNativeType>(
     data_type: &DataType,
     mut buffers: Vec<ArrowBuffer>,
-    masked: usize,
     children: Vec<ArrayData>,
     len: usize,
     nulls: Option<NullBuffer>,
+    sound: &mut Sound,
 ) -> Result<ArrayData, String> {
     let build = |buffers, children, nulls| {
         let builder = ArrayDataBuilder::new(data_type.clone()).len(len).nulls(nulls);
@@ -265,7 +266,10 @@ fn views<V: ArrowNativeType>(
     };
     let Some(nulls) = nulls else { return build(buffers, children, None) };
     build(buffers.clone(), children.clone(), Some(nulls.clone())).or_else(|_| {
-        for buffer in &mut buffers[..masked] {
+        sound.is_masked = true;
+        // a list has an offset and a size
+        let views = if children.is_empty() { 1 } else { 2 };
+        for buffer in &mut buffers[..views] {
             *buffer = masked::zeros::<V>(buffer, &nulls)?;
         }
         pay(looked_through(data_type, &buffers, &children, len, true))?;

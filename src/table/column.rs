@@ -55,6 +55,16 @@ impl Slot {
         self.item = u32::try_from(item).unwrap_or(1);
     }
 
+    /// The same, which goes where it was in its message.
+    pub(crate) fn that_was(self, place: Place) -> Self {
+        Self { place: Some(place), ..self }
+    }
+
+    /// Where in its message it was, where that is known.
+    pub(crate) fn place(&self) -> Option<Place> {
+        self.place
+    }
+
     pub(crate) const NONE: Self = Self { buffer: None, item: 1, place: None };
 }
 

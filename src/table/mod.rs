@@ -90,6 +90,8 @@ pub struct Table {
     /// Where its columns lie together, in order of their addresses.
     blocks: Option<Blocks>,
     memory: Option<Memory>,
+    /// Whether null rows are something else than when they arrived.
+    is_masked: bool,
     came: Option<Arc<Came>>,
 }
 
@@ -153,6 +155,11 @@ impl Table {
         self.blocks.as_deref().unwrap_or_default()
     }
 
+    /// Whether null rows were beyond what they name when they arrived, as nothing is that is sent.
+    pub(crate) fn is_masked(&self) -> bool {
+        self.is_masked
+    }
+
     /// What the codec that read it keeps of how it came.
     pub(crate) fn memory(&self) -> Option<Memory> {
         self.memory.clone()
@@ -162,7 +169,7 @@ impl Table {
 /// Without copying.
 impl From<RecordBatch> for Table {
     fn from(batch: RecordBatch) -> Self {
-        Self { batch, blocks: None, memory: None, came: None }
+        Self { batch, blocks: None, memory: None, is_masked: false, came: None }
     }
 }
 
@@ -290,9 +297,9 @@ impl<'de> Visitor<'de> for TableVisitor {
         let schema = schema::from_bytes(&message.0).map_err(de::Error::custom)?;
         let Arrived { columns, memory } = columns;
         let came = self.keeps.then(|| Arc::new(Came::of(message, &schema, &columns)));
-        let batch = arrive::batch(schema, rows, columns).map_err(de::Error::custom)?;
+        let (batch, is_masked) = arrive::batch(schema, rows, columns).map_err(de::Error::custom)?;
         let blocks = block::around(&batch);
-        Ok(Table { batch, blocks, memory, came })
+        Ok(Table { batch, blocks, memory, is_masked, came })
     }
 }
 

@@ -18,12 +18,12 @@ use crate::handoff;
 use crate::memory;
 
 /// The rows from `offset` on, as many as the column says it has; its buffers hold those before as well. The nulls are
-/// counted. **Without copying**, but for bitmaps that begin within a byte.
+/// counted; whether null rows had to become something else is said. **Without copying**, but for bitmaps that begin within a byte.
 ///
 /// # Errors
 ///
 /// A text that says what does not fit.
-pub(crate) fn window(mut column: Column, data_type: &DataType, offset: u64) -> Result<Column, String> {
+pub(crate) fn window(mut column: Column, data_type: &DataType, offset: u64) -> Result<(Column, bool), String> {
     let end = column.len.checked_add(offset).filter(|&end| end <= MAX_ROWS);
     let end =
         end.ok_or_else(|| format!("{} rows from {offset} on are more than the limit of {MAX_ROWS}", column.len))?;
@@ -31,10 +31,11 @@ pub(crate) fn window(mut column: Column, data_type: &DataType, offset: u64) -> R
     column.len = end;
     column.nulls = nulls(&column);
     if offset == 0 {
-        return Ok(column);
+        return Ok((column, false));
     }
-    let data = arrive::data(column, data_type)?.slice(offset as usize, rows);
-    Ok(leave::column(&data, 0..rows))
+    let mut sound = Sound::default();
+    let data = arrive::piece(column, data_type, &mut sound)?.slice(offset as usize, rows);
+    Ok((leave::column(&data, 0..rows), sound.is_masked))
 }
 
 /// The null bits of a bitmap that is long enough; what is not is found out when there is an array.
@@ -47,15 +48,15 @@ fn nulls(column: &Column) -> u64 {
     })
 }
 
-/// Columns of one type after each other: one as it is, several copied.
+/// Columns of one type after each other: one as it is, several copied. Whether null rows had to become something else is said.
 ///
 /// # Errors
 ///
 /// A text that says what does not fit.
-pub(crate) fn joined(mut columns: Vec<Column>, data_type: &DataType) -> Result<Column, String> {
+pub(crate) fn joined(mut columns: Vec<Column>, data_type: &DataType) -> Result<(Column, bool), String> {
     match columns.len() {
-        0 => return Ok(leave::column(&ArrayData::new_empty(data_type), 0..0)),
-        1 => return Ok(columns.remove(0)),
+        0 => return Ok((leave::column(&ArrayData::new_empty(data_type), 0..0), false)),
+        1 => return Ok((columns.remove(0), false)),
         _ => {}
     }
     let mut sound = Sound::default();
@@ -81,7 +82,7 @@ pub(crate) fn joined(mut columns: Vec<Column>, data_type: &DataType) -> Result<C
     for (index, part) in parts.iter().enumerate() {
         whole.try_extend(index, 0, part.len()).map_err(said)?;
     }
-    Ok(leave::column(&whole.freeze(), 0..rows as usize))
+    Ok((leave::column(&whole.freeze(), 0..rows as usize), sound.is_masked))
 }
 
 /// Chunks that have equal dictionaries, with the first one in all of them: values that stand there twice are no categories.
@@ -227,7 +228,7 @@ mod tests {
     fn a_window_has_its_rows_and_counts_their_nulls() {
         let mut column = letters();
         column.len = 2;
-        let column = window(column, &DataType::Utf8, 1).unwrap();
+        let (column, _) = window(column, &DataType::Utf8, 1).unwrap();
         assert_eq!((column.len, column.nulls), (2, 1));
         assert_eq!(read(column), some(&["-", "cc"]));
         let beyond = window(letters(), &DataType::Utf8, 1).map(drop).unwrap_err();
@@ -237,9 +238,9 @@ mod tests {
 
     #[test]
     fn chunks_are_joined_in_order() {
-        let column = joined(vec![letters(), letters()], &DataType::Utf8).unwrap();
+        let (column, _) = joined(vec![letters(), letters()], &DataType::Utf8).unwrap();
         assert_eq!(read(column), some(&["a", "-", "cc", "d", "a", "-", "cc", "d"]));
-        assert_eq!(read(joined(vec![], &DataType::Utf8).unwrap()), some(&[]));
+        assert_eq!(read(joined(vec![], &DataType::Utf8).unwrap().0), some(&[]));
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub(super) struct Sound {
     places: HashMap<(usize, usize), usize>,
     /// The same by what they hold: in the metadata each lies anew.
     contents: foldhash::HashMap<Box<[u8]>, usize>,
+    /// Whether null rows of one of them were beyond what they name, and are something else now.
+    pub(super) is_masked: bool,
 }
 
 /// What tells a column from every other one.

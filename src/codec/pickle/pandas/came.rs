@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
+
 use super::axis::{Axis, Level};
+use super::given::Given;
+use super::metadata::ORIGIN;
 use crate::buffer::Buffer;
 use crate::handoff::Place;
 use crate::table::{Memory, Table};
@@ -16,6 +20,20 @@ pub(in crate::codec::pickle) struct Came {
     pub(in crate::codec::pickle) labels: Option<Axis>,
     /// The levels of the index, where there were several.
     pub(in crate::codec::pickle) levels: Vec<Level>,
+    /// What it was that is none of pandas'.
+    pub(in crate::codec::pickle) origin: Option<Origin>,
+    /// The chunks of its columns, where it was that.
+    pub(in crate::codec::pickle) chunks: Vec<Option<Vec<Given>>>,
+}
+
+/// What a table was in pyarrow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::codec::pickle) enum Origin {
+    Array,
+    Chunked,
+    Batch,
+    Table,
+    Schema,
 }
 
 /// How a column came.
@@ -29,6 +47,8 @@ pub(in crate::codec::pickle) struct Part {
     pub(in crate::codec::pickle) mask: Mask,
     /// The categories of a categorical.
     pub(in crate::codec::pickle) categories: Option<Box<Part>>,
+    /// The array of pyarrow that it was.
+    pub(in crate::codec::pickle) arrow: Option<Box<Given>>,
 }
 
 /// A byte for each truth value of a column, in the block of it and others.
@@ -66,7 +86,7 @@ impl Bytes {
 impl Part {
     /// What nothing is known of.
     pub(in crate::codec::pickle) const UNKNOWN: &Self =
-        &Self { is_in_band: false, truths: None, mask: Mask::Unknown, categories: None };
+        &Self { is_in_band: false, truths: None, mask: Mask::Unknown, categories: None, arrow: None };
 
     /// Where the values go.
     pub(in crate::codec::pickle) fn place(&self) -> Place {
@@ -79,10 +99,42 @@ impl Part {
     }
 }
 
+impl Origin {
+    /// What the metadata of a table says of it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Array => "pyarrow.Array",
+            Self::Chunked => "pyarrow.ChunkedArray",
+            Self::Schema => "pyarrow.Schema",
+            Self::Batch => "pyarrow.RecordBatch",
+            Self::Table => "pyarrow.Table",
+        }
+    }
+
+    /// What the metadata of a table says, where that may be: of batches and tables it says nothing.
+    pub(in crate::codec::pickle) fn said_by(batch: &RecordBatch) -> Option<Self> {
+        let said = batch.schema_ref().metadata().get(ORIGIN)?;
+        let origin = [Self::Array, Self::Chunked, Self::Schema].into_iter().find(|origin| origin.name() == said)?;
+        let is_so = match origin {
+            Self::Schema => batch.num_rows() == 0,
+            _ => batch.num_columns() == 1,
+        };
+        is_so.then_some(origin)
+    }
+}
+
 impl Came {
+    /// What pyarrow pickled, its columns in the chunks in which they came.
+    pub(super) fn of_pyarrow(origin: Origin, chunks: Vec<Option<Vec<Given>>>) -> Self {
+        Self { origin: Some(origin), chunks, ..Self::default() }
+    }
+
     /// What a table is to remember, where that is anything.
     pub(super) fn remembered(self) -> Option<Memory> {
-        let is_known = self.labels.is_some() || !self.levels.is_empty() || self.parts.iter().any(Option::is_some);
+        let is_known = self.origin.is_some()
+            || self.labels.is_some()
+            || !self.levels.is_empty()
+            || self.parts.iter().any(Option::is_some);
         is_known.then(|| Arc::new(self) as Memory)
     }
 

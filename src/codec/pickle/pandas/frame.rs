@@ -80,6 +80,6 @@ impl Frame {
         };
         let metadata = metadata::of(index, &label_levels, described, origin);
         Shown::new(reader, &Schema::new(fields).with_metadata(metadata), rows, columns)
-            .map(|it| it.that_came(Came { parts, labels: kept, levels: kept_levels }))
+            .map(|it| it.that_came(Came { parts, labels: kept, levels: kept_levels, ..Came::default() }))
     }
 }

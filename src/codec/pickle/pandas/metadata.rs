@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::labels::Level;
 
 /// The key under which the metadata says what a table was in Python that was no data frame.
-const ORIGIN: &str = "outband.from";
+pub(in crate::codec::pickle) const ORIGIN: &str = "outband.from";
 
 /// The metadata of a frame: of its index, of the labels of its columns, and of the columns.
 pub(super) fn of(

@@ -20,6 +20,7 @@ mod block;
 mod came;
 mod extension;
 mod frame;
+mod given;
 mod index;
 mod kind;
 mod label;
@@ -40,9 +41,11 @@ use super::mismatch::{Mismatch, Result};
 use super::read::Reader;
 pub(super) use arrow::name;
 pub(super) use axis::{Axis, Kept, Level, Values};
-pub(super) use came::{Bytes, Came, Mask, Part};
+pub(super) use came::{Bytes, Came, Mask, Origin, Part};
+pub(super) use given::Given;
 pub(super) use index::MAX_LEVELS;
 pub(super) use label::Label;
+pub(super) use metadata::ORIGIN;
 pub(super) use shown::{Parts, Shown};
 
 /// The table that a call of pandas or pyarrow describes.

@@ -1,19 +1,18 @@
 //! Columns that pandas had in Arrow, as pyarrow has them: text is offsets and bytes on the frames, and no list of Python texts.
 //!
-//! Written as pyarrow pickles an array, `_restore_array((type, rows, nulls, offset, buffers, children, dictionary))` of
-//! `_reduce_array_data` in its `array.pxi`, and handed to pandas' own constructors, which keep it as it is.
+//! Written as pyarrow pickles an array, `_reduce_array_data` in its `array.pxi`, and handed to pandas' own constructors, which keep it as
+//! it is.
 
 use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 use serde::Serialize;
 
-use super::column::short;
 use super::{Next, Writer};
-use crate::codec::pickle::pandas::name;
+use crate::codec::pickle::pandas::{Given, Part, name};
 use crate::codec::unserializable::Result;
 use crate::handoff::{self, Place};
 use crate::pickle::opcode as op;
-use crate::table::{Slot, whole};
+use crate::table::{Slot, fields_below, whole};
 
 /// What pandas had a column in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +36,7 @@ pub(super) fn is_plain(data_type: &DataType) -> bool {
 impl Writer<'_> {
     /// A plain column of this dtype: `array(array, "int64[pyarrow]", False)`, and text of whatever this pandas takes it for,
     /// `Index(array, "str", False)`.
-    pub(super) fn in_arrow(&mut self, array: &ArrayRef, dtype: &str) -> Result<()> {
+    pub(super) fn in_arrow(&mut self, array: &ArrayRef, dtype: &str, part: &Part) -> Result<()> {
         let is_text = matches!(array.data_type(), DataType::Utf8 | DataType::LargeUtf8);
         // to pandas 2 an array of `str` is one of NumPy's texts, and an index of it one of objects
         let (function, dtype) = match dtype {
@@ -46,36 +45,48 @@ impl Writer<'_> {
             _ => ("array", format!("{}[pyarrow]", name(array.data_type()))),
         };
         self.global("pandas", function);
-        self.array_in_arrow(array)?;
+        match &part.arrow {
+            Some(given) => self.array_in_arrow(given, array.data_type(), false)?,
+            None => self.array_in_arrow(&Given::from(whole(array)), array.data_type(), false)?,
+        }
         self.out.text(&dtype);
         self.out.bool(false);
         self.out.ops(&[op::TUPLE3, op::REDUCE]);
         Ok(())
     }
 
-    fn array_in_arrow(&mut self, array: &ArrayRef) -> Result<()> {
-        let column = whole(array);
+    /// `_restore_array((type, rows, nulls, offset, buffers, children, dictionary))`.
+    pub(super) fn array_in_arrow(&mut self, given: &Given, data_type: &DataType, is_ordered: bool) -> Result<()> {
         self.global("pyarrow.lib", "_restore_array");
+        self.seven(given, data_type, is_ordered)?;
+        self.out.ops(&[op::TUPLE1, op::REDUCE]);
+        Ok(())
+    }
+
+    /// The seven parts of an array, those below it and its dictionary in as many.
+    fn seven(&mut self, given: &Given, data_type: &DataType, is_ordered: bool) -> Result<()> {
         self.out.op(op::MARK);
-        match array.data_type() {
-            DataType::Timestamp(unit, Some(zone)) => {
-                self.global("pyarrow.lib", "timestamp");
-                self.out.text(short(*unit));
-                self.out.text(zone);
-                self.out.ops(&[op::TUPLE2, op::REDUCE]);
-            }
-            data_type => {
-                self.global("pyarrow.lib", "type_for_alias");
-                self.out.text(&name(data_type));
-                self.out.ops(&[op::TUPLE1, op::REDUCE]);
-            }
-        }
-        for number in [column.len, column.nulls, 0] {
+        self.arrow_type(data_type, is_ordered)?;
+        // all of a null array is null
+        let nulls = if *data_type == DataType::Null { given.rows } else { given.nulls };
+        for number in [given.rows, nulls, given.offset] {
             self.out.unsigned(number.into());
         }
         self.out.ops(&[op::EMPTY_LIST, op::MARK]);
-        column.buffers.iter().try_for_each(|slot| self.slot(slot))?;
-        self.out.ops(&[op::APPENDS, op::EMPTY_LIST, op::NONE, op::TUPLE, op::TUPLE1, op::REDUCE]);
+        given.buffers.iter().try_for_each(|slot| self.slot(slot))?;
+        self.out.ops(&[op::APPENDS, op::EMPTY_LIST]);
+        if !given.children.is_empty() {
+            self.out.op(op::MARK);
+            for (child, field) in given.children.iter().zip(fields_below(data_type)) {
+                self.seven(child, field.data_type(), field.dict_is_ordered().unwrap_or(false))?;
+            }
+            self.out.op(op::APPENDS);
+        }
+        match (&given.dictionary, data_type) {
+            (Some(dictionary), DataType::Dictionary(_, values)) => self.seven(dictionary, values, false)?,
+            _ => self.out.op(op::NONE),
+        }
+        self.out.op(op::TUPLE);
         Ok(())
     }
 
@@ -87,7 +98,7 @@ impl Writer<'_> {
         };
         self.global("pyarrow.lib", "py_buffer");
         self.next = Next::Elements;
-        handoff::placed(Place::OutOfBand, || buffer.serialize(&mut *self))?;
+        handoff::placed(slot.place().unwrap_or(Place::OutOfBand), || buffer.serialize(&mut *self))?;
         self.plain("elements")?;
         self.out.ops(&[op::TUPLE1, op::REDUCE]);
         Ok(())

@@ -135,7 +135,9 @@ impl Writer<'_> {
         self.ndarray(code, fill(values_of(keys), keys.nulls(), null), part.place())?;
         let values = dictionary.values();
         match (storage, values.data_type()) {
-            (Storage::Arrow, DataType::Utf8 | DataType::LargeUtf8) => self.in_arrow(values, "")?,
+            (Storage::Arrow, DataType::Utf8 | DataType::LargeUtf8) => {
+                self.in_arrow(values, "", part.of_categories())?
+            }
             _ => {
                 self.global("pandas", "Index");
                 self.column(values, "", part.of_categories())?;

@@ -19,11 +19,15 @@ mod kind;
 mod member;
 mod names;
 mod open;
+#[cfg(feature = "arrow")]
+mod pyarrow;
 mod serialize;
 mod shared;
 #[cfg(feature = "arrow")]
 mod table;
 mod time;
+#[cfg(feature = "arrow")]
+mod types;
 
 use std::collections::HashMap;
 use std::mem;

@@ -32,9 +32,12 @@ pub(super) struct Form<'f> {
 }
 
 impl Writer<'_> {
-    /// A frame, or the series or index that it was.
+    /// A frame, or what it was that was none: a series, an index, an object of pyarrow.
     pub(super) fn table(&mut self, table: &Table) -> Result<()> {
         self.unhashable("a table")?;
+        if self.of_pyarrow(table)? {
+            return Ok(());
+        }
         let batch = table.batch();
         let described = Described::of(table)?;
         self.check_made(batch, &described)?;
@@ -253,7 +256,7 @@ impl Writer<'_> {
             (storage, DataType::Dictionary(..)) if !dtype.ends_with("[pyarrow]") => {
                 self.categories(array, is_ordered, storage, part)
             }
-            (Storage::Arrow, data_type) if arrow::is_plain(data_type) => self.in_arrow(array, dtype),
+            (Storage::Arrow, data_type) if arrow::is_plain(data_type) => self.in_arrow(array, dtype, part),
             _ => self.column(array, dtype, part),
         }
     }
