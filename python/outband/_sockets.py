@@ -70,6 +70,8 @@ def publish_obj(
 ) -> Any:
     """Publishes an object: the topic is the first frame, UTF-8 where it is text, which subscriptions match by prefix."""
     frames = _wire.dumps(obj, out_of_band_from=out_of_band_from, compression=compression, limits=limits)
+    if socket.type == zmq.ROUTER:
+        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)  # which takes the topic for a routing id, and drops what is for nobody
     return _send(socket, [to_frame(topic, "topic"), *frames], flags)
 
 

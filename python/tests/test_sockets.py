@@ -99,6 +99,13 @@ def test_router(context: zmq.Context, kind: int) -> None:
         check(outband.recv_obj(peer))
 
 
+def test_a_router_has_no_topics_and_drops_nothing_for_it(context: zmq.Context) -> None:
+    router, _dealer = pair(context, zmq.ROUTER, zmq.DEALER)
+    with pytest.raises(zmq.ZMQError) as caught:
+        outband.publish_obj(router, "weather", OBJECT)
+    assert caught.value.errno == zmq.EHOSTUNREACH
+
+
 def test_a_bad_message_leaves_the_socket_usable(context: zmq.Context) -> None:
     pull, push = pair(context, zmq.PULL, zmq.PUSH)
     push.send_multipart([b"\xc1", b"extra"])

@@ -271,7 +271,7 @@ pub trait SocketExt {
 
     /// Sends a value from a ROUTER to one peer with any codec.
     fn send_with_to<T: ?Sized, C: Encode<T>>(&self, codec: &C, peer: impl AsRef<[u8]>, value: &T) -> Result<()> {
-        send::make_mandatory(self.as_zmq())?;
+        send::check_routes(self.as_zmq())?;
         encode_and_send(self.as_zmq(), codec, value, &[peer.as_ref()], Wait::AsTheSocketSays)
     }
 
@@ -288,7 +288,7 @@ pub trait SocketExt {
 
     /// Sends a value from a ROUTER to one peer, or fails at once with kind `Timeout`.
     fn try_send_obj_to<T: Serialize + ?Sized>(&self, peer: impl AsRef<[u8]>, value: &T) -> Result<()> {
-        send::make_mandatory(self.as_zmq())?;
+        send::check_routes(self.as_zmq())?;
         encode_and_send(self.as_zmq(), &MsgPack::new(), value, &[peer.as_ref()], Wait::Never)
     }
 
@@ -301,7 +301,7 @@ pub trait SocketExt {
     /// Sends a message from a ROUTER to one peer, as [`send_obj_to`](Self::send_obj_to). A failed send gives the message
     /// back.
     fn send_message_to(&self, peer: impl AsRef<[u8]>, message: Multipart) -> Result<()> {
-        match send::make_mandatory(self.as_zmq()) {
+        match send::check_routes(self.as_zmq()) {
             Ok(()) => send_owned(self.as_zmq(), message, &[peer.as_ref()], Wait::AsTheSocketSays),
             Err(error) => Err(error.with_payload(Box::new(message))),
         }

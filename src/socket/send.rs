@@ -74,20 +74,23 @@ pub(super) fn check_message(socket: &zmq::Socket, kind: zmq::SocketType, outgoin
     if outgoing.lacks_metadata() {
         return Err(Detail::EmptyMetadata.into());
     }
+    guard::check_process(socket)?;
     if matches!(kind, zmq::ROUTER | zmq::XSUB) {
-        check_frames(kind, outgoing)?;
+        check_frames(socket, kind, outgoing)?;
     }
-    guard::check_process(socket)
+    Ok(())
 }
 
 /// Refuses messages of which a frame would be taken for something else, and the rest be dropped or sent without it.
 #[cold]
-fn check_frames(kind: zmq::SocketType, outgoing: &Outgoing<'_>) -> Result<()> {
+fn check_frames(socket: &zmq::Socket, kind: zmq::SocketType, outgoing: &Outgoing<'_>) -> Result<()> {
     let (operation, use_instead) = match kind {
         zmq::ROUTER if !outgoing.has_envelope() => (
             "send a message without the routing id of its peer",
             "use send_obj_to, send_obj_via or their message forms",
         ),
+        // also where what is before the message was meant as a topic
+        zmq::ROUTER => return make_mandatory(socket),
         zmq::XSUB if matches!(outgoing.first(), [0 | 1, ..]) => (
             "send a message that begins with a byte 0 or 1, which it takes for a subscription",
             "put the number into a struct or a list",
@@ -113,11 +116,14 @@ pub(super) fn send_lone(socket: &zmq::Socket, kind: zmq::SocketType, outgoing: &
 }
 
 /// Makes a ROUTER say when a peer is not there, instead of dropping what is for it.
-pub(super) fn make_mandatory(socket: &zmq::Socket) -> Result<()> {
+fn make_mandatory(router: &zmq::Socket) -> Result<()> {
+    router.set_router_mandatory(true).map_err(|error| guard::transport("set ZMQ_ROUTER_MANDATORY", error))
+}
+
+/// Refuses sockets that know no peer by its routing id.
+pub(super) fn check_routes(socket: &zmq::Socket) -> Result<()> {
     match guard::socket_type(socket)? {
-        zmq::ROUTER => {
-            socket.set_router_mandatory(true).map_err(|error| guard::transport("set ZMQ_ROUTER_MANDATORY", error))
-        }
+        zmq::ROUTER => Ok(()),
         kind => Err(Detail::NoSuchDirection {
             socket: kind,
             operation: "address a peer by its routing id",

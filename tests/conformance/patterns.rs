@@ -211,6 +211,33 @@ fn a_router_knows_its_dealers_by_name() {
     everywhere(RouterDealer);
 }
 
+struct RouterWithTopics;
+
+impl Test for RouterWithTopics {
+    fn run<S: Shell>(&self, place: &Place) {
+        // each on a socket that no other method has set an option of
+        let is_lost = |send: &dyn Fn(&S) -> Result<()>| {
+            let (router, _dealer) = connected::<S>(place, zmq::ROUTER, zmq::DEALER);
+            let error = send(&router).unwrap_err();
+            assert!(error.is_unreachable(), "{error}");
+            error
+        };
+        let message = || MsgPack::new().encode(&object(1, 10_000)).unwrap();
+        is_lost(&|router| router.publish_obj("weather", &1));
+        is_lost(&|router| router.publish_with(&MsgPack::new(), "weather", &object(1, 10_000)));
+        is_lost(&|router| router.try_publish_obj("weather", &1));
+        let error = is_lost(&|router| router.publish_message("weather", message()));
+        assert!(error.to_string().contains("\"weather\" is not connected"), "{error}");
+        assert_eq!(error.into_message().unwrap(), message());
+        is_lost(&|router| router.send_obj_via(&Envelope::delimiter(), &1));
+    }
+}
+
+#[test]
+fn a_router_has_no_topics_and_drops_nothing_for_it() {
+    everywhere(RouterWithTopics);
+}
+
 struct Envelopes;
 
 impl Test for Envelopes {

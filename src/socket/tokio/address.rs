@@ -99,7 +99,7 @@ impl AsyncSocket {
         peer: impl AsRef<[u8]>,
         value: &T,
     ) -> Result<()> {
-        send::make_mandatory(&self.lock().socket)?;
+        send::check_routes(&self.lock().socket)?;
         self.encode_and_send(codec, value, &[peer.as_ref()]).await
     }
 
@@ -116,7 +116,7 @@ impl AsyncSocket {
 
     /// Sends a value from a ROUTER to one peer, or fails at once with kind `Timeout`.
     pub fn try_send_obj_to<T: Serialize + ?Sized>(&self, peer: impl AsRef<[u8]>, value: &T) -> Result<()> {
-        send::make_mandatory(&self.lock().socket)?;
+        send::check_routes(&self.lock().socket)?;
         self.encode_and_send_now(&MsgPack::new(), value, &[peer.as_ref()])
     }
 
@@ -128,7 +128,7 @@ impl AsyncSocket {
 
     /// Sends a message from a ROUTER to one peer. A failed send gives the message back.
     pub async fn send_message_to(&self, peer: impl AsRef<[u8]>, message: Multipart) -> Result<()> {
-        let routable = send::make_mandatory(&self.lock().socket);
+        let routable = send::check_routes(&self.lock().socket);
         match routable {
             Ok(()) => self.send_owned(message, &[peer.as_ref()]).await,
             Err(error) => Err(error.with_payload(Box::new(message))),
@@ -153,7 +153,7 @@ impl AsyncSocket {
         envelope: &Envelope,
         value: &T,
     ) -> Result<()> {
-        self.make_routable(envelope)?;
+        self.check_routable(envelope)?;
         self.encode_and_send(codec, value, &envelope.frames()).await
     }
 
@@ -174,7 +174,7 @@ impl AsyncSocket {
 
     /// Sends a value in an [`Envelope`] with any codec, or fails at once with kind `Timeout`.
     pub fn try_send_with_via<T: ?Sized, C: Encode<T>>(&self, codec: &C, envelope: &Envelope, value: &T) -> Result<()> {
-        self.make_routable(envelope)?;
+        self.check_routable(envelope)?;
         self.encode_and_send_now(codec, value, &envelope.frames())
     }
 
@@ -190,7 +190,7 @@ impl AsyncSocket {
 
     /// Sends a message in an [`Envelope`]. A failed send gives the message back.
     pub async fn send_message_via(&self, envelope: &Envelope, message: Multipart) -> Result<()> {
-        match self.make_routable(envelope) {
+        match self.check_routable(envelope) {
             Ok(()) => self.send_owned(message, &envelope.frames()).await,
             Err(error) => Err(error.with_payload(Box::new(message))),
         }
@@ -203,7 +203,7 @@ impl AsyncSocket {
 
     /// Sends a message in an [`Envelope`], or fails at once with kind `Timeout` and gives it back.
     pub fn try_send_message_via(&self, envelope: &Envelope, message: Multipart) -> Result<()> {
-        match self.make_routable(envelope) {
+        match self.check_routable(envelope) {
             Ok(()) => self.send_owned_now(message, &envelope.frames()),
             Err(error) => Err(error.with_payload(Box::new(message))),
         }
@@ -214,7 +214,7 @@ impl AsyncSocket {
         self.try_receive(&Limits::default(), Open::Routed)
     }
 
-    fn make_routable(&self, envelope: &Envelope) -> Result<()> {
-        if envelope.has_peer() { send::make_mandatory(&self.lock().socket) } else { Ok(()) }
+    fn check_routable(&self, envelope: &Envelope) -> Result<()> {
+        if envelope.has_peer() { send::check_routes(&self.lock().socket) } else { Ok(()) }
     }
 }
