@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
-use serde::ser::{self, Serialize, Serializer};
+use serde::ser::{Serialize, Serializer};
 
 use crate::element::{self, Element};
 use crate::error::Result;
@@ -282,9 +282,8 @@ struct Payload<'a>(&'a Buffer);
 impl Serialize for Payload<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match handoff::offer(self.0) {
-            Ok(true) => serializer.serialize_unit(),
-            Ok(false) => serializer.serialize_bytes(self.0),
-            Err(why) => Err(ser::Error::custom(why)),
+            true => serializer.serialize_unit(),
+            false => serializer.serialize_bytes(self.0),
         }
     }
 }

@@ -74,9 +74,6 @@ enum Asked {
     Nobody,
     /// The next buffer is asked for, if it has as many bytes or more.
     From(usize),
-    /// It takes none; the text says why and what to do. (By a thin reference: this is written and read for every buffer, and
-    /// two words travel in registers.)
-    Refused(&'static &'static str),
 }
 
 fn asked<R>(asked: Asked, serialize: impl FnOnce() -> R) -> R {
@@ -96,26 +93,16 @@ pub(crate) fn ask<R>(from: usize, serialize: impl FnOnce() -> R) -> R {
     asked(Asked::From(from), serialize)
 }
 
-/// Runs `serialize`, in which every buffer fails with `why`.
-pub(crate) fn refuse<R>(why: &'static &'static str, serialize: impl FnOnce() -> R) -> R {
-    asked(Asked::Refused(why), serialize)
-}
-
-/// Runs `serialize`, in which nobody asks and nobody refuses.
+/// Runs `serialize`, in which nobody asks.
 pub(crate) fn take_bytes<R>(serialize: impl FnOnce() -> R) -> R {
     asked(Asked::Nobody, serialize)
 }
 
-/// Gives a buffer to who asked; `Ok(false)` where nobody did, or not for one so short. Either way nobody asks any more.
-///
-/// # Errors
-///
-/// Why the serializer takes no buffers.
+/// Gives a buffer to who asked; false where nobody did, or not for one so short. Either way nobody asks any more.
 #[inline]
-pub(crate) fn offer(buffer: &Buffer) -> Result<bool, &'static str> {
+pub(crate) fn offer(buffer: &Buffer) -> bool {
     let from = match ASKED.get() {
-        Asked::Refused(why) => return Err(why),
-        Asked::Nobody => return Ok(false),
+        Asked::Nobody => return false,
         Asked::From(from) => from,
     };
     ASKED.set(Asked::Nobody);
@@ -124,7 +111,7 @@ pub(crate) fn offer(buffer: &Buffer) -> Result<bool, &'static str> {
     if wanted {
         GIVEN.with(|given| given.set(Some(buffer.clone())));
     }
-    Ok(wanted)
+    wanted
 }
 
 /// Stops asking: what came is not a buffer, and what runs next may serialize buffers of its own.

@@ -11,7 +11,7 @@ use std::thread;
 
 use outband::{Array, Buffer, Decode, Encode, ErrorKind, Json, Limits, Multipart, Result, SocketExt, memory};
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use common::{Place, TRANSPORTS};
@@ -344,6 +344,51 @@ fn a_buffer_is_refused_unless_asked_for() {
     // a failed encode leaves nothing behind for the next codec
     assert!(Json::new().encode(&buffer).is_err());
     assert_eq!(outband::to_multipart(&Buffer::from_vec(vec![1_u8; 9000])).unwrap().buffers().len(), 1);
+}
+
+/// A field that holds what another serializer makes of its value.
+struct Inside<T>(T);
+
+impl<T: Serialize> Serialize for Inside<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&serde_json::to_string(&self.0).unwrap())
+    }
+}
+
+#[test]
+fn what_another_serializer_does_with_a_buffer_is_up_to_it() {
+    let buffer = Buffer::from_vec(vec![1_u8, 2]);
+    assert_eq!(text(&("note", Inside(&buffer))), r#"["note", "[1,2]"]"#);
+    // the ones beside it are refused all the same
+    assert!(Json::new().encode(&(Inside(&buffer), &buffer)).is_err());
+    let both = Json::new().buffers_in_band().encode(&(Inside(&buffer), &buffer)).unwrap();
+    assert_eq!(&both.metadata()[..], br#"["[1,2]", [1, 2]]"#);
+}
+
+/// What the JSON in a text of another message holds.
+struct Within(Buffer);
+
+impl<'de> Deserialize<'de> for Within {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <&str>::deserialize(deserializer)?;
+        Json::new().decode_frame(text.as_bytes()).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+#[test]
+fn a_buffer_of_json_within_another_message_shares_nothing_with_it() {
+    let json = format!("\"{}\"", "x".repeat(20_000));
+    let buffer = Buffer::from_vec(vec![7_u8; 20_000]);
+    let message = outband::to_multipart(&(&buffer, json, &buffer)).unwrap();
+    let outer = message.metadata().clone();
+    let (before, within, after): (Buffer, Within, Buffer) = outband::from_multipart(message).unwrap();
+    assert!(!outer.as_ptr_range().contains(&within.0.as_ptr()), "it would keep all of the metadata");
+    assert_eq!(&within.0[..], "x".repeat(20_000).as_bytes());
+    assert_eq!(
+        (before.as_ptr(), after.as_ptr()),
+        (buffer.as_ptr(), buffer.as_ptr()),
+        "what is beside it is shared as ever"
+    );
 }
 
 #[test]

@@ -18,13 +18,13 @@ use super::likeness::Likeness;
 use super::{Decode, Encode};
 use crate::buffer::Buffer;
 use crate::error::{Detail, Error, Result, excerpt};
-use crate::handoff;
+use crate::handoff::{self, Places};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
 use crate::scratch;
 use read::Reader;
 use scan::scan;
-use write::Writer;
+use write::{Buffers, Writer};
 
 /// JSON in one frame: what pyzmq's `send_json` and `recv_json` exchange.
 ///
@@ -85,10 +85,6 @@ pub struct Json {
     buffers_in_band: bool,
     limits: Limits,
 }
-
-/// What a buffer in a value is told.
-const NO_BUFFERS: &str =
-    "JSON has no place for a buffer: use MsgPack, or Json::buffers_in_band to write it as an array of numbers";
 
 impl Json {
     /// The codec with its defaults.
@@ -155,8 +151,10 @@ impl Json {
     fn build<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T> {
         self.limits.check_metadata(bytes.len() as u64)?;
         let text = scan(bytes, self.limits.max_depth()).map_err(|error| refused(error, bytes))?;
-        let mut reader = Reader::new(text);
-        T::deserialize(&mut reader).map_err(|mismatch| mistyped::<T>(text, excerpt(mismatch)))
+        handoff::without_frames(Places::Forgotten, || {
+            let mut reader = Reader::new(text);
+            T::deserialize(&mut reader).map_err(|mismatch| mistyped::<T>(text, excerpt(mismatch)))
+        })
     }
 }
 
@@ -203,11 +201,9 @@ impl<T: Serialize + ?Sized> Encode<T> for Json {
 
     fn encode_into(&self, value: &T, metadata: &mut Vec<u8>) -> Result<Vec<Buffer>> {
         let start = metadata.len();
-        let mut writer = Writer::new(metadata, &self.limits);
-        let written = match self.buffers_in_band {
-            false => handoff::refuse(&NO_BUFFERS, || value.serialize(&mut writer)),
-            true => handoff::take_bytes(|| value.serialize(&mut writer)),
-        };
+        let buffers = if self.buffers_in_band { Buffers::InBand } else { Buffers::Refused };
+        let mut writer = Writer::new(metadata, buffers, &self.limits);
+        let written = value.serialize(&mut writer);
         if writer.is_too_deep() {
             return Err(Detail::ValueTooDeep { limit: self.limits.max_depth() }.into());
         }

@@ -6,11 +6,11 @@
 use std::fmt::Display;
 use std::io::Write as _;
 
-use serde::ser::{Serialize, Serializer};
+use serde::ser::{Error as _, Serialize, Serializer};
 
 use super::float::{write_f32, write_f64};
 use super::string::write_text;
-use super::write::{Brackets, Compound, Result, Unserializable, Writer};
+use super::write::{Brackets, Buffers, Compound, Result, Unserializable, Writer};
 use crate::codec::container::Open;
 use crate::{handoff, memory};
 
@@ -131,6 +131,9 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<()> {
         self.announced = name == handoff::BUFFER;
+        if self.announced && self.buffers == Buffers::Refused {
+            return Err(Unserializable::custom(NO_BUFFERS));
+        }
         if name == handoff::SHARED {
             self.make_room(0)?;
         }
@@ -196,3 +199,7 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
         true
     }
 }
+
+/// Why a buffer is not written.
+const NO_BUFFERS: &str =
+    "JSON has no place for a buffer: use MsgPack, or Json::buffers_in_band to write it as an array of numbers";

@@ -20,15 +20,23 @@ pub(super) struct Writer<'w> {
     most: usize,
     /// How long it would have got, where that was more.
     pub(super) wanted: Option<usize>,
+    /// What is done with buffers.
+    pub(super) buffers: Buffers,
     /// Whether a newtype struct has announced a buffer, and its content comes next.
     pub(super) announced: bool,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Buffers {
+    Refused,
+    InBand,
+}
+
 impl<'w> Writer<'w> {
     /// A writer that appends to `out`.
-    pub(super) fn new(out: &'w mut Vec<u8>, limits: &Limits) -> Self {
+    pub(super) fn new(out: &'w mut Vec<u8>, buffers: Buffers, limits: &Limits) -> Self {
         let most = out.len().saturating_add(limits.max_metadata());
-        Self { out, depth: limits.max_depth(), too_deep: false, most, wanted: None, announced: false }
+        Self { out, depth: limits.max_depth(), too_deep: false, most, wanted: None, buffers, announced: false }
     }
 
     /// Whether the value was nested deeper than the limit.
