@@ -54,6 +54,13 @@ pub(crate) const BUFFER: &str = "outband::Buffer";
 /// The newtype name that tells a codec that a value follows which may stand in other places as well.
 pub(crate) const SHARED: &str = "outband::Shared";
 
+/// The newtype name that tells a codec that a map follows whose first key is how arrays or tables are told from maps.
+pub(crate) const MARKED: &str = "outband::Marked";
+
+/// Why a codec does not write such a map that tells them so.
+pub(crate) const IS_MARKED: &str = "a map whose first key is \"$array\" or \"$table\", which says to who reads it that it is an array or \
+    a table: put another key first";
+
 /// Who keeps a value that stands in several places.
 pub(crate) type SharedOwner = Arc<dyn Any + Send + Sync>;
 

@@ -308,9 +308,8 @@ fn a_dict_is_one_whatever_its_first_key_is() {
             assert_eq!(Pickle::new().encode(&back).unwrap().metadata(), message.metadata());
         }
         // elsewhere it is how an array or a table says what it is
-        let message = MsgPack::new().encode(&dict).unwrap();
         let is_known = marker == "$array" || cfg!(feature = "arrow");
-        assert_eq!(Decode::<Value>::decode(&MsgPack::new(), message).is_err(), is_known);
+        assert_eq!(MsgPack::new().encode(&dict).is_err(), is_known);
     }
 }
 

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::fs::{self, File};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 
 use outband::{
-    Array, Buffer, DType, Limits, MsgPack, Multipart, Order, Pickle, Placement, Value, from_multipart, memory,
+    Array, Buffer, DType, Json, Limits, MsgPack, Multipart, Order, Pickle, Placement, Value, from_multipart, memory,
     to_multipart,
 };
 use outband::{Decode, Encode, ErrorKind};
@@ -384,6 +385,43 @@ fn a_map_that_only_looks_like_an_array_is_an_error() {
     // where the key is not the first it is a key like any other
     let map = Value::from(vec![(Value::Nil, Value::Nil), (Value::from("$array"), Value::Nil)]);
     assert_eq!(from_multipart::<Value>(to_multipart(&map).unwrap()).unwrap(), map);
+}
+
+#[test]
+fn a_map_that_nobody_would_read_as_one_is_not_written() {
+    let like = |marker: &str| {
+        let rest = [("shape", Value::List(vec![])), ("order", "C".into()), ("data", Value::Bytes(vec![7].into()))];
+        let rest = rest.into_iter().map(|(key, value)| (Value::from(key), value));
+        Value::Map([(Value::from(marker), Value::from("|u1"))].into_iter().chain(rest).collect())
+    };
+    let first = |marker: &str| Value::Map(vec![(marker.into(), 1.into()), ("b".into(), 2.into())]);
+    let second = |marker: &str| Value::Map(vec![("b".into(), 2.into()), (marker.into(), 1.into())]);
+    for marker in ["$array", "$table", "$class"] {
+        for map in [first(marker), like(marker)] {
+            // by itself, within others, as a key's value, in what serde keeps for a while
+            let values =
+                [map.clone(), Value::List(vec![1.into(), map.clone()]), Value::Map(vec![("a".into(), map.clone())])];
+            for value in values.into_iter().chain([Value::Shared(Arc::new(map.clone()))]) {
+                let in_msgpack = to_multipart(&value);
+                let in_json = Json::new().buffers_in_band().encode(&value);
+                let is_marker = marker == "$array" || (marker == "$table" && cfg!(feature = "arrow"));
+                for encoded in [in_msgpack, in_json] {
+                    let Err(error) = encoded else {
+                        assert!(!is_marker, "{value}");
+                        continue;
+                    };
+                    assert!(is_marker, "{value}: {error}");
+                    assert_eq!(error.kind(), ErrorKind::Caller);
+                    assert!(error.to_string().contains("put another key first"), "{error}");
+                }
+            }
+            // another serializer's maps are not looked at
+            assert!(serde_json::to_string(&map).unwrap().starts_with(&format!("{{\"{marker}\":")));
+        }
+        let map = second(marker);
+        assert_eq!(from_multipart::<Value>(to_multipart(&map).unwrap()).unwrap(), map);
+        assert_eq!(Decode::<Value>::decode(&Json::new(), Json::new().encode(&map).unwrap()).unwrap(), map);
+    }
 }
 
 #[cfg(feature = "arrow")]

@@ -24,6 +24,9 @@ REFERENCE = 0x42
 #: From how many bytes on a buffer gets a frame of its own: longer than libzmq's receive arena.
 OUT_OF_BAND_FROM = 8193
 
+#: What the first key of an array or a table is, and of no other map.
+_MARKERS = (_array.MARKER, _table.MARKER)
+
 Buffer = Union[bytes, bytearray, memoryview]
 #: What a frame of a received message may be.
 Frame = Union[Buffer, zmq.Frame]
@@ -173,7 +176,11 @@ class _Encoder:
         if kind is dict:
             if any(isinstance(key, tuple) for key in obj):
                 raise CallerError("a dict with a tuple as a key has no place in a message")
-            return {self.lift(key, depth - 1): self.lift(value, depth - 1) for key, value in obj.items()}
+            if isinstance(first := next(iter(obj), None), str) and first in _MARKERS:
+                raise CallerError(
+                    f'a dict whose first key is "{first}", which says to who reads it that it is an array or a table: put another key first'
+                )
+            return self.entries(obj, depth)
         if kind in (list, tuple):
             return [self.lift(value, depth - 1) for value in obj]
         if _array.is_array(obj):
@@ -183,7 +190,7 @@ class _Encoder:
             parts["data"] = self.buffer(parts["data"], item=obj.dtype.itemsize)
             return parts
         if _table.is_table(obj):
-            return self.lift(_table.to_map(obj), depth)
+            return self.entries(_table.to_map(obj), depth)
         if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
             return {field.name: self.lift(getattr(obj, field.name), depth - 1) for field in dataclasses.fields(obj)}
         if isinstance(obj, dict):
@@ -191,6 +198,9 @@ class _Encoder:
         if isinstance(obj, (list, tuple)):
             return self.lift(list(obj), depth)
         raise CallerError(f"a {kind.__module__}.{kind.__qualname__} has no place in a message")
+
+    def entries(self, obj: dict[Any, Any], depth: int) -> dict[Any, Any]:
+        return {self.lift(key, depth - 1): self.lift(value, depth - 1) for key, value in obj.items()}
 
     def too_deep(self) -> CallerError:
         return CallerError(f"the value is nested deeper than the limit of {self.depth} (depth)")
@@ -296,7 +306,7 @@ class _Decoder:
         if len(value) < len(entries):
             raise PeerError(_repeated(key for key, _ in entries))
         first = entries[0][0] if entries else None
-        if not isinstance(first, str) or first not in (_array.MARKER, _table.MARKER):
+        if not isinstance(first, str) or first not in _MARKERS:
             return value
         return _array.from_map(value) if first == _array.MARKER else _table.from_map(value, self.work)
 

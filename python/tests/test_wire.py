@@ -297,6 +297,20 @@ def test_a_map_is_an_array_only_by_its_first_key() -> None:
         assert outband.loads([msgpack.packb(value)]) == value
 
 
+class Name(str):
+    pass
+
+
+@pytest.mark.parametrize("marker", ["$array", "$table", Name("$array"), np.str_("$table")])
+def test_a_dict_that_nobody_would_read_as_one_is_not_written(marker: str) -> None:
+    like = {marker: "<f8", "shape": [1], "order": "C", "data": bytes(8)}
+    for obj in [{marker: 1}, like, [like], {"a": like}, collections.OrderedDict(like)]:
+        with pytest.raises(outband.CallerError, match="put another key first"):
+            outband.dumps(obj)
+    for obj in [{"a": 1, marker: 2}, {marker + "s": 1}]:
+        assert outband.loads(outband.dumps(obj)) == obj
+
+
 def test_depth_is_limited_both_ways() -> None:
     def nested(levels: int, leaf: object) -> object:
         return [nested(levels - 1, leaf)] if levels else leaf

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::Value;
+#[cfg(feature = "arrow")]
+use super::TABLE;
+use super::{ARRAY, Value};
 use crate::array;
 use crate::handoff;
 use crate::memory;
@@ -17,12 +19,6 @@ use crate::table;
 
 /// The most elements that are set aside on the word of a length.
 const MOST_AT_ONCE: usize = 4096;
-
-/// The first key of a map that is an array.
-const ARRAY: &str = "$array";
-/// The first key of a map that is a table.
-#[cfg(feature = "arrow")]
-const TABLE: &str = "$table";
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -2,7 +2,7 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::Value;
+use super::{Value, is_marked};
 use crate::handoff::{self, Place};
 #[cfg(feature = "arrow")]
 use crate::table::AsItCame;
@@ -20,13 +20,10 @@ impl Serialize for Value {
             Self::Bytes(bytes) => serializer.serialize_bytes(bytes),
             Self::Buffer(buffer) => handoff::placed(Place::OutOfBand, || buffer.serialize(serializer)),
             Self::List(elements) => serializer.collect_seq(elements),
-            Self::Map(entries) => {
-                let mut map = serializer.serialize_map(Some(entries.len()))?;
-                for (key, value) in entries {
-                    map.serialize_entry(key, value)?;
-                }
-                map.end()
+            Self::Map(entries) if is_marked(entries) => {
+                serializer.serialize_newtype_struct(handoff::MARKED, &Entries(entries))
             }
+            Self::Map(entries) => Entries(entries).serialize(serializer),
             Self::Array(array) => match array.came() {
                 Some(place) => handoff::placed(place, || match array.as_it_lay() {
                     Some(array) => array.serialize(serializer),
@@ -44,6 +41,20 @@ impl Serialize for Value {
                 serializer.serialize_newtype_struct(rmp_serde::MSGPACK_EXT_STRUCT_NAME, &(kind, Payload(payload)))
             }
         }
+    }
+}
+
+/// A map, whatever its keys are.
+struct Entries<'a>(&'a [(Value, Value)]);
+
+impl Serialize for Entries<'_> {
+    #[inline]
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (key, value) in self.0 {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
     }
 }
 

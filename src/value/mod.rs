@@ -43,6 +43,10 @@ use crate::table::Table;
 /// pickle, they are the same objects again. Every other codec writes what they hold, at every place; the methods below and
 /// [`plain`](Self::plain) look through to it. serde's own buffering (`flatten`, `untagged`) loses both.
 ///
+/// **What a map cannot begin with.** A map whose first key is the text `"$array"`, or with feature `arrow` `"$table"`, is how messages say that they hold
+/// an array or a table. So [`MsgPack`] and [`Json`](crate::Json) refuse to write such a [`Map`](Self::Map), wherever it is in the value, as
+/// nobody would read it as one; in any place but the first these are keys like others. A pickle holds it as it is.
+///
 /// Two values are equal where kinds and contents are, whether they share or not.
 ///
 /// `Display` and `Debug` show types, shapes, lengths and the first elements, and never more than 8000 bytes; `{:#}` spreads lists and maps over lines.
@@ -316,5 +320,21 @@ impl From<Table> for Value {
 impl<T: Into<Value>> From<Option<T>> for Value {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Nil, Into::into)
+    }
+}
+
+/// The first key of a map that is an array.
+const ARRAY: &str = "$array";
+/// The first key of a map that is a table.
+#[cfg(feature = "arrow")]
+const TABLE: &str = "$table";
+
+/// Whether these would be read as an array or a table.
+fn is_marked(entries: &[(Value, Value)]) -> bool {
+    match entries.first().and_then(|(key, _)| key.as_str()) {
+        Some(ARRAY) => true,
+        #[cfg(feature = "arrow")]
+        Some(TABLE) => true,
+        _ => false,
     }
 }

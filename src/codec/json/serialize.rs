@@ -134,6 +134,9 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
         if self.announced && self.buffers == Buffers::Refused {
             return Err(Unserializable::custom(NO_BUFFERS));
         }
+        if name == handoff::MARKED {
+            return Err(Unserializable::custom(handoff::IS_MARKED));
+        }
         if name == handoff::SHARED {
             self.make_room(0)?;
         }

@@ -146,6 +146,9 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
                 value.serialize(&mut *self).inspect(|()| self.announced = false)
             });
         }
+        if name == handoff::MARKED {
+            return Err(Unserializable::custom(handoff::IS_MARKED));
+        }
         if name == handoff::SHARED {
             self.make_room(0)?;
         }
