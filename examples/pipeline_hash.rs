@@ -134,8 +134,13 @@ fn sorted(directory: &Path) -> Result<Vec<PathBuf>> {
 /// A worker process of a dispatcher on this machine: it ends with it.
 fn work_for(endpoint: &str) -> Result<()> {
     let options = WorkerOptions::new().threads(1).in_flight(4).ends_with_dispatcher();
-    let name = format!("process {}", process::id());
+    let name = name_of(process::id());
     Ok(Worker::connect(&zmq::Context::new(), endpoint, options)?.run(move |task| hash(&task, &name))?)
+}
+
+/// What a worker process of a dispatcher on this machine is called in its results.
+fn name_of(process: u32) -> String {
+    format!("process {process}")
 }
 
 /// A worker for whatever dispatcher is at an endpoint, until SIGTERM.
@@ -246,10 +251,13 @@ fn dispatch(files: &[PathBuf], crew: Crew) -> Result<()> {
             let mut print = || print(&mut out, path, &outcome, crew);
             unreadable += usize::from(!if shares_terminal { bar.suspend(print)? } else { print()? });
             bar.inc(1);
-            if kill && bar.position() * 2 >= bar.length().unwrap_or(0) {
+            if kill
+                && bar.position() * 2 >= bar.length().unwrap_or(0)
+                && let Some(worker) = processes.that_made(&outcome)
+            {
                 kill = false;
-                processes.0[0].kill()?;
-                bar.suspend(|| eprintln!("killed worker {}, on purpose", processes.0[0].id()));
+                worker.kill()?;
+                bar.suspend(|| eprintln!("killed worker {}, on purpose", worker.id()));
             }
         }
         out.flush()?;
@@ -293,6 +301,12 @@ impl Processes {
             left += usize::from(process.try_wait()?.is_none());
         }
         Ok(left == 0 && !self.0.is_empty())
+    }
+
+    /// The one that a result is of: so it is known to the dispatcher, and has more to do.
+    fn that_made(&mut self, outcome: &Outcome) -> Option<&mut Child> {
+        let Hashed { worker, .. } = outcome.decode().ok()?;
+        self.0.iter_mut().find(|process| name_of(process.id()) == worker)
     }
 }
 

@@ -21,6 +21,9 @@ use serde::Serialize;
 /// More files than a dispatcher takes in before it has results.
 const MANY: usize = 12_000;
 
+/// Large files, more than three workers take in before they have done one.
+const LARGE: u8 = 13;
+
 /// An example, built as this test is.
 fn example(name: &str) -> Command {
     let mut cargo = Command::new(env!("CARGO"));
@@ -192,6 +195,34 @@ fn on_a_terminal_the_manifest_stands_above_the_bar() {
     for line in listed {
         assert!(line.find("  /") == Some(64), "{line:?}");
     }
+}
+
+/// What is checked is every name and every hash, by the program that people check manifests with.
+#[test]
+fn a_manifest_is_whole_although_a_worker_was_killed() {
+    let files = Files::new("killed", 200);
+    for name in ["back\\slash", "line\nbreak", "carriage\rreturn"] {
+        fs::write(files.0.join(name), name).unwrap();
+    }
+    // the last ones take long: so there is work left when half of the files are done, and for whoever is killed then
+    for large in 0..LARGE {
+        fs::write(files.0.join(format!("z{large:02}")), vec![large; 4 << 20]).unwrap();
+    }
+    let manifests = Files::new("manifest", 0);
+    let manifest = manifests.0.join("SHA256SUMS");
+    let out = fs::File::create(&manifest).unwrap();
+    let arguments = [files.as_str(), "--workers", "3", "--kill"];
+    let hashed = example("pipeline_hash").args(arguments).stdout(out).output().unwrap();
+    let told = said(&hashed.stderr);
+    assert!(hashed.status.success(), "{told}");
+    let counted = |part: &str| told.lines().filter(|line| line.contains(part)).count();
+    assert_eq!((counted("killed worker "), counted(", on purpose")), (1, 1), "{told}");
+    assert_eq!(counted(&format!("{} files; 1 workers lost, ", 203 + u64::from(LARGE))), 1, "{told}");
+
+    assert_eq!(fs::read_to_string(&manifest).unwrap().lines().count(), 203 + usize::from(LARGE));
+    let checked = Command::new("sha256sum").args(["--check", "--strict"]).arg(&manifest).output().unwrap();
+    assert!(checked.status.success(), "{}{}", said(&checked.stdout), said(&checked.stderr));
+    assert_eq!(said(&checked.stdout).lines().filter(|line| line.ends_with(": OK")).count(), 203 + usize::from(LARGE));
 }
 
 /// Ctrl-C in a terminal is for all of them.
