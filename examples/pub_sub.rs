@@ -11,10 +11,9 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::thread;
 
+use ending::Result;
 use outband::{Buffer, SocketExt};
 use serde::{Deserialize, Serialize};
-
-type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
 #[derive(Serialize, Deserialize)]
 struct Radar {
@@ -35,38 +34,26 @@ fn run() -> Result<()> {
     publisher.bind("tcp://127.0.0.1:*")?;
     let address = publisher.get_last_endpoint()?.map_err(|_| "the address is no text")?;
 
-    let start = |topic| {
+    let mut watching = Vec::new();
+    for (topic, numbers) in [("radar.", 0..4), ("radar.south", 4..IMAGES)] {
         let (context, address) = (context.clone(), address.clone());
-        thread::spawn(move || watch(&context, &address, topic))
-    };
-    let publish = |numbers: std::ops::Range<u64>| -> Result<()> {
+        watching.push(thread::spawn(move || watch(&context, &address, topic)));
+        let event = publisher.recv_message()?; // a subscription is a message of one frame: a 1, then the topic
+        writeln!(io::stdout(), "publisher: subscription {:?}", event.metadata())?;
+        assert_eq!(event.metadata()[0], 1, "somebody left");
         for number in numbers {
             for station in ["radar.north", "radar.south"] {
                 let echoes = Buffer::from_vec(vec![number as f32; 256 * 256]);
                 publisher.publish_obj(station, &Radar { number, echoes })?;
             }
         }
-        Ok(())
-    };
+    }
 
-    let early = start("radar.");
-    wait_for_subscriber(&publisher)?;
-    publish(0..4)?;
-    let late = start("radar.south");
-    wait_for_subscriber(&publisher)?;
-    publish(4..IMAGES)?;
-
-    let (early, late) = (early.join().expect("no panic")?, late.join().expect("no panic")?);
+    let counts = watching.into_iter().map(|watcher| watcher.join().expect("no panic")).collect::<Result<Vec<_>>>()?;
+    let [early, late] = counts[..] else { unreachable!("two were started") };
     writeln!(io::stdout(), "received and missed: {early:?} early, both stations; {late:?} late, one station")?;
     assert_eq!((early, late), ((20, 0), (6, 4)));
     Ok(())
-}
-
-/// A subscription is a message of one frame: a 1, then the topic.
-fn wait_for_subscriber(publisher: &zmq::Socket) -> Result<()> {
-    let event = publisher.recv_message()?;
-    writeln!(io::stdout(), "publisher: subscription {:?}", event.metadata())?;
-    if event.metadata()[0] == 1 { Ok(()) } else { Err("somebody left".into()) }
 }
 
 /// Counts what was received, and what was published before that and missed.

@@ -6,11 +6,12 @@
 #[path = "shared/ending.rs"]
 mod ending;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::thread;
 
+use ending::Result;
 use outband::{Buffer, BufferPool, SocketExt};
 use serde::{Deserialize, Serialize};
 
@@ -27,11 +28,8 @@ struct Done {
     pixels: Buffer,
 }
 
-type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
-
 const WORKERS: u32 = 3;
 const TASKS: u32 = 60;
-const PIXELS: usize = 640 * 480;
 
 fn main() -> ExitCode {
     ending::of(run())
@@ -53,27 +51,21 @@ fn run() -> Result<()> {
         workers.push(thread::spawn(move || work(&tasks, &results, worker)));
     }
 
-    let pixels = Buffer::from_vec(vec![1_u8; PIXELS]); // one image for all tasks: a clone never copies
+    let pixels = Buffer::from_vec(vec![1_u8; 640 * 480]); // one image for all tasks: a clone never copies
     for number in 0..TASKS {
         ventilator.send_obj(&Task::Invert { number, pixels: pixels.clone() })?;
     }
-    let (mut by_worker, mut numbers) = (BTreeMap::new(), Vec::new());
+    let (mut by_worker, mut numbers) = (BTreeMap::new(), BTreeSet::new());
     for _ in 0..TASKS {
         let done: Done = sink.recv_obj()?;
         assert!(done.pixels.iter().all(|&pixel| pixel == 254));
         *by_worker.entry(done.worker).or_insert(0) += 1;
-        numbers.push(done.number);
+        numbers.insert(done.number);
     }
-    for _ in 0..WORKERS {
-        ventilator.send_obj(&Task::Stop)?; // PUSH deals evenly: one for each
-    }
-    for worker in workers {
-        worker.join().expect("no panic")?;
-    }
-    numbers.sort_unstable();
-    assert_eq!(numbers, Vec::from_iter(0..TASKS));
-    writeln!(io::stdout(), "{TASKS} images inverted, tasks by worker: {by_worker:?}")?;
-    Ok(())
+    (0..WORKERS).try_for_each(|_| ventilator.send_obj(&Task::Stop))?; // PUSH deals evenly: one for each
+    workers.into_iter().try_for_each(|worker| worker.join().expect("no panic"))?;
+    assert_eq!(numbers, BTreeSet::from_iter(0..TASKS));
+    Ok(writeln!(io::stdout(), "{TASKS} images inverted, tasks by worker: {by_worker:?}")?)
 }
 
 fn work(tasks: &zmq::Socket, results: &zmq::Socket, worker: u32) -> Result<()> {

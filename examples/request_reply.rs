@@ -9,16 +9,13 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::thread;
 
+use ending::Result;
 use outband::{Buffer, SocketExt};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
 enum Request {
-    /// The mean of some numbers.
-    Mean {
-        id: u32,
-        samples: Buffer,
-    },
+    Mean { id: u32, samples: Buffer },
     Stop,
 }
 
@@ -28,13 +25,11 @@ struct Reply {
     mean: Result<f64, String>,
 }
 
-type Fallible<T, E = Box<dyn std::error::Error + Send + Sync>> = Result<T, E>;
-
 fn main() -> ExitCode {
     ending::of(run())
 }
 
-fn run() -> Fallible<()> {
+fn run() -> Result<()> {
     let context = zmq::Context::new();
     let server = context.socket(zmq::ROUTER)?;
     server.set_rcvtimeo(10_000)?;
@@ -54,8 +49,7 @@ fn run() -> Fallible<()> {
     eager.set_rcvtimeo(10_000)?;
     eager.connect(&address)?;
     for id in 1..=8 {
-        let samples = Buffer::from_vec(vec![f64::from(id); 100_000]);
-        eager.send_obj(&Request::Mean { id, samples })?;
+        eager.send_obj(&Request::Mean { id, samples: Buffer::from_vec(vec![f64::from(id); 100_000]) })?;
     }
     eager.send_obj(&Request::Mean { id: 9, samples: Buffer::copy_from_slice(b"no doubles") })?;
     for _ in 1..=9 {
@@ -65,12 +59,11 @@ fn run() -> Fallible<()> {
     }
     eager.send_obj(&Request::Stop)?;
     let answered = serving.join().expect("no panic")?;
-    writeln!(io::stdout(), "the server answered {answered} requests")?;
     assert_eq!(answered, 10);
-    Ok(())
+    Ok(writeln!(io::stdout(), "the server answered {answered} requests")?)
 }
 
-fn serve(server: &zmq::Socket) -> Fallible<u32> {
+fn serve(server: &zmq::Socket) -> Result<u32> {
     let mut answered = 0;
     loop {
         let (envelope, request) = server.recv_obj_via()?;

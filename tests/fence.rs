@@ -108,6 +108,16 @@ fn the_walls_hold() {
     assert!(broken.is_empty(), "the walls are crossed:{report}");
 }
 
+/// The examples that are read first, one for each pattern, fit on a screen or two.
+#[test]
+fn the_first_examples_are_short() {
+    for name in ["pub_sub", "request_reply", "push_pull", "selective_placement"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("examples/{name}.rs"));
+        let lines = fs::read_to_string(path).unwrap().lines().count();
+        assert!(lines < 80, "examples/{name}.rs has {lines} lines");
+    }
+}
+
 /// Whoever builds this crate or its tests needs no `protoc`: nothing in the lock file is known to start one while it is built, and the
 /// crate has no build script that could.
 #[test]

@@ -4,8 +4,11 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
+/// Of an example, where anything may go wrong.
+pub(crate) type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
+
 /// Success, also where nobody reads any further; what else went wrong is told.
-pub(crate) fn of(done: Result<(), Box<dyn Error + Send + Sync>>) -> ExitCode {
+pub(crate) fn of(done: Result<()>) -> ExitCode {
     match done {
         Err(error) if !is_broken_pipe(&*error) => {
             eprintln!("{}: {error}", env!("CARGO_CRATE_NAME"));
