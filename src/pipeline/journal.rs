@@ -69,8 +69,12 @@ impl Journal {
             let reason = format!("{}: {reason}", path.display());
             Error::io("open the journal", io::Error::other(reason))
         })?;
-        let desk =
-            Arc::new(Desk { state: Mutex::new(State { durable: record.next, ..State::default() }), ..Desk::default() });
+        Ok((Self::start(database, record.next, path, fail)?, record))
+    }
+
+    /// Writes to a store in which `next` is the first id that was never used.
+    fn start(database: Database, next: u64, path: &Path, fail: impl Fn(String) + Send + 'static) -> Result<Self> {
+        let desk = Arc::new(Desk { state: Mutex::new(State { durable: next, ..State::default() }), ..Desk::default() });
         let thread = thread::Builder::new().name("outband journal".to_owned()).spawn({
             let (desk, path) = (desk.clone(), path.to_owned());
             move || {
@@ -98,7 +102,7 @@ impl Journal {
                 desk.work.notify_one();
             }
         });
-        Ok((Self { desk, settle, thread: Some(thread) }, record))
+        Ok(Self { desk, settle, thread: Some(thread) })
     }
 
     /// Takes a task to be written.
@@ -291,6 +295,91 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
+
+    /// A disk whose power fails: of what was written it keeps what it had when it was last told to.
+    #[derive(Clone, Debug, Default)]
+    struct Disk(Arc<(Mutex<Platter>, Condvar)>);
+
+    #[derive(Debug, Default)]
+    struct Platter {
+        written: Vec<u8>,
+        kept: Vec<u8>,
+        /// Whoever tells it to keep what was written waits.
+        is_held: bool,
+        has_waiting: bool,
+        has_acknowledged: bool,
+    }
+
+    impl Disk {
+        fn platter(&self) -> MutexGuard<'_, Platter> {
+            self.0.0.lock().unwrap()
+        }
+
+        fn change(&self, change: impl FnOnce(&mut Platter)) {
+            change(&mut self.platter());
+            self.0.1.notify_all();
+        }
+
+        fn wait_while(&self, waits: impl Fn(&Platter) -> bool) -> MutexGuard<'_, Platter> {
+            self.0.1.wait_while(self.platter(), |platter| waits(platter)).unwrap()
+        }
+    }
+
+    impl redb::StorageBackend for Disk {
+        fn len(&self) -> io::Result<u64> {
+            Ok(self.platter().written.len() as u64)
+        }
+
+        fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+            out.copy_from_slice(&self.platter().written[offset as usize..][..out.len()]);
+            Ok(())
+        }
+
+        fn set_len(&self, len: u64) -> io::Result<()> {
+            self.platter().written.resize(len as usize, 0);
+            Ok(())
+        }
+
+        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+            self.platter().written[offset as usize..][..data.len()].copy_from_slice(data);
+            Ok(())
+        }
+
+        fn sync_data(&self) -> io::Result<()> {
+            self.change(|platter| platter.has_waiting = true);
+            let mut platter = self.wait_while(|platter| platter.is_held);
+            platter.has_waiting = false;
+            platter.kept = platter.written.clone();
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_task_is_acknowledged_when_the_disk_keeps_it_and_not_before() {
+        let disk = Disk::default();
+        let database = Database::builder().create_with_backend(disk.clone()).unwrap();
+        let journal = Journal::start(database, 1, Path::new("the disk"), |reason| panic!("{reason}")).unwrap();
+        for task in 1..=5 {
+            disk.change(|platter| (platter.is_held, platter.has_acknowledged) = (true, false));
+            journal.record(task, &Multipart::new(vec![7; 1000], vec![]));
+            thread::scope(|scope| {
+                let waiting = scope.spawn(|| {
+                    journal.wait(task).unwrap();
+                    disk.change(|platter| platter.has_acknowledged = true);
+                });
+                drop(disk.wait_while(|platter| !platter.has_waiting && !platter.has_acknowledged));
+                let is_early = journal.desk.lock().has_durable(task).unwrap();
+                disk.change(|platter| platter.is_held = false);
+                waiting.join().unwrap();
+                assert!(!is_early, "task {task} is acknowledged while the disk is still asked to keep it");
+            });
+            // the power fails
+            let kept = Platter { written: disk.platter().kept.clone(), ..Platter::default() };
+            let disk = Disk(Arc::new((Mutex::new(kept), Condvar::new())));
+            let tasks = read(&Database::builder().create_with_backend(disk).unwrap()).unwrap();
+            assert_eq!(tasks.len() as u64, task, "acknowledged and not kept");
+        }
+    }
 
     #[test]
     fn a_file_that_is_no_whole_journal_is_an_error_that_names_it() {
