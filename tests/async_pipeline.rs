@@ -36,7 +36,7 @@ fn one_thread() -> Runtime {
 
 /// A dispatcher with short times, so that tests end soon.
 fn bind(context: &zmq::Context, options: DispatcherOptions) -> AsyncDispatcher {
-    let options = options.heartbeat(50 * MILLI).liveness(10_000 * MILLI).retry_after(MILLI);
+    let options = options.heartbeat(50 * MILLI).liveness(LONG).retry_after(MILLI);
     AsyncDispatcher::bind(context, "tcp://127.0.0.1:*", options).unwrap()
 }
 
@@ -344,7 +344,9 @@ fn a_worker_that_is_refused_for_good_says_by_whom_and_why() {
 fn other_tasks_run_while_a_dispatcher_says_goodbye() {
     let context = zmq::Context::new();
     one_thread().block_on(async {
-        let dispatcher = bind(&context, DispatcherOptions::new().task_bytes(100));
+        // a worker that owes no sign of life: its answer is waited for
+        let options = DispatcherOptions::new().task_bytes(100).heartbeat(LONG).liveness(3 * LONG);
+        let dispatcher = AsyncDispatcher::bind(&context, "tcp://127.0.0.1:*", options).unwrap();
         let worker = context.socket(zmq::DEALER).unwrap();
         worker.connect(dispatcher.endpoint()).unwrap();
         let worker = AsyncSocket::new(worker).unwrap();

@@ -61,7 +61,8 @@ fn memory_is_in_proportion_to_the_backlog() {
     let options = DispatcherOptions::new()
         .backlog(BACKLOG, (BACKLOG * (TASK_BYTES + 1000)) as u64)
         .unread(UNREAD, 1 << 30)
-        .task_bytes(1 << 20);
+        .task_bytes(1 << 20)
+        .liveness(LONG);
     let context = zmq::Context::new();
     let dispatcher = Dispatcher::bind(&context, "tcp://127.0.0.1:*", options).unwrap();
     let options = WorkerOptions::new().threads(2).in_flight(IN_FLIGHT).bytes(1 << 20).ends_with_dispatcher();

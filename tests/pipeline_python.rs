@@ -56,7 +56,7 @@ impl Drop for Process {
 #[test]
 fn python_workers_do_every_task_once_though_they_are_killed() {
     let options = DispatcherOptions::new().attempts(50).lease(Duration::from_millis(300));
-    let options = options.heartbeat(Duration::from_millis(100)).liveness(Duration::from_secs(10));
+    let options = options.heartbeat(Duration::from_millis(100)).liveness(LONG);
     let dispatcher = Dispatcher::bind(&zmq::Context::new(), "tcp://127.0.0.1:*", options).unwrap();
     let mut workers: Vec<_> = (0..2).map(|_| Process::start(&dispatcher)).collect();
     let names = ["plain", "fails", "plain", "never", "exits", "slow", "plain"];
@@ -148,7 +148,7 @@ fn a_python_worker_outlives_its_dispatcher_and_works_for_the_next_one() {
 
 #[test]
 fn a_python_worker_leaves_on_sigterm() {
-    let options = DispatcherOptions::new().attempts(1);
+    let options = DispatcherOptions::new().attempts(1).liveness(LONG);
     let dispatcher = Dispatcher::bind(&zmq::Context::new(), "tcp://127.0.0.1:*", options).unwrap();
     let mut first = Process::start(&dispatcher);
     for _ in 0..12 {
