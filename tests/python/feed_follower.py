@@ -27,7 +27,8 @@ def hear() -> None:
 threading.Thread(target=hear, daemon=True).start()
 at: dict[str, tuple[int, int]] = {}
 delivered, lost = 0, {"evicted": 0, "unanswered": 0, "restarted": 0}
-with zmq.Context() as context, feed.Subscriber(context, live, recovery, ["run/"]) as subscriber:
+rules = feed.Rules(attempts=1000)
+with zmq.Context() as context, feed.Subscriber(context, live, recovery, ["run/"], rules=rules) as subscriber:
     while goals or not is_over.is_set():
         reached = dict(goals)
         if reached and all(at.get(name) == goal == subscriber.position(name) for name, goal in reached.items()):

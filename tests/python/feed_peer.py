@@ -8,7 +8,7 @@ import zmq
 from outband import feed
 
 live, recovery, start, last = sys.argv[1:]
-rules = feed.Rules(room_messages=200)
+rules = feed.Rules(room_messages=200, attempts=1000)
 with zmq.Context() as context, feed.Subscriber(
     context, live, recovery, ["py/"], start="all" if start == "all" else "now", rules=rules
 ) as subscriber:

@@ -112,7 +112,8 @@ pub(crate) struct Summary {
 
 fn subscribe(live: &str, recovery: &str, start: &str) {
     let context = zmq::Context::new();
-    let options = SubscriberOptions::new().pending_bytes(16 << 20).start(match start {
+    // a publisher or a network that is away for long is no reason to give anything up
+    let options = SubscriberOptions::new().recovery_attempts(1000).pending_bytes(16 << 20).start(match start {
         "all" => Start::All,
         "last" => Start::Last(10),
         _ => Start::Now,
@@ -128,7 +129,7 @@ fn subscribe(live: &str, recovery: &str, start: &str) {
     let mut told: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     let mut goals: Option<Vec<(String, (u64, u64))>> = None;
     let mut summary = Summary::default();
-    let mut began = false;
+    let mut joined = 0;
     loop {
         match received.try_recv() {
             Ok(line) => {
@@ -149,8 +150,8 @@ fn subscribe(live: &str, recovery: &str, start: &str) {
             Ok(event) => hear(event, &mut told, &mut summary),
             Err(error) => assert!(error.is_timeout(), "{error}"),
         }
-        if !began && !told.is_empty() {
-            began = true;
+        if joined < told.len() {
+            joined += 1;
             say("joined");
         }
     }
@@ -345,22 +346,24 @@ const WORDS: [&str; 3] = ["joined", "stale", "resumed"];
 /// A subscriber's process.
 pub(crate) struct Sink {
     pub(crate) peer: Peer,
+    streams: u64,
 }
 
 impl Sink {
     pub(crate) fn start(within: &[&str], source: &Source, start: &str) -> Self {
         let peer = Peer::start(&format!("subscriber {} {} {start}", source.live, source.recovery), within);
-        Self { peer }
+        Self { peer, streams: source.streams }
     }
 
     /// One that listens at an endpoint of its own, and recovers from the source.
     pub(crate) fn start_at(live: &str, source: &Source, start: &str) -> Self {
-        Self { peer: Peer::start(&format!("subscriber {live} {} {start}", source.recovery), &[]) }
+        let peer = Peer::start(&format!("subscriber {live} {} {start}", source.recovery), &[]);
+        Self { peer, streams: source.streams }
     }
 
-    /// Waits until it has joined.
+    /// Waits until it has joined every stream.
     pub(crate) fn joined(&mut self) {
-        self.says("joined");
+        (0..self.streams).for_each(|_| self.says("joined"));
     }
 
     /// Waits until it says a word.
