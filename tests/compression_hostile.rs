@@ -497,3 +497,111 @@ fn a_peek_shows_no_compressed_bytes_as_a_buffer() {
     }
     assert!(codec.decode_ref::<&[u8]>(&forged).is_err() && from_message(forged).is_err());
 }
+
+/// A Zstandard frame that asks for a window of so many bits and does not say what it holds, which is one byte again and again.
+fn zstd_of_window(bits: u8, content: usize) -> Vec<u8> {
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, (bits - 10) << 3];
+    // the most that a block may hold
+    let longest = (128 << 10).min(1_usize << bits);
+    let blocks = content.div_ceil(longest);
+    for at in 0..blocks {
+        zstd_block(longest.min(content - at * longest), at + 1 == blocks, &mut frame);
+    }
+    frame
+}
+
+/// Appends a block that repeats one byte.
+fn zstd_block(len: usize, is_last: bool, frame: &mut Vec<u8>) {
+    frame.extend_from_slice(&((len << 3 | 1 << 1 | usize::from(is_last)) as u32).to_le_bytes()[..3]);
+    frame.push(7);
+}
+
+/// A Blosc2 frame of 1000 bytes whose one stream is such a frame of Zstandard.
+fn blosc2_of_window(bits: u8) -> Vec<u8> {
+    let format = Compression::blosc().inner(Inner::Zstd).shuffle(Shuffle::None);
+    let raw: Vec<u8> = (0..1000).map(|at| (at / 4 % 50) as u8).collect();
+    let message = MsgPack::new().out_of_band_from(0).compression(format).encode(&Buffer::from(raw)).unwrap();
+    let mut frame = message.buffers()[0].to_vec();
+    let at = frame.windows(4).position(|part| part == [0x28, 0xb5, 0x2f, 0xfd]).unwrap();
+    let len = u32::from_le_bytes(*frame[at - 4..].first_chunk().unwrap()) as usize;
+    // as long as the one that was there: with blocks of 4 bytes, and empty ones of 3
+    let mut stream = zstd_of_window(bits, 0);
+    let short = (1..).find(|short| (len - stream.len() - 4 * short).is_multiple_of(3)).unwrap();
+    for _ in 0..(len - stream.len() - 4 * short) / 3 {
+        stream.extend([0; 3]);
+    }
+    for block in 0..short {
+        let is_last = block + 1 == short;
+        zstd_block(if is_last { 1000 - block } else { 1 }, is_last, &mut stream);
+    }
+    frame[at..at + len].copy_from_slice(&stream);
+    frame
+}
+
+#[test]
+fn a_zstandard_window_is_as_large_as_it_may_be_and_no_larger() {
+    on_a_small_stack(|| {
+        for (raw_len, most) in [(1000, 23), (8 * MIB - 1, 23), (8 * MIB, 24), (16 * MIB - 1, 24), (64 * MIB, 27)] {
+            let mut attack = Attack::default();
+            for bits in [10, 23, most] {
+                let value = attack.decode(&message("zstd", &zstd_of_window(bits, raw_len), raw_len as u64)).unwrap();
+                assert!(value[..] == vec![7; raw_len], "{raw_len} bytes by {bits} bits");
+            }
+            for bits in [most + 1, 28, 31, 41] {
+                let message = message("zstd", &zstd_of_window(bits, raw_len), raw_len as u64);
+                let error = attack.refused(&message, "a window that is too large");
+                let text = error.to_string();
+                assert!(error.is_peer() && text.contains("frame 0") && text.contains("zstd"), "{text}");
+            }
+        }
+        let mut attack = Attack::default();
+        for bits in [10, 23] {
+            let value = attack.decode(&message("blosc2", &blosc2_of_window(bits), 1000)).unwrap();
+            assert!(value.len() == 1000 && value.iter().all(|byte| *byte == 7));
+        }
+        for bits in [24, 27, 28, 31, 41] {
+            let error = attack.refused(&message("blosc2", &blosc2_of_window(bits), 1000), "a window that is too large");
+            assert!(error.is_peer() && error.to_string().contains("blosc2"), "{error}");
+        }
+    });
+}
+
+/// A line of `/proc/self/status` in bytes.
+fn status(line: &str) -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let value = status.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(':')).unwrap();
+    value.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+}
+
+/// In a process of its own: decodes frames that ask for windows, and prints what the process took for it, as the kernel counts: the memory
+/// of C is not in the counts of the allocator here.
+#[test]
+fn child_decodes_windows() {
+    let Ok(encoding) = std::env::var("OUTBAND_WINDOWS") else { return };
+    let (size, resident) = (status("VmSize"), status("VmRSS"));
+    let mut kept = Vec::new();
+    for bits in (10..=41).cycle().take(320) {
+        let stored = if encoding == "zstd" { zstd_of_window(bits, 1000) } else { blosc2_of_window(bits) };
+        kept.push(from_message(message(&encoding, &stored, 1000)).is_ok());
+    }
+    assert_eq!(kept.iter().filter(|accepted| **accepted).count(), 10 * 14, "windows from 10 to 23 bits");
+    println!("took {} of {}", status("VmPeak") - size, status("VmHWM") - resident);
+}
+
+#[test]
+fn a_process_takes_one_window_for_whoever_asks_for_many() {
+    for encoding in ["zstd", "blosc2"] {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "child_decodes_windows", "--nocapture", "--test-threads", "1"]);
+        // what threads reserve beforehand would hide what is asked for
+        let child = child.env("OUTBAND_WINDOWS", encoding).env("MALLOC_ARENA_MAX", "1").output().unwrap();
+        let output = String::from_utf8_lossy(&child.stdout).into_owned();
+        assert!(child.status.success(), "{output}{}", String::from_utf8_lossy(&child.stderr));
+        let (_, numbers) = output.split_once("took ").unwrap();
+        let mut numbers = numbers.lines().next().unwrap().split(" of ").map(|number| number.parse::<usize>().unwrap());
+        let (taken, touched) = (numbers.next().unwrap(), numbers.next().unwrap());
+        println!("{encoding}: {taken} bytes taken, {touched} of them touched");
+        assert!(taken >= 8 * MIB, "{encoding}: the window of 8 MiB is not in it: {taken}");
+        assert!(taken < 11 * MIB && touched < 3 * MIB, "{encoding}: {taken} bytes taken, {touched} of them touched");
+    }
+}
