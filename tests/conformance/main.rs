@@ -5,6 +5,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod credit;
 mod delivery;
 mod feed;
 mod handling;
