@@ -426,12 +426,18 @@ const CONVERSIONS: &[Row] = &[
         (at(&message.buffers()[0]), at(&from_multipart::<Plain>(message).unwrap().raw))
     }),
     #[cfg(feature = "arrow")]
-    ("Table::from(RecordBatch), RecordBatch::from(Table), batch and into_batch", || {
+    ("Table::from(RecordBatch), RecordBatch::from(Table), Table::batch, Table::into_batch", || {
         let (batch, values) = table::of_longs();
         let table = outband::Table::from(batch);
         assert_eq!(table::first_values(table.batch()), values);
         let batch = arrow_array::RecordBatch::from(outband::Table::from(table.into_batch()));
         (values, table::first_values(&batch))
+    }),
+    #[cfg(feature = "arrow")]
+    ("Table::new", || {
+        let (batch, values) = table::of_longs();
+        let table = outband::Table::new(batch.schema(), batch.columns().to_vec()).unwrap();
+        (values, table::first_values(table.batch()))
     }),
     #[cfg(feature = "arrow")]
     ("Table, leaving", || {
@@ -452,10 +458,24 @@ const CONVERSIONS: &[Row] = &[
         (frame, table::first_values(from_multipart::<outband::Table>(message).unwrap().batch()))
     }),
     #[cfg(feature = "arrow")]
-    ("serde_table RecordBatch, leaving and arriving", || {
+    ("serde_table's Field::to_tables and Field::from_tables, of a RecordBatch", || {
         let (batch, values) = table::of_longs();
         let back: table::Plain = from_multipart(to_multipart(&table::Plain { batch }).unwrap()).unwrap();
         (values, table::first_values(&back.batch))
+    }),
+    #[cfg(feature = "arrow")]
+    ("serde_table's Field::to_tables and Field::from_tables, of an Option<RecordBatch>", || {
+        let (batch, values) = table::of_longs();
+        let back: table::Perhaps =
+            from_multipart(to_multipart(&table::Perhaps { batch: Some(batch) }).unwrap()).unwrap();
+        (values, table::first_values(&back.batch.unwrap()))
+    }),
+    #[cfg(feature = "arrow")]
+    ("serde_table's Field::to_tables and Field::from_tables, of a Vec<RecordBatch>", || {
+        let (batch, values) = table::of_longs();
+        let batches = vec![table::of_longs().0, batch];
+        let back: table::Several = from_multipart(to_multipart(&table::Several { batches }).unwrap()).unwrap();
+        (values, table::first_values(&back.batches[1]))
     }),
     ("forwarding over inproc: in, out and in again", || {
         let context = zmq::Context::new();
@@ -480,7 +500,7 @@ const CONVERSIONS: &[Row] = &[
         let error = alone.try_send_message(Multipart::new("m", vec![buffer.clone()])).unwrap_err();
         (at(&buffer), at(&error.into_message().unwrap().buffers()[0]))
     }),
-    ("Array::new and into_data", || {
+    ("Array::new and Array::into_data", || {
         let data = Buffer::from_vec(vec![1_u8; LEN]);
         (at(&data), at(&Array::new(DType::F64, [LEN / 8], Order::C, data.clone()).unwrap().into_data()))
     }),
@@ -583,7 +603,7 @@ const CONVERSIONS: &[Row] = &[
         ((TABLE.as_ptr().addr(), 8 * LEN), at(Array::from(ndarray::ArrayView1::from(&TABLE[..])).data()))
     }),
     #[cfg(feature = "ndarray")]
-    ("Array::view and view_or_copy", || {
+    ("Array::view and Array::view_or_copy", || {
         let array = array();
         let (view, either) = (array.view::<f64>().unwrap(), array.view_or_copy::<f64>().unwrap());
         assert_eq!(view.as_ptr(), either.as_ptr());
@@ -638,20 +658,27 @@ fn every_conversion_that_promises_it_keeps_the_memory() {
 #[test]
 fn every_promise_in_the_docs_has_its_row() {
     let promised = |text: &str| {
-        let (mut items, mut promise) = (Vec::new(), false);
-        for line in text.lines().map(str::trim) {
+        let (mut items, mut promise, mut owner) = (Vec::new(), false, Owner::Module);
+        for line in text.lines() {
+            owner = Owner::after(line).unwrap_or(owner);
+            let line = line.trim();
             if let Some(doc) = line.strip_prefix("///") {
                 promise |= doc.to_lowercase().contains("without copying");
             } else if !line.starts_with("#[") {
-                items.extend(promise.then(|| item(line)).flatten());
+                items.extend(promise.then(|| item(line, &owner)).flatten());
                 promise = false;
             }
         }
         items
     };
     let example = "/// **Without copying.**\n#[inline]\npub fn keep(self) -> X {\n/// Copies.\npub fn copy(&self) {\n\
-                   /// Without copying.\nimpl From<Vec<u8>> for X {\n/// Without copying.\npub(crate) fn hidden() {";
-    assert_eq!(promised(example), ["keep", "X::from(Vec<u8>)"]);
+                   /// Without copying.\nimpl From<Vec<u8>> for X {\n/// Without copying.\npub(crate) fn hidden() {\n}\n\
+                   impl<T: Y> X<T> {\n    /// Without copying.\n    pub fn new() {\n    }\n    /// Without copying.\n    \
+                   fn inner() {\n}\npub trait Z: Y {\n    /// Without copying.\n    fn to() -> u8;\n}\n\
+                   impl Y for x::W<'_> {\n    /// Without copying.\n    pub const fn old<T>() {\n";
+    assert_eq!(promised(example), ["keep", "X::from(Vec<u8>)", "X::new", "Z::to", "W::old"]);
+    assert!(names("Table::new and Table::slice, leaving", "Table::new") && names("at X::new(u8)", "X::new"));
+    assert!(!names("Multitable::new, Table::new_with", "Table::new") && !names("VeryTable::new", "Table::new"));
 
     let mut found = 0;
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
@@ -665,7 +692,7 @@ fn every_promise_in_the_docs_has_its_row() {
                 continue;
             }
             for item in promised(&fs::read_to_string(&path).unwrap()) {
-                let has_row = CONVERSIONS.iter().any(|(name, _)| name.contains(&item));
+                let has_row = CONVERSIONS.iter().any(|(name, _)| names(name, &item));
                 assert!(has_row, "{}: {item} promises not to copy and has no row in CONVERSIONS", path.display());
                 found += 1;
             }
@@ -678,19 +705,61 @@ fn every_promise_in_the_docs_has_its_row() {
 const BUILT_WITHOUT: &[(&str, bool)] = &[
     ("array/nd.rs", cfg!(not(feature = "ndarray"))),
     ("table/mod.rs", cfg!(not(feature = "arrow"))),
+    ("table/serde_table.rs", cfg!(not(feature = "arrow"))),
     ("codec/protobuf.rs", cfg!(not(feature = "protobuf"))),
 ];
 
+/// Whether the name of a row has an item in it, as a whole.
+fn names(row: &str, item: &str) -> bool {
+    let goes_on = |c: char| c.is_alphanumeric() || c == '_';
+    row.match_indices(item).any(|(at, _)| !row[..at].ends_with(goes_on) && !row[at + item.len()..].starts_with(goes_on))
+}
+
+/// Whose functions are in a part of a file.
+enum Owner {
+    Module,
+    Type(String),
+    /// Its functions need no `pub`.
+    Trait(String),
+}
+
+impl Owner {
+    /// After a line of code, where that changes it.
+    fn after(line: &str) -> Option<Self> {
+        let name = |path: &str| {
+            let path = path.split(['<', '{', ':']).next().unwrap_or_default();
+            path.split_whitespace().next().unwrap_or_default().to_owned()
+        };
+        if let Some(rest) = line.strip_prefix("impl") {
+            // what is generic comes first
+            let rest = if rest.starts_with('<') { rest.split_once("> ")?.1 } else { rest };
+            let owner = rest.split_once(" for ").map_or(rest, |(_, owner)| owner);
+            return Some(Self::Type(name(owner.rsplit_once("::").map_or(owner, |(_, name)| name))));
+        }
+        if let Some(rest) = line.strip_prefix("pub trait ") {
+            return Some(Self::Trait(name(rest)));
+        }
+        line.starts_with('}').then_some(Self::Module)
+    }
+}
+
 /// How [`CONVERSIONS`] calls the public function or conversion that a line of code begins.
-fn item(line: &str) -> Option<String> {
+fn item(line: &str, owner: &Owner) -> Option<String> {
     let conversion =
         line.strip_prefix("impl From<").or_else(|| Some(line.strip_prefix("impl<")?.split_once("> From<")?.1));
     if let Some(conversion) = conversion {
         let (from, into) = conversion.split_once("> for ")?;
         return Some(format!("{}::from({from})", into.trim_end_matches(" {")));
     }
-    let name = line.strip_prefix("pub ")?.trim_start_matches("const ").strip_prefix("fn ")?;
-    name.split(['(', '<']).next().map(str::to_owned)
+    let function = match owner {
+        Owner::Trait(_) => line,
+        _ => line.strip_prefix("pub ")?,
+    };
+    let name = function.trim_start_matches("const ").strip_prefix("fn ")?.split(['(', '<']).next()?;
+    Some(match owner {
+        Owner::Module => name.to_owned(),
+        Owner::Type(owner) | Owner::Trait(owner) => format!("{owner}::{name}"),
+    })
 }
 
 #[test]

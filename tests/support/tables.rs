@@ -20,6 +20,18 @@ pub(crate) struct Plain {
     pub(crate) batch: RecordBatch,
 }
 
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Perhaps {
+    #[serde(with = "outband::serde_table")]
+    pub(crate) batch: Option<RecordBatch>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Several {
+    #[serde(with = "outband::serde_table")]
+    pub(crate) batches: Vec<RecordBatch>,
+}
+
 /// A batch of one column of integers, and where they are.
 pub(crate) fn of_longs() -> (RecordBatch, (usize, usize)) {
     let batch = RecordBatch::try_from_iter([("id", Arc::new(Int64Array::from(vec![7; LEN])) as ArrayRef)]).unwrap();
