@@ -86,6 +86,15 @@ fn lies_in_its_frames(name: &str) -> bool {
     of_pandas.iter().chain(&of_pyarrow).any(|kind| name.starts_with(kind))
 }
 
+/// Whether an object has an index of a dtype that Arrow has as well: the last column, and in pandas 2 that is numbers alone.
+fn has_index_in_its_frames(name: &str, packages: Packages) -> bool {
+    match name.strip_suffix(", out of band") {
+        Some("index of numbers" | "index with the name of a column" | "index alone") => true,
+        Some("index of text") => matches!(packages, Packages::Current),
+        _ => false,
+    }
+}
+
 /// A table that was never a data frame.
 fn plain() -> Table {
     let when = TimestampMicrosecondArray::from(vec![Some(0), None, Some(1)]).with_timezone("UTC");
@@ -115,7 +124,7 @@ fn every_object_is_what_it_was(packages: Packages) {
     let (socket, endpoint) = pair();
     let script = Script::start_with(packages, "frames.py", &[&endpoint]);
     let codec = Pickle::new();
-    let (mut tables, mut in_place, mut read_again) = (0, 0, 0);
+    let (mut tables, mut in_place, mut indexes, mut read_again) = (0, 0, 0, 0);
     loop {
         let (name, message) = socket.recv_topic_message().unwrap();
         let name = text(&name);
@@ -137,6 +146,15 @@ fn every_object_is_what_it_was(packages: Packages) {
                 }
             }
             in_place += 1;
+        }
+        if let (Ok(table), true) = (&decoded, has_index_in_its_frames(&name, packages)) {
+            let index = table.batch().columns().last().unwrap().to_data();
+            assert!(!index.is_empty());
+            for buffer in index.buffers() {
+                let mut frames = frames.iter().map(|frame| frame.as_ptr_range());
+                assert!(frames.any(|frame| frame.contains(&buffer.as_ptr())), "the index of {name} was copied");
+            }
+            indexes += 1;
         }
         if name == "one dtype in Fortran order, out of band" {
             assert_eq!(frames.len(), frames_of_one_dtype(packages));
@@ -182,6 +200,7 @@ fn every_object_is_what_it_was(packages: Packages) {
         tables > 400 && in_place > 40 && read_again > 400,
         "{tables} tables, {in_place} in place, {read_again} read again"
     );
+    assert_eq!(indexes, if matches!(packages, Packages::Current) { 4 } else { 3 });
     script.finish();
 }
 
