@@ -787,6 +787,13 @@ fn what_says_that_it_copies_is_counted() {
     assert_eq!(counted(&|| drop(strided())), 400);
     let odd = Array::new(DType::U64, [99], Order::C, buffer.slice(1..793)).unwrap();
     assert_eq!(counted(&|| drop(odd.to_aligned(8))), 792);
+    #[cfg(feature = "ndarray")]
+    {
+        assert_eq!(counted(&|| drop(odd.to_ndarray::<u64>().unwrap())), 792);
+        assert_eq!(counted(&|| drop(columns.to_ndarray::<u64>().unwrap())), 800);
+        assert_eq!(counted(&|| drop(columns.view_or_copy::<u64>().unwrap())), 800);
+        assert_eq!(counted(&|| drop(rows.to_ndarray::<u64>().unwrap())), 4000);
+    }
 }
 
 /// A file of `len` bytes, none of them zero, and mapped.

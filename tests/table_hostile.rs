@@ -21,7 +21,8 @@ use arrow_ipc::{
 use arrow_schema::{DataType, Field, Fields, Schema, UnionFields, UnionMode};
 use flatbuffers::{FlatBufferBuilder, UnionWIPOffset, WIPOffset};
 use outband::{
-    Buffer, Decode, Encode, ErrorKind, Json, Limits, MsgPack, Multipart, Table, Value, from_multipart, to_multipart,
+    Buffer, Decode, Encode, ErrorKind, Json, Limits, MsgPack, Multipart, Table, Value, from_multipart, memory,
+    to_multipart,
 };
 use serde::Serialize;
 use serde_bytes::ByteBuf;
@@ -103,6 +104,14 @@ fn accepted(wire: &Wire) -> Table {
     let table = result.unwrap();
     use_up(&table);
     table
+}
+
+/// How many bytes are counted as copied when a table arrives in frames of its own.
+fn copied(wire: &Wire) -> u64 {
+    let message = MsgPack::new().out_of_band_from(1).encode(wire).unwrap();
+    let before = memory::copied_bytes();
+    from_multipart::<Table>(message).unwrap();
+    memory::copied_bytes() - before
 }
 
 fn item(data_type: DataType) -> Arc<Field> {
@@ -257,6 +266,9 @@ fn null_rows_may_hold_anything() {
                 let table = accepted(&column(0b010));
                 let array = table.batch().column(0);
                 assert_eq!((array.null_count(), array.is_valid(1)), (2, true));
+                // the views, which are made anew
+                let is_any = other == view(2, [0xffff, 0, 0]) && data_type == DataType::BinaryView;
+                assert_eq!(copied(&column(0b010)), if is_any { 0 } else { 48 });
                 if other != view(2, [0xffff, 0, 0]) || data_type == DataType::Utf8View {
                     refused(&column(0b011), "column it: ");
                     refused(&column(0b111), "column it: ");
@@ -279,6 +291,7 @@ fn null_rows_may_hold_anything() {
             let table = accepted(&texts(0b010, values, [4, 6, 7]));
             let cells = table.batch().column(0).clone();
             assert_eq!(cells.to_data().buffers()[1].as_slice(), b"\0\0\0\0\xc3\xb8\0");
+            assert_eq!(copied(&texts(0b010, values, [4, 6, 7])), 7, "the text");
             refused(&texts(0b011, values, [4, 6, 7]), "column it: ");
             refused(&texts(0b110, values, [4, 6, 7]), "column it: ");
             // what is valid begins and ends with a whole character
@@ -302,6 +315,7 @@ fn null_rows_may_hold_anything() {
                 let cells = accepted(&lists(0b010)).batch().column(0).clone();
                 let row = cells.to_data().buffers().iter().map(|buffer| buffer.len() / 3).collect::<Vec<_>>();
                 assert_eq!((cells.null_count(), cells.is_valid(1), row[0]), (2, true, row[1]));
+                assert_eq!(copied(&lists(0b010)), 6 * row[0] as u64, "the offsets and the sizes");
                 refused(&lists(0b011), "column it: ");
                 refused(&lists(0b111), "column it: ");
             }

@@ -190,8 +190,11 @@ fn null_rows_that_hold_anything_are_sent() {
     let nulls = NullBuffer::from_iter((0..300).map(|row| row % 3 == 1));
     // SAFETY: the same.
     let array = unsafe { StringArray::new_unchecked(offsets, values.into(), Some(nulls)) };
-    for column in [&array, &array.slice(100, 7)] {
-        let back: Table = every().decode(every().encode(&table(Arc::new(column.clone()))).unwrap()).unwrap();
+    for (column, text) in [(&array, 700), (&array.slice(100, 7), 18)] {
+        let message = every().encode(&table(Arc::new(column.clone()))).unwrap();
+        let copied = memory::copied_bytes();
+        let back: Table = every().decode(message).unwrap();
+        assert_eq!(memory::copied_bytes() - copied, text);
         back.batch().column(0).to_data().validate_full().unwrap();
         let texts: Vec<_> = back.batch().column(0).as_string::<i32>().iter().collect();
         assert_eq!(texts, column.iter().collect::<Vec<_>>());
