@@ -15,7 +15,8 @@ use common::{Place, TRANSPORTS};
 use outband::{Buffer, MsgPack, SocketExt};
 use serde::{Deserialize, Serialize};
 use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 /// Counts the allocations of each thread.
@@ -60,7 +61,7 @@ impl<S: Subscriber> Layer<S> for Notes {
                 self.0.insert(field.name(), format!("{value:?}"));
             }
         }
-        assert_eq!(event.metadata().target(), "outband");
+        assert_eq!((event.metadata().target(), *event.metadata().level()), ("outband", Level::DEBUG));
         let mut fields = Fields(BTreeMap::new());
         event.record(&mut fields);
         self.0.lock().unwrap().push(fields.0);
@@ -318,6 +319,21 @@ fn what_other_tasks_copy_meanwhile_is_not_told_as_this_ones() {
             assert_eq!(copied("sent"), ["100"; 4]);
         });
     });
+}
+
+#[test]
+fn who_listens_to_debug_hears_of_messages_and_who_listens_to_info_does_not() {
+    let _alone = alone();
+    for (level, events) in [(LevelFilter::INFO, 0), (LevelFilter::DEBUG, 2), (LevelFilter::TRACE, 2)] {
+        let notes = Notes::default();
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(level).with(notes.clone()), || {
+            let place = Place::new("inproc");
+            let (rx, tx) = place.connected(zmq::PULL, zmq::PUSH);
+            tx.send_obj(&1).unwrap();
+            assert_eq!(rx.recv_obj::<u8>().unwrap(), 1);
+        });
+        assert_eq!(notes.take().len(), events, "{level}");
+    }
 }
 
 #[test]
