@@ -135,6 +135,53 @@ fn a_feed_of_which_one_line_is_read_ends() {
     assert_eq!(told, "");
 }
 
+/// What it prints of each stream: a line for every message, numbered, with what the machine has.
+#[test]
+fn a_follower_shows_the_cores_the_memory_the_disks_and_the_processes_of_this_machine() {
+    let output = example("feed_telemetry").output().unwrap();
+    let text = said(&output.stdout);
+    assert!(output.status.success() && output.stderr.is_empty(), "{text}{}", said(&output.stderr));
+    let number = |word: &str| word.parse::<f64>().is_ok();
+    for stream in ["host/cores", "host/memory", "host/disks", "host/processes"] {
+        let lines: Vec<&str> =
+            text.lines().filter_map(|line| line.trim().strip_prefix(stream)).map(str::trim).collect();
+        let [begins, .., ended] = lines[..] else { panic!("{stream} is not in: {text}") };
+        let first: usize = begins.strip_prefix("begins with ").unwrap_or_else(|| panic!("{begins}")).parse().unwrap();
+        // the data, each with its number and none left out, and then the goodbye; where the machine is busy, silence between them
+        let numbered = |line: &&str| {
+            let (number, shown) = line.split_once(' ').unwrap_or((line, ""));
+            Some((number.parse().ok()?, shown.trim().to_owned()))
+        };
+        let data: Vec<(usize, String)> = lines[1..lines.len() - 1].iter().filter_map(numbered).collect();
+        assert!(data.len() > 1 && data.iter().map(|(number, _)| *number).eq(first..first + data.len()), "{lines:?}");
+        let (goodbye, data) = data.split_last().unwrap();
+        assert_eq!(goodbye.1, "goodbye");
+        assert!(ended.starts_with(&format!("{} delivered, ", data.len() + 1)) && ended.ends_with(" 0 lost"), "{ended}");
+        for (_, shown) in data {
+            let words: Vec<&str> = shown.split([' ', ',', ';']).filter(|word| !word.is_empty()).collect();
+            let is_so = match stream {
+                "host/cores" => {
+                    let mut loads = words.chunks(2);
+                    words.len() == 2 * cores() && loads.all(|load| number(load[0]) && load[1] == "%")
+                }
+                "host/memory" => matches!(words[..], [used, "of", total, "GiB"] if number(used) && number(total)),
+                // a machine may have none that it shows
+                "host/disks" => words.is_empty() || words.ends_with(&["GiB", "free"]),
+                _ => {
+                    let several = |count: &str| count.parse::<u32>().is_ok_and(|count| count > 1);
+                    matches!(words[..], [count, "processes", size, "GiB", "busiest", "is", _, ..] if several(count) && number(size))
+                }
+            };
+            assert!(is_so, "{stream}: {shown:?}");
+        }
+    }
+}
+
+/// How many lines of `/proc/cpuinfo` are a core's first.
+fn cores() -> usize {
+    fs::read_to_string("/proc/cpuinfo").unwrap().lines().filter(|line| line.starts_with("processor")).count()
+}
+
 /// The short ones, which print a few lines and end.
 const SHORT: [&str; 9] = [
     "array",
