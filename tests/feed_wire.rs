@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
 use outband::SocketExt;
-use outband::feed::{Event, Lost, Origin, Publisher, PublisherOptions, Subscriber};
+use outband::feed::{Event, Lost, Origin, Publisher, PublisherOptions, Start, Subscriber, SubscriberOptions};
 
 #[path = "support/python.rs"]
 mod python;
@@ -106,6 +106,83 @@ fn a_subscriber_follows_the_golden_frames() {
     assert_eq!(asked[1..], golden("request"));
     assert!(matches!(told[0], Event::Gap { from: 2, to: 2, why: Lost::Evicted, .. }), "{told:?}");
     assert!(matches!(told[1], Event::Data { number: 3, value: -2.5, origin: Origin::Recovered, .. }), "{told:?}");
+}
+
+/// A publisher by hand, an XPUB and a ROUTER, and a subscriber whose routing id is `me`.
+fn by_hand(context: &zmq::Context, options: SubscriberOptions) -> (zmq::Socket, zmq::Socket, Subscriber) {
+    let (live, recovery) = (socket(context, zmq::XPUB), socket(context, zmq::ROUTER));
+    let (listening, asking) = (socket(context, zmq::SUB), socket(context, zmq::DEALER));
+    recovery.set_router_mandatory(true).unwrap();
+    asking.set_identity(b"me").unwrap();
+    for (bound, connected, endpoint) in
+        [(&live, &listening, "inproc://live"), (&recovery, &asking, "inproc://recovery")]
+    {
+        bound.bind(endpoint).unwrap();
+        connected.connect(endpoint).unwrap();
+    }
+    (live, recovery, Subscriber::over(listening, Some(asking), options).unwrap())
+}
+
+/// Subscribes, and sees the subscription arrive.
+fn subscribe(subscriber: &mut Subscriber, live: &zmq::Socket, stream: &str) {
+    subscriber.subscribe(stream).unwrap();
+    assert_eq!(live.recv_bytes(0).unwrap(), [b"\x01", stream.as_bytes(), b"\0"].concat());
+}
+
+/// Sends `me` a part of an answer.
+fn answer(recovery: &zmq::Socket, frames: &[Vec<u8>]) {
+    recovery.send_multipart([&[b"me".to_vec()], frames].concat(), 0).unwrap();
+}
+
+/// A header of this kind, with these numbers behind the epoch.
+fn header(kind: u8, epoch: u64, numbers: &[u64]) -> Vec<u8> {
+    let numbers = [epoch].into_iter().chain(numbers.iter().copied());
+    [b'F', 2, kind].into_iter().chain(numbers.flat_map(u64::to_le_bytes)).collect()
+}
+
+#[test]
+fn before_a_live_frame_nothing_is_asked_told_or_believed() {
+    const OTHER: &str = "other";
+    let context = zmq::Context::new();
+    let options = SubscriberOptions::new().start(Start::All).recovery_timeout(Duration::from_millis(40));
+    let (live, recovery, mut subscriber) = by_hand(&context, options);
+    subscribe(&mut subscriber, &live, STREAM);
+    // what answers its first request, before there is one
+    answer(&recovery, &golden("recovered"));
+    answer(&recovery, &golden("end"));
+    // for longer than a request would wait to be asked again, and than the clock takes to be looked at
+    let told = subscriber.recv_within::<f64>(Duration::from_millis(400));
+    assert!(told.as_ref().is_err_and(outband::Error::is_timeout), "{told:?}");
+    assert_eq!(recovery.poll(zmq::POLLIN, 0).unwrap(), 0, "it asked");
+    assert_eq!(subscriber.resume_point(STREAM), None);
+    // another stream is live and recovers, so answers are read
+    subscribe(&mut subscriber, &live, OTHER);
+    live.send([&b"other\0"[..], &header(2, EPOCH, &[1, 0, 1])].concat(), 0).unwrap();
+    assert!(subscriber.try_recv::<f64>().unwrap_err().is_timeout());
+    let asked = recovery.recv_multipart(0).unwrap();
+    assert_eq!((asked.len(), &*asked[2]), (4, OTHER.as_bytes()));
+    let request = u64::from_le_bytes(*asked[1][11..].first_chunk().unwrap());
+    answer(&recovery, &[header(3, EPOCH, &[1, 0, request]), vec![7]]);
+    let event = subscriber.try_recv::<u8>().unwrap();
+    assert!(matches!(&event, Event::Joined { stream, from: 1, .. } if &**stream == OTHER), "{event:?}");
+    let event = subscriber.try_recv::<u8>().unwrap();
+    assert!(matches!(&event, Event::Data { stream, number: 1, .. } if &**stream == OTHER), "{event:?}");
+    assert!(subscriber.try_recv::<f64>().unwrap_err().is_timeout());
+    let counted = subscriber.statistics(STREAM).unwrap();
+    assert_eq!((counted.late, counted.recovered, counted.requests, counted.last), (1, 0, 0, 0));
+    assert_eq!(recovery.poll(zmq::POLLIN, 0).unwrap(), 0, "it asked");
+    // one live frame, and it asks; it has joined when it knows with what
+    live.send_multipart(golden("heartbeat"), 0).unwrap();
+    assert!(subscriber.try_recv::<f64>().unwrap_err().is_timeout());
+    let asked = recovery.recv_multipart(0).unwrap();
+    assert_eq!((&asked[1][..11], &*asked[2]), (&header(5, EPOCH, &[])[..], STREAM.as_bytes()));
+    assert_eq!(asked[3], [3_u64, 3].map(u64::to_le_bytes).concat());
+    let request = u64::from_le_bytes(*asked[1][11..].first_chunk().unwrap());
+    answer(&recovery, &[header(3, EPOCH, &[3, 0, request]), golden("recovered")[1].clone()]);
+    let event = subscriber.try_recv::<f64>().unwrap();
+    assert!(matches!(&event, Event::Joined { stream, from: 3, .. } if &**stream == STREAM), "{event:?}");
+    let event = subscriber.try_recv::<f64>().unwrap();
+    assert!(matches!(event, Event::Data { number: 3, value: -2.5, origin: Origin::Recovered, .. }), "{event:?}");
 }
 
 #[test]
