@@ -8,7 +8,9 @@ use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
 use outband::SocketExt;
-use outband::feed::{Event, Lost, Origin, Publisher, PublisherOptions, Start, Subscriber, SubscriberOptions};
+use outband::feed::{
+    Event, Lost, Origin, Publisher, PublisherOptions, Start, StreamStatistics, Subscriber, SubscriberOptions,
+};
 
 #[path = "support/python.rs"]
 mod python;
@@ -183,6 +185,121 @@ fn before_a_live_frame_nothing_is_asked_told_or_believed() {
     assert!(matches!(&event, Event::Joined { stream, from: 3, .. } if &**stream == STREAM), "{event:?}");
     let event = subscriber.try_recv::<f64>().unwrap();
     assert!(matches!(event, Event::Data { number: 3, value: -2.5, origin: Origin::Recovered, .. }), "{event:?}");
+}
+
+#[test]
+fn every_count_of_a_stream_is_what_happened() {
+    let context = zmq::Context::new();
+    let options = SubscriberOptions::new().pending_messages(2).recovery_timeout(Duration::from_secs(600));
+    let (live, recovery, mut subscriber) = by_hand(&context, options.stale_after(Duration::from_millis(500)));
+    subscribe(&mut subscriber, &live, "a");
+    let data = |epoch: u64, number: u64, text: &str| {
+        let topic = [&b"a\0"[..], &header(1, epoch, &[number, 0])].concat();
+        live.send_multipart([topic, outband::to_multipart(text).unwrap().metadata().to_vec()], 0).unwrap();
+    };
+    let beat = |epoch: u64, last: u64, first: u64| {
+        live.send([&b"a\0"[..], &header(2, epoch, &[last, 0, first])].concat(), 0).unwrap();
+    };
+    let recovered = |epoch: u64, number: u64, request: u64, text: &str| {
+        let metadata = outband::to_multipart(text).unwrap().metadata().to_vec();
+        answer(&recovery, &[header(3, epoch, &[number, 0, request]), metadata]);
+    };
+    let end = |epoch: u64, last: u64, first: u64, request: u64| {
+        answer(&recovery, &[header(4, epoch, &[last, 0, first, request])]);
+    };
+    // how often it was silent depends on the machine, and so on what was told
+    let mut stale = 0;
+    let mut told = |subscriber: &mut Subscriber, expected: &[&str]| {
+        let mut told = Vec::new();
+        loop {
+            told.push(match subscriber.try_recv::<String>() {
+                Ok(Event::Stale { .. }) => {
+                    stale += 1;
+                    continue;
+                }
+                Ok(Event::Resumed { .. }) => continue,
+                Ok(Event::Joined { from, .. }) => format!("joined {from}"),
+                Ok(Event::Data { number, .. }) => number.to_string(),
+                Ok(Event::Gap { from, to, .. }) => format!("lost {from}-{to}"),
+                Ok(Event::Reset { .. }) => "reset".to_owned(),
+                Ok(event) => panic!("{event:?}"),
+                Err(error) if error.is_timeout() => break,
+                Err(error) => panic!("{error}"),
+            });
+        }
+        assert_eq!(told, expected);
+        stale
+    };
+    let mut counted = StreamStatistics::default();
+    assert_eq!(subscriber.statistics("a").unwrap(), counted);
+
+    beat(EPOCH, 0, 1);
+    data(EPOCH, 1, "one");
+    data(EPOCH, 1, "again");
+    data(EPOCH - 1, 1, "of another epoch");
+    for number in 3..=5 {
+        data(EPOCH, number, "early");
+    }
+    counted.stale = told(&mut subscriber, &["joined 1", "1"]);
+    (counted.heartbeats, counted.live, counted.duplicates, counted.late) = (1, 5, 1, 1);
+    (counted.delivered, counted.bytes) = (1, 4);
+    // 3 and 4 wait for 2, and there is no room for 5
+    (counted.pending, counted.overflowed, counted.requests, counted.last) = (2, 1, 1, 5);
+    assert_eq!(subscriber.statistics("a").unwrap(), counted);
+
+    recovered(EPOCH, 2, 0, "the second");
+    counted.stale = told(&mut subscriber, &["2", "3", "4"]);
+    (counted.delivered, counted.bytes, counted.recovered, counted.pending) = (4, 4 + 11 + 2 * 6, 1, 0);
+    assert_eq!(subscriber.statistics("a").unwrap(), counted);
+
+    recovered(EPOCH, 2, 0, "twice");
+    recovered(EPOCH, 9, 0, "that nobody asked for");
+    recovered(EPOCH + 7, 5, 0, "of another epoch");
+    end(EPOCH, 5, 1, 0);
+    counted.stale = told(&mut subscriber, &[]);
+    (counted.duplicates, counted.late, counted.requests) = (2, 3, 2);
+    assert_eq!(subscriber.statistics("a").unwrap(), counted);
+
+    beat(EPOCH, 8, 8);
+    told(&mut subscriber, &[]);
+    end(EPOCH, 8, 8, 1);
+    counted.stale = told(&mut subscriber, &["lost 5-7"]);
+    (counted.heartbeats, counted.requests, counted.gaps, counted.lost, counted.last) = (2, 3, 1, 3, 8);
+    assert_eq!(subscriber.statistics("a").unwrap(), counted);
+
+    // what is missing when the publisher restarts is lost
+    beat(EPOCH + 1, 0, 1);
+    data(EPOCH + 2, 1, "anew");
+    data(EPOCH + 2, 3, "early");
+    counted.stale = told(&mut subscriber, &["lost 8-8", "reset", "reset", "1"]);
+    (counted.heartbeats, counted.live, counted.delivered, counted.bytes) = (3, 7, 5, counted.bytes + 5);
+    (counted.gaps, counted.lost, counted.resets) = (2, 4, 2);
+    (counted.pending, counted.requests, counted.last) = (1, 4, 3);
+    assert_eq!(subscriber.statistics("a").unwrap(), counted);
+
+    let before = counted.stale;
+    while counted.stale == before {
+        thread::yield_now();
+        counted.stale = told(&mut subscriber, &[]);
+    }
+    assert_eq!(subscriber.statistics("a").unwrap(), counted);
+}
+
+#[test]
+fn every_count_of_a_stream_of_which_only_the_newest_message_counts_is_what_happened() {
+    let context = zmq::Context::new();
+    let (live, _recovery, mut subscriber) = by_hand(&context, SubscriberOptions::new().conflate());
+    subscribe(&mut subscriber, &live, "a");
+    live.send([&b"a\0"[..], &header(2, EPOCH, &[0, 0, 1])].concat(), 0).unwrap();
+    assert!(matches!(subscriber.try_recv::<u8>().unwrap(), Event::Joined { from: 1, .. }));
+    for number in [1, 2, 6, 3] {
+        live.send_multipart([[&b"a\0"[..], &header(1, EPOCH, &[number, 0])].concat(), vec![number as u8]], 0).unwrap();
+    }
+    assert!(matches!(subscriber.try_recv::<u8>().unwrap(), Event::Data { number: 6, skipped: 5, value: 6, .. }));
+    let mut counted = StreamStatistics::default();
+    (counted.heartbeats, counted.live, counted.duplicates, counted.last) = (1, 4, 1, 6);
+    (counted.delivered, counted.bytes, counted.skipped) = (1, 1, 5);
+    assert_eq!(subscriber.statistics("a").unwrap(), counted);
 }
 
 #[test]
