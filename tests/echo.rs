@@ -390,6 +390,21 @@ fn what_libzmq_would_take_from_others_is_not_bound() {
 }
 
 #[test]
+fn an_address_of_ipv6_is_one_like_any_other() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return println!("not run: this machine has no IPv6");
+    }
+    let echo = Echo::at("tcp://[::1]:*", &[]);
+    assert!(echo.endpoint.starts_with("tcp://[::1]:"), "{}", echo.endpoint);
+    let request = zmq::Context::new().socket(zmq::REQ).unwrap();
+    request.set_ipv6(true).unwrap();
+    request.set_rcvtimeo(30_000).unwrap();
+    request.connect(&echo.endpoint).unwrap();
+    request.send_obj("there").unwrap();
+    assert_eq!(request.recv_obj::<String>().unwrap(), "there");
+}
+
+#[test]
 fn a_format_that_is_none_is_a_wrong_use() {
     let wrong = ["echo", "--bind", "tcp://127.0.0.1:*", "--format", "yaml"];
     let output = Command::new(env!("CARGO_BIN_EXE_outband")).args(wrong).output().unwrap();

@@ -857,3 +857,18 @@ fn who_does_not_read_outlives_a_publisher_that_goes() {
         while !matches!(subscriber.recv::<Buffer>().unwrap(), Event::Stale { .. }) {}
     }
 }
+
+#[test]
+fn an_address_of_ipv6_needs_no_option() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return println!("not run: this machine has no IPv6");
+    }
+    let context = zmq::Context::new();
+    let publisher = Publisher::bind(&context, "tcp://[::1]:*", "tcp://[::1]:*").unwrap();
+    assert!(publisher.endpoint().starts_with("tcp://[::1]:"), "{}", publisher.endpoint());
+    publisher.publish("a", &7_u64).unwrap();
+    let mut subscriber = subscriber(&context, &publisher, SubscriberOptions::new());
+    subscriber.subscribe_from("a", Start::All).unwrap();
+    assert!(matches!(next::<u64>(&mut subscriber), Event::Joined { .. }));
+    assert!(matches!(next(&mut subscriber), Event::Data { value: 7_u64, .. }));
+}

@@ -807,3 +807,18 @@ fn sockets_are_prepared_before_anybody_is_connected() {
     let error = Worker::connect(&context, "inproc://x", WorkerOptions::new().prepare_socket(refuses)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Transport);
 }
+
+#[test]
+fn an_address_of_ipv6_needs_no_option() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return println!("not run: this machine has no IPv6");
+    }
+    let context = zmq::Context::new();
+    let dispatcher = Dispatcher::bind(&context, "tcp://[::1]:*", quick()).unwrap();
+    assert!(dispatcher.endpoint().starts_with("tcp://[::1]:"), "{}", dispatcher.endpoint());
+    let worker = employ(&context, &dispatcher, WorkerOptions::new(), |task: Task<u64>| Ok(*task + 1));
+    dispatcher.submit(&7_u64).unwrap();
+    assert_eq!(dispatcher.recv().unwrap().unwrap().decode::<u64>().unwrap(), 8);
+    drop(dispatcher);
+    worker.join().unwrap();
+}

@@ -19,7 +19,7 @@ Prepare = Callable[["zmq.Socket[Any]"], Any]
 
 
 def connected(context: zmq.Context[Any], endpoint: str, prepare: Optional[Prepare]) -> Connection:
-    dealer, monitor = opened(context, prepare)
+    dealer, monitor = opened(context, endpoint, prepare)
     try:
         dealer.connect(endpoint)
     except BaseException:
@@ -28,7 +28,7 @@ def connected(context: zmq.Context[Any], endpoint: str, prepare: Optional[Prepar
     return dealer, monitor
 
 
-def opened(context: zmq.Context[Any], prepare: Optional[Prepare]) -> Connection:
+def opened(context: zmq.Context[Any], endpoint: str, prepare: Optional[Prepare]) -> Connection:
     """The same before it is connected."""
     dealer: zmq.Socket[Any] = context.socket(zmq.DEALER)
     dealer.setsockopt(zmq.LINGER, 0)
@@ -38,6 +38,7 @@ def opened(context: zmq.Context[Any], prepare: Optional[Prepare]) -> Connection:
     dealer.setsockopt(zmq.HEARTBEAT_IVL, 5000)
     dealer.setsockopt(zmq.HEARTBEAT_TIMEOUT, 15000)
     dealer.setsockopt(zmq.CONNECT_TIMEOUT, 2000)
+    _parts.allow_ipv6(dealer, endpoint)
     place = f"inproc://outband.pipeline.{secrets.token_hex(8)}"
     monitor = dealer.get_monitor_socket(zmq.EVENT_DISCONNECTED, place)
     try:

@@ -48,6 +48,12 @@ def blocking(context: zmq.Context[Any]) -> zmq.Context[Any]:
     return shadow
 
 
+def allow_ipv6(socket: Any, endpoint: str) -> None:
+    """Lets a socket have the addresses of IPv6 where its endpoint has one, in brackets. libzmq has them off."""
+    if endpoint.startswith("tcp://") and "[" in endpoint:
+        socket.setsockopt(zmq.IPV6, 1)
+
+
 def send(socket: Any, frames: Sequence[Any], flags: int = 0) -> Any:
     """Sends all frames or none; an awaitable on an asyncio socket. An exception out of a handler is raised after the last frame."""
     check_process(socket)

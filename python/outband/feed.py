@@ -104,8 +104,9 @@ class Subscriber:
         try:
             for name in streams:
                 self.subscribe(name)
-            self._live.connect(endpoint)
-            self._recovery.connect(recovery)
+            for socket, to in ((self._live, endpoint), (self._recovery, recovery)):
+                _parts.allow_ipv6(socket, to)
+                socket.connect(to)
         except BaseException:
             self.close()  # the context would wait for them as long as somebody keeps the exception
             raise

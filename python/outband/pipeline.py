@@ -277,7 +277,7 @@ class Worker:
                         if self._ends_with_dispatcher and not self._is_joined and is_silent:
                             self._is_ended = True
                         _link.close(dealer, monitor)
-                        dealer, monitor = _link.opened(self._context, self._prepare)
+                        dealer, monitor = _link.opened(self._context, self._endpoint, self._prepare)
                         # who answers each connection with what makes no sense is not asked as fast as it answers
                         begins = max(now, begun + _RETRY)
                         heard = now if is_silent or self._is_joined else heard

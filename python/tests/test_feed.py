@@ -18,6 +18,8 @@ import outband
 from outband import feed
 from outband._follow import Follow, Rules
 
+from machine import HAS_IPV6
+
 
 #: Seconds that nothing in a passing test ever takes.
 LONG = 60
@@ -507,3 +509,18 @@ def test_a_cache_that_begins_where_it_cannot_is_told(context: Any) -> None:
         assert take(subscriber, 3) == ["Malformed"] * 3
         publisher.publish("one")
         assert take(subscriber, 2) == ["joined 1", (1, "one")]
+
+
+@pytest.mark.skipif(not HAS_IPV6, reason="this machine has no IPv6")
+def test_an_address_of_ipv6_needs_no_option(context: zmq.Context[Any]) -> None:
+    publisher = Publisher(context)
+    for socket in (publisher.live, publisher.router):
+        socket.setsockopt(zmq.IPV6, 1)
+    publisher.endpoints = []
+    for socket in (publisher.live, publisher.router):
+        socket.bind("tcp://[::1]:*")
+        publisher.endpoints.append(socket.last_endpoint.decode())
+    assert all(endpoint.startswith("tcp://[::1]:") for endpoint in publisher.endpoints)
+    with begin(context, publisher) as subscriber:
+        publisher.publish("one")
+        assert [type(subscriber.recv(10)) for _ in range(2)] == [feed.Joined, feed.Data]

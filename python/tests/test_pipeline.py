@@ -20,6 +20,8 @@ import outband
 from outband import _link
 from outband.pipeline import Failure, Rejected, Returned, Task, Worker
 
+from machine import HAS_IPV6
+
 EPOCH = (1 << 63) + 5
 
 #: Seconds that nothing in a passing test ever takes.
@@ -701,3 +703,18 @@ def test_a_worker_takes_a_context_of_asyncio_and_its_options(context: zmq.Contex
         router.send_multipart([peer, msgpack.packb(["bye"])])
         thread.join(LONG)
         assert not thread.is_alive()
+
+
+@pytest.mark.skipif(not HAS_IPV6, reason="this machine has no IPv6")
+def test_an_address_of_ipv6_needs_no_option(context: zmq.Context[Any]) -> None:
+    router = context.socket(zmq.ROUTER)
+    router.setsockopt(zmq.IPV6, 1)
+    router.bind("tcp://[::1]:*")
+    worker = Worker(context, router.last_endpoint.decode(), ends_with_dispatcher=True)
+    thread = threading.Thread(target=worker.run, args=(lambda _task: None,))
+    thread.start()
+    peer, hello = router.recv_multipart()
+    assert msgpack.unpackb(hello)[0] == "hello"
+    router.send_multipart([peer, msgpack.packb(["bye"])])
+    worker.leave()
+    thread.join()

@@ -5,7 +5,7 @@ use tracing::warn;
 use super::options::{PublisherOptions, SubscriberOptions};
 use super::redial::SILENCE;
 use crate::error::{Detail, Error, Result};
-use crate::socket::keep_alive;
+use crate::socket::{allow_ipv6, keep_alive};
 
 /// How long a connection of a subscriber may take to be made before another is begun, in milliseconds: where packets are lost the system
 /// asks again ever more seldom, and would miss the end of that by seconds.
@@ -56,10 +56,12 @@ pub(super) fn prepare_publisher(live: &zmq::Socket, recovery: &zmq::Socket) -> R
 }
 
 pub(super) fn bind(socket: &zmq::Socket, endpoint: &str) -> Result<()> {
+    allow_ipv6(socket, endpoint).map_err(configuring)?;
     socket.bind(endpoint).map_err(|error| transport("bind a socket of the feed", error))
 }
 
 pub(super) fn connect(socket: &zmq::Socket, endpoint: &str) -> Result<()> {
+    allow_ipv6(socket, endpoint).map_err(configuring)?;
     socket.connect(endpoint).map_err(|error| transport("connect a socket of the feed", error))
 }
 

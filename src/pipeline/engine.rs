@@ -18,7 +18,7 @@ use crate::complaints::Complaints;
 use crate::error::{Detail, Error, Result};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
-use crate::socket::{SocketExt, keep_alive, routed};
+use crate::socket::{SocketExt, allow_ipv6, keep_alive, routed};
 
 /// How many messages are received before anything else is looked at.
 const BATCH: usize = 512;
@@ -62,7 +62,7 @@ impl Engine {
         ledger: Ledger,
         exchange: Arc<Exchange>,
     ) -> Result<Self> {
-        let socket = router(context, options).map_err(transport("set up a ROUTER"))?;
+        let socket = router(context, endpoint, options).map_err(transport("set up a ROUTER"))?;
         let watched = Watched::new(context, socket).map_err(transport("watch a ROUTER's connections"))?;
         watched.socket.bind(endpoint).map_err(transport("bind"))?;
         Ok(Self {
@@ -314,7 +314,7 @@ impl Engine {
     }
 }
 
-fn router(context: &zmq::Context, options: &DispatcherOptions) -> zmq::Result<zmq::Socket> {
+fn router(context: &zmq::Context, endpoint: &str, options: &DispatcherOptions) -> zmq::Result<zmq::Socket> {
     let socket = context.socket(zmq::ROUTER)?;
     socket.set_linger(LINGER)?;
     socket.set_sndtimeo(0)?;
@@ -322,6 +322,7 @@ fn router(context: &zmq::Context, options: &DispatcherOptions) -> zmq::Result<zm
     let tasks = i32::try_from(options.in_flight).unwrap_or(i32::MAX / 4);
     socket.set_sndhwm(tasks.saturating_mul(2).saturating_add(1000))?;
     keep_alive(&socket, options.liveness)?;
+    allow_ipv6(&socket, endpoint)?;
     socket.set_handshake_ivl(HANDSHAKE)?;
     Prepare::apply(options.prepare.as_ref(), &socket)?;
     Ok(socket)

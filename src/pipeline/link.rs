@@ -19,7 +19,7 @@ use crate::complaints::Complaints;
 use crate::error::{Detail, ErrorKind, Result, excerpt};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
-use crate::socket::SocketExt;
+use crate::socket::{SocketExt, allow_ipv6};
 
 /// How many messages are received before anything else is done.
 const BATCH: usize = 256;
@@ -63,7 +63,7 @@ impl Link {
         options: &WorkerOptions,
         bench: Arc<Bench>,
     ) -> Result<Self> {
-        let watched = dealer(context, options.prepare.as_ref())?;
+        let watched = dealer(context, endpoint, options.prepare.as_ref())?;
         watched.socket.connect(endpoint).map_err(transport("connect"))?;
         Ok(Self {
             context: context.clone(),
@@ -122,7 +122,7 @@ impl Link {
             }
             if state.hand.takes_socket() {
                 drop(state);
-                self.watched = dealer(&self.context, self.prepare.as_ref())?;
+                self.watched = dealer(&self.context, &self.endpoint, self.prepare.as_ref())?;
                 self.begins = Some(now.max(self.begun + PAUSE));
                 self.is_blocked = false;
                 continue;
@@ -333,7 +333,7 @@ impl Parcel {
 }
 
 /// A socket for a connection that is yet to be made.
-fn dealer(context: &zmq::Context, prepare: Option<&Prepare>) -> Result<Watched> {
+fn dealer(context: &zmq::Context, endpoint: &str, prepare: Option<&Prepare>) -> Result<Watched> {
     let set_up = || {
         let socket = context.socket(zmq::DEALER)?;
         // what was said last is a goodbye that was answered, or nobody is there to hear it
@@ -352,6 +352,7 @@ fn dealer(context: &zmq::Context, prepare: Option<&Prepare>) -> Result<Watched> 
         socket.set_handshake_ivl(HANDSHAKE)?;
         // where packets are lost the system asks again ever more rarely, and would miss the end of that by seconds
         socket.set_connect_timeout(CONNECT)?;
+        allow_ipv6(&socket, endpoint)?;
         Prepare::apply(prepare, &socket)?;
         Watched::new(context, socket)
     };

@@ -143,6 +143,8 @@ pub(crate) fn run(arguments: &Arguments) -> Fallible<()> {
     let socket = context.socket(zmq::ROUTER)?;
     socket.set_linger(LINGER)?;
     socket.set_sndtimeo(PATIENCE)?;
+    // libzmq has them off
+    socket.set_ipv6(arguments.bind.contains("//["))?;
     let refused = |error: &dyn Display| format!("could not listen on {}: {error}", arguments.bind);
     endpoint::check(&arguments.bind).map_err(|error| refused(&error))?;
     socket.bind(&arguments.bind).map_err(|error| refused(&error))?;
