@@ -138,6 +138,79 @@ def test_asyncio() -> None:
     asyncio.run(talk())
 
 
+def test_publish_and_subscribe_on_asyncio() -> None:
+    async def talk() -> None:
+        with zmq.asyncio.Context() as context:
+            pub, sub = pair(context, zmq.XPUB, zmq.SUB)
+            sub.subscribe("weather.")
+            assert await asyncio.wait_for(pub.recv(), 10) == b"\1weather."
+            received = asyncio.ensure_future(outband.recv_topic_obj(sub))
+            await outband.publish_obj(pub, b"sports.", 1)
+            await outband.publish_obj(pub, "weather.oslo", OBJECT)
+            topic, back = await asyncio.wait_for(received, 10)
+            assert topic == b"weather.oslo"
+            check(back)
+            context.destroy(0)
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("is_waited_for", [False, True])
+def test_on_asyncio_a_message_that_is_refused_leaves_the_next_one(is_waited_for: bool) -> None:
+    small = outband.Limits(total_bytes=1000)
+    refused = [
+        ([b"\xc1", b"extra"], outband.PeerError),
+        ([b""], outband.PeerError),
+        ([b"\x01", b"unused"], outband.PeerError),
+        ([b"\xc0", bytes(1000)], outband.LimitError),
+        ([b"\xc0" * 1001], outband.LimitError),
+    ]
+
+    async def received(call: Any, socket: Any, send: Any) -> Any:
+        """What a task received that waits for it, or that comes when it is there."""
+        if is_waited_for:
+            task = asyncio.ensure_future(call(socket, limits=small))
+            await asyncio.sleep(0)
+            await send()
+            return await asyncio.wait_for(task, 10)
+        await send()
+        return await asyncio.wait_for(call(socket, limits=small), 10)
+
+    async def talk() -> None:
+        with zmq.asyncio.Context() as context:
+            context.setsockopt(zmq.SNDTIMEO, 10_000)
+            pull, push = pair(context, zmq.PULL, zmq.PUSH)
+            pub, sub = pair(context, zmq.XPUB, zmq.SUB)
+            sub.subscribe("")
+            assert await asyncio.wait_for(pub.recv(), 10) == b"\1"
+            router, dealer = pair(context, zmq.ROUTER, zmq.DEALER)
+            ways = [
+                (outband.recv_obj, pull, push, [], lambda got: got),
+                (outband.recv_topic_obj, sub, pub, [b"topic"], lambda got: got[1]),
+                (outband.recv_obj_from, router, dealer, [], lambda got: got[1]),
+                (outband.recv_obj_via, router, dealer, [b""], lambda got: got[1]),
+            ]
+            for call, receiver, sender, head, value in ways:
+                for frames, error in refused:
+                    with pytest.raises(error):
+                        await received(call, receiver, lambda: sender.send_multipart([*head, *frames]))
+                    assert value(await received(call, receiver, lambda: sender.send_multipart([*head, b"\x07"]))) == 7
+            # what is refused before it is sent
+            with pytest.raises(outband.CallerError):
+                await outband.send_obj(push, object())
+            with pytest.raises(outband.LimitError):
+                await outband.send_obj(push, bytes(2000), limits=small)
+            with pytest.raises(outband.LimitError):
+                await outband.publish_obj(pub, "topic", bytes(2000), limits=small)
+            await outband.send_obj(push, 8)
+            assert await received(outband.recv_obj, pull, lambda: asyncio.sleep(0)) == 8
+            await outband.publish_obj(pub, "topic", 9)
+            assert await received(outband.recv_topic_obj, sub, lambda: asyncio.sleep(0)) == (b"topic", 9)
+            context.destroy(0)
+
+    asyncio.run(talk())
+
+
 def test_an_asyncio_receive_that_is_cancelled_takes_nothing() -> None:
     async def timed_out(pull: Any) -> None:
         with pytest.raises(asyncio.TimeoutError):
@@ -181,22 +254,37 @@ def test_an_asyncio_receive_that_is_cancelled_takes_nothing() -> None:
     asyncio.run(talk())
 
 
-def test_an_asyncio_receive_that_is_cancelled_when_its_message_has_come_loses_none() -> None:
+@pytest.mark.parametrize("has_topic", [False, True])
+def test_an_asyncio_receive_that_is_cancelled_when_its_message_has_come_loses_none(has_topic: bool) -> None:
+    array = np.arange(9000.0)  # a message of several frames
+
     async def talk() -> None:
         with zmq.asyncio.Context() as context:
-            pull, push = pair(context, zmq.PULL, zmq.PUSH)
+            if has_topic:
+                sender, receiver = pair(context, zmq.XPUB, zmq.SUB)
+                receiver.subscribe("topic")
+                assert await asyncio.wait_for(sender.recv(), 10) == b"\1topic"
+            else:
+                receiver, sender = pair(context, zmq.PULL, zmq.PUSH)
+
+            async def receive() -> Any:
+                topic, (number, back) = await outband.recv_topic_obj(receiver) if has_topic else (b"topic", await outband.recv_obj(receiver))
+                assert topic == b"topic"
+                np.testing.assert_array_equal(back, array)
+                return number
+
             got = []
             for number in range(200):
-                task = asyncio.create_task(outband.recv_obj(pull))
+                task = asyncio.create_task(receive())
                 await asyncio.sleep(0)
-                await outband.send_obj(push, number)
+                await (outband.publish_obj(sender, "topic", [number, array]) if has_topic else outband.send_obj(sender, [number, array]))
                 for _ in range(number % 7):
                     await asyncio.sleep(0)
                 task.cancel()
                 try:
                     got.append(await task)
                 except asyncio.CancelledError:
-                    got.append(await asyncio.wait_for(outband.recv_obj(pull), 60))
+                    got.append(await asyncio.wait_for(receive(), 60))
             assert got == list(range(200))
             context.destroy(0)
 
