@@ -5,7 +5,8 @@
 //! places all over its memory. [`MsgPack`](crate::MsgPack) and [`Pickle`](crate::Pickle) announce what is there, so the room is made at once:
 //! for as many entries as the map is said to have, up to [`MOST`] bytes of them, from where it grows as it always does. And entries go into
 //! the map a few at once, so that the next one is not decoded while the processor waits for the map's memory. What that
-//! saves is in [`docs::benchmarks`](crate::docs::benchmarks).
+//! saves is in [`docs::benchmarks`](crate::docs::benchmarks). Deserializers of other crates may pass on a length that nobody has checked: then
+//! a few bytes of a stranger's make that room as well, once for each such field that they fill.
 //!
 //! Works on every map that is made of its entries: `HashMap` and `IndexMap` with any hasher, `BTreeMap`; keys may be borrowed.
 //! `deserialize_with = "outband::serde_map::deserialize"` alone takes a `Vec` of pairs too, in the order of the message. A message that is a
