@@ -28,15 +28,26 @@ _HELD = {
 _owners: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
 
 
-def check_process(socket: Any) -> None:
-    """Refuses sockets that came through a fork, of those that were used before it."""
+def check_socket(socket: Any) -> None:
+    """Refuses sockets that came through a fork, of those that were used before it; at first use also those that keep no message whole."""
     current = os.getpid()
-    created = _owners.setdefault(socket, current)
+    created = _owners.get(socket)
+    if created is None:
+        _check_whole(socket)
+        created = _owners[socket] = current
     if created != current:
         raise CallerError(
             f"the socket belongs to process {created}, and this is its child {current} after a fork: "
             "create a context and its sockets after forking"
         )
+
+
+def _check_whole(socket: Any) -> None:
+    """Refuses what Rust refuses. To ask libzmq each time would take a tenth of what a short message takes."""
+    if socket.type == zmq.STREAM:
+        raise CallerError("a STREAM socket moves raw bytes, not messages")
+    if socket.getsockopt(zmq.CONFLATE):
+        raise CallerError("the socket has ZMQ_CONFLATE set, which keeps only the last frame of a message")
 
 
 def blocking(context: zmq.Context[Any]) -> zmq.Context[Any]:
@@ -56,9 +67,12 @@ def allow_ipv6(socket: Any, endpoint: str) -> None:
 
 def send(socket: Any, frames: Sequence[Any], flags: int = 0) -> Any:
     """Sends all frames or none; an awaitable on an asyncio socket. An exception out of a handler is raised after the last frame."""
-    check_process(socket)
-    if len(frames) == 1 or type(socket).send is not zmq.Socket.send:
+    check_socket(socket)
+    if type(socket).send is not zmq.Socket.send:
         return socket.send_multipart(frames, flags, copy=False)
+    if len(frames) == 1:
+        socket.send_multipart(frames, flags, copy=False)
+        return None
     messages = [zmq.Frame(frame, copy_threshold=socket.copy_threshold) for frame in frames]
     if _try_send(socket, messages):
         return None
@@ -156,7 +170,7 @@ def _has_left(socket: Any, error: BaseException, is_first: bool) -> bool:
 
 def recv(socket: Any, flags: int = 0) -> list[Any]:
     """Receives the frames of a message. Where an exception comes in between, the rest of the message is dropped."""
-    check_process(socket)
+    check_socket(socket)
     try:
         received: list[Any] = socket.recv_multipart(flags, copy=False)
         return received
@@ -182,7 +196,7 @@ async def recv_async(socket: Any, flags: int = 0) -> list[Any]:
     """The same on an asyncio socket. Nothing is taken before it is awaited, and between taking and returning nothing is awaited
     that could be cancelled."""
     while True:
-        check_process(socket)
+        check_socket(socket)
         try:
             # done when it is returned
             received: list[Any] = await socket.recv_multipart(flags | zmq.NOBLOCK, copy=False)

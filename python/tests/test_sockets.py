@@ -99,6 +99,30 @@ def test_router(context: zmq.Context, kind: int) -> None:
         check(outband.recv_obj(peer))
 
 
+def test_a_socket_that_keeps_no_message_whole_is_refused(context: zmq.Context) -> None:
+    for bound, connected in ((zmq.PULL, zmq.PUSH), (zmq.DEALER, zmq.DEALER), (zmq.SUB, zmq.PUB)):
+        one, other = context.socket(bound), context.socket(connected)
+        for socket in (one, other):
+            socket.setsockopt(zmq.CONFLATE, 1)
+        other.connect(f"tcp://127.0.0.1:{one.bind_to_random_port('tcp://127.0.0.1')}")
+        for _ in range(2):
+            with pytest.raises(outband.CallerError, match="ZMQ_CONFLATE"):
+                outband.publish_obj(other, "weather", OBJECT)
+            with pytest.raises(outband.CallerError, match="ZMQ_CONFLATE"):
+                outband.recv_topic_obj(one)
+            with pytest.raises(outband.CallerError, match="ZMQ_CONFLATE"):
+                outband.send_obj(other, 1)
+    stream = context.socket(zmq.STREAM)
+    for use in (lambda: outband.send_obj(stream, OBJECT), lambda: outband.recv_obj(stream)):
+        with pytest.raises(outband.CallerError, match="raw bytes"):
+            use()
+
+
+def test_a_blocking_send_returns_nothing_however_long_the_message(context: zmq.Context) -> None:
+    _pull, push = pair(context, zmq.PULL, zmq.PUSH)
+    assert [outband.send_obj(push, obj) for obj in (1, OBJECT)] == [None, None]
+
+
 def test_a_router_has_no_topics_and_drops_nothing_for_it(context: zmq.Context) -> None:
     router, _dealer = pair(context, zmq.ROUTER, zmq.DEALER)
     with pytest.raises(zmq.ZMQError) as caught:
