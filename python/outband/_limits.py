@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ._errors import LimitError
+from ._errors import CallerError, LimitError
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,9 @@ class Limits:
     depth: int = 64
 
     def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not isinstance(value, int) or value < 0:
+                raise CallerError(f"the limit {name} is an int that is not negative, and this is {value!r:.60}")
         object.__setattr__(self, "depth", min(self.depth, 128))
 
     def check(self, metadata: int, buffers: list[int]) -> None:

@@ -54,6 +54,7 @@ def dumps(
     and scalars; pyarrow tables and pandas frames. Arrays and bytes of ``out_of_band_from`` bytes or more become frames
     as they lie, without copying. ``compression`` is "zlib", "lz4", "zstd" or "blosc2".
     """
+    _check_wanted(out_of_band_from, compression, limits)
     encoder = _Encoder(out_of_band_from, compression, limits.depth)
     try:
         metadata: bytes = msgpack.packb(encoder.lift(obj, limits.depth), use_bin_type=True)
@@ -81,8 +82,10 @@ def loads(
     check_accepted(limits, encodings)
     if not frames:
         raise PeerError("the message has no metadata frame")
+    if isinstance(frames, (bytes, bytearray, memoryview, str)):
+        raise CallerError(f"the frames of a message are a list of them, and this is of type {type(frames).__name__}")
     # over inproc the memory of a frame is the sender's own
-    metadata, *buffers = [memoryview(_buffer(frame)).cast("B").toreadonly() for frame in frames]
+    metadata, *buffers = [_view(frame) for frame in frames]
     if not len(metadata):
         raise PeerError("the message has no metadata frame")
     lengths = [len(buffer) for buffer in buffers]
@@ -106,10 +109,23 @@ def loads(
     return value
 
 
-def check_accepted(limits: Any, encodings: Any) -> None:
-    """Refuses arguments of :func:`loads` that are none."""
+def _check_wanted(out_of_band_from: Any, compression: Any, limits: Any) -> None:
+    """Refuses arguments of :func:`dumps` that are none, also where the object has nothing in it that asks for them."""
+    _check_limits(limits)
+    if not isinstance(out_of_band_from, (int, float)) or not out_of_band_from >= 0:
+        raise CallerError(f"out_of_band_from is a number of bytes, and this is {out_of_band_from!r:.60}")
+    if compression is not None and compression not in _compression.ENCODINGS:
+        raise CallerError(f"{compression!r:.60} is no compression: zlib, lz4, zstd or blosc2")
+
+
+def _check_limits(limits: Any) -> None:
     if not isinstance(limits, Limits):
         raise CallerError(f"limits are outband.Limits, and these are of type {type(limits).__name__}")
+
+
+def check_accepted(limits: Any, encodings: Any) -> None:
+    """Refuses arguments of :func:`loads` that are none."""
+    _check_limits(limits)
     if encodings is _compression.SAFE:
         return
     if isinstance(encodings, str) or not isinstance(encodings, Collection):
@@ -143,8 +159,11 @@ def _repeated(keys: Iterable[Any]) -> str:
     return "a map has a key twice"
 
 
-def _buffer(frame: Frame) -> Buffer:
-    return frame.buffer if isinstance(frame, zmq.Frame) else frame
+def _view(frame: Frame) -> memoryview:
+    try:
+        return memoryview(frame.buffer if isinstance(frame, zmq.Frame) else frame).cast("B").toreadonly()
+    except TypeError:
+        raise CallerError(f"a frame is like bytes, in one piece, and this is of type {type(frame).__name__}") from None
 
 
 class _Encoder:

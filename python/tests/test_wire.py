@@ -297,6 +297,37 @@ def test_a_map_is_an_array_only_by_its_first_key() -> None:
         assert outband.loads([msgpack.packb(value)]) == value
 
 
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        ({"compression": "gzip"}, "'gzip' is no compression"),
+        ({"compression": 3}, "3 is no compression"),
+        ({"out_of_band_from": None}, "out_of_band_from is a number of bytes, and this is None"),
+        ({"out_of_band_from": -1}, "this is -1"),
+        ({"out_of_band_from": float("nan")}, "this is nan"),
+        ({"limits": None}, "these are of type NoneType"),
+    ],
+)
+def test_what_is_wrongly_wanted_is_refused_whatever_the_object(wrong: dict, expected: str) -> None:
+    for obj in (1, bytes(10_000)):
+        with pytest.raises(outband.CallerError, match=expected):
+            outband.dumps(obj, **wrong)
+    assert outband.loads(outband.dumps(bytes(10_000), out_of_band_from=float("inf"))) == bytes(10_000)
+
+
+@pytest.mark.parametrize("wrong", [-1, "1", None, 1.5])
+def test_limits_are_numbers(wrong: Any) -> None:
+    for name in ("frames", "metadata_bytes", "total_bytes", "decompressed_bytes", "depth"):
+        with pytest.raises(outband.CallerError, match=f"the limit {name} is an int that is not negative, and this is {wrong!r}"):
+            outband.Limits(**{name: wrong})
+
+
+@pytest.mark.parametrize("frames", [b"\x01", bytearray(b"\x01"), memoryview(b"\x01"), "1", ["1"], [1], [memoryview(bytes(9))[::2]]])
+def test_frames_are_a_list_of_bytes(frames: Any) -> None:
+    with pytest.raises(outband.CallerError, match="frame"):
+        outband.loads(frames)
+
+
 class Name(str):
     pass
 
