@@ -14,6 +14,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Optional, Tuple, Union
 
+from ._errors import CallerError
+
 #: Where to begin: "now", "all", the number of messages before that, or the epoch and number to go on with.
 Start = Union[str, int, Tuple[int, int]]
 
@@ -31,6 +33,14 @@ class Rules:
     #: The room for messages that came before their turn; what is left of it.
     room_messages: int = 10_000
     room_bytes: int = 256 << 20
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            is_time, least = name in ("timeout", "stale_after"), 0 if name.startswith("room") else 1
+            if is_time and not (isinstance(value, (int, float)) and value > 0):
+                raise CallerError(f"the rule {name} is a time in seconds, and this is {value!r:.60}")
+            if not is_time and not (isinstance(value, int) and value >= least):
+                raise CallerError(f"the rule {name} is an int of at least {least}, and this is {value!r:.60}")
 
 
 @dataclasses.dataclass

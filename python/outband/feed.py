@@ -83,6 +83,10 @@ class Subscriber:
         encodings: Collection[str] = _compression.SAFE,
     ) -> None:
         _wire.check_accepted(limits, encodings)
+        if not isinstance(rules, (Rules, type(None))):
+            raise CallerError(f"rules are feed.Rules, and these are of type {type(rules).__name__}")
+        if not isinstance(max_streams, int) or max_streams < 1:
+            raise CallerError(f"max_streams is an int of at least 1, and this is {max_streams!r:.60}")
         if isinstance(streams, str):
             raise CallerError("streams are a list of names, and this is one text")
         for name in streams:

@@ -72,11 +72,15 @@ class Worker:
         _wire.check_accepted(limits, encodings)
         if bytes < 1 or (in_flight is not None and in_flight < 1):
             raise CallerError(f"a worker of {in_flight} tasks in flight and {bytes} bytes has room for none")
+        if not isinstance(name, (str, type(None))):
+            raise CallerError(f"the name of a worker is text, and this is of type {type(name).__name__}")
         self._context, self._endpoint = _parts.blocking(context), endpoint
         self._limits, self._encodings = limits, encodings
         self._threads = max(threads, 1)
         self._capacity = (in_flight or 2 * self._threads, bytes)
-        self._name, self._grace = name or f"pid {os.getpid()}", grace
+        # a dispatcher hears nobody with a longer one
+        self._name = (name or f"pid {os.getpid()}").encode(errors="replace")[:_MAX_TEXT].decode(errors="ignore")
+        self._grace = grace
         self._ends_with_dispatcher, self._prepare = ends_with_dispatcher, prepare_socket
         self._id, self._session, self._epoch = secrets.randbits(64), 1, -1
         self._heartbeat, self._liveness = 1.0, 3.0
@@ -110,6 +114,8 @@ class Worker:
         A dispatcher that refuses this worker for good, because ``bytes`` are less than its largest task or its version is another, is a
         :class:`CallerError` with its reason; one that has enough workers for now is asked again, and the log says so.
         """
+        if not callable(handler):
+            raise CallerError(f"a handler is called with each task, and this is of type {type(handler).__name__}")
         if self._has_run:
             raise CallerError("this worker has run: each runs once")
         self._has_run = True

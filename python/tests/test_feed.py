@@ -511,6 +511,32 @@ def test_a_cache_that_begins_where_it_cannot_is_told(context: Any) -> None:
         assert take(subscriber, 2) == ["joined 1", (1, "one")]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        ({"timeout": -1}, "the rule timeout is a time in seconds, and this is -1"),
+        ({"timeout": "1"}, "and this is '1'"),
+        ({"timeout": float("nan")}, "and this is nan"),
+        ({"stale_after": 0}, "the rule stale_after"),
+        ({"attempts": 0}, "the rule attempts is an int of at least 1, and this is 0"),
+        ({"credit_messages": 0}, "the rule credit_messages"),
+        ({"credit_bytes": 1.5}, "the rule credit_bytes"),
+        ({"room_messages": -1}, "the rule room_messages is an int of at least 0"),
+        ({"room_bytes": None}, "the rule room_bytes"),
+    ],
+)
+def test_rules_are_numbers_that_a_feed_can_keep(wrong: Any, expected: str) -> None:
+    with pytest.raises(outband.CallerError, match=expected):
+        feed.Rules(**wrong)
+    assert feed.Rules(stale_after=float("inf"), room_messages=0).room_messages == 0
+
+
+@pytest.mark.parametrize("wrong", [{"rules": 3}, {"max_streams": 0}, {"max_streams": "1"}])
+def test_what_is_wrongly_wanted_of_a_subscriber_is_refused(context: zmq.Context[Any], wrong: Any) -> None:
+    with pytest.raises(outband.CallerError, match=next(iter(wrong))):
+        feed.Subscriber(context, "inproc://live", "inproc://recovery", ["a"], **wrong)
+
+
 @pytest.mark.skipif(not HAS_IPV6, reason="this machine has no IPv6")
 def test_an_address_of_ipv6_needs_no_option(context: zmq.Context[Any]) -> None:
     publisher = Publisher(context)

@@ -705,6 +705,20 @@ def test_a_worker_takes_a_context_of_asyncio_and_its_options(context: zmq.Contex
         assert not thread.is_alive()
 
 
+def test_a_name_is_text_and_no_longer_than_a_dispatcher_hears(context: zmq.Context[Any]) -> None:
+    with pytest.raises(outband.CallerError, match="the name of a worker is text, and this is of type int"):
+        Worker(context, "inproc://nobody", name=7)  # type: ignore[arg-type]
+    for name, said in (("ø" * 3000, "ø" * 2048), ("x" + "ø" * 3000, "x" + "ø" * 2047), ("\udc80", "?")):
+        dispatcher = Dispatcher(context, lambda task: task.value, name=name)
+        assert dispatcher.hello[4] == said
+        dispatcher.close()
+
+
+def test_a_handler_is_one(context: zmq.Context[Any]) -> None:
+    with pytest.raises(outband.CallerError, match="a handler is called with each task, and this is of type NoneType"):
+        Worker(context, "inproc://nobody").run(None)  # type: ignore[arg-type]
+
+
 @pytest.mark.skipif(not HAS_IPV6, reason="this machine has no IPv6")
 def test_an_address_of_ipv6_needs_no_option(context: zmq.Context[Any]) -> None:
     router = context.socket(zmq.ROUTER)
