@@ -352,3 +352,14 @@ def test_tables_arrive_read_only(encoding: str | None) -> None:
     for column in back.columns:
         assert not any(buffer.is_mutable for buffer in column.chunk(0).buffers() if buffer)
         assert not column.chunk(0).to_numpy().flags.writeable
+
+
+def test_a_table_without_columns_keeps_its_rows() -> None:
+    for rows in (0, 5, 1 << 40):
+        # what pyarrow does with the metadata of such a Table forgets its rows
+        batch = pa.record_batch({"gone": pa.nulls(rows)}).select([]).replace_schema_metadata({"why": "kept"})
+        table = pa.Table.from_batches([batch])
+        assert table.num_rows == rows
+        back = outband.loads(outband.dumps(table))
+        assert (back.num_rows, back.num_columns, back.schema.metadata) == (rows, 0, {b"why": b"kept"})
+    assert outband.loads(outband.dumps(pd.DataFrame(index=["a", "b"]))).to_pandas().index.tolist() == ["a", "b"]
