@@ -24,6 +24,10 @@ use crate::frame::Hold;
 ///
 /// Blocking code calls [`wait`](Self::wait), async code awaits the tracker. Dropping it changes nothing.
 ///
+/// **A peer that is gone is noticed when the socket is used.** libzmq drops what was for it within the next call on the socket, not before,
+/// so a thread that has the socket and only waits for a tracker may wait for ever. Give the wait a timeout and look at the socket in
+/// between: `while !tracker.wait(Some(interval)) { socket.get_events()?; }`.
+///
 /// # Examples
 ///
 /// ```

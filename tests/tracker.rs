@@ -219,3 +219,29 @@ fn a_block_is_back_in_its_pool_before_its_tracker_is_done() {
         assert_eq!(pool.idle_bytes(), 2 * idle, "{transport}");
     }
 }
+
+#[test]
+fn what_was_for_a_peer_that_is_gone_is_released_once_the_socket_is_used() {
+    for transport in TRANSPORTS {
+        let place = Place::new(transport);
+        let (tx, peers) = (place.socket(zmq::XPUB), zmq::Context::new());
+        tx.set_sndhwm(0).unwrap();
+        let endpoint = place.bind(&tx);
+        let rx = if transport == "inproc" { place.socket(zmq::SUB) } else { peers.socket(zmq::SUB).unwrap() };
+        rx.set_rcvhwm(1).unwrap();
+        rx.set_linger(0).unwrap();
+        rx.connect(&endpoint).unwrap();
+        rx.set_subscribe(b"").unwrap();
+        tx.recv_message().unwrap();
+        // more than it reads, and more than the system takes
+        let buffer = Buffer::from_vec(vec![7_u8; 1 << 20]);
+        let trackers: Vec<_> = (0..64).map(|_| tx.send_obj_tracked(&buffer).unwrap()).collect();
+        assert!(!trackers[63].is_done(), "{transport}");
+        drop((rx, peers));
+        for tracker in trackers {
+            while !tracker.wait(Some(Duration::from_millis(1))) {
+                tx.get_events().unwrap();
+            }
+        }
+    }
+}
