@@ -2,10 +2,11 @@
 
 use std::thread;
 
-use outband::{Buffer, ErrorKind, Multipart, SocketExt};
+use outband::python::Kind;
+use outband::{Buffer, Encode, ErrorKind, MsgPack, Multipart, Pickle, SocketExt, Value};
 
-use super::common::Place;
-use super::{Object, Shell, Test, connected, everywhere, object};
+use super::common::{LONG, Place};
+use super::{Object, Shell, Test, connected, everywhere, object, objects};
 
 struct Malformed;
 
@@ -30,6 +31,38 @@ impl Test for Malformed {
 #[test]
 fn a_refused_message_leaves_the_next_one_untouched() {
     everywhere(Malformed);
+}
+
+struct Schemaless;
+
+impl Test for Schemaless {
+    fn run<S: Shell>(&self, place: &Place) {
+        let (rx, tx) = connected::<S>(place, zmq::PULL, zmq::PUSH);
+        // where a short buffer is, in band or in a frame of its own, is known from the message alone
+        let codecs = [MsgPack::new(), MsgPack::new().out_of_band_from(0), MsgPack::new().out_of_band_from(usize::MAX)];
+        for (codec, object) in codecs.iter().flat_map(|codec| objects().into_iter().map(move |object| (codec, object)))
+        {
+            let message = codec.encode(&object).unwrap();
+            tx.send_message(message.clone()).unwrap();
+            let value: Value = rx.recv_obj().unwrap();
+            assert_eq!(value.get("name").and_then(Value::as_str), Some(&*object.name));
+            assert!(outband::to_multipart(&value).unwrap() == message, "{value}");
+            tx.send_message(message.clone()).unwrap();
+            rx.with(|socket| assert_eq!(socket.poll(zmq::POLLIN, LONG.into()).unwrap(), 1));
+            assert!(outband::to_multipart(&rx.try_recv_obj::<Value>().unwrap()).unwrap() == message, "{value}");
+            tx.send_obj(&value).unwrap();
+            assert_eq!(rx.recv_obj::<Object>().unwrap(), object);
+        }
+        // and a pickle, whose kinds are kept
+        let value = Value::Python(Kind::Tuple, Box::new(Value::from(vec![Value::from(1), Value::from("two")])));
+        tx.send_with(&Pickle::new(), &value).unwrap();
+        assert_eq!(rx.recv_with::<Value, _>(&Pickle::new()).unwrap(), value);
+    }
+}
+
+#[test]
+fn what_comes_without_a_schema_is_the_message_that_was_sent() {
+    everywhere(Schemaless);
 }
 
 struct Dying;
