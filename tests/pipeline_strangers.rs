@@ -150,6 +150,46 @@ fn what_a_worker_is_told_in_a_loop_has_a_few_lines_in_its_log() {
 }
 
 #[test]
+fn a_refusal_is_told_once_and_again_after_a_welcome() {
+    let _alone = alone();
+    let context = zmq::Context::new();
+    let router = context.socket(zmq::ROUTER).unwrap();
+    router.set_linger(0).unwrap();
+    router.set_rcvtimeo(LONG.as_millis() as i32).unwrap();
+    router.bind("tcp://127.0.0.1:*").unwrap();
+    let endpoint = router.get_last_endpoint().unwrap().unwrap();
+    let worker = Worker::connect(&context, &endpoint, WorkerOptions::new()).unwrap();
+    let leave = worker.leave();
+    let running = thread::spawn(move || worker.run(|task: Task<u32>| Ok(*task)));
+    // the next message that is a hello, or is none
+    let next = |is_hello: bool| loop {
+        let frames = router.recv_multipart(0).unwrap();
+        if frames[1][1..].starts_with(b"\xa5hello") == is_hello {
+            return frames[0].clone();
+        }
+    };
+    let told = || lines("the dispatcher refuses this worker: no room");
+    for round in 1..=3 {
+        let (peer, session) = (next(true), [round as u8]);
+        let say = |parts: [&[u8]; 3]| router.send_multipart([&peer[..], &parts.concat()], 0).unwrap();
+        // twice before it is welcome, and between one welcome and the next: the second time is no news
+        say([b"\x93\xa7refused", &session, b"\xa7no room"]);
+        until("it is told", || told() == round);
+        next(true);
+        say([b"\x93\xa7refused", &session, b"\xa7no room"]);
+        next(true);
+        assert_eq!(told(), round);
+        // epoch 5, a beat in 20 milliseconds, for 60 seconds without a word
+        say([b"\x96\xa7welcome\x01", &session, b"\x05\x14\xcd\xea\x60"]);
+        next(false);
+        // who asks who it is has forgotten it
+        say([b"\x92\xa3who", &session, b""]);
+    }
+    leave.leave();
+    running.join().unwrap().unwrap();
+}
+
+#[test]
 fn who_talks_nonsense_to_each_connection_is_not_asked_as_fast_as_it_answers() {
     const CONNECTIONS: u32 = 5;
     let _alone = alone();

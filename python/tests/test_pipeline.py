@@ -462,6 +462,22 @@ def test_what_a_dispatcher_says_in_a_loop_has_a_few_lines_in_the_log(
     assert len(lines) <= 20 and len(lines) + sum(rest) == 101, caplog.messages
 
 
+def test_a_refusal_is_told_once_and_again_after_a_welcome(
+    context: zmq.Context[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    dispatcher = Dispatcher(context, lambda task: task.value)
+    for number in range(1, 3):
+        for _ in range(2):
+            dispatcher.say(["refused", number, "no room"])
+            dispatcher.next("hello")
+        assert caplog.messages.count("the dispatcher refuses this worker: no room") == number
+        dispatcher.welcome(number)
+        dispatcher.next("beat")
+        dispatcher.say(["who", number])
+        dispatcher.next("hello")
+    dispatcher.close()
+
+
 def test_a_goodbye_is_answered(context: zmq.Context[Any]) -> None:
     dispatcher = Dispatcher(context, lambda task: task.value)
     dispatcher.worker._ends_with_dispatcher = False
