@@ -74,7 +74,8 @@ def from_map(parts: dict[Any, Any], work: _layout.Work) -> Any:
                 raise ValueError(f"column {field.name:.60} is not nullable, and {array.null_count} of its rows are null")
         batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
         if not arrays:  # then nothing says how many rows there are
-            batch = pa.record_batch({"": pa.nulls(rows)}).select([]).replace_schema_metadata(schema.metadata)
+            nulls = pa.Array.from_buffers(pa.null(), rows, [None])  # without memory, which pa.nulls takes
+            batch = pa.RecordBatch.from_arrays([nulls], [""]).select([]).replace_schema_metadata(schema.metadata)
         batch.validate()
         return pa.Table.from_batches([batch])
     except (pa.ArrowException, KeyError, ValueError, TypeError, OverflowError, OSError) as error:
