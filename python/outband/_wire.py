@@ -103,7 +103,8 @@ def loads(
     except MemoryError as error:
         raise LimitError("the message takes more memory than there is") from error
     except (ValueError, TypeError, OverflowError) as error:
-        raise PeerError(f"the metadata is not one MessagePack value: {error}{_likeness(metadata)}") from error
+        why = str(error) or "it has a byte 0xc1 as a type"  # of a FormatError, which says nothing
+        raise PeerError(f"the metadata is not one MessagePack value: {why}{_likeness(metadata)}") from error
     decoder.check_used()
     _check_depth(value, metadata, limits.depth)
     return value

@@ -328,6 +328,12 @@ def test_frames_are_a_list_of_bytes(frames: Any) -> None:
         outband.loads(frames)
 
 
+def test_a_byte_that_messagepack_never_uses_is_named() -> None:
+    for metadata in (b"\xc1", b"\x92\x01\xc1"):
+        with pytest.raises(outband.PeerError, match="it has a byte 0xc1 as a type"):
+            outband.loads([metadata])
+
+
 class Name(str):
     pass
 
