@@ -8,7 +8,7 @@ mod patience;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Output, Stdio};
@@ -371,8 +371,9 @@ fn a_file_that_cannot_be_read_is_named_and_the_others_are_hashed() {
         fs::write(path, b"x").unwrap();
     }
     fs::File::create(files.0.join("long")).unwrap().set_len(1 << 40).unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let endpoint = format!("tcp://127.0.0.1:{port}");
+    let place = tempfile::tempdir().unwrap();
+    let socket = place.path().join("tasks");
+    let endpoint = format!("ipc://{}", socket.display());
     let mut dispatcher = Running::start(example("pipeline_hash").args(["dispatch", &endpoint, files.as_str()]));
     let (out, mut err) = (dispatcher.out(), dispatcher.err());
     let told = std::thread::spawn(move || {
@@ -381,7 +382,7 @@ fn a_file_that_cannot_be_read_is_named_and_the_others_are_hashed() {
         told
     });
     // then it has listed the files, and has no room for the last ones before somebody works
-    until("the dispatcher is there", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    until("the dispatcher is there", || UnixStream::connect(&socket).is_ok());
     fs::remove_file(&gone).unwrap();
     let _worker = Running::start(example("pipeline_hash").args(["work", &endpoint]).stderr(Stdio::null()));
     assert_eq!(out.split(b'\n').count(), MANY + 1);
