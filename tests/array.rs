@@ -541,7 +541,7 @@ fn a_short_array_is_lent_as_a_slice_wherever_it_was_in_the_message() {
                 |sent| {
                     let context = zmq::Context::new();
                     let (tx, rx) = (context.socket(zmq::PUSH).unwrap(), context.socket(zmq::PULL).unwrap());
-                    rx.set_rcvtimeo(10_000).unwrap();
+                    rx.set_rcvtimeo(60_000).unwrap();
                     rx.bind("inproc://here").unwrap();
                     tx.connect("inproc://here").unwrap();
                     tx.send_obj(sent).unwrap();

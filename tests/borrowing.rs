@@ -252,7 +252,7 @@ fn a_message_is_forwarded_unchanged() {
     let context = zmq::Context::new();
     let socket = |kind, endpoint: &str, bind: bool| {
         let socket = context.socket(kind).unwrap();
-        socket.set_rcvtimeo(10_000).unwrap();
+        socket.set_rcvtimeo(60_000).unwrap();
         if bind { socket.bind(endpoint) } else { socket.connect(endpoint) }.unwrap();
         socket
     };

@@ -74,8 +74,8 @@ impl Echo {
 
     fn client(&self, context: &zmq::Context, kind: zmq::SocketType) -> zmq::Socket {
         let socket = context.socket(kind).unwrap();
-        socket.set_rcvtimeo(30_000).unwrap();
-        socket.set_sndtimeo(30_000).unwrap();
+        socket.set_rcvtimeo(60_000).unwrap();
+        socket.set_sndtimeo(60_000).unwrap();
         socket.set_linger(0).unwrap();
         socket.connect(&self.endpoint).unwrap();
         socket
@@ -293,7 +293,7 @@ fn a_peer_that_reads_none_of_its_answers_keeps_others_waiting_once() {
     deaf.set_rcvhwm(1).unwrap();
     deaf.set_rcvbuf(4096).unwrap();
     deaf.set_linger(0).unwrap();
-    deaf.set_sndtimeo(30_000).unwrap();
+    deaf.set_sndtimeo(60_000).unwrap();
     deaf.connect(&echo.endpoint).unwrap();
     // more than all queues and buffers between the two hold
     const SENT: usize = 2500;

@@ -248,7 +248,7 @@ fn in_any_other_serializer_a_buffer_is_plain_bytes() {
 fn owners_are_dropped_exactly_once_wherever_a_message_ends() {
     let context = zmq::Context::new();
     let (tx, rx) = (context.socket(zmq::PUSH).unwrap(), context.socket(zmq::PULL).unwrap());
-    rx.set_rcvtimeo(10_000).unwrap();
+    rx.set_rcvtimeo(60_000).unwrap();
     rx.bind("inproc://owners").unwrap();
     tx.connect("inproc://owners").unwrap();
     let ends: [&dyn Fn(Multipart); 6] = [
@@ -314,7 +314,7 @@ fn a_message_of_many_buffers_keeps_none_of_them_once_it_is_sent() {
     let (sender, receiver) = (context.socket(zmq::PAIR).unwrap(), context.socket(zmq::PAIR).unwrap());
     receiver.bind("inproc://many").unwrap();
     sender.connect("inproc://many").unwrap();
-    receiver.set_rcvtimeo(10_000).unwrap();
+    receiver.set_rcvtimeo(60_000).unwrap();
     for count in [1, 2, 15, 16, 17, 33, 64, 200, 3] {
         let (buffers, drops): (Vec<_>, Vec<_>) = (0..count).map(|_| counted()).unzip();
         sender.send_obj(&buffers).unwrap();

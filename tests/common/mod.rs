@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Milliseconds that nothing in a passing test ever takes.
-pub const LONG: i32 = 20_000;
+pub const LONG: i32 = 60_000;
 
 pub const TRANSPORTS: [&str; 3] = ["inproc", "ipc", "tcp"];
 

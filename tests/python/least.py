@@ -23,7 +23,7 @@ OBJ = {"name": "dot", "pixels": bytes(20_000), "list": [1, -2.5, None, True, "é
 def pair(context, bound, connected):
     one, other = context.socket(bound), context.socket(connected)
     for socket in (one, other):
-        socket.setsockopt(zmq.RCVTIMEO, 20_000)
+        socket.setsockopt(zmq.RCVTIMEO, 60_000)
         socket.setsockopt(zmq.SNDTIMEO, 20_000)
     port = one.bind_to_random_port("tcp://127.0.0.1")
     other.connect(f"tcp://127.0.0.1:{port}")
@@ -95,7 +95,7 @@ def follows(context):
 
 def works(context):
     router = context.socket(zmq.ROUTER)
-    router.setsockopt(zmq.RCVTIMEO, 20_000)
+    router.setsockopt(zmq.RCVTIMEO, 60_000)
     place = f"tcp://127.0.0.1:{router.bind_to_random_port('tcp://127.0.0.1')}"
     worker = pipeline.Worker(context, place, ends_with_dispatcher=True)
     thread = threading.Thread(target=worker.run, args=(lambda task: task.value,))
