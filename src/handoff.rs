@@ -42,7 +42,7 @@ pub(crate) use arrival::{arrived, arriving};
 pub(crate) use credit::{copying, handing, may_copy, showing, start_over};
 pub(crate) use frameless::{Places, without_frames};
 #[cfg(feature = "arrow")]
-pub(crate) use place::has_places;
+pub(crate) use place::keeps_tables;
 pub(crate) use place::{Place, noting_place};
 pub(crate) use work::{TOTAL, overdrawn};
 #[cfg(feature = "arrow")]
@@ -204,6 +204,9 @@ pub(crate) struct Owners {
     credit: Credit,
     /// Whether it matters where in the message a buffer is: to a codec that puts it there again.
     has_places: bool,
+    /// Whether it matters how a table stands in it.
+    #[cfg(feature = "arrow")]
+    keeps_tables: bool,
     /// Where the buffer was that was asked for last.
     found: Option<Place>,
     /// What only some values need, out of the way of the others.
@@ -227,17 +230,6 @@ struct More {
 const SHARE_FACTOR: usize = 4;
 
 impl Owners {
-    /// The metadata frame and the buffers, of which no more than `credit` bytes are shown to be copied: a short message
-    /// that names one long frame a thousand times is refused.
-    pub(crate) fn of(frames: Rc<(Bytes, Vec<Buffer>)>, credit: u64) -> Self {
-        Self { frames, credit: Credit::of(credit), has_places: false, found: None, more: None }
-    }
-
-    /// The same of a message of the default codec, where a buffer has a place.
-    pub(crate) fn with_places(frames: Rc<(Bytes, Vec<Buffer>)>, credit: u64) -> Self {
-        Self { has_places: true, ..Self::of(frames, credit) }
-    }
-
     fn len_of(&self, index: usize) -> usize {
         self.frames.1.get(index).map_or(0, Buffer::len)
     }
@@ -282,7 +274,7 @@ impl Owners {
             return Some(made.clone());
         }
         if let Some(frame) = self.take_frame(bytes) {
-            self.found = Some(Place::OutOfBand);
+            self.found = Some(Place::Frame);
             return Some(frame);
         }
         let metadata = &self.frames.0;

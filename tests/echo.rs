@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use outband::python::Kind;
 use outband::{Array, Buffer, Compression, Decode, Encode, MsgPack, Multipart, Pickle, SocketExt, Table, Value};
-use python::Script;
+use python::{Packages, Script};
 
 #[path = "support/python.rs"]
 mod python;
@@ -208,9 +208,28 @@ fn pickles_come_back_to_pyzmq_in_as_many_frames_as_they_were_sent_in() {
     let (printed, logged) = echo.stop(libc::SIGTERM);
     assert_eq!(printed, "");
     assert!(
-        logged.contains("answered=123") && logged.contains("refused=8") && logged.contains("system of os"),
+        logged.contains("answered=125") && logged.contains("refused=9") && logged.contains("system of os"),
         "{logged}"
     );
+}
+
+fn data_frames_come_back_in_as_many_buffers(packages: Packages) {
+    let echo = Echo::start(&["--format", "pickle"]);
+    let mut script = Script::start_with(packages, "frames.py", &[&echo.endpoint, "echo"]);
+    let objects: usize = script.line().parse().unwrap();
+    script.finish();
+    let (_, logged) = echo.stop(libc::SIGTERM);
+    assert!(objects > 150 && logged.contains("refused=0"), "{objects} objects, {logged}");
+}
+
+#[test]
+fn what_pandas_3_pickles_comes_back_in_as_many_buffers() {
+    data_frames_come_back_in_as_many_buffers(Packages::Current);
+}
+
+#[test]
+fn what_pandas_2_pickles_comes_back_in_as_many_buffers() {
+    data_frames_come_back_in_as_many_buffers(Packages::Older);
 }
 
 #[test]

@@ -27,12 +27,21 @@ pub struct BufferInfo {
     address: usize,
     len: usize,
     item: usize,
+    came_out_of_band: bool,
     default: Placement,
 }
 
 impl BufferInfo {
     pub(crate) fn new(index: usize, bytes: &[u8], default: Placement) -> Self {
-        Self { index, address: bytes.as_ptr().addr(), len: bytes.len(), item: handoff::item(), default }
+        let came_out_of_band = handoff::place() == Some(handoff::Place::Frame);
+        Self {
+            index,
+            address: bytes.as_ptr().addr(),
+            len: bytes.len(),
+            item: handoff::item(),
+            came_out_of_band,
+            default,
+        }
     }
 
     /// Which buffer of the value this is, in order of serialization, from 0; a buffer used twice is counted twice.
@@ -58,6 +67,12 @@ impl BufferInfo {
     /// The length in bytes of its elements, where an array or a table says so; else 1.
     pub fn item_len(&self) -> usize {
         self.item
+    }
+
+    /// Whether it is known to have come in a frame of its own, in a message that was decoded to a [`Value`](crate::Value), also where it was
+    /// copied since and lies elsewhere now. Of one that came out of band and lies there still it may be `false`.
+    pub fn came_out_of_band(&self) -> bool {
+        self.came_out_of_band
     }
 
     /// Where it would go without a callback.

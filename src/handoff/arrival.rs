@@ -39,7 +39,7 @@ pub(crate) fn arrived() -> Option<Buffer> {
         let mut place = place.borrow_mut();
         let Owners { frames, credit, found, .. } = place.as_mut()?;
         let frame = frames.1.get(index)?;
-        *found = Some(Place::OutOfBand);
+        *found = Some(Place::Frame);
         credit.turn_to(index, frames.1.len());
         Some(frame.clone())
     })

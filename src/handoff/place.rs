@@ -2,6 +2,9 @@
 
 use std::rc::Rc;
 
+use bytes::Bytes;
+
+use super::credit::Credit;
 use super::{OWNERS, Owners, frameless, is_all_of, with_owners};
 use crate::buffer::Buffer;
 
@@ -10,22 +13,53 @@ use crate::buffer::Buffer;
 pub(crate) enum Place {
     InBand,
     OutOfBand,
+    /// Out of band, as it is known to have come.
+    Frame,
 }
 
 impl Owners {
+    /// The metadata frame and the buffers, of which no more than `credit` bytes are shown to be copied: a short message
+    /// that names one long frame a thousand times is refused.
+    pub(crate) fn of(frames: Rc<(Bytes, Vec<Buffer>)>, credit: u64) -> Self {
+        Self {
+            frames,
+            credit: Credit::of(credit),
+            has_places: false,
+            #[cfg(feature = "arrow")]
+            keeps_tables: false,
+            found: None,
+            more: None,
+        }
+    }
+
+    /// The same of a message of the default codec, where a buffer has a place.
+    pub(crate) fn with_places(frames: Rc<(Bytes, Vec<Buffer>)>, credit: u64) -> Self {
+        Self {
+            has_places: true,
+            #[cfg(feature = "arrow")]
+            keeps_tables: true,
+            ..Self::of(frames, credit)
+        }
+    }
+
+    /// The same of a pickle, where a buffer has a place if any is out of band: else nobody was asked to put it there.
+    pub(crate) fn of_pickle(frames: Rc<(Bytes, Vec<Buffer>)>, credit: u64) -> Self {
+        Self { has_places: !frames.1.is_empty(), ..Self::of(frames, credit) }
+    }
+
     /// The frame that was just shown, of which it may matter that it is one; else a buffer that is none. Many that are empty lie at one
     /// address, whether they are frames or not.
     pub(super) fn shown_empty(&mut self, bytes: &[u8]) -> Buffer {
         let frame = self.frames.1.get(self.credit.last).filter(|frame| is_all_of(bytes, frame)).cloned();
-        self.found = Some(if frame.is_some() { Place::OutOfBand } else { Place::InBand });
+        self.found = Some(if frame.is_some() { Place::Frame } else { Place::InBand });
         frame.unwrap_or_default()
     }
 }
 
-/// Whether it matters to the codec where in its message a buffer was.
+/// Whether it matters to the codec how a table stood in its message.
 #[cfg(feature = "arrow")]
-pub(crate) fn has_places() -> bool {
-    frameless::has_places() || OWNERS.with(|place| place.borrow().as_ref().is_some_and(|owners| owners.has_places))
+pub(crate) fn keeps_tables() -> bool {
+    frameless::has_places() || OWNERS.with(|place| place.borrow().as_ref().is_some_and(|owners| owners.keeps_tables))
 }
 
 /// Runs `decode`, and says where in the message that is being decoded the buffer was that was asked for last; `None` where none was, or

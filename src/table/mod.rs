@@ -263,7 +263,7 @@ impl<'de> Deserialize<'de> for Table {
 ///
 /// What the map returns, or that this is no table.
 pub(crate) fn keeping<'de, A: MapAccess<'de>>(entries: A) -> Result<Table, A::Error> {
-    TableVisitor { keeps: handoff::has_places() }.visit_map(entries)
+    TableVisitor { keeps: handoff::keeps_tables() }.visit_map(entries)
 }
 
 struct TableVisitor {

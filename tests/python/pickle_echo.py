@@ -23,6 +23,8 @@ ARRAYS = [
     [numpy.zeros(3, [("id", "<u4"), ("at", "<f8", (2,))]), numpy.array(["2024-01-01"], "M8[ns]")],
     [numpy.arange(10)[::2], numpy.zeros((0, 3)), numpy.zeros((3, 0)), numpy.array([b"one"])],
     numpy.arange(100_000),
+    # most of them begin where libzmq has no room for their elements
+    [part for at in range(1, 9) for part in (numpy.zeros(at, "i1"), numpy.arange(float(at)), numpy.arange(at).astype("M8[s]"))],
 ]
 
 
@@ -81,12 +83,6 @@ def same(value, expected):
         assert not back.flags.owndata
 
 
-def buffers_of(value):
-    buffers = []
-    pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
-    return len(buffers)
-
-
 def garbage(socket, *frames):
     socket.send_multipart(frames)
     empty, text = socket.recv_multipart()
@@ -136,9 +132,7 @@ def main(endpoint):
             back = pickle.loads(answer, buffers=frames)
             check = pandas.testing.assert_series_equal if back.ndim == 1 else pandas.testing.assert_frame_equal
             check(back, value, check_freq=False)
-            # a series has its index in Python's pickle twice
-            twice = buffers_of(value.index) if back.ndim == 1 else 0
-            assert len(frames) == len(buffers) - twice, (value, len(frames), len(buffers))
+            assert len(frames) == len(buffers), (value, len(frames), len(buffers))
             socket.send_pyobj(value)
             assert socket.recv_pyobj().equals(value)
         garbage(socket, b"cos\nsystem\n(S'echo run'\ntR.")

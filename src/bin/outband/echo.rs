@@ -89,14 +89,15 @@ impl Frames {
         Self { ranges, empty: AtomicUsize::new(empty) }
     }
 
-    /// Whether a buffer is one of them or a part of one, say a column of a data frame; as many without bytes as came.
+    /// Whether a buffer is one of them, also copied, or a part of one, say a column of a data frame; as many without bytes as came.
     fn hold(&self, buffer: &BufferInfo) -> bool {
         if buffer.is_empty() {
             let less = |empty: usize| empty.checked_sub(1);
             return self.empty.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok();
         }
         let after = self.ranges.partition_point(|range| range.start <= buffer.address());
-        after.checked_sub(1).is_some_and(|at| self.ranges[at].contains(&buffer.address()))
+        let is_within = after.checked_sub(1).is_some_and(|at| self.ranges[at].contains(&buffer.address()));
+        is_within || buffer.came_out_of_band()
     }
 }
 

@@ -300,7 +300,7 @@ impl Pickle {
     pub fn decode_ref<'de, T: Deserialize<'de>>(&self, message: &'de Multipart) -> Result<T> {
         let (data, frames) = (message.metadata(), message.buffers());
         check_sizes(&self.limits, data.len() as u64, frames)?;
-        let owners = Owners::of(Rc::new(message.clone().into_parts()), self.limits.max_total());
+        let owners = Owners::of_pickle(Rc::new(message.clone().into_parts()), self.limits.max_total());
         handoff::with_owners(owners, || {
             let anchored = || {
                 let message = &Message::new(data, frames);
@@ -373,7 +373,7 @@ impl<T: DeserializeOwned> Decode<T> for Pickle {
         let (data, frames) = message.into_parts();
         check_sizes(&self.limits, data.len() as u64, &frames)?;
         let shared = Rc::new((data, frames));
-        let owners = Owners::of(shared.clone(), self.limits.max_total());
+        let owners = Owners::of_pickle(shared.clone(), self.limits.max_total());
         handoff::with_owners(owners, || self.build(&shared.0, &shared.1))
     }
 

@@ -141,7 +141,7 @@ fn restored<'g>(
 ) -> Result<Restored> {
     reader.tree.spend(super::objects::PIECE)?;
     let depth = depth.checked_sub(1).ok_or_else(|| call.odd())?;
-    let [_, rows, _, offset, buffers, children, dictionary] = exactly(reader, call, parts)?;
+    let [_, rows, nulls, offset, buffers, children, dictionary] = exactly(reader, call, parts)?;
     let (rows, offset) = (count(reader, call, rows)?, count(reader, call, offset)?);
     let slot = |id| {
         Ok(match reader.tree.node(id) {
@@ -192,7 +192,9 @@ fn restored<'g>(
     let column = Column { len: rows, nulls: 0, buffers: buffers.clone(), children: columns, dictionary: values };
     let (column, has_masked) = window(column, data_type, offset).map_err(Mismatch::because)?;
     // all of a null array is null
-    let nulls = if *data_type == DataType::Null { rows } else { column.nulls };
+    let counted = if *data_type == DataType::Null { rows } else { column.nulls };
+    // to pyarrow an array that has none has no bits of validity either
+    let nulls = if matches!(reader.tree.node(nulls), Node::Int(-1)) { None } else { Some(counted) };
     let given = Given { rows, nulls, offset, buffers, children: given, dictionary: given_values };
     Ok(Restored { column, given, is_masked: is_masked || has_masked })
 }

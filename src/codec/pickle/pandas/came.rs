@@ -20,6 +20,8 @@ pub(in crate::codec::pickle) struct Came {
     pub(in crate::codec::pickle) labels: Option<Axis>,
     /// The levels of the index, where there were several.
     pub(in crate::codec::pickle) levels: Vec<Level>,
+    /// Frames of which nothing was made.
+    pub(in crate::codec::pickle) passed: Vec<Buffer>,
     /// What it was that is none of pandas'.
     pub(in crate::codec::pickle) origin: Option<Origin>,
     /// The chunks of its columns, where it was that.
@@ -39,14 +41,16 @@ pub(in crate::codec::pickle) enum Origin {
 /// How a column came.
 #[derive(Clone, Debug, Default)]
 pub(in crate::codec::pickle) struct Part {
-    /// Whether NumPy put the values into the pickle where others have a frame: points and spans of time, values with gaps between
-    /// them.
-    pub(in crate::codec::pickle) is_in_band: bool,
+    /// Where the values go, where that is known and they do not lie there: NumPy puts points and spans of time, and values with gaps
+    /// between them, into the pickle where others have a frame; others were copied out of one.
+    pub(in crate::codec::pickle) place: Option<Place>,
     /// The bytes of truth values, which are bits in Arrow.
     pub(in crate::codec::pickle) truths: Option<Bytes>,
     pub(in crate::codec::pickle) mask: Mask,
     /// The categories of a categorical.
     pub(in crate::codec::pickle) categories: Option<Box<Part>>,
+    /// What these are to pandas, where that is not what it takes text for.
+    pub(in crate::codec::pickle) categories_dtype: Option<String>,
     /// The array of pyarrow that it was.
     pub(in crate::codec::pickle) arrow: Option<Box<Given>>,
 }
@@ -86,11 +90,11 @@ impl Bytes {
 impl Part {
     /// What nothing is known of.
     pub(in crate::codec::pickle) const UNKNOWN: &Self =
-        &Self { is_in_band: false, truths: None, mask: Mask::Unknown, categories: None, arrow: None };
+        &Self { place: None, truths: None, mask: Mask::Unknown, categories: None, categories_dtype: None, arrow: None };
 
     /// Where the values go.
     pub(in crate::codec::pickle) fn place(&self) -> Place {
-        if self.is_in_band { Place::InBand } else { Place::OutOfBand }
+        self.place.unwrap_or(Place::OutOfBand)
     }
 
     /// How the categories came.
@@ -132,6 +136,7 @@ impl Came {
     /// What a table is to remember, where that is anything.
     pub(super) fn remembered(self) -> Option<Memory> {
         let is_known = self.origin.is_some()
+            || !self.passed.is_empty()
             || self.labels.is_some()
             || !self.levels.is_empty()
             || self.parts.iter().any(Option::is_some);

@@ -116,6 +116,9 @@ pub(super) fn categories(codes: &Numbers, categories: Piece, is_ordered: bool) -
     piece.categories = Some((categories.column.len, is_ordered));
     piece.is_in_arrow = categories.is_in_arrow;
     piece.column.dictionary = Some(Box::new(categories.column));
+    if categories.is_in_arrow && categories.dtype != "str" {
+        piece.part.get_or_insert_default().categories_dtype = Some(categories.dtype);
+    }
     if let Some(part) = categories.part {
         piece.part.get_or_insert_default().categories = Some(part);
     }

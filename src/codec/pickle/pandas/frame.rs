@@ -18,6 +18,7 @@ use super::metadata;
 use super::object::{attributes, called, elements, exactly, needed};
 use super::piece::{Piece, named};
 use super::shown::Shown;
+use crate::buffer::Buffer;
 
 /// A frame in parts.
 pub(super) struct Frame {
@@ -38,16 +39,21 @@ pub(super) fn read<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
     }
     let [blocks, axes] = manager.exactly()?;
     let [labels, index] = exactly(reader, manager, axes)?;
-    let found = block::columns(reader, elements(reader, manager, blocks)?)?;
+    let (found, passed) = block::columns(reader, elements(reader, manager, blocks)?)?;
     let labels = Labels::read(reader.at(labels), labels, found.len())?;
     let named = |(found, name): (Found, &String)| found.map_err(|why| named(name, why));
     let columns = found.into_iter().zip(&labels.names).map(named).collect::<Result<_>>()?;
-    Frame { columns, labels: Some(labels), index: Index::read(reader, index)?, origin: None }.shown(reader)
+    Frame { columns, labels: Some(labels), index: Index::read(reader, index)?, origin: None }.shown_with(reader, passed)
 }
 
 impl Frame {
     /// The table of this frame: its columns, then those of the index.
     pub(super) fn shown(self, reader: Reader<'_>) -> Result<Shown> {
+        self.shown_with(reader, Vec::new())
+    }
+
+    /// The same, which came with these frames beside it.
+    pub(super) fn shown_with(self, reader: Reader<'_>, passed: Vec<Buffer>) -> Result<Shown> {
         let Self { columns, labels, index, origin } = self;
         let rows = index.rows();
         let Labels { levels: label_levels, names, kept } = labels.unwrap_or_default();
@@ -80,6 +86,6 @@ impl Frame {
         };
         let metadata = metadata::of(index, &label_levels, described, origin);
         Shown::new(reader, &Schema::new(fields).with_metadata(metadata), rows, columns)
-            .map(|it| it.that_came(Came { parts, labels: kept, levels: kept_levels, ..Came::default() }))
+            .map(|it| it.that_came(Came { parts, labels: kept, levels: kept_levels, passed, ..Came::default() }))
     }
 }

@@ -7,7 +7,8 @@ use crate::table::{Column, Slot};
 #[derive(Clone, Debug)]
 pub(in crate::codec::pickle) struct Given {
     pub(in crate::codec::pickle) rows: u64,
-    pub(in crate::codec::pickle) nulls: u64,
+    /// `None` where they are yet to be counted.
+    pub(in crate::codec::pickle) nulls: Option<u64>,
     /// The row of the buffers that is its first.
     pub(in crate::codec::pickle) offset: u64,
     pub(in crate::codec::pickle) buffers: Vec<Slot>,
@@ -21,7 +22,7 @@ impl From<Column> for Given {
         let Column { len, nulls, buffers, children, dictionary } = column;
         Self {
             rows: len,
-            nulls,
+            nulls: Some(nulls),
             offset: 0,
             buffers,
             children: children.into_iter().map(Self::from).collect(),

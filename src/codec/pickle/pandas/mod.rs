@@ -29,6 +29,7 @@ mod metadata;
 mod numbers;
 mod object;
 mod objects;
+mod passed;
 mod piece;
 mod series;
 mod shown;

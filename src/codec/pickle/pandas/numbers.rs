@@ -25,6 +25,8 @@ pub(super) struct Numbers {
     is_scattered: bool,
     data: Buffer,
     came: How,
+    /// Whether they were copied from where they came.
+    is_moved: bool,
 }
 
 /// How the elements came.
@@ -75,7 +77,8 @@ impl Numbers {
                 data.len()
             )));
         }
-        Ok(Self { dtype, columns, rows, is_scattered: order == "F" && columns > 1 && rows > 1, data, came })
+        let is_scattered = order == "F" && columns > 1 && rows > 1;
+        Ok(Self { dtype, columns, rows, is_scattered, data, came, is_moved: false })
     }
 
     /// One column of them all.
@@ -100,7 +103,7 @@ impl Numbers {
                 }
             }
             self.data = Buffer::from(bytes);
-            self.is_scattered = false;
+            (self.is_scattered, self.is_moved) = (false, true);
         }
         if self.columns > 1 && !self.data.is_empty() {
             // once, and not once for each column
@@ -108,6 +111,7 @@ impl Numbers {
             if !self.data.as_ptr().addr().is_multiple_of(align) {
                 charge(self.data.len())?;
                 self.data = self.data.to_aligned(align);
+                self.is_moved = true;
             }
             handoff::note_block(&self.data);
         }
@@ -178,14 +182,20 @@ impl Numbers {
                 buffer(reader, Data::InBand(bytes))?
             }
         };
-        Ok(Self { dtype, columns: 1, rows, is_scattered: false, data, came })
+        Ok(Self { dtype, columns: 1, rows, is_scattered: false, data, came, is_moved: false })
     }
 
     /// One column, in a time zone where its dtype says so.
     pub(super) fn piece(&self, column: usize, zone: Option<&str>) -> Result<Piece> {
         let mut piece = self.values(column, zone)?;
         match self.came {
-            How::InBand => piece.part.get_or_insert_default().is_in_band = true,
+            How::InBand => piece.part.get_or_insert_default().place = Some(Place::InBand),
+            How::InFrame if self.is_moved || self.is_to_move(column)? => {
+                piece.part.get_or_insert_default().place = Some(Place::Frame);
+            }
+            _ => {}
+        }
+        match self.came {
             How::InFrame if *self.kind() == Kind::Bool && Bytes::are_true_or_false(&self.bytes(column)?) => {
                 let bytes = Bytes { block: self.data.clone(), start: column * self.rows };
                 piece.part.get_or_insert_default().truths = Some(bytes);
@@ -193,6 +203,12 @@ impl Numbers {
             _ => {}
         }
         Ok(piece)
+    }
+
+    /// Whether a column lies where Arrow's Rust has none of its elements.
+    fn is_to_move(&self, column: usize) -> Result<bool> {
+        let align = self.dtype.item_len().next_power_of_two();
+        Ok(!self.bytes(column)?.as_ptr().addr().is_multiple_of(align))
     }
 
     fn values(&self, column: usize, zone: Option<&str>) -> Result<Piece> {
@@ -307,6 +323,11 @@ impl Numbers {
     /// Whether they have a frame.
     pub(super) fn is_in_frame(&self) -> bool {
         self.came == How::InFrame
+    }
+
+    /// The frame that they are.
+    pub(super) fn frame(&self) -> Option<Buffer> {
+        self.is_in_frame().then(|| self.data.clone())
     }
 
     /// The values of a column of truth values, or of 64-bit floats, as they are needed for names.

@@ -10,6 +10,7 @@ use super::index::Index;
 use super::label::Label;
 use super::labels::Labels;
 use super::object::{attributes, called, elements, entry, exactly, needed, state};
+use super::passed;
 use super::piece::named;
 use super::shown::Shown;
 
@@ -28,11 +29,14 @@ pub(super) fn read<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
     }
     let mut parts = elements(reader, manager, state(reader, manager)?)?;
     let (Some(axes), Some(values)) = (parts.next(), parts.next()) else { return Err(manager.odd()) };
-    let ([index], [values]) = (exactly(reader, manager, axes)?, exactly(reader, manager, values)?);
+    let rest = if reader.tree.has_frames() { parts.collect() } else { Vec::new() };
+    let ([index], [value]) = (exactly(reader, manager, axes)?, exactly(reader, manager, values)?);
+    let passed = passed::frames(reader, rest, [axes, index, values, value])?;
     let labels = Labels::single(&name)?;
-    let column = extension::column(reader, values).map_err(|why| named(&labels.names[0], why))?;
+    let column = extension::column(reader, value).map_err(|why| named(&labels.names[0], why))?;
     let index = Index::read(reader, index)?;
-    Frame { columns: vec![column], labels: Some(labels), index, origin: Some("pandas.Series") }.shown(reader)
+    Frame { columns: vec![column], labels: Some(labels), index, origin: Some("pandas.Series") }
+        .shown_with(reader, passed)
 }
 
 /// An array of pandas by itself, under the name `values`.

@@ -67,11 +67,14 @@ impl Writer<'_> {
     fn seven(&mut self, given: &Given, data_type: &DataType, is_ordered: bool) -> Result<()> {
         self.out.op(op::MARK);
         self.arrow_type(data_type, is_ordered)?;
-        // all of a null array is null
-        let nulls = if *data_type == DataType::Null { given.rows } else { given.nulls };
-        for number in [given.rows, nulls, given.offset] {
-            self.out.unsigned(number.into());
+        self.out.unsigned(given.rows.into());
+        match given.nulls {
+            // all of a null array is null
+            _ if *data_type == DataType::Null => self.out.unsigned(given.rows.into()),
+            Some(nulls) => self.out.unsigned(nulls.into()),
+            None => self.out.int(-1),
         }
+        self.out.unsigned(given.offset.into());
         self.out.ops(&[op::EMPTY_LIST, op::MARK]);
         given.buffers.iter().try_for_each(|slot| self.slot(slot))?;
         self.out.ops(&[op::APPENDS, op::EMPTY_LIST]);

@@ -76,7 +76,8 @@ impl Blocks {
             found.add(buffer, place, members);
         }
         for (buffer, members) in truths.known.into_values() {
-            found.add(&buffer, Place::OutOfBand, members);
+            let place = members.first().map_or(Place::OutOfBand, |member| described.part(member.at).place());
+            found.add(&buffer, place, members);
         }
         for (place, columns) in [(Place::OutOfBand, truths.others), (Place::InBand, truths.in_band)] {
             if columns.len() > 1 {
@@ -173,7 +174,7 @@ impl Truths {
                 known.1.push(Member { at, start: *start, len, dtype: "|b1" });
             }
             (None, Place::InBand) => self.in_band.push(at),
-            (None, Place::OutOfBand) => self.others.push(at),
+            (None, Place::OutOfBand | Place::Frame) => self.others.push(at),
         }
     }
 }

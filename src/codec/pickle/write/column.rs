@@ -136,7 +136,8 @@ impl Writer<'_> {
         let values = dictionary.values();
         match (storage, values.data_type()) {
             (Storage::Arrow, DataType::Utf8 | DataType::LargeUtf8) => {
-                self.in_arrow(values, "", part.of_categories())?
+                let dtype = part.categories_dtype.as_deref().unwrap_or_default();
+                self.in_arrow(values, dtype, part.of_categories())?;
             }
             _ => {
                 self.global("pandas", "Index");

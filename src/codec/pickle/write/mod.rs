@@ -256,6 +256,23 @@ impl<'w> Writer<'w> {
         Ok(())
     }
 
+    /// A frame of which nothing is made, where it is one again.
+    #[cfg(feature = "arrow")]
+    fn passed_over(&mut self, frame: &Buffer) {
+        if handoff::placed(handoff::Place::Frame, || self.placed.decide(frame)) != Placement::OutOfBand {
+            return;
+        }
+        let index = match frame.is_empty() {
+            true => self.placed.frame_for(frame.clone()),
+            false => self.placed.frame_of(frame.clone()),
+        };
+        if index == self.frames.len() {
+            self.out.op(op::NEXT_BUFFER);
+            self.frames.push(self.out.memoize());
+            self.out.op(op::POP);
+        }
+    }
+
     /// Goes so many containers deeper.
     #[inline]
     fn enter(&mut self, levels: usize) -> Result<()> {

@@ -58,7 +58,9 @@ impl Writer<'_> {
                 Ok(())
             }
             _ => self.frame(table, &described),
-        }
+        }?;
+        described.came().passed.iter().for_each(|frame| self.passed_over(frame));
+        Ok(())
     }
 
     /// Refuses to make more bytes than a message may have: truth values are bits in Arrow and bytes in NumPy, where nulls stand among
