@@ -183,11 +183,16 @@ def _send(socket: Socket, frames: list[Any], flags: int) -> Any:
 
 
 def _explain(error: Optional[BaseException], socket: Socket, operation: str) -> None:
-    """Says in an ``EFSM`` whose turn it is, and how a REQ may ask again."""
-    if isinstance(error, zmq.ZMQError) and error.errno == zmq.EFSM:
-        kind: Any = socket.type
-        name, why = zmq.SocketType(kind).name, _OUT_OF_TURN.get((kind, operation), "")
+    """Says in an ``EFSM`` whose turn it is, and how a REQ may ask again; in an ``ENOTSUP`` which way messages go."""
+    if not isinstance(error, zmq.ZMQError) or error.errno not in (zmq.EFSM, zmq.ENOTSUP):
+        return
+    kind: Any = socket.type
+    name, why = zmq.SocketType(kind).name, _OUT_OF_TURN.get((kind, operation), "")
+    if error.errno == zmq.EFSM:
         error.strerror = f"a {name} socket sends and receives in turn: it is not its turn to {operation}{why}"
+    else:
+        other = "receive" if operation == "send" else "send"
+        error.strerror = f"a {name} socket cannot {operation}: its messages go the other way, {other} on it"
 
 
 #: As Rust says it.

@@ -118,6 +118,24 @@ def test_a_socket_that_keeps_no_message_whole_is_refused(context: zmq.Context) -
             use()
 
 
+@pytest.mark.parametrize("of", [zmq, zmq.asyncio])
+def test_who_goes_the_wrong_way_is_told(of: Any) -> None:
+    async def use(context: Any) -> None:
+        for kind, name in ((zmq.SUB, "SUB"), (zmq.PULL, "PULL")):
+            for obj in (1, OBJECT):
+                with pytest.raises(zmq.ZMQError, match=f"a {name} socket cannot send: its messages go the other way") as caught:
+                    sent = outband.send_obj(context.socket(kind), obj)
+                    await sent
+                assert caught.value.errno == zmq.ENOTSUP
+        for kind, name in ((zmq.PUB, "PUB"), (zmq.PUSH, "PUSH")):
+            with pytest.raises(zmq.ZMQError, match=f"a {name} socket cannot receive: its messages go the other way"):
+                await outband.recv_obj(context.socket(kind))
+
+    with of.Context() as context:
+        asyncio.run(use(context))
+        context.destroy(0)
+
+
 def test_a_blocking_send_returns_nothing_however_long_the_message(context: zmq.Context) -> None:
     _pull, push = pair(context, zmq.PULL, zmq.PUSH)
     assert [outband.send_obj(push, obj) for obj in (1, OBJECT)] == [None, None]
