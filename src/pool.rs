@@ -64,9 +64,10 @@ impl BufferPool {
     ///
     /// # Panics
     ///
-    /// When `align` is not a power of two.
+    /// When `align` is not a power of two, or more than 2 MiB, which is a huge page and the most that anything asks for.
     pub fn with(align: usize, retain: usize) -> Self {
         assert!(align.is_power_of_two(), "an alignment is a power of two, and {align} is not");
+        assert!(align <= MOST_ALIGN, "an alignment of {align} is more than the most, {MOST_ALIGN}");
         let idle = [const { SegQueue::new() }; CLASSES];
         Self(Arc::new(Shared { align, retain, idle_bytes: AtomicUsize::new(0), idle }))
     }
@@ -178,6 +179,8 @@ impl fmt::Debug for BufferMut {
     }
 }
 
+/// The widest alignment of a block: as much memory more is taken for each.
+const MOST_ALIGN: usize = 2 << 20;
 /// Four classes per doubling: a block is at most a quarter longer than what was asked for.
 const STEPS: usize = 4;
 /// The shortest block, as a power of two.
@@ -209,7 +212,7 @@ mod tests {
         let panics = |pool: &BufferPool, len| {
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| pool.take(len))).map(drop).is_err()
         };
-        for align in [1, 64, 1 << 63] {
+        for align in [1, 64, MOST_ALIGN] {
             let pool = BufferPool::with(align, 1 << 30);
             for len in [usize::MAX, usize::MAX - 5, usize::MAX - 4096, 1 << 63, isize::MAX as usize] {
                 assert!(panics(&pool, len), "{len} aligned to {align}");
@@ -217,6 +220,14 @@ mod tests {
             assert_eq!(pool.idle_bytes(), 0);
         }
         assert_eq!(BufferPool::new().take(10).len(), 10);
+    }
+
+    #[test]
+    fn an_alignment_is_a_power_of_two_that_a_page_has() {
+        for align in [0, 3, 2 * MOST_ALIGN, 1 << 40, 1 << 63] {
+            assert!(std::panic::catch_unwind(|| BufferPool::with(align, 0)).is_err(), "{align}");
+        }
+        assert_eq!(BufferPool::with(MOST_ALIGN, 0).take(1).as_ptr().addr() % MOST_ALIGN, 0);
     }
 
     #[test]
