@@ -245,6 +245,18 @@ mod tests {
     }
 
     #[test]
+    fn a_turn_is_a_slice() {
+        let lens = |len: usize| {
+            let (source, mut desk) = (source(100, len), desk());
+            assert!(desk.ask("p".into(), "a", request(1, &[(1, 100)])));
+            let slices = std::iter::from_fn(|| (!desk.is_idle()).then(|| desk.slice(&source, 0).len()));
+            slices.take(3).collect::<Vec<_>>()
+        };
+        assert_eq!(lens(5), [32, 28 + 1], "messages, and the end of what is granted");
+        assert_eq!(lens(100_000), [3, 3, 3], "256 KiB are in the third");
+    }
+
+    #[test]
     fn another_epoch_and_an_unknown_stream_are_answered_with_the_end() {
         let (source, mut desk) = (source(10, 5), desk());
         assert!(desk.ask("p".into(), "a", Request { epoch: 6, ..request(1, &[(1, 5)]) }));

@@ -125,12 +125,7 @@ impl Publisher {
         sockets::check_type(&recovery, zmq::ROUTER, "answer requests for what was missed")?;
         sockets::prepare_publisher(&live, &recovery)?;
         let (endpoint, recovery_endpoint) = (sockets::endpoint(&live)?, sockets::endpoint(&recovery)?);
-        let clock = Clock::start();
-        let epoch = options.epoch.unwrap_or_else(|| clock.now().1.max(1));
-        let source = Source::new(epoch, options.heartbeat, options.max_streams, options.bounds);
-        let (opening, statistics) = (Vec::new(), PublisherStatistics::default());
-        let live = Live { socket: live, source, clock, opening, opened: None, statistics };
-        let shared = Arc::new(Shared { live: Mutex::new(live), stop: AtomicBool::new(false) });
+        let shared = Arc::new(Shared::new(live, &options));
         let (serving, desk) = (shared.clone(), Desk::new(options.grants));
         let server = thread::Builder::new()
             .name("outband-feed".to_owned())
@@ -270,6 +265,15 @@ impl Live {
 }
 
 impl Shared {
+    pub(super) fn new(socket: zmq::Socket, options: &PublisherOptions) -> Self {
+        let clock = Clock::start();
+        let epoch = options.epoch.unwrap_or_else(|| clock.now().1.max(1));
+        let source = Source::new(epoch, options.heartbeat, options.max_streams, options.bounds);
+        let (opening, statistics) = (Vec::new(), PublisherStatistics::default());
+        let live = Live { socket, source, clock, opening, opened: None, statistics };
+        Self { live: Mutex::new(live), stop: AtomicBool::new(false) }
+    }
+
     pub(super) fn live(&self) -> MutexGuard<'_, Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -134,3 +134,46 @@ fn farewell(live: &mut Live) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::feed::PublisherOptions;
+    use crate::feed::cache::Fresh;
+
+    /// What stands between two slices of an answer is a turn of everybody else: the lock is free, and who has asked meanwhile is heard.
+    #[test]
+    fn a_round_is_one_slice_for_one_peer() {
+        let context = zmq::Context::new();
+        let socket = |kind| context.socket(kind).unwrap();
+        let (live, recovery) = (socket(zmq::XPUB), socket(zmq::ROUTER));
+        recovery.bind("inproc://recovery").unwrap();
+        let options = PublisherOptions::new().epoch(7);
+        let (shared, mut desk) = (Shared::new(live, &options), Desk::new(options.grants));
+        let index = shared.live().source.stream("a").unwrap();
+        for number in 1..=1000 {
+            shared.live().source.commit(Duration::ZERO, index, number, Fresh::Frame(&[1; 1000]));
+        }
+        let ask = || {
+            let peer = socket(zmq::DEALER);
+            peer.connect("inproc://recovery").unwrap();
+            let (header, ranges) =
+                Request { epoch: 7, id: 1, messages: 512, bytes: 1 << 30, ranges: vec![(1, 1000)] }.write();
+            peer.send_multipart([&header[..], b"a", &ranges], 0).unwrap();
+            peer
+        };
+        let received = |peer: &zmq::Socket| std::iter::from_fn(|| peer.recv_multipart(zmq::DONTWAIT).ok()).count();
+        let one_round = |desk: &mut Desk| {
+            round(&shared, &recovery, desk, 1).unwrap();
+            shared.live.try_lock().unwrap().statistics.recovered
+        };
+        let greedy = ask();
+        assert_eq!([one_round(&mut desk), one_round(&mut desk)], [32, 64]);
+        assert_eq!(received(&greedy), 64);
+        let other = ask();
+        assert_eq!([one_round(&mut desk), one_round(&mut desk)], [96, 128]);
+        assert_eq!((received(&greedy), received(&other)), (32, 32));
+    }
+}
