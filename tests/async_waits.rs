@@ -7,6 +7,7 @@ mod common;
 #[path = "support/waits.rs"]
 mod waits;
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,12 +27,15 @@ fn one_thread() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Two sockets with room for one message at each end; over inproc, where libzmq's part has happened when a call returns.
+/// Two sockets with room for one message at each end, and over tcp as little of the system's as there can be. Over inproc libzmq's part
+/// has happened when a call returns.
 fn narrow(place: &Place, bound: zmq::SocketType, connected: zmq::SocketType) -> (AsyncSocket, AsyncSocket) {
     let (bound, connected) = (place.socket(bound), place.socket(connected));
     for socket in [&bound, &connected] {
         socket.set_sndhwm(1).unwrap();
         socket.set_rcvhwm(1).unwrap();
+        socket.set_sndbuf(4096).unwrap();
+        socket.set_rcvbuf(4096).unwrap();
         socket.set_identity(b"peer").unwrap();
     }
     connected.connect(&place.bind(&bound)).unwrap();
@@ -273,6 +277,31 @@ fn receives_from(socket: &AsyncSocket) -> Vec<Receive<'_>> {
     ways.into_iter().map(|way| (message(), way)).collect()
 }
 
+/// No method is left out: the four lists name every one that is awaited, streams and sinks included.
+#[test]
+fn the_lists_of_what_is_dropped_have_every_method_that_waits() {
+    let source = include_str!("async_waits.rs");
+    let begin = source.find("/// Every way to send on").unwrap();
+    let lists = &source[begin..source.find("/// No method is left out").unwrap()];
+    let files = [
+        (include_str!("../src/socket/tokio/address.rs"), "pub async fn "),
+        (include_str!("../src/socket/tokio/message.rs"), "pub async fn "),
+        (include_str!("../src/socket/tokio/object.rs"), "pub async fn "),
+        (include_str!("../src/socket/tokio/stream.rs"), "pub fn "),
+        (include_str!("../src/socket/tokio/sink.rs"), "pub fn "),
+    ];
+    let methods: BTreeSet<&str> = files
+        .iter()
+        .flat_map(|(source, form)| source.lines().filter_map(move |line| line.strip_prefix("    ")?.strip_prefix(form)))
+        .filter_map(|rest| rest.split(['<', '(']).next())
+        .collect();
+    assert!(methods.len() > 35, "{methods:?}");
+    let names =
+        |name: &&&str| [format!("socket.{name}("), format!("socket.{name}::<")].iter().any(|call| lists.contains(call));
+    let left_out: Vec<_> = methods.iter().filter(|name| !names(name)).collect();
+    assert!(left_out.is_empty(), "{left_out:?}");
+}
+
 #[test]
 fn a_send_that_is_dropped_at_any_await_has_sent_nothing() {
     for (kind, peer_kind, every) in
@@ -338,6 +367,93 @@ fn a_receive_that_is_dropped_at_any_await_leaves_the_message_whole() {
                     assert!(socket.try_recv_message().unwrap_err().is_timeout(), "{kind:?}, {index}");
                 }
             }
+        });
+    }
+}
+
+/// Over tcp libzmq works in its own time: what arrives is what was done, in order and whole, wherever the others were dropped.
+#[test]
+fn over_tcp_a_send_that_is_dropped_at_any_await_has_sent_nothing() {
+    for (kind, peer_kind, every) in
+        [(zmq::PAIR, zmq::PAIR, sends as fn(&AsyncSocket) -> Vec<Operation<'_>>), (zmq::ROUTER, zmq::DEALER, sends_to)]
+    {
+        let place = Place::new("tcp");
+        one_thread().block_on(async {
+            let (socket, peer) = narrow(&place, kind, peer_kind);
+            if kind == zmq::ROUTER {
+                peer.send_obj(&0).await.unwrap();
+                socket.recv_obj_from::<u8>().await.unwrap();
+            }
+            let send = async |message: Multipart| match kind {
+                zmq::ROUTER => socket.send_message_to("peer", message).await.unwrap(),
+                _ => socket.send_message(message).await.unwrap(),
+            };
+            let last = Multipart::new("the last", vec![]);
+            for index in 0..every(&socket).len() {
+                // what it sends, when nobody drops it
+                let (_, whole) =
+                    tokio::join!(every(&socket).swap_remove(index), async { peer.recv_message().await.unwrap() });
+                for (polls, has_budget) in (1..5).flat_map(|polls| [(polls, true), (polls, false)]) {
+                    // until there is no room, and beyond
+                    let (mut done, mut dropped) = (0, 0);
+                    while dropped < 3 {
+                        let is_done = dropped_after(polls, has_budget, every(&socket).swap_remove(index)).await;
+                        *(if is_done { &mut done } else { &mut dropped }) += 1;
+                    }
+                    assert!(done > 0 || !has_budget, "{kind:?}, {index}");
+                    let receive = async {
+                        let mut received = 0;
+                        loop {
+                            let message = peer.recv_message().await.unwrap();
+                            if message == last {
+                                break received;
+                            }
+                            assert!(message == whole, "{kind:?}, {index}: {message:?}");
+                            received += 1;
+                        }
+                    };
+                    let ((), received) = tokio::join!(send(last.clone()), receive);
+                    assert_eq!(received, done, "{kind:?}, {index}");
+                }
+            }
+        });
+    }
+}
+
+/// Here a message may be on its way when the receive begins, or come while it waits.
+#[test]
+fn over_tcp_a_receive_that_is_dropped_at_any_await_leaves_the_message_whole() {
+    for (kind, peer_kind, every) in [
+        (zmq::PAIR, zmq::PAIR, receives as fn(&AsyncSocket) -> Vec<Receive<'_>>),
+        (zmq::ROUTER, zmq::DEALER, receives_from),
+    ] {
+        let place = Place::new("tcp");
+        one_thread().block_on(async {
+            let (socket, peer) = narrow(&place, kind, peer_kind);
+            let (mut taken, mut left) = (0, 0);
+            for index in 0..every(&socket).len() {
+                for (polls, has_budget) in (1..5).flat_map(|polls| [(polls, true), (polls, false)]) {
+                    for most in 0..20 {
+                        let message = every(&socket).swap_remove(index).0;
+                        peer.send_message(message.clone()).await.unwrap();
+                        let mut is_done = false;
+                        for _ in 0..most {
+                            is_done =
+                                is_done || dropped_after(polls, has_budget, every(&socket).swap_remove(index).1).await;
+                        }
+                        *(if is_done { &mut taken } else { &mut left }) += 1;
+                        if !is_done {
+                            let whole = match kind {
+                                zmq::ROUTER => socket.recv_message_from().await.unwrap().1,
+                                _ => socket.recv_message().await.unwrap(),
+                            };
+                            assert!(whole == message, "{kind:?}, {index}");
+                        }
+                        assert!(socket.try_recv_message().unwrap_err().is_timeout(), "{kind:?}, {index}");
+                    }
+                }
+            }
+            assert!(taken > 0 && left > 0, "{kind:?}: {taken}, {left}");
         });
     }
 }
