@@ -315,6 +315,39 @@ fn what_was_submitted_is_in_the_journal() {
     });
 }
 
+#[cfg(feature = "journal")]
+#[test]
+fn a_submit_that_is_dropped_while_the_journal_is_being_written_has_submitted() {
+    let directory = tempfile::tempdir().unwrap();
+    let context = zmq::Context::new();
+    let options = || DispatcherOptions::new().journal(directory.path().join("tasks"));
+    one_thread().block_on(async {
+        let dispatcher = bind(&context, options());
+        // there is room, so what it waits for is the journal
+        let mut dropped = Vec::new();
+        for value in 0..20_u64 {
+            if dispatcher.submit(&value).now_or_never().is_none() {
+                dropped.push(value);
+            }
+            tokio::task::yield_now().await;
+        }
+        assert!(!dropped.is_empty(), "the disk was quicker than one look");
+        until("the dispatcher has all of them", || dispatcher.stats().waiting == 20).await;
+        dispatcher.shutdown().await;
+        let dispatcher = bind(&context, options());
+        assert_eq!(dispatcher.recovered().len(), 20, "{dropped:?} were dropped");
+        let worker = connect(&context, &dispatcher, WorkerOptions::new().ends_with_dispatcher());
+        let worker = tokio::spawn(worker.run(|task: Task<u64>| async move { Ok(*task) }));
+        let mut values = BTreeSet::new();
+        for _ in 0..20 {
+            assert!(values.insert(next(&dispatcher).await.decode::<u64>().unwrap()));
+        }
+        assert_eq!(values, (0..20).collect());
+        drop(dispatcher);
+        worker.await.unwrap().unwrap();
+    });
+}
+
 #[test]
 fn outside_of_a_runtime_a_worker_refuses_to_run() {
     let context = zmq::Context::new();
