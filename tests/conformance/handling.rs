@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use outband::pipeline::{DispatcherOptions, Failure, Task, WorkerOptions};
 
-use super::common::Place;
+use super::common::{Place, TRANSPORTS};
 use super::patience::{LONG, until};
-use super::pipeline::{MILLI, Shell, Test, over, side_by_side};
+use super::pipeline::{MILLI, Shell, Test, everywhere, side_by_side};
 
 /// Lets others run until it is so, in a task as on a thread.
 async fn pass_until(what: &str, is_so: impl Fn() -> bool) {
@@ -53,7 +53,7 @@ impl Test for Pauses {
 
 #[test]
 fn a_failure_can_ask_for_time() {
-    over("tcp", &Pauses);
+    everywhere(Pauses);
 }
 
 struct Returns;
@@ -80,7 +80,7 @@ impl Test for Returns {
 
 #[test]
 fn what_is_handed_back_uses_up_no_attempt() {
-    over("tcp", &Returns);
+    everywhere(Returns);
 }
 
 const LEASE: Duration = Duration::from_secs(3);
@@ -122,7 +122,7 @@ impl Test for Leases {
 
 #[test]
 fn a_lease_that_ends_gives_the_task_to_another_and_progress_renews_it() {
-    side_by_side("tcp", &Leases);
+    TRANSPORTS.into_iter().for_each(|transport| side_by_side(transport, &Leases));
 }
 
 struct Cancels;
@@ -168,7 +168,7 @@ impl Test for Cancels {
 
 #[test]
 fn a_cancelled_task_is_cancelled_whether_it_waits_or_runs() {
-    over("tcp", &Cancels);
+    everywhere(Cancels);
 }
 
 struct AtOnce;
@@ -213,7 +213,7 @@ impl Test for AtOnce {
 
 #[test]
 fn a_worker_runs_as_many_tasks_at_once_as_it_says() {
-    over("tcp", &AtOnce);
+    everywhere(AtOnce);
 }
 
 struct Leaving;
@@ -265,5 +265,5 @@ fn named(outcome: &outband::pipeline::Outcome, worker: &str) -> u32 {
 
 #[test]
 fn a_worker_that_leaves_ends_what_runs_and_is_given_nothing_more() {
-    over("tcp", &Leaving);
+    everywhere(Leaving);
 }

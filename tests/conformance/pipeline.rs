@@ -239,11 +239,11 @@ mod on_tokio {
     }
 }
 
-fn everywhere<T: Test>(test: T) {
+pub(super) fn everywhere<T: Test>(test: T) {
     TRANSPORTS.into_iter().for_each(|transport| over(transport, &test));
 }
 
-/// With every shell, over one transport: for what takes time, and is the same over all.
+/// With every shell, over one transport.
 pub(super) fn over<T: Test>(transport: &'static str, test: &T) {
     test.run::<Dispatcher>(&Place::new(transport));
     #[cfg(feature = "tokio")]
