@@ -245,3 +245,32 @@ fn what_was_for_a_peer_that_is_gone_is_released_once_the_socket_is_used() {
         }
     }
 }
+
+/// As in docs/delivery.md, "Closing", with a peer that was there.
+#[test]
+fn of_what_was_sent_before_a_close_the_trackers_say_what_was_not() {
+    for transport in ["ipc", "tcp"] {
+        let place = Place::new(transport);
+        let (rx, tx) = place.connected(zmq::PULL, zmq::PUSH);
+        let events = place.socket(zmq::PAIR);
+        tx.monitor("inproc://events", zmq::SocketEvent::DISCONNECTED.to_raw().into()).unwrap();
+        events.connect("inproc://events").unwrap();
+        let send = |number: u32| tx.send_obj_tracked(&(number, Buffer::from_vec(vec![7_u8; 100_000]))).unwrap();
+        let heard: Vec<_> = (0..3).map(|number| (number, send(number))).collect();
+        for number in 0..3 {
+            assert_eq!(rx.recv_obj::<(u32, Buffer)>().unwrap().0, number);
+        }
+        drop(rx);
+        events.recv_multipart(0).unwrap();
+        let unheard = (3..6).map(|number| (number, send(number)));
+        let sent: Vec<_> = heard.into_iter().chain(unheard).collect();
+        let deadline = Instant::now() + Duration::from_millis(200);
+        let left = || Some(deadline.saturating_duration_since(Instant::now()));
+        let unsent: Vec<u32> =
+            sent.iter().filter(|(_, tracker)| !tracker.wait(left())).map(|(number, _)| *number).collect();
+        assert_eq!(unsent, [3, 4, 5], "over {transport}");
+        // closed, with linger 0 as all sockets here: nothing is kept
+        drop(tx);
+        assert!(sent.iter().all(|(_, tracker)| tracker.wait(PATIENCE)));
+    }
+}
