@@ -1,25 +1,42 @@
-//! The same messages within the same limits, in Rust and in Python: both read them, or both refuse them for the same reason.
+//! The same messages and objects within the same limits, in Rust and in Python: both read or send them, or both refuse them for the
+//! same reason.
 
-#![cfg(feature = "zlib")]
+#![cfg(all(feature = "arrow", feature = "lz4", feature = "zlib", feature = "zstd"))]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::thread;
 
-use outband::{Array, Buffer, Compression, Decode, Encode, ErrorKind, Limits, MsgPack, Multipart, SocketExt, Value};
+use arrow_array::{Float64Array, RecordBatch, StringArray};
+use outband::{
+    Array, Buffer, Compression, Decode, Encode, Error, ErrorKind, Limits, MsgPack, Multipart, SocketExt, Table, Value,
+};
 use serde::Serialize;
 
 #[path = "support/python.rs"]
 mod python;
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Case {
     #[serde(skip)]
     name: &'static str,
+    way: Way,
     /// In the order of [`wide`].
     limits: [u64; 5],
     frames: Vec<Buffer>,
+}
+
+/// What is done with the frames.
+#[derive(Clone, Copy, PartialEq, Serialize)]
+enum Way {
+    Read,
+    /// What they hold is sent, with this compression.
+    Send(Option<&'static str>),
+    /// An extension value of our own type is sent, which no frames hold.
+    SendReserved,
 }
 
 /// Frames, bytes of metadata, bytes in all, depth, bytes decompressed.
@@ -29,7 +46,7 @@ fn wide() -> [u64; 5] {
 
 fn case(name: &'static str, limits: [u64; 5], message: Multipart) -> Case {
     let (metadata, buffers) = message.into_parts();
-    Case { name, limits, frames: [vec![Buffer::from(metadata)], buffers].concat() }
+    Case { name, way: Way::Read, limits, frames: [vec![Buffer::from(metadata)], buffers].concat() }
 }
 
 /// Right at a limit, and one beyond.
@@ -43,6 +60,37 @@ fn around(name: &'static str, field: usize, at: u64, message: &Multipart) -> [Ca
 
 fn nested(depth: usize, open: &[u8]) -> Multipart {
     Multipart::new([open.repeat(depth), vec![0xC0]].concat(), vec![])
+}
+
+fn encode<T: Serialize>(value: &T) -> Multipart {
+    MsgPack::new().encode(value).unwrap()
+}
+
+/// A column that is a frame, one of texts, and one in the metadata.
+fn table() -> Table {
+    let batch = RecordBatch::try_from_iter([
+        ("volts", Arc::new(Float64Array::from(vec![0.5; 2000])) as _),
+        ("texts", Arc::new(StringArray::from_iter_values((0..2000).map(|row| format!("row {row}")))) as _),
+        ("nulls", Arc::new(Float64Array::from_iter((0..2000).map(|row| (row % 3 > 0).then_some(1.5)))) as _),
+    ]);
+    Table::from(batch.unwrap())
+}
+
+const COMPRESSIONS: [(&str, fn() -> Compression); 3] =
+    [("zlib", Compression::zlib), ("lz4", Compression::lz4), ("zstd", Compression::zstd)];
+
+fn compression(name: &str) -> Compression {
+    COMPRESSIONS.iter().find(|(known, _)| *known == name).unwrap().1()
+}
+
+/// A message of one compressed buffer, whatever is in it.
+fn compressed(encoding: &str, stored: &[u8], raw_len: u16) -> Multipart {
+    let number = |number: u16| [&[0xCD][..], &number.to_be_bytes()].concat();
+    let (stored_len, raw_len) = (number(stored.len() as u16), number(raw_len));
+    let name = [&[0xA0 | encoding.len() as u8][..], encoding.as_bytes()].concat();
+    let reference = [&[0x95, 0x00][..], &stored_len, &[0xC0], &name, &raw_len].concat();
+    let metadata = [&[0xC7, reference.len() as u8, 0x42][..], &reference].concat();
+    Multipart::new(metadata, vec![Buffer::copy_from_slice(stored)])
 }
 
 fn cases() -> Vec<Case> {
@@ -92,6 +140,94 @@ fn cases() -> Vec<Case> {
     ] {
         cases.push(case(name, wide(), message));
     }
+    cases.extend(of_compressions(&buffers(3)));
+    cases.extend(of_tables());
+    cases.extend(sent(&buffers(3)));
+    cases
+}
+
+fn of_compressions(buffers: &[Buffer]) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (name, compression) in COMPRESSIONS {
+        let codec = MsgPack::new().compression(compression());
+        let three = codec.encode(&buffers).unwrap();
+        cases.extend(around(name, 4, 30_000, &three));
+        cases.push(case(name, wide(), three.clone()));
+        let stored = &three.buffers()[0];
+        for (stored, raw_len) in [
+            (&stored[..], 10_000),
+            (&stored[..], 9_999),
+            (&stored[..], 10_001),
+            (&stored[..stored.len() - 1], 10_000),
+            (&[stored, &[0][..]].concat(), 10_000),
+            (&[7; 1000], 10_000),
+            (&[], 10_000),
+        ] {
+            cases.push(case(name, wide(), compressed(name, stored, raw_len)));
+        }
+    }
+    cases
+}
+
+fn of_tables() -> Vec<Case> {
+    let table = encode(&table());
+    let (metadata, frames) = table.clone().into_parts();
+    let mut cases = around("frames of a table", 0, frames.len() as u64, &table).to_vec();
+    cases.extend(around("bytes of a table", 2, table.total_len() as u64, &table));
+    let array = encode(&[Array::from_vec(vec![1.0_f64; 2000])]);
+    let both = encode(&([[self::table()]], [Array::from_vec(vec![1_u8; 20])]));
+    for depth in 0..12 {
+        for (name, message) in [("depth of a table", &table), ("depth of an array", &array), ("depth of both", &both)] {
+            let mut limits = wide();
+            limits[3] = depth;
+            cases.push(case(name, limits, message.clone()));
+        }
+    }
+    let with = |frames: &[Buffer]| Multipart::new(metadata.clone(), frames.to_vec());
+    let rows = [&b"\xA4rows"[..], &[0xCD, 0x07, 0xD0]].concat();
+    for (name, message) in [
+        ("a table", table.clone()),
+        ("a table of which a frame is missing", with(&frames[1..])),
+        ("a table with a frame too many", with(&[&frames[..], &frames[..1]].concat())),
+        ("a table with a frame cut", with(&[&[frames[0].slice(8..)][..], &frames[1..]].concat())),
+        ("a table of fewer rows", renamed(&table, &rows, &[&b"\xA4rows"[..], &[0xCD, 0x07, 0xCF]].concat())),
+        ("a table of no columns", renamed(&table, b"\xA7columns", b"\xA7colunms")),
+        ("a table of another schema", renamed(&table, b"volts", b"v\xFFlts")),
+    ] {
+        cases.push(case(name, wide(), message));
+    }
+    cases
+}
+
+/// What is sent, or refused.
+fn sent(buffers: &[Buffer]) -> Vec<Case> {
+    let three = encode(&buffers);
+    let text = encode(&"text".repeat(1000));
+    let array = encode(&[Array::from_vec(vec![1.0_f64; 2000])]);
+    let table = encode(&[table()]);
+    let mut cases = Vec::new();
+    cases.extend(around("frames", 0, 3, &three));
+    cases.extend(around("frames of a table", 0, table.buffers().len() as u64, &table));
+    cases.extend(around("metadata_bytes", 1, text.total_len() as u64, &text));
+    cases.extend(around("metadata_bytes of an array", 1, array.metadata().len() as u64, &array));
+    cases.extend(around("total_bytes", 2, three.total_len() as u64, &three));
+    cases.extend(around("total_bytes of an array", 2, array.total_len() as u64, &array));
+    cases.extend(around("depth of lists", 3, 20, &nested(20, &[0x91])));
+    cases.extend(around("depth of maps", 3, 20, &nested(20, &[0x81, 0xA1, b'k'])));
+    for depth in 0..12 {
+        for (name, message) in [("depth of an array", &array), ("depth of a table", &table)] {
+            let mut limits = wide();
+            limits[3] = depth;
+            cases.push(case(name, limits, message.clone()));
+        }
+    }
+    cases.iter_mut().for_each(|case| case.way = Way::Send(None));
+    for (name, _) in COMPRESSIONS {
+        let around = around("decompressed_bytes", 4, 30_000, &three);
+        cases.extend(around.map(|case| Case { way: Way::Send(Some(name)), ..case }));
+    }
+    let name = "an extension value of a reference's type";
+    cases.push(Case { name, way: Way::SendReserved, limits: wide(), frames: vec![] });
     cases
 }
 
@@ -106,16 +242,33 @@ fn outcome(case: &Case) -> (&'static str, String) {
     let [frames, metadata, total, depth, decompressed] = case.limits;
     let limits = Limits::new().frames(frames as usize).metadata_bytes(metadata as usize).total_bytes(total);
     let codec = MsgPack::new().limits(limits.depth(depth as usize).decompressed_bytes(decompressed));
-    let message = Multipart::new(case.frames[0].to_vec(), case.frames[1..].to_vec());
-    match Decode::<Value>::decode(&codec, message) {
-        Ok(_) => ("read", String::new()),
-        Err(error) if error.kind() == ErrorKind::Limits => ("limit", error.to_string()),
-        Err(error) => ("peer", error.to_string()),
+    let read = |codec: &MsgPack| -> Result<Value, Error> {
+        codec.decode(Multipart::new(case.frames[0].to_vec(), case.frames[1..].to_vec()))
+    };
+    let done = match case.way {
+        Way::Read => read(&codec).map(drop),
+        Way::Send(name) => {
+            let codec = name.map(compression).into_iter().fold(codec, MsgPack::compression);
+            codec.encode(&read(&MsgPack::new()).unwrap()).map(drop)
+        }
+        Way::SendReserved => codec.encode(&Value::Ext(0x42, "x".into())).map(drop),
+    };
+    match done {
+        Ok(()) => ("done", String::new()),
+        Err(error) => {
+            let kind = match error.kind() {
+                ErrorKind::Limits => "limit",
+                ErrorKind::Peer => "peer",
+                ErrorKind::Caller => "caller",
+                kind => panic!("{kind:?}: {error}"),
+            };
+            (kind, error.to_string())
+        }
     }
 }
 
 #[test]
-fn both_languages_read_or_refuse_the_same() {
+fn both_languages_read_send_or_refuse_the_same() {
     let cases = cases();
     let context = zmq::Context::new();
     let socket = context.socket(zmq::PAIR).unwrap();
@@ -141,4 +294,10 @@ fn both_languages_read_or_refuse_the_same() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // each way has all of its outcomes
+    let outcomes = |of: fn(&Way) -> bool| -> BTreeSet<&str> {
+        cases.iter().zip(&told).filter(|(case, _)| of(&case.way)).map(|(_, (kind, _))| kind.as_str()).collect()
+    };
+    assert_eq!(outcomes(|way| *way == Way::Read), BTreeSet::from(["done", "limit", "peer"]));
+    assert_eq!(outcomes(|way| *way != Way::Read), BTreeSet::from(["caller", "done", "limit"]));
 }

@@ -61,6 +61,7 @@ def dumps(
     except (OverflowError, ValueError, TypeError) as error:
         raise CallerError(f"the value does not serialize: {error}") from error
     limits.check(len(metadata), [len(frame) for frame in encoder.frames])
+    limits.check_decompressed(encoder.decompressed)
     return [metadata, *encoder.frames]
 
 
@@ -90,7 +91,7 @@ def loads(
         raise PeerError("the message has no metadata frame")
     lengths = [len(buffer) for buffer in buffers]
     limits.check(len(metadata), lengths)
-    decoder = _Decoder(len(metadata) + sum(lengths), buffers, limits, encodings)
+    decoder = _Decoder(metadata, buffers, limits, encodings)
     try:
         value = msgpack.unpackb(
             metadata,
@@ -106,7 +107,7 @@ def loads(
         why = str(error) or "it has a byte 0xc1 as a type"  # of a FormatError, which says nothing
         raise PeerError(f"the metadata is not one MessagePack value: {why}{_likeness(metadata)}") from error
     decoder.check_used()
-    _check_depth(value, metadata, limits.depth)
+    decoder.check_depth(value)
     return value
 
 
@@ -170,6 +171,7 @@ def _view(frame: Frame) -> memoryview:
 class _Encoder:
     def __init__(self, out_of_band_from: int, compression: str | None, depth: int) -> None:
         self.frames: list[Buffer] = []
+        self.decompressed = 0  # what the compressed ones of these would be
         self.out_of_band_from = out_of_band_from
         self.compression = compression
         self.depth = depth
@@ -222,8 +224,8 @@ class _Encoder:
     def entries(self, obj: dict[Any, Any], depth: int) -> dict[Any, Any]:
         return {self.lift(key, depth - 1): self.lift(value, depth - 1) for key, value in obj.items()}
 
-    def too_deep(self) -> CallerError:
-        return CallerError(f"the value is nested deeper than the limit of {self.depth} (depth)")
+    def too_deep(self) -> LimitError:
+        return LimitError(f"the value is nested deeper than the limit of {self.depth} (depth)")
 
     def buffer(self, obj: Buffer, item: int = 1) -> Any:
         view = memoryview(obj)
@@ -241,6 +243,7 @@ class _Encoder:
             reference: list[Any] = [len(self.frames), len(stored), check(stored)]
             if packed is not None:
                 reference += [self.compression, len(view)]
+                self.decompressed += len(view)
             self.frames.append(stored)
             self.kept.append(view)
             self.known[key] = msgpack.ExtType(REFERENCE, msgpack.packb(reference))
@@ -271,7 +274,7 @@ def _address(view: memoryview) -> int:
 
 
 class _Decoder:
-    def __init__(self, size: int, buffers: list[memoryview], limits: Limits, encodings: Collection[str]) -> None:
+    def __init__(self, metadata: memoryview, buffers: list[memoryview], limits: Limits, encodings: Collection[str]) -> None:
         self.buffers = buffers
         self.encodings = encodings
         self.limits = limits
@@ -279,7 +282,12 @@ class _Decoder:
         self.unpacked: dict[int, memoryview] = {}
         self.decompressed = 0
         self.work = _layout.Work()
-        self.work.have(size)
+        self.work.have(len(metadata) + sum(map(len, buffers)))
+        # nearly no message may be too deep, and to know that takes a fraction of the time
+        self.is_deep = len(metadata.tobytes().translate(None, _NO_CONTAINERS)) > limits.depth
+        # arrays and tables by their ids, and how deep the maps nested that they were made of
+        self.within: dict[int, tuple[int, Any]] = {}
+        self.kinds: set[type] = {dict, list}  # the types of what nests
 
     def resolve(self, kind: int, payload: bytes) -> Any:
         if kind != REFERENCE:
@@ -328,28 +336,36 @@ class _Decoder:
         first = entries[0][0] if entries else None
         if not isinstance(first, str) or first not in _MARKERS:
             return value
-        return _array.from_map(value) if first == _array.MARKER else _table.from_map(value, self.work)
+        made = _array.from_map(value) if first == _array.MARKER else _table.from_map(value, self.work)
+        if self.is_deep:
+            self.within[id(made)] = _levels(value, self.within, self.kinds, self.limits.depth), made
+            self.kinds.add(type(made))
+        return made
 
     def check_used(self) -> None:
         for frame in range(len(self.buffers)):
             if frame not in self.forms:
                 raise PeerError(f"buffer frame {frame} of {len(self.buffers)} is not referenced")
 
+    def check_depth(self, value: Any) -> None:
+        limit = self.limits.depth
+        if self.is_deep and _levels(value, self.within, self.kinds, limit) > limit:
+            raise LimitError(f"the value is nested deeper than the limit of {limit} (depth)")
+
 
 #: All bytes but those that an array or a map may begin with.
 _NO_CONTAINERS = bytes(set(range(256)) - {*range(0x80, 0xA0), *range(0xDC, 0xE0)})
 
 
-def _check_depth(value: Any, metadata: memoryview, limit: int) -> None:
-    if len(metadata.tobytes().translate(None, _NO_CONTAINERS)) <= limit:
-        return  # which is nearly all messages, in a fraction of the time
-    level: list[Any] = [[value]]
-    for _ in range(limit + 1):
+def _levels(value: Any, within: dict[int, tuple[int, Any]], kinds: set[type], most: int) -> int:
+    """How deep arrays and maps nest in each other; where it is more than ``most`` it does not matter how much."""
+    level, levels, deepest = [value], 0, 0
+    while level and levels <= most:
+        deepest = max(deepest, max(levels + within.get(id(element), (0, None))[0] for element in level))
         inside = (element for each in level if type(each) in (dict, list) for element in _elements(each))
-        level = [element for element in inside if type(element) in (dict, list)]
-        if not level:
-            return
-    raise LimitError(f"the value is nested deeper than the limit of {limit} (depth)")
+        levels += any(type(element) in (dict, list) for element in level)
+        level = [element for element in inside if type(element) in kinds]
+    return max(levels, deepest)
 
 
 def _elements(container: Any) -> Any:

@@ -185,7 +185,7 @@ def test_limits_hold_and_name_themselves() -> None:
     deep: list = []
     for _ in range(100):
         deep = [deep]
-    with pytest.raises(outband.CallerError, match="deeper than the limit of 64"):
+    with pytest.raises(outband.LimitError, match="deeper than the limit of 64"):
         outband.dumps(deep)
     with pytest.raises(outband.LimitError, match="deeper"):
         outband.loads([b"\x91" * 5000 + b"\xc0"])
@@ -355,7 +355,7 @@ def test_depth_is_limited_both_ways() -> None:
     for leaf in ["x", b"x", np.float64(1.0)]:
         frames = outband.dumps(nested(64, leaf))
         assert outband.loads(frames) == nested(64, leaf)
-        with pytest.raises(outband.CallerError, match="deeper than the limit of 64"):
+        with pytest.raises(outband.LimitError, match="deeper than the limit of 64"):
             outband.dumps(nested(65, leaf))
     with pytest.raises(outband.LimitError, match="deeper than the limit of 64"):
         outband.loads([msgpack.packb(nested(65, 1))])
@@ -365,7 +365,7 @@ def test_depth_is_limited_both_ways() -> None:
     assert outband.loads([msgpack.packb([[1]] * 1000)]) == [[1]] * 1000
     array = np.zeros(2, [("a", [("b", "u1")])])  # a map, and in it two lists for each level of the record
     assert len(outband.dumps(nested(59, array))) == 1
-    with pytest.raises(outband.CallerError, match="deeper than the limit of 64"):
+    with pytest.raises(outband.LimitError, match="deeper than the limit of 64"):
         outband.dumps(nested(60, array))
 
 
