@@ -516,10 +516,14 @@ fn who_talks_a_lot_keeps_nobody_from_signs_of_life() {
     stranger.set_sndhwm(0).unwrap();
     // signs of life that name as many tasks as they may, each of which takes a while to read
     let beat = beat(100_000);
-    for _ in 0..80 {
-        stranger.send(&beat, 0).unwrap();
+    const PARTS: u64 = 8;
+    for _ in 0..PARTS {
+        (0..10).for_each(|_| stranger.send(&beat, 0).unwrap());
+        // and a result of another dispatcher's time, which is counted
+        stranger.send_multipart([&b"\x93\xa6result\x01\x93\x01\x01\x01"[..], b"\xc0"], 0).unwrap();
     }
     stranger.send(&b"\xc1"[..], 0).unwrap();
+    (1..=PARTS).for_each(|part| until("a part of it was read", || dispatcher.stats().late >= part));
     until("all of it was read", || dispatcher.stats().garbage == 1);
     dispatcher.submit(&7_u32).unwrap();
     assert_eq!(next(&dispatcher).decode::<u32>().unwrap(), 7);
