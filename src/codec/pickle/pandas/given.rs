@@ -16,7 +16,7 @@ pub(in crate::codec::pickle) struct Given {
     pub(in crate::codec::pickle) dictionary: Option<Box<Given>>,
 }
 
-/// Without copying.
+/// From its first row on.
 impl From<Column> for Given {
     fn from(column: Column) -> Self {
         let Column { len, nulls, buffers, children, dictionary } = column;
