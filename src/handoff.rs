@@ -204,9 +204,8 @@ pub(crate) struct Owners {
     credit: Credit,
     /// Whether it matters where in the message a buffer is: to a codec that puts it there again.
     has_places: bool,
-    /// Whether it matters how a table stands in it.
-    #[cfg(feature = "arrow")]
-    keeps_tables: bool,
+    /// Whether the message is a pickle: to other codecs its places are nothing, and its tables keep their own.
+    is_pickle: bool,
     /// Where the buffer was that was asked for last.
     found: Option<Place>,
     /// What only some values need, out of the way of the others.

@@ -97,7 +97,7 @@ pub(crate) fn noting_place<'de, A: MapAccess<'de>>(entries: A) -> Result<Array, 
     let claimed = claimed?;
     let lay = claimed.data.clone();
     let array = claimed.check()?;
-    let is_copied = place == Some(Place::Frame) && array.data.as_ptr() != lay.as_ptr();
+    let is_copied = matches!(place, Some(Place::Frame | Place::PickleFrame)) && array.data.as_ptr() != lay.as_ptr();
     Ok(Array { came: Came { place, lay: is_copied.then(|| Box::new(lay)) }, ..array })
 }
 

@@ -102,7 +102,11 @@ impl Policy {
     fn plainly(&self, bytes: &[u8]) -> Placement {
         match handoff::place() {
             Some(handoff::Place::InBand) => Placement::InBand,
-            None if bytes.len() < self.out_of_band_from => Placement::InBand,
+            None | Some(handoff::Place::InPickle | handoff::Place::PickleFrame)
+                if bytes.len() < self.out_of_band_from =>
+            {
+                Placement::InBand
+            }
             _ => Placement::OutOfBand,
         }
     }

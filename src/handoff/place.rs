@@ -15,36 +15,44 @@ pub(crate) enum Place {
     OutOfBand,
     /// Out of band, as it is known to have come.
     Frame,
+    /// In band in a pickle, which is nothing to another codec.
+    InPickle,
+    /// In a frame of a pickle.
+    PickleFrame,
+}
+
+impl Place {
+    /// The same in a pickle.
+    fn of_pickle(self) -> Self {
+        if self == Self::InBand { Self::InPickle } else { Self::PickleFrame }
+    }
+
+    /// What it is to who writes an array into a pickle.
+    pub(crate) fn to_pickle(self) -> Self {
+        match self {
+            Self::InPickle => Self::InBand,
+            Self::PickleFrame => Self::Frame,
+            // an array has a frame there, as in Python
+            _ => Self::OutOfBand,
+        }
+    }
 }
 
 impl Owners {
     /// The metadata frame and the buffers, of which no more than `credit` bytes are shown to be copied: a short message
     /// that names one long frame a thousand times is refused.
     pub(crate) fn of(frames: Rc<(Bytes, Vec<Buffer>)>, credit: u64) -> Self {
-        Self {
-            frames,
-            credit: Credit::of(credit),
-            has_places: false,
-            #[cfg(feature = "arrow")]
-            keeps_tables: false,
-            found: None,
-            more: None,
-        }
+        Self { frames, credit: Credit::of(credit), has_places: false, is_pickle: false, found: None, more: None }
     }
 
     /// The same of a message of the default codec, where a buffer has a place.
     pub(crate) fn with_places(frames: Rc<(Bytes, Vec<Buffer>)>, credit: u64) -> Self {
-        Self {
-            has_places: true,
-            #[cfg(feature = "arrow")]
-            keeps_tables: true,
-            ..Self::of(frames, credit)
-        }
+        Self { has_places: true, ..Self::of(frames, credit) }
     }
 
     /// The same of a pickle, where a buffer has a place if any is out of band: else nobody was asked to put it there.
     pub(crate) fn of_pickle(frames: Rc<(Bytes, Vec<Buffer>)>, credit: u64) -> Self {
-        Self { has_places: !frames.1.is_empty(), ..Self::of(frames, credit) }
+        Self { has_places: !frames.1.is_empty(), is_pickle: true, ..Self::of(frames, credit) }
     }
 
     /// The frame that was just shown, of which it may matter that it is one; else a buffer that is none. Many that are empty lie at one
@@ -59,7 +67,8 @@ impl Owners {
 /// Whether it matters to the codec how a table stood in its message.
 #[cfg(feature = "arrow")]
 pub(crate) fn keeps_tables() -> bool {
-    frameless::has_places() || OWNERS.with(|place| place.borrow().as_ref().is_some_and(|owners| owners.keeps_tables))
+    frameless::has_places()
+        || OWNERS.with(|place| place.borrow().as_ref().is_some_and(|it| it.has_places && !it.is_pickle))
 }
 
 /// Runs `decode`, and says where in the message that is being decoded the buffer was that was asked for last; `None` where none was, or
@@ -75,7 +84,14 @@ pub(crate) fn noting_place<R>(decode: impl FnOnce() -> R) -> (R, Option<Place>) 
 
 #[inline(never)]
 fn noted_place<R>(decode: impl FnOnce() -> R) -> (R, Option<Place>) {
-    let taken = || OWNERS.with(|place| place.borrow_mut().as_mut().filter(|owners| owners.has_places)?.found.take());
+    let taken = || {
+        OWNERS.with(|place| {
+            let mut place = place.borrow_mut();
+            let owners = place.as_mut().filter(|owners| owners.has_places)?;
+            let found = owners.found.take()?;
+            Some(if owners.is_pickle { found.of_pickle() } else { found })
+        })
+    };
     taken();
     let decoded = decode();
     (decoded, taken())

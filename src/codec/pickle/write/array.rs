@@ -42,7 +42,7 @@ pub(super) struct Element {
 
 impl Parts {
     pub(super) fn of_dtype<T: Serialize + ?Sized>(dtype: &T) -> Result<Self> {
-        let (lying, place) = (Lying::Order(Order::C), handoff::place().unwrap_or(Place::OutOfBand));
+        let (lying, place) = (Lying::Order(Order::C), handoff::place().map_or(Place::OutOfBand, Place::to_pickle));
         Ok(Self { dtype: read(dtype)?, shape: Vec::new(), lying, base: None, place })
     }
 

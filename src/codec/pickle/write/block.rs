@@ -174,7 +174,7 @@ impl Truths {
                 known.1.push(Member { at, start: *start, len, dtype: "|b1" });
             }
             (None, Place::InBand) => self.in_band.push(at),
-            (None, Place::OutOfBand | Place::Frame) => self.others.push(at),
+            (None, _) => self.others.push(at),
         }
     }
 }
