@@ -4,7 +4,7 @@
 //! and the like for a part. "Send" has an `AsyncSocket` only at the sending end, "receive" only at the receiving end, "both"
 //! at both, each in a runtime of the end's own thread; "tasks" has both ends as tasks of one runtime with two workers. A
 //! ratio is how many times as fast that is as waiting on threads: the median over rounds in which the shells take turns. With
-//! `loaded` a thread that does nothing useful keeps one core busy meanwhile.
+//! `loaded` a thread that does nothing useful keeps one core busy meanwhile. It fails where a ping-pong takes a second.
 
 #![allow(clippy::unwrap_used, reason = "a bench that fails stops")]
 
@@ -231,6 +231,9 @@ fn pair(transport: &str, directory: &tempfile::TempDir) -> (zmq::Socket, zmq::So
     (bound, connected)
 }
 
+/// What no ping-pong takes.
+const STALL: Duration = Duration::from_secs(1);
+
 fn ping_pong(transport: &str, count: usize) {
     let directory = tempfile::tempdir().unwrap();
     let (left, right) = pair(transport, &directory);
@@ -268,4 +271,5 @@ fn ping_pong(transport: &str, count: usize) {
         times[count - count / 1000],
         times[count - 1],
     );
+    assert!(times[count - 1] < STALL, "over {transport} one of {count} ping-pongs took {:?}", times[count - 1]);
 }
