@@ -18,13 +18,11 @@
 //! hand ([`shared`]). A codec that can name a value again asks whose it is ([`owner_of_shared`]); any other writes it out at every
 //! place, and has to look at its limits there: a few bytes may stand for more than any memory holds.
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
 #[cfg(feature = "arrow")]
 use std::collections::BTreeMap;
 use std::mem;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -36,6 +34,7 @@ mod arrival;
 mod credit;
 mod frameless;
 mod place;
+mod sharing;
 mod work;
 
 pub(crate) use arrival::{arrived, arriving};
@@ -44,15 +43,13 @@ pub(crate) use frameless::{Places, without_frames};
 #[cfg(feature = "arrow")]
 pub(crate) use place::keeps_tables;
 pub(crate) use place::{Place, noting_place};
+pub(crate) use sharing::{SHARED, SharedOwner, owner_of_shared, shared};
 pub(crate) use work::{TOTAL, overdrawn};
 #[cfg(feature = "arrow")]
 pub(crate) use work::{bounded, working};
 
 /// The newtype name that tells a codec that a buffer follows.
 pub(crate) const BUFFER: &str = "outband::Buffer";
-
-/// The newtype name that tells a codec that a value follows which may stand in other places as well.
-pub(crate) const SHARED: &str = "outband::Shared";
 
 /// The newtype name that tells a codec that a map follows whose first key is how arrays or tables are told from maps.
 pub(crate) const MARKED: &str = "outband::Marked";
@@ -61,16 +58,12 @@ pub(crate) const MARKED: &str = "outband::Marked";
 pub(crate) const IS_MARKED: &str = "a map whose first key is \"$array\" or \"$table\", which says to who reads it that it is an array or \
     a table: put another key first";
 
-/// Who keeps a value that stands in several places.
-pub(crate) type SharedOwner = Arc<dyn Any + Send + Sync>;
-
 thread_local! {
     static ASKED: Cell<Asked> = const { Cell::new(Asked::Nobody) };
     static GIVEN: Cell<Option<Buffer>> = const { Cell::new(None) };
     /// What is known of the buffer that comes next.
     static HINT: Cell<Hint> = const { Cell::new(Hint { item: 1, place: None }) };
     static OWNERS: RefCell<Option<Owners>> = const { RefCell::new(None) };
-    static SHARED_OWNER: Cell<Option<SharedOwner>> = const { Cell::new(None) };
 }
 
 /// What the serializer at work says to buffers.
@@ -175,26 +168,6 @@ pub(crate) fn place() -> Option<Place> {
 #[inline]
 pub(crate) fn given() -> Option<Buffer> {
     GIVEN.take()
-}
-
-/// Runs `serialize`, which serializes a newtype struct named [`SHARED`], with who owns its content at hand.
-pub(crate) fn shared<R>(owner: SharedOwner, serialize: impl FnOnce() -> R) -> R {
-    struct Restore(Option<SharedOwner>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            SHARED_OWNER.set(self.0.take());
-        }
-    }
-    let _restore = Restore(SHARED_OWNER.replace(Some(owner)));
-    serialize()
-}
-
-/// Who owns the content of the newtype struct named [`SHARED`] that is about to be serialized.
-///
-/// Two that are one have one address. It stays theirs as long as the owner is kept, so a codec that compares addresses keeps the
-/// owners as long.
-pub(crate) fn owner_of_shared() -> Option<SharedOwner> {
-    SHARED_OWNER.take()
 }
 
 /// The frames of the message that is being decoded.
@@ -380,24 +353,4 @@ pub(crate) fn owner_of(bytes: &[u8]) -> Option<Buffer> {
             None => bytes.is_empty().then(Buffer::new),
         }
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{SharedOwner, owner_of_shared, shared};
-    use std::sync::Arc;
-
-    #[test]
-    fn owners_of_shared_values_nest_and_leave_nothing_behind() {
-        let (outer, inner): (SharedOwner, SharedOwner) = (Arc::new(1), Arc::new(2));
-        let is = |owner: &SharedOwner| owner_of_shared().is_some_and(|found| Arc::ptr_eq(&found, owner));
-        shared(outer.clone(), || {
-            shared(inner.clone(), || assert!(is(&inner) && owner_of_shared().is_none()));
-            assert!(is(&outer));
-        });
-        shared(outer.clone(), || ()); // nobody asks
-        let panics = std::panic::catch_unwind(|| shared(Arc::new(3), || panic!("in the middle")));
-        assert!(panics.is_err() && owner_of_shared().is_none());
-        assert_eq!((Arc::strong_count(&outer), Arc::strong_count(&inner)), (1, 1));
-    }
 }
