@@ -18,7 +18,7 @@ use std::any::Any;
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::marker::PhantomData;
-use std::mem::{self, ManuallyDrop, align_of, size_of};
+use std::mem::{self, ManuallyDrop, MaybeUninit, align_of, size_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::Arc;
@@ -67,6 +67,7 @@ fn lend_held(held: Box<Held>) -> zmq::Message {
 /// # Safety
 ///
 /// `data` is valid for `len` bytes until `release` was called with `owner`, once, on any thread.
+#[inline]
 unsafe fn lent(data: *const u8, len: usize, release: Release, owner: *mut c_void) -> zmq::Message {
     let mut raw = zmq_msg_t::default();
     // SAFETY: `raw` is no message yet. libzmq calls `release` once, and only reads from memory that it did not allocate.
@@ -133,6 +134,7 @@ fn in_libzmqs(bytes: &[u8]) -> zmq::Message {
 /// # Safety
 ///
 /// `raw` was initialised by one of libzmq's `zmq_msg_init` functions, and nobody uses it again.
+#[inline]
 unsafe fn wrap(raw: zmq_msg_t) -> zmq::Message {
     // SAFETY: `raw` becomes the only field of `zmq::Message` (asserted at the top of this file). All its bytes are
     // initialised, because it was made of zeros.
@@ -170,6 +172,26 @@ impl<'s> Handle<'s> {
         // before anyone is let go of, who may have an errno of their own
         let errno = errno();
         drop(ManuallyDrop::into_inner(message));
+        Err(error_of(errno))
+    }
+
+    /// Lends bytes to a new message as [`lend`] does, and sends it. (A message that was made in small steps is not moved at once: the
+    /// move waits for all of them.)
+    #[inline]
+    pub(crate) fn lend(self, bytes: &Shared, flags: i32) -> Result<(), zmq::Error> {
+        let mut raw = zmq_msg_t::default();
+        let (data, len) = (bytes.as_ptr().cast_mut().cast(), bytes.len());
+        let owner = bytes.clone().into_raw();
+        // SAFETY: as in `lent`, whose promise is kept as `lend` keeps it.
+        let status = unsafe { zmq_sys::zmq_msg_init_data(&raw mut raw, data, len, Some(let_go), owner) };
+        assert_eq!(status, 0, "invariant: libzmq has memory for a message header");
+        // SAFETY: message and socket are valid, and the message is used by nobody else.
+        if unsafe { zmq_sys::zmq_msg_send(&raw mut raw, self.raw, flags) } >= 0 {
+            return Ok(());
+        }
+        let errno = errno();
+        // SAFETY: initialised above, and not used again: it was not sent.
+        drop(unsafe { wrap(raw) });
         Err(error_of(errno))
     }
 
@@ -238,10 +260,13 @@ pub(crate) fn take(message: &mut zmq::Message) -> zmq::Message {
     taken
 }
 
-/// Takes the received frames of one message without copying, wherever they lie: of many, all but the first few lie side by side.
+/// Takes the received frames of one message without copying, wherever they lie: of many, all but the first few are received side by
+/// side, where they stay.
 pub(crate) struct Adopter {
     adopted: usize,
     shelf: Shelf<Received>,
+    /// The length of the frame that was received onto the shelf, and not adopted yet.
+    len: usize,
 }
 
 /// So many frames have a box each.
@@ -249,16 +274,58 @@ const BOXED: usize = 3;
 
 impl Adopter {
     pub(crate) const fn new() -> Self {
-        Self { adopted: 0, shelf: Shelf::new() }
+        Self { adopted: 0, shelf: Shelf::new(), len: 0 }
+    }
+
+    /// Whether the next frame is to be [received](Self::receive) here.
+    #[inline]
+    pub(crate) fn receives(&self) -> bool {
+        self.adopted >= BOXED
     }
 
     /// Takes a message out of its place, and leaves an empty one there.
     #[inline]
     pub(crate) fn adopt(&mut self, message: &mut zmq::Message) -> Shared {
         self.adopted += 1;
-        let frame = Received(take(message));
-        if self.adopted <= BOXED { Shared::from_owner(frame) } else { self.shelf.put(frame) }
+        Shared::from_owner(Received(take(message)))
     }
+
+    /// Receives a frame in the place of one that was not adopted; its length, and whether others follow.
+    #[inline]
+    pub(crate) fn receive(&mut self, handle: Handle<'_>, flags: i32) -> Result<(usize, bool), zmq::Error> {
+        // SAFETY: `nothing` makes one.
+        let Received(message) = unsafe { self.shelf.value(Received::nothing) };
+        self.len = 0;
+        self.len = handle.receive(message, flags)?;
+        Ok((self.len, message.get_more()))
+    }
+
+    /// The frame that was received last, which the next one takes the place of.
+    pub(crate) fn received(&mut self) -> &[u8] {
+        // SAFETY: as in `receive`.
+        &unsafe { self.shelf.value(Received::nothing) }.0
+    }
+
+    /// Shares the frame that was received last; nothing where that was done.
+    #[inline]
+    pub(crate) fn adopt_received(&mut self) -> Shared {
+        let len = mem::take(&mut self.len);
+        // SAFETY: `receive` says how long it is; or 0, where it failed.
+        self.shelf.share(|Received(message)| unsafe { begin(message, len) }).unwrap_or_default()
+    }
+}
+
+/// So many bytes of a message. (To ask it how many there are takes as long again.)
+///
+/// # Safety
+///
+/// There are as many.
+#[inline]
+unsafe fn begin(message: &zmq::Message, len: usize) -> &[u8] {
+    // SAFETY: the message is valid, and not changed: zmq_msg_data(3).
+    let data = unsafe { zmq_sys::zmq_msg_data(ptr::from_ref(message).cast_mut().cast()) };
+    // SAFETY: the message has so many bytes, says the caller, and they stay where they are as long as it does.
+    unsafe { std::slice::from_raw_parts(data.cast(), len) }
 }
 
 /// What a lent frame keeps alive. Fields are dropped in order: the bytes are free before anyone hears of it.
@@ -296,6 +363,20 @@ unsafe extern "C" fn release(_data: *mut c_void, hint: *mut c_void) {
 }
 
 pub(crate) struct Received(zmq::Message);
+
+impl Received {
+    /// Puts an empty message there. (One that was made elsewhere is not moved at once: the move waits for the small steps it was made in.)
+    #[inline]
+    fn nothing(place: &mut MaybeUninit<Self>) {
+        let place = place.as_mut_ptr().cast::<zmq_msg_t>();
+        // SAFETY: the place is that of a message, the only field of both types (asserted at the top of this file), and nothing is read.
+        unsafe { place.write(zmq_msg_t::default()) };
+        // SAFETY: as above; it is no message yet. zmq_msg_init(3) always succeeds.
+        unsafe { zmq_sys::zmq_msg_init(place) };
+    }
+}
+
+const _: () = assert!(size_of::<Received>() == size_of::<zmq_msg_t>());
 
 impl AsRef<[u8]> for Received {
     fn as_ref(&self) -> &[u8] {

@@ -17,7 +17,7 @@ pub(super) struct Berths<T: Send, const N: usize> {
     used: usize,
 }
 
-/// Only `left` is initialised from the beginning; a berth is by [`Berths::enter`], before anyone has a pointer to it.
+/// Only `left` is initialised from the beginning; a berth is when it is entered.
 struct Block<T, const N: usize> {
     /// The berths that may still be entered or are, and one for the `Berths`.
     left: AtomicUsize,
@@ -37,9 +37,10 @@ impl<T: Send, const N: usize> Berths<T, N> {
         Self { block: None, used: 0 }
     }
 
-    /// Puts a value into the next berth, where it stays until it is taken out by [`leave`].
+    /// The next berth, for a value that stays there from when it is written until it is taken out by [`leave`]. Its block stays as long,
+    /// and for ever where none is.
     #[inline]
-    pub(super) fn enter(&mut self, value: T) -> NonNull<T> {
+    pub(super) fn vacant(&mut self) -> NonNull<T> {
         let block = match self.block {
             Some(block) if self.used < N => block,
             _ => self.next_block(),
@@ -48,8 +49,10 @@ impl<T: Send, const N: usize> Berths<T, N> {
         self.used += 1;
         // SAFETY: this is one of those that the block waits for, and nothing is read; that there is such a berth is checked.
         let berth = unsafe { &raw mut (*block.as_ptr()).berths[nth] };
-        // SAFETY: each berth is entered once, here, and nobody else knows of it yet.
-        unsafe { berth.write(Berth { block, value }) };
+        // SAFETY: each berth is given out once, here, and nobody else knows of it yet; nothing is read.
+        let to_block = unsafe { &raw mut (*berth).block };
+        // SAFETY: as above.
+        unsafe { to_block.write(block) };
         // SAFETY: as above; nothing is read.
         let value = unsafe { &raw mut (*berth).value };
         // SAFETY: a part of a block is nowhere near null.
@@ -89,7 +92,7 @@ impl<T: Send, const N: usize> Drop for Berths<T, N> {
 ///
 /// # Safety
 ///
-/// `value` is what [`Berths::enter`] returned, nobody uses what is there, and this is the only call for it.
+/// `value` is what [`Berths::vacant`] returned, a value was written there that nobody uses, and this is the only call for it.
 #[inline]
 pub(super) unsafe fn leave<T: Send, const N: usize>(value: NonNull<T>) -> T {
     // SAFETY: a value that was entered is a part of its berth, and so much after its beginning.
@@ -131,7 +134,14 @@ mod tests {
         for count in [0, 1, 3, 4, 5, 8, 9] {
             let owner = Arc::new(());
             let mut berths = Berths::<_, 4>::new();
-            let hints: Vec<_> = (0..count).map(|_| Hint(berths.enter(owner.clone()))).collect();
+            let hints: Vec<_> = (0..count)
+                .map(|_| {
+                    let berth = berths.vacant();
+                    // SAFETY: it is ours, and nothing is read.
+                    unsafe { berth.write(owner.clone()) };
+                    Hint(berth)
+                })
+                .collect();
             assert_eq!(Arc::strong_count(&owner), 1 + count);
             let mut berths = Some(berths);
             let threads: Vec<_> = hints
@@ -144,7 +154,7 @@ mod tests {
                     }
                     thread::spawn(move || {
                         let Hint(value) = { hint };
-                        // SAFETY: `enter` returned it, and this is the only call for it.
+                        // SAFETY: it was written, and this is the only call for it.
                         drop(unsafe { leave::<_, 4>(value) });
                     })
                 })

@@ -1,10 +1,11 @@
 //! `Shelf`: places for the received frames of one message, in blocks of memory.
 //!
 //! A frame that is shared needs a count of who shares it. With a box for each count, those boxes are most of what it takes to
-//! receive a message of many frames, beside what libzmq does.
+//! receive a message of many frames, beside what libzmq does. A frame is received where it stays: a place is open until what is in it is shared.
 
 #![allow(unsafe_code, reason = "values that are shared one by one, each dropped by the last who does")]
 
+use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use super::berths::{self, Berths};
@@ -17,7 +18,11 @@ const IN_BLOCK: usize = 11;
 const _: () = assert!(Shelf::<super::Received>::BLOCK < 1000);
 
 /// Puts values side by side, each of which is shared by itself and dropped with the last who does.
-pub(crate) struct Shelf<T: AsRef<[u8]> + Send>(Berths<Counted<T>, IN_BLOCK>);
+pub(crate) struct Shelf<T: Send> {
+    berths: Berths<Counted<T>, IN_BLOCK>,
+    /// The place that is open: its value has one user, which is the shelf.
+    open: Option<NonNull<Counted<T>>>,
+}
 
 /// The count comes first, so that who knows where it is knows where this is.
 #[repr(C)]
@@ -26,21 +31,59 @@ struct Counted<T> {
     value: T,
 }
 
-impl<T: AsRef<[u8]> + Send> Shelf<T> {
+impl<T: Send> Shelf<T> {
     /// The length of a block in bytes.
     pub(super) const BLOCK: usize = Berths::<Counted<T>, IN_BLOCK>::BLOCK;
 
     pub(crate) const fn new() -> Self {
-        Self(Berths::new())
+        Self { berths: Berths::new(), open: None }
     }
 
+    /// The value in the place that is open; where none is, `make` makes one there.
+    ///
+    /// # Safety
+    ///
+    /// `make` leaves a value in the place that it is given.
     #[inline]
-    pub(crate) fn put(&mut self, value: T) -> Shared {
-        let counted = self.0.enter(Counted { count: Count::new(const { &Kind::new(end::<T>) }), value });
-        // SAFETY: just entered, and left at the end of its count. From here on the value does not move, and nobody changes it.
-        let bytes = unsafe { &(*counted.as_ptr()).value }.as_ref();
-        // SAFETY: as above; and it was entered with one user.
-        unsafe { Shared::counted(bytes, counted.cast()) }
+    pub(crate) unsafe fn value(&mut self, make: impl FnOnce(&mut MaybeUninit<T>)) -> &mut T {
+        let counted = match self.open {
+            Some(open) => open,
+            None => {
+                let counted = self.berths.vacant();
+                // SAFETY: the berth is ours; nothing is read.
+                let count = unsafe { &raw mut (*counted.as_ptr()).count };
+                // SAFETY: as above.
+                unsafe { count.write(Count::new(const { &Kind::new(end::<T>) })) };
+                // SAFETY: as above.
+                let value = unsafe { &raw mut (*counted.as_ptr()).value };
+                // SAFETY: as above; and what is not initialised may be there.
+                make(unsafe { &mut *value.cast::<MaybeUninit<T>>() });
+                *self.open.insert(counted)
+            }
+        };
+        // SAFETY: entered, and neither left nor shared as long as it is open: nobody else knows of it.
+        unsafe { &mut (*counted.as_ptr()).value }
+    }
+
+    /// Shares the value in the place that is open, if one is, and closes it: the bytes that it shows.
+    #[inline]
+    pub(crate) fn share(&mut self, show: impl FnOnce(&T) -> &[u8]) -> Option<Shared> {
+        let counted = self.open?;
+        // SAFETY: as in `value`. Once it is closed the value does not move, and nobody changes it.
+        let bytes = show(unsafe { &(*counted.as_ptr()).value });
+        // SAFETY: it was entered with one user, who is no more the shelf; `end` leaves it.
+        let shared = unsafe { Shared::counted(bytes, counted.cast()) };
+        self.open = None;
+        Some(shared)
+    }
+}
+
+impl<T: Send> Drop for Shelf<T> {
+    fn drop(&mut self) {
+        if let Some(open) = self.open.take() {
+            // SAFETY: entered and not left, and nobody else knows of it.
+            drop(unsafe { berths::leave::<Counted<T>, IN_BLOCK>(open) });
+        }
     }
 }
 
@@ -60,9 +103,12 @@ mod tests {
 
     struct Counted(Vec<u8>, #[expect(dead_code, reason = "counts who has it")] Arc<()>);
 
-    impl AsRef<[u8]> for Counted {
-        fn as_ref(&self) -> &[u8] {
-            &self.0
+    fn value(shelf: &mut Shelf<Counted>, make: impl FnOnce() -> Counted) -> &mut Counted {
+        // SAFETY: it is written.
+        unsafe {
+            shelf.value(|place| {
+                place.write(make());
+            })
         }
     }
 
@@ -71,7 +117,19 @@ mod tests {
         for count in [0, 1, IN_BLOCK - 1, IN_BLOCK, IN_BLOCK + 1, 3 * IN_BLOCK] {
             let owner = Arc::new(());
             let mut shelf = Shelf::new();
-            let kept: Vec<_> = (0..count).map(|nth| shelf.put(Counted(vec![nth as u8; 3], owner.clone()))).collect();
+            let kept: Vec<_> = (0..count)
+                .map(|nth| {
+                    // what was there before is nobody's
+                    *value(&mut shelf, || Counted(vec![], owner.clone())) = Counted(vec![nth as u8; 3], owner.clone());
+                    assert_eq!(value(&mut shelf, || unreachable!("a place is open")).0.len(), 3);
+                    shelf.share(|value| &value.0).unwrap()
+                })
+                .collect();
+            assert!(shelf.share(|value| &value.0).is_none());
+            if count % 3 == 1 {
+                // open, and never shared
+                value(&mut shelf, || Counted(vec![], Arc::new(())));
+            }
             let parts: Vec<_> = kept.iter().step_by(2).map(|kept| kept.slice(1..)).collect();
             assert_eq!(Arc::strong_count(&owner), 1 + count);
             if count % 2 == 1 {

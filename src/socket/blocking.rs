@@ -11,7 +11,9 @@ pub(super) fn send(socket: &zmq::Socket, outgoing: &Outgoing<'_>, wait: Wait, wa
     let kind = send::check(socket, outgoing)?;
     let is_sent = send::send_lone(socket, kind, outgoing);
     let restarts = if is_sent { 0 } else { send_whole(socket, kind, outgoing, wait)? };
-    watch.sent(kind, outgoing, restarts);
+    if watch.listens() {
+        watch.sent(kind, outgoing, restarts);
+    }
     Ok(())
 }
 

@@ -103,9 +103,16 @@ impl<'m> Outgoing<'m> {
         self.front(index)
     }
 
+    /// The buffer that is this frame, where no more than that is lent.
+    #[inline]
+    pub(super) fn plain(&self, index: usize) -> Option<&'m Shared> {
+        let buffer = self.buffers.get(index.checked_sub(self.envelope.len() + 1)?)?;
+        if self.hold.is_none() { Some(buffer.as_shared()) } else { None }
+    }
+
     /// A frame of the envelope, or the metadata.
     #[inline(never)]
-    fn front(&self, index: usize) -> zmq::Message {
+    pub(super) fn front(&self, index: usize) -> zmq::Message {
         if let Some(envelope) = self.envelope.get(index) {
             return frame::copied(envelope);
         }

@@ -4,8 +4,8 @@ use std::borrow::BorrowMut;
 use std::cell::Cell;
 
 use super::guard::{self, Deadline, Direction, Wait};
-use crate::buffer::Buffer;
-use crate::error::{Detail, Result};
+use crate::buffer::{Buffer, spare};
+use crate::error::{Detail, Error, Result};
 use crate::frame::{self, Adopter, Handle, RECEIVE_ARENA};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
@@ -206,25 +206,38 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
         }
     }
 
-    /// All buffers, which follow `metadata` bytes.
+    /// All buffers, which follow `metadata` bytes: each shared where it has memory of its own, copied where it may lie in libzmq's receive arena.
     fn buffers(&mut self, metadata: usize, limits: &Limits) -> Result<Vec<Buffer>> {
         let mut total = self.before.saturating_add(metadata as u64);
         let mut buffers = Vec::new();
         let mut adopter = Adopter::new();
         while self.more {
-            self.advance()?;
+            let receives = adopter.receives();
+            if receives {
+                self.advance_into(&mut adopter)?
+            } else {
+                self.advance()?
+            }
             limits.check_frames(buffers.len() as u64 + 1)?;
             let len = self.len;
             total = total.saturating_add(len as u64);
             limits.check_total(total)?;
-            let buffer = buffer(self.frame.borrow_mut(), len, &mut adopter);
+            let buffer = match len {
+                // a frame like any other, and not every other one that is empty
+                0 => Buffer::apart(),
+                // it may lie in libzmq's receive arena
+                1..=RECEIVE_ARENA if receives => Buffer::copy_from_slice(adopter.received()),
+                1..=RECEIVE_ARENA => Buffer::copy_from_slice(self.frame.borrow()),
+                _ if receives => Buffer::from_shared(adopter.adopt_received()),
+                _ => Buffer::from_shared(adopter.adopt(self.frame.borrow_mut())),
+            };
             match buffers.len() {
                 // nearly always the only one
                 0 => {
                     buffers = vec![buffer];
                     continue;
                 }
-                1 => buffers.reserve(SEVERAL),
+                1 => spare::make_room(&mut buffers, SEVERAL),
                 _ => {}
             }
             buffers.push(buffer);
@@ -264,11 +277,29 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
                 self.more = self.frame.borrow().get_more();
                 Ok(())
             }
-            Err(error) => {
-                self.more = false;
-                Err(guard::failed(self.socket, Direction::Receive, Wait::Never, error))
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// The same, where the frame is to stay.
+    #[inline]
+    fn advance_into(&mut self, adopter: &mut Adopter) -> Result<()> {
+        loop {
+            match adopter.receive(self.handle, zmq::DONTWAIT) {
+                Ok((len, more)) => {
+                    (self.len, self.more) = (len, more);
+                    return Ok(());
+                }
+                Err(zmq::Error::EINTR) => {}
+                Err(error) => return Err(self.failed(error)),
             }
         }
+    }
+
+    #[cold]
+    fn failed(&mut self, error: zmq::Error) -> Error {
+        self.more = false;
+        guard::failed(self.socket, Direction::Receive, Wait::Never, error)
     }
 
     /// Receives a frame without waiting.
@@ -329,17 +360,4 @@ fn note_wait() {
         Pace::Ahead => Pace::Once,
         Pace::Once | Pace::Behind(_) => Pace::Behind(WAITS),
     });
-}
-
-/// A received buffer frame: shared where it has memory of its own, copied out of libzmq's arena where it may lie there.
-#[inline]
-fn buffer(message: &mut zmq::Message, len: usize, adopter: &mut Adopter) -> Buffer {
-    if len > RECEIVE_ARENA {
-        return Buffer::from_shared(adopter.adopt(message));
-    }
-    if len == 0 {
-        // a frame like any other, and not every other one that is empty
-        return Buffer::apart();
-    }
-    Buffer::copy_from_slice(message)
 }

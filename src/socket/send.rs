@@ -14,7 +14,7 @@
 use super::guard::{self, Direction, Wait};
 use super::outgoing::Outgoing;
 use crate::error::{Detail, Error, Result};
-use crate::frame::{self, Handle};
+use crate::frame::{self, Handle, Shared};
 
 /// A message that is being sent: what one try knows of those before it.
 pub(super) struct Sending<'s, 'm> {
@@ -112,7 +112,7 @@ pub(super) fn may_conflate(kind: zmq::SocketType) -> bool {
 
 /// Sends a message of one frame, if it takes no more than that: by far the most of all small messages.
 pub(super) fn send_lone(socket: &zmq::Socket, kind: zmq::SocketType, outgoing: &Outgoing<'_>) -> bool {
-    outgoing.len() == 1 && kind != zmq::REQ && socket.send(outgoing.frame(0), zmq::DONTWAIT).is_ok()
+    outgoing.len() == 1 && kind != zmq::REQ && socket.send(outgoing.front(0), zmq::DONTWAIT).is_ok()
 }
 
 /// Makes a ROUTER say when a peer is not there, instead of dropping what is for it.
@@ -208,7 +208,11 @@ impl<'s, 'm> Sending<'s, 'm> {
         let last = self.outgoing.len() - 1;
         for index in 1..last {
             before(index);
-            match self.send_now(index) {
+            let sent = match self.outgoing.plain(index) {
+                Some(buffer) => self.lend_now(buffer),
+                None => self.send_now(index),
+            };
+            match sent {
                 Ok(()) => {}
                 Err(zmq::Error::EAGAIN) => return Ok(Pass::Refused),
                 Err(error) => return Err(self.failed(error)),
@@ -254,6 +258,17 @@ impl<'s, 'm> Sending<'s, 'm> {
             self.torn = if pass == Pass::RefusedLast { Torn::Headless } else { Torn::Swallowed };
         }
         Ok(())
+    }
+
+    /// Sends a buffer, which is not the last frame, without waiting.
+    #[inline]
+    fn lend_now(&self, buffer: &Shared) -> Result<(), zmq::Error> {
+        loop {
+            match self.handle.lend(buffer, zmq::SNDMORE | zmq::DONTWAIT) {
+                Err(zmq::Error::EINTR) => {}
+                sent => return sent,
+            }
+        }
     }
 
     /// Sends a frame without waiting.

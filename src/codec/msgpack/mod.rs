@@ -20,7 +20,7 @@ use serde::de::{Deserialize, DeserializeOwned};
 use super::mismatch;
 use super::place::{BufferInfo, Placement, Policy};
 use super::{Decode, Encode, check_sizes};
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, spare};
 use crate::compress::Compression;
 use crate::error::{Detail, Error, Result, excerpt};
 use crate::frame::RECEIVE_ARENA;
@@ -330,7 +330,14 @@ impl<T: DeserializeOwned> Decode<T> for MsgPack {
     fn decode_parts(&self, metadata: &[u8], buffers: Vec<Buffer>) -> Result<T> {
         if is_short(metadata, &buffers) {
             // without the metadata, of which in-band buffers could be slices: they are copied out
-            self.decode_short(metadata, &Rc::new((Bytes::new(), buffers)))
+            let shared = Rc::new((Bytes::new(), buffers));
+            let decoded = self.decode_short(metadata, &shared);
+            if shared.1.len() > 1
+                && let Some((_, buffers)) = Rc::into_inner(shared)
+            {
+                spare::let_go(buffers);
+            }
+            decoded
         } else {
             self.decode_checked(metadata, Bytes::new(), buffers)
         }
