@@ -1,5 +1,6 @@
 //! `Buffer`: immutable bytes of any owner, shared by reference counting.
 
+pub(crate) mod slot;
 pub(crate) mod spare;
 
 use std::fmt;

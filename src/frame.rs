@@ -27,7 +27,7 @@ use bytes::Bytes;
 use zmq_sys::{zmq_msg_t, zmq_pollitem_t};
 
 use named::error_of;
-pub(crate) use shared::Shared;
+pub(crate) use shared::{Shared, Slot};
 use shelf::Shelf;
 
 const _: () = assert!(size_of::<zmq::Message>() == size_of::<zmq_msg_t>());

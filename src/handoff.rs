@@ -27,6 +27,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use crate::buffer::Buffer;
+use crate::buffer::slot::Slot;
 use credit::Credit;
 use frameless::State;
 
@@ -60,7 +61,7 @@ pub(crate) const IS_MARKED: &str = "a map whose first key is \"$array\" or \"$ta
 
 thread_local! {
     static ASKED: Cell<Asked> = const { Cell::new(Asked::Nobody) };
-    static GIVEN: Cell<Option<Buffer>> = const { Cell::new(None) };
+    static GIVEN: Slot = const { Slot::new() };
     /// What is known of the buffer that comes next.
     static HINT: Cell<Hint> = const { Cell::new(Hint { item: 1, place: None }) };
     static OWNERS: RefCell<Option<Owners>> = const { RefCell::new(None) };
@@ -79,8 +80,11 @@ enum Asked {
 fn asked<R>(asked: Asked, serialize: impl FnOnce() -> R) -> R {
     struct Restore(Asked);
     impl Drop for Restore {
+        #[inline]
         fn drop(&mut self) {
             ASKED.set(self.0);
+            // nearly always empty: nobody takes what a serializer asks for and then forgets about
+            drop(given());
         }
     }
     let _restore = Restore(ASKED.replace(asked));
@@ -109,7 +113,7 @@ pub(crate) fn offer(buffer: &Buffer) -> bool {
     // who knows where it goes is who writes it
     let wanted = buffer.len() >= from || HINT.get().place.is_some();
     if wanted {
-        GIVEN.with(|given| given.set(Some(buffer.clone())));
+        GIVEN.with(|given| given.put(buffer));
     }
     wanted
 }
@@ -160,6 +164,7 @@ pub(crate) fn item() -> usize {
 }
 
 /// Where the buffer that is being serialized goes however long it is.
+#[inline(always)]
 pub(crate) fn place() -> Option<Place> {
     HINT.get().place
 }
@@ -167,7 +172,7 @@ pub(crate) fn place() -> Option<Place> {
 /// Takes the buffer that was given, if one was.
 #[inline]
 pub(crate) fn given() -> Option<Buffer> {
-    GIVEN.take()
+    GIVEN.with(Slot::take)
 }
 
 /// The frames of the message that is being decoded.
@@ -179,8 +184,6 @@ pub(crate) struct Owners {
     has_places: bool,
     /// Whether the message is a pickle: to other codecs its places are nothing, and its tables keep their own.
     is_pickle: bool,
-    /// Where the buffer was that was asked for last.
-    found: Option<Place>,
     /// What only some values need, out of the way of the others.
     more: Option<Box<More>>,
 }
@@ -237,7 +240,7 @@ impl Owners {
     }
 
     fn share(&mut self, bytes: &[u8]) -> Option<Buffer> {
-        self.found = Some(Place::InBand);
+        place::found(Place::InBand);
         let made = self.more.as_mut().and_then(|more| more.made.as_mut());
         if let Some((made, is_taken)) = made.filter(|(made, _)| is_all_of(bytes, made)) {
             if !std::mem::replace(is_taken, true) {
@@ -246,7 +249,7 @@ impl Owners {
             return Some(made.clone());
         }
         if let Some(frame) = self.take_frame(bytes) {
-            self.found = Some(Place::Frame);
+            place::found(Place::Frame);
             return Some(frame);
         }
         let metadata = &self.frames.0;
@@ -265,10 +268,11 @@ fn is_all_of(bytes: &[u8], buffer: &Buffer) -> bool {
 
 /// Runs `decode` with the frames of a message at hand.
 pub(crate) fn with_owners<R>(owners: Owners, decode: impl FnOnce() -> R) -> R {
-    struct Restore(Option<Owners>, State);
+    struct Restore(Option<Owners>, State, Option<Place>);
     impl Drop for Restore {
         fn drop(&mut self) {
             frameless::turn_to(self.1);
+            place::turn_to(self.2);
             let outer = self.0.take();
             let ours = OWNERS.with(|place| mem::replace(&mut *place.borrow_mut(), outer));
             // dropped after the borrow has ended: an owner's `Drop` may come back here
@@ -276,7 +280,7 @@ pub(crate) fn with_owners<R>(owners: Owners, decode: impl FnOnce() -> R) -> R {
         }
     }
     let outer = OWNERS.with(|place| place.borrow_mut().replace(owners));
-    let _restore = Restore(outer, frameless::turn_to(State::Framed));
+    let _restore = Restore(outer, frameless::turn_to(State::Framed), place::turn_to(None));
     decode()
 }
 

@@ -6,8 +6,9 @@
 #![allow(unsafe_code, reason = "owners of any type, each dropped by the last who shares its bytes")]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::cell::Cell;
 use std::ffi::c_void;
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 use std::ops::{Bound, Deref, RangeBounds};
 use std::process;
 use std::ptr::{self, NonNull};
@@ -165,6 +166,46 @@ impl Shared {
     /// `raw` is what [`into_raw`](Self::into_raw) returned, and this is the only call for it.
     pub(super) unsafe fn from_raw(raw: *mut c_void) -> Self {
         Self { count: NonNull::new(raw.cast()), ..Self::new() }
+    }
+}
+
+/// A place for bytes on their way, or for none. It is a thread's, and never dropped.
+///
+/// Word by word: what was written in words, and is read as one wide thing, has to wait until it got as far as the cache.
+pub(crate) struct Slot {
+    /// Null where there are none.
+    data: Cell<*mut u8>,
+    len: Cell<usize>,
+    count: Cell<Option<NonNull<Count>>>,
+}
+
+impl Slot {
+    pub(crate) const fn new() -> Self {
+        Self { data: Cell::new(ptr::null_mut()), len: Cell::new(0), count: Cell::new(None) }
+    }
+
+    /// Puts bytes there, shared, in the place of those that nobody took.
+    #[inline]
+    pub(crate) fn put(&self, bytes: &Shared) {
+        if !self.data.get().is_null() {
+            self.clear();
+        }
+        let bytes = ManuallyDrop::new(bytes.clone());
+        self.data.set(bytes.data.as_ptr());
+        self.len.set(bytes.len);
+        self.count.set(bytes.count);
+    }
+
+    #[cold]
+    fn clear(&self) {
+        drop(self.take());
+    }
+
+    #[inline]
+    pub(crate) fn take(&self) -> Option<Shared> {
+        let data = NonNull::new(self.data.replace(ptr::null_mut()))?;
+        // what was put there is taken once
+        Some(Shared { data, len: self.len.get(), count: self.count.get() })
     }
 }
 

@@ -1,29 +1,26 @@
 //! A frame that is handed over whole, to one who asked for a buffer and nothing else.
 
-use std::cell::Cell;
-
-use super::{OWNERS, Owners, Place};
+use super::place::{self, Place};
 use crate::buffer::Buffer;
+use crate::buffer::slot::Slot;
 
 thread_local! {
-    /// The index of the frame that [`arriving`] hands over, or [`NONE`].
-    static ARRIVED: Cell<usize> = const { Cell::new(NONE) };
+    /// The frame that [`arriving`] hands over.
+    static ARRIVED: Slot = const { Slot::new() };
 }
 
-/// No frame.
-const NONE: usize = usize::MAX;
-
-/// Runs `take`, in which frame number `index` of the message that is being decoded can be taken by whoever knows that it is handed
-/// over whole: its buffer, which needs no look at its bytes and is not copied.
+/// Runs `take`, in which a frame of the message that is being decoded can be taken by whoever knows that it is handed over whole: it
+/// needs no look at its bytes and is not copied.
 #[inline]
-pub(crate) fn arriving<R>(index: usize, take: impl FnOnce() -> R) -> R {
+pub(crate) fn arriving<R>(frame: &Buffer, take: impl FnOnce() -> R) -> R {
     struct Forget;
     impl Drop for Forget {
+        #[inline]
         fn drop(&mut self) {
-            ARRIVED.set(NONE);
+            drop(ARRIVED.with(Slot::take));
         }
     }
-    ARRIVED.set(index);
+    ARRIVED.with(|slot| slot.put(frame));
     let _forget = Forget;
     take()
 }
@@ -31,16 +28,7 @@ pub(crate) fn arriving<R>(index: usize, take: impl FnOnce() -> R) -> R {
 /// Takes the frame that is handed over.
 #[inline]
 pub(crate) fn arrived() -> Option<Buffer> {
-    let index = ARRIVED.replace(NONE);
-    if index == NONE {
-        return None;
-    }
-    OWNERS.with(|place| {
-        let mut place = place.borrow_mut();
-        let Owners { frames, credit, found, .. } = place.as_mut()?;
-        let frame = frames.1.get(index)?;
-        *found = Some(Place::Frame);
-        credit.turn_to(index, frames.1.len());
-        Some(frame.clone())
-    })
+    let frame = ARRIVED.with(Slot::take)?;
+    place::found(Place::Frame);
+    Some(frame)
 }

@@ -1,5 +1,6 @@
 //! Where in a message a buffer was, and so where it goes again.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -38,11 +39,28 @@ impl Place {
     }
 }
 
+thread_local! {
+    /// Where in the message that is being decoded the buffer was that was asked for last.
+    static FOUND: Cell<Option<Place>> = const { Cell::new(None) };
+}
+
+/// Notes where the buffer was that was asked for.
+#[inline]
+pub(super) fn found(place: Place) {
+    FOUND.set(Some(place));
+}
+
+/// Notes what is known of another message; what was known before.
+#[inline]
+pub(super) fn turn_to(found: Option<Place>) -> Option<Place> {
+    FOUND.replace(found)
+}
+
 impl Owners {
     /// The metadata frame and the buffers, of which no more than `credit` bytes are shown to be copied: a short message
     /// that names one long frame a thousand times is refused.
     pub(crate) fn of(frames: Rc<(Bytes, Vec<Buffer>)>, credit: u64) -> Self {
-        Self { frames, credit: Credit::of(credit), has_places: false, is_pickle: false, found: None, more: None }
+        Self { frames, credit: Credit::of(credit), has_places: false, is_pickle: false, more: None }
     }
 
     /// The same of a message of the default codec, where a buffer has a place.
@@ -57,9 +75,9 @@ impl Owners {
 
     /// The frame that was just shown, of which it may matter that it is one; else a buffer that is none. Many that are empty lie at one
     /// address, whether they are frames or not.
-    pub(super) fn shown_empty(&mut self, bytes: &[u8]) -> Buffer {
+    pub(super) fn shown_empty(&self, bytes: &[u8]) -> Buffer {
         let frame = self.frames.1.get(self.credit.last).filter(|frame| is_all_of(bytes, frame)).cloned();
-        self.found = Some(if frame.is_some() { Place::Frame } else { Place::InBand });
+        found(if frame.is_some() { Place::Frame } else { Place::InBand });
         frame.unwrap_or_default()
     }
 }
@@ -85,12 +103,11 @@ pub(crate) fn noting_place<R>(decode: impl FnOnce() -> R) -> (R, Option<Place>) 
 #[inline(never)]
 fn noted_place<R>(decode: impl FnOnce() -> R) -> (R, Option<Place>) {
     let taken = || {
-        OWNERS.with(|place| {
-            let mut place = place.borrow_mut();
-            let owners = place.as_mut().filter(|owners| owners.has_places)?;
-            let found = owners.found.take()?;
-            Some(if owners.is_pickle { found.of_pickle() } else { found })
-        })
+        let places = OWNERS
+            .with(|place| place.borrow().as_ref().filter(|owners| owners.has_places).map(|owners| owners.is_pickle));
+        let is_pickle = places?;
+        let found = turn_to(None)?;
+        Some(if is_pickle { found.of_pickle() } else { found })
     };
     taken();
     let decoded = decode();

@@ -28,10 +28,10 @@ impl<'de> Reader<'de> {
         }))
     }
 
-    /// Reads the buffer reference that comes next; the index of its frame. Reads nothing where something else comes, or a reference in
+    /// Reads the buffer reference that comes next; its frame. Reads nothing where something else comes, or a reference in
     /// another form than it is usually written in, or one that does not fit its frame: what is wrong with it is for others to say.
     #[inline]
-    pub(super) fn whole_buffer(&mut self) -> Option<usize> {
+    pub(super) fn whole_buffer(&mut self) -> Option<&'de Buffer> {
         let (payload, rest) = payload(self.rest)?;
         let (index, len, check) = Reference::parse_usual(payload)?;
         let frame = self.frames.get(index).filter(|frame| frame.len() as u64 == len)?;
@@ -42,7 +42,7 @@ impl<'de> Reader<'de> {
             self.used |= 1 << index;
         }
         self.rest = rest;
-        Some(index)
+        Some(frame)
     }
 
     /// Shows a visitor the frame that a buffer reference names.

@@ -317,9 +317,9 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     #[inline]
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value> {
         if name == handoff::BUFFER
-            && let Some(index) = self.whole_buffer()
+            && let Some(frame) = self.whole_buffer()
         {
-            return handoff::arriving(index, || visitor.visit_unit());
+            return handoff::arriving(frame, || visitor.visit_unit());
         }
         if name == rmp_serde::MSGPACK_EXT_STRUCT_NAME {
             let marker = self.marker()?;
