@@ -11,23 +11,18 @@
 //!     raw length  of the buffer in bytes, decompressed
 //! ```
 //!
-//! The check finds frames of equal length that a forwarder swapped. It reads at most [`SAMPLES`] short spots, so it
+//! The check finds frames of equal length that a forwarder swapped. It reads at most four short spots, so it
 //! costs the same for any length; it is no protection against damage or malice.
 
-use std::sync::LazyLock;
+mod sample;
 
-use crc32fast::Hasher;
 use rmp::decode::{read_array_len, read_int, read_str_from_slice};
 
 use crate::buffer::Buffer;
+pub(crate) use sample::{TOGETHER, check, checks};
 
 /// The MessagePack extension type of a buffer reference: `'B'`.
 pub(crate) const EXTENSION: i8 = 0x42;
-
-/// How many spots of a buffer the check reads.
-const SAMPLES: usize = 4;
-/// The length of each spot in bytes.
-const SPOT: usize = 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reference {
@@ -108,6 +103,19 @@ impl Reference {
         self.check.is_none_or(|check| check == self::check(frame))
     }
 
+    /// Writes the reference to a frame of so many bytes that is not compressed, with [`UNKNOWN`] for its check, to be
+    /// [completed](complete); nothing where the check is worth no wait, or would not have the same place.
+    #[inline]
+    pub(crate) fn write_incomplete(frame: usize, len: usize, out: &mut Vec<u8>) -> bool {
+        let (Ok(frame), Ok(len)) = (u32::try_from(frame), u32::try_from(len)) else { return false };
+        match (frame, len) {
+            (_, 0..=0xff) => return false,
+            (0..=0x7f, _) => write_few(frame as u8, len, out),
+            _ => write_usual([frame, len, UNKNOWN], out),
+        }
+        true
+    }
+
     /// Writes the extension value.
     #[inline]
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
@@ -137,6 +145,24 @@ impl Reference {
         }
         let start = put_head(&mut block, at - HEAD);
         out.extend_from_slice(&block[start..at]);
+    }
+
+    /// As [`parse_usual`](Self::parse_usual) of the whole extension value that the bytes begin with, where it is one as [`write_few`] writes
+    /// it and not the last of a text; and how long it is.
+    #[inline]
+    pub(crate) fn parse_few(bytes: &[u8]) -> Option<(usize, u64, u32, usize)> {
+        if bytes.first() != Some(&0xc7) {
+            return None;
+        }
+        let whole = u128::from_be_bytes(*bytes.first_chunk()?);
+        let (head, number) = ((whole >> 88) as u64, (whole >> 40) as u64 & 0xffff_ffff_ffff);
+        let frame = head as usize & 0xff;
+        let (len, check, used) = match (head >> 8, number >> 40) {
+            (0xc7_0a_42_93, 0xcd) if number >> 16 & 0xff == 0xce => (number >> 24 & 0xffff, whole >> 24, 13),
+            (0xc7_0c_42_93, 0xce) if number & 0xff == 0xce => (number >> 8 & 0xffff_ffff, whole >> 8, 15),
+            _ => return None,
+        };
+        if frame < 0x80 { Some((frame, len, check as u32, used)) } else { None }
     }
 
     /// The frame, the length and the check of a reference as it is written to a frame of up to 4 GiB that is not compressed: nearly all that
@@ -222,6 +248,49 @@ fn write_usual(numbers: [u32; 3], out: &mut Vec<u8>) {
     }
 }
 
+/// Stands for a check that is made later.
+const UNKNOWN: u32 = u32::MAX;
+
+/// What [`write_usual`] writes for one of the first 128 frames of more than 255 bytes and a check that is not known.
+#[inline]
+fn write_few(frame: u8, len: u32, out: &mut Vec<u8>) {
+    let (number, payload) = match len {
+        0..=0xffff => (0xcd << 40 | u64::from(len) << 24 | 0xce_ff_ff, 10),
+        _ => (0xce << 40 | u64::from(len) << 8 | 0xce, 12),
+    };
+    let head = 0xc7_00_42_93_00_u64 | payload << 24 | u64::from(frame);
+    // what follows are the bytes of the check, and more than are taken
+    let whole = u128::from(head) << 88 | u128::from(number) << 40 | ((1 << 40) - 1);
+    let written = out.len() + HEAD + payload as usize;
+    out.extend_from_slice(&whole.to_be_bytes());
+    out.truncate(written);
+}
+
+/// Puts the check into a reference that ends here in `out`; `false`, and nothing, where it has a shorter form.
+#[inline]
+pub(crate) fn complete(out: &mut [u8], end: usize, check: u32) -> bool {
+    let place = out.get_mut(..end).and_then(|out| out.last_chunk_mut());
+    match place {
+        Some(place) if check > 0xffff => {
+            *place = check.to_be_bytes();
+            true
+        }
+        _ => false,
+    }
+}
+
+/// The same for any check: what follows the reference moves where that has a shorter form.
+#[cold]
+pub(crate) fn complete_any(out: &mut Vec<u8>, end: usize, frame: usize, stored: &Buffer) {
+    let reference = Reference::to(frame, stored, None);
+    let form = |check| {
+        let mut written = Vec::new();
+        Reference { check, ..reference }.write(&mut written);
+        written
+    };
+    out.splice(end - form(Some(UNKNOWN)).len()..end, form(reference.check));
+}
+
 /// Puts bytes at this place; the place after them.
 #[inline]
 fn put(block: &mut [u8; LONGEST], at: usize, bytes: &[u8]) -> usize {
@@ -292,45 +361,6 @@ fn take_number(payload: &mut &[u8]) -> Result<u64, &'static str> {
     Ok(number)
 }
 
-/// CRC-32 (ISO-HDLC, zlib's `crc32`) of the whole buffer when it is short, else of evenly spaced spots from its first to
-/// its last bytes.
-#[inline]
-pub(crate) fn check(bytes: &[u8]) -> u32 {
-    match sample(bytes) {
-        Some(sample) => crc(&sample),
-        None => crc(bytes),
-    }
-}
-
-/// The spots of a buffer that is longer than all of them.
-#[inline]
-fn sample(bytes: &[u8]) -> Option<[u8; SAMPLES * SPOT]> {
-    if bytes.len() <= SAMPLES * SPOT {
-        return None;
-    }
-    let mut sample = [0; SAMPLES * SPOT];
-    for (spot, start) in sample.chunks_exact_mut(SPOT).zip(starts(bytes.len())) {
-        spot.copy_from_slice(&bytes[start..start + SPOT]);
-    }
-    Some(sample)
-}
-
-/// Where the spots of so many bytes begin: at `index * last / 3`, in a form in which no length overflows and that divides once.
-#[inline]
-fn starts(len: usize) -> [usize; SAMPLES] {
-    let last = len - SPOT;
-    let (third, over) = (last / 3, last % 3);
-    [0, third, 2 * third + over / 2, last]
-}
-
-fn crc(bytes: &[u8]) -> u32 {
-    // a new one asks the processor what it can do, which takes half as long as the sum
-    static NEW: LazyLock<Hasher> = LazyLock::new(Hasher::new);
-    let mut hasher = NEW.clone();
-    hasher.update(bytes);
-    hasher.finalize()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -361,6 +391,37 @@ mod tests {
     }
 
     #[test]
+    fn a_reference_that_is_completed_is_the_one_that_is_written() {
+        let stored = Buffer::from_vec((0..70_000_u32).map(|at| (at.wrapping_mul(at) >> 7) as u8).collect::<Vec<_>>());
+        for len in [0, 64, 255, 256, 257, 10_000, 65_535, 65_536, 70_000] {
+            // one of these has a short check
+            let mut short =
+                (0..400_000_u32).map(|nth| Buffer::copy_from_slice(&[&[0; 300][..], &nth.to_le_bytes()].concat()));
+            let short = (len == 257).then(|| short.find(|buffer| check(buffer) <= 0xffff).unwrap());
+            let stored = short.unwrap_or_else(|| stored.slice(..len));
+            for frame in [0, 1, 127, 128, 255, 256, 70_000] {
+                let mut expected = b"before".to_vec();
+                Reference::to(frame, &stored, None).write(&mut expected);
+                let mut written = b"before".to_vec();
+                assert_eq!(Reference::write_incomplete(frame, stored.len(), &mut written), len > 255);
+                if len <= 255 {
+                    assert_eq!(written, b"before");
+                    continue;
+                }
+                let end = written.len();
+                for out in [&mut written, &mut expected] {
+                    out.extend(b"after");
+                }
+                let mut any = written.clone();
+                complete_any(&mut any, end, frame, &stored);
+                assert_eq!(any, expected, "{frame} {len}");
+                assert_eq!(complete(&mut written, end, check(&stored)), len != 257);
+                assert_eq!(written == expected, len != 257, "{frame} {len}");
+            }
+        }
+    }
+
+    #[test]
     fn the_usual_form_ends_where_it_ends() {
         let mut written = Vec::new();
         Reference { frame: 300, len: 70_000, check: Some(1 << 20), packed: None }.write(&mut written);
@@ -370,25 +431,5 @@ mod tests {
             assert_eq!(Reference::parse_usual(&payload[..cut]), None, "{cut} of {payload:?}");
         }
         assert_eq!(Reference::parse_usual(&[payload, &[0]].concat()), None);
-    }
-
-    #[test]
-    fn spots_lie_evenly() {
-        for len in (65..5000).chain([usize::MAX - 2, usize::MAX - 1, usize::MAX]) {
-            let last = (len - SPOT) as u128;
-            assert_eq!(starts(len).map(|start| start as u128), [0, last / 3, 2 * last / 3, last], "{len}");
-        }
-    }
-
-    #[test]
-    fn the_check_sees_first_and_last_bytes() {
-        for len in [1, 63, 64, 65, 100, 10_000] {
-            let zeros = vec![0; len];
-            for at in [0, len - 1] {
-                let mut changed = zeros.clone();
-                changed[at] = 1;
-                assert_ne!(check(&zeros), check(&changed), "byte {at} of {len}");
-            }
-        }
     }
 }

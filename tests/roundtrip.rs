@@ -165,3 +165,54 @@ fn a_key_that_stands_twice_is_refused_kept_or_overwritten_as_the_type_says() {
         assert_eq!(to_multipart(&value).unwrap(), message);
     }
 }
+
+/// A list that does not know how long it is.
+struct Unsized<'a>(&'a [Buffer]);
+
+impl Serialize for Unsized<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        self.0.iter().try_for_each(|buffer| serde::ser::SerializeSeq::serialize_element(&mut list, buffer))?;
+        serde::ser::SerializeSeq::end(list)
+    }
+}
+
+/// One check in 65 536 is so small that its number takes fewer bytes, and what was written after it moves.
+#[test]
+fn references_of_any_length_stand_in_lists_of_known_and_unknown_length() {
+    let mut short = (0_u32..).map(|nth| [&[0; 250][..], &nth.to_le_bytes()[..], &[0; 10]].concat());
+    // of 264 bytes these are the spots, and the last of them ends the buffer
+    let sample = |bytes: &[u8]| [0, 82, 165, 248].map(|at| bytes[at..at + 16].to_vec()).concat();
+    let short = Buffer::from_vec(short.find(|bytes| crc32fast::hash(&sample(bytes)) <= 0xffff).unwrap());
+    let long = |nth: usize| Buffer::from_vec(vec![nth as u8; 9000 + nth]);
+    let codec = MsgPack::new().out_of_band_from(0);
+    for count in [1, 2, 7, 8, 9, 20] {
+        for places in [vec![], vec![0], vec![count - 1], (0..count).step_by(3).collect(), (0..count).collect()] {
+            let mut buffers: Vec<Buffer> = (0..count).map(long).collect();
+            for &place in &places {
+                buffers[place] = Buffer::copy_from_slice(&short);
+            }
+            let known = codec.encode(&(&buffers, &buffers, "end")).unwrap();
+            let unknown = codec.encode(&(Unsized(&buffers), Unsized(&buffers), "end")).unwrap();
+            assert_eq!(known.metadata(), unknown.metadata());
+            type Lists = (Vec<Buffer>, Vec<Buffer>, String);
+            for message in [known, unknown] {
+                let decoded: Lists = codec.decode(message).unwrap();
+                assert_eq!(decoded, (buffers.clone(), buffers.clone(), "end".to_owned()));
+            }
+            // in place of a full check of five bytes one of three, or fewer
+            let without: Vec<Buffer> = (0..count)
+                .map(|nth| {
+                    if places.contains(&nth) {
+                        Buffer::copy_from_slice(&[&[1; 250][..], &[2; 14]].concat())
+                    } else {
+                        long(nth)
+                    }
+                })
+                .collect();
+            let longer = codec.encode(&(&without, &without, "end")).unwrap().metadata().len();
+            let shorter = codec.encode(&(&buffers, &buffers, "end")).unwrap().metadata().len();
+            assert!(longer - shorter >= 2 * 2 * places.len(), "{longer} {shorter} {places:?}");
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! The frames that references in the metadata stand for.
 
+use std::mem;
+
 use serde::de::{Error as _, Visitor};
 
 use super::bytes::{Bytes, show};
@@ -8,7 +10,7 @@ use super::read::Reader;
 use crate::array::{self, Head};
 use crate::buffer::Buffer;
 use crate::handoff;
-use crate::reference::{self, EXTENSION, Reference};
+use crate::reference::{self, EXTENSION, Reference, TOGETHER};
 
 impl<'de> Reader<'de> {
     /// Reads the array that comes next and puts it where its visitor takes it, if it is written as this crate writes one with a frame;
@@ -28,18 +30,47 @@ impl<'de> Reader<'de> {
         }))
     }
 
+    /// Whether everything was read and was as it has to be, and every frame was referenced.
+    #[inline]
+    pub(super) fn is_whole(&mut self) -> bool {
+        if self.waiting > 0 {
+            self.check_frames();
+        }
+        let used = self.used.trailing_ones() as usize;
+        self.rest.is_empty() && self.owed == 0 && !self.spoiled && used == self.frames.len()
+    }
+
+    /// Holds frames against the checks of their references.
+    #[inline(never)]
+    fn check_frames(&mut self) {
+        let frames = self.frames;
+        let mut sound = true;
+        let unsure = &self.unsure[..mem::take(&mut self.waiting)];
+        reference::checks(unsure, |(index, _)| &frames[index as usize], |(_, check), found| sound &= check == found);
+        self.spoiled |= !sound;
+    }
+
     /// Reads the buffer reference that comes next; its frame. Reads nothing where something else comes, or a reference in
-    /// another form than it is usually written in, or one that does not fit its frame: what is wrong with it is for others to say.
+    /// another form than it is usually written in, or one of a frame of another length: what is wrong with it is for others to say.
     #[inline]
     pub(super) fn whole_buffer(&mut self) -> Option<&'de Buffer> {
-        let (payload, rest) = payload(self.rest)?;
-        let (index, len, check) = Reference::parse_usual(payload)?;
+        let (index, len, check, rest) = match Reference::parse_few(self.rest) {
+            Some((index, len, check, used)) => (index, len, check, &self.rest[used..]),
+            None => {
+                let (payload, rest) = payload(self.rest)?;
+                let (index, len, check) = Reference::parse_usual(payload)?;
+                (index, len, check, rest)
+            }
+        };
         let frame = self.frames.get(index).filter(|frame| frame.len() as u64 == len)?;
         if self.unchecked {
-            if check != reference::check(frame) {
-                return None;
-            }
             self.used |= 1 << index;
+            let nth = self.waiting;
+            self.unsure[nth] = (index as u32, check);
+            self.waiting = nth + 1;
+            if self.waiting == TOGETHER {
+                self.check_frames();
+            }
         }
         self.rest = rest;
         Some(frame)

@@ -22,7 +22,7 @@ use super::mismatch::{Mismatch, Result};
 use crate::array;
 use crate::buffer::Buffer;
 use crate::handoff;
-use crate::reference::EXTENSION;
+use crate::reference::{EXTENSION, TOGETHER};
 
 /// The most frames of a message that is checked while it is read.
 pub(super) const MOST_UNCHECKED: usize = u64::BITS as usize;
@@ -45,7 +45,11 @@ pub(crate) struct Reader<'de> {
     /// Whether compressed frames are here as they were sent: what stands for one of them has no bytes to show.
     pub(super) as_sent: bool,
     /// Whether something was met that no message may have.
-    spoiled: bool,
+    pub(super) spoiled: bool,
+    /// Of an unchecked message: references that were read and not held against their frames yet, the frame's index and the check of each.
+    pub(super) unsure: [(u32, u32); TOGETHER],
+    /// How many of these there are.
+    pub(super) waiting: usize,
 }
 
 impl<'de> Reader<'de> {
@@ -61,6 +65,8 @@ impl<'de> Reader<'de> {
             used: 0,
             as_sent: false,
             spoiled: false,
+            unsure: [(0, 0); TOGETHER],
+            waiting: 0,
         }
     }
 
@@ -73,12 +79,6 @@ impl<'de> Reader<'de> {
     /// A reader that shows every field's name as text.
     pub(crate) fn naming(metadata: &'de [u8], frames: &'de [Buffer], depth: usize) -> Self {
         Self { names_as_text: true, ..Self::new(metadata, frames, depth) }
-    }
-
-    /// Whether everything was read and was as it has to be, and every frame was referenced.
-    pub(super) fn is_whole(&self) -> bool {
-        let used = self.used.trailing_ones() as usize;
-        self.rest.is_empty() && self.owed == 0 && !self.spoiled && used == self.frames.len()
     }
 
     /// For how many of so many elements room is made at once: until all is known to be there, not for many.

@@ -2,6 +2,8 @@
 //!
 //! Numbers and lengths take their shortest form. It counts nesting, so that a value too deep for any receiver fails here.
 
+use std::mem;
+
 use serde::ser::{Error as _, Serialize};
 
 use crate::buffer::Buffer;
@@ -9,7 +11,7 @@ use crate::codec::container::{Container, Open};
 use crate::codec::place::{Placed, Placement, Policy};
 use crate::codec::unserializable::{Result, Unserializable};
 use crate::limits::Limits;
-use crate::reference::{EXTENSION, Packed, Reference};
+use crate::reference::{self, EXTENSION, Packed, Reference, TOGETHER};
 use crate::{handoff, memory};
 
 pub(crate) struct Writer<'w> {
@@ -23,6 +25,10 @@ pub(crate) struct Writer<'w> {
     pub(super) wanted: Option<usize>,
     /// Whether a newtype struct has announced a buffer, and its content comes next.
     pub(super) announced: bool,
+    /// The references whose checks are still to be made: where each ends, and its frame.
+    incomplete: [(u32, u32); TOGETHER],
+    /// How many of these there are.
+    waiting: usize,
 }
 
 /// The first byte of each kind of value that has a length: the shortest form and how long it may be, then the forms with
@@ -36,13 +42,25 @@ pub(super) const MAP: Head = Head(0x80, 15, 0, 0xde, 0xdf);
 
 impl<'w> Writer<'w> {
     /// A writer that appends to `out`.
+    #[inline]
     pub(crate) fn new(out: &'w mut Vec<u8>, policy: &'w Policy, limits: &Limits) -> Self {
         let most = out.len().saturating_add(limits.max_metadata());
-        Self { out, placed: Placed::new(policy), depth: limits.max_depth(), most, wanted: None, announced: false }
+        Self {
+            out,
+            placed: Placed::new(policy),
+            depth: limits.max_depth(),
+            most,
+            wanted: None,
+            announced: false,
+            incomplete: [(0, 0); TOGETHER],
+            waiting: 0,
+        }
     }
 
     /// The frames of the buffers that went out of band.
+    #[inline]
     pub(crate) fn take_frames(&mut self) -> Vec<Buffer> {
+        self.complete();
         self.placed.take_frames()
     }
 
@@ -134,8 +152,8 @@ impl<'w> Writer<'w> {
         match self.placed.decide(&buffer) {
             Placement::InBand => self.in_band(&buffer),
             Placement::OutOfBand => {
-                let frame = self.placed.frame_of(buffer);
-                self.reference(frame, None);
+                let (len, frame) = (buffer.len(), self.placed.frame_of(buffer));
+                self.plain_reference(frame, len);
                 Ok(())
             }
             Placement::Compressed(by) => {
@@ -145,8 +163,8 @@ impl<'w> Writer<'w> {
                 match stored {
                     Some((frame, packed)) => self.reference(frame, Some(packed)),
                     None => {
-                        let frame = self.placed.frame_of(buffer);
-                        self.reference(frame, None);
+                        let (len, frame) = (buffer.len(), self.placed.frame_of(buffer));
+                        self.plain_reference(frame, len);
                     }
                 }
                 Ok(())
@@ -154,8 +172,50 @@ impl<'w> Writer<'w> {
         }
     }
 
+    #[inline(never)]
     fn reference(&mut self, frame: usize, packed: Option<Packed>) {
         Reference::to(frame, self.placed.frame(frame), packed).write(self.out);
+    }
+
+    /// Writes the reference to a frame of so many bytes that is not compressed. Its check is made later, with those of others.
+    #[inline(always)]
+    fn plain_reference(&mut self, frame: usize, len: usize) {
+        let ends = u32::try_from(self.out.len()).is_ok_and(|len| len < 1 << 31);
+        if !ends || !Reference::write_incomplete(frame, len, self.out) {
+            return self.reference(frame, None);
+        }
+        let nth = self.waiting;
+        self.incomplete[nth] = (self.out.len() as u32, frame as u32);
+        self.waiting = nth + 1;
+        if self.waiting == TOGETHER {
+            self.complete_all();
+        }
+    }
+
+    /// Makes the checks that are still to be made.
+    #[inline]
+    fn complete(&mut self) {
+        if self.waiting > 0 {
+            self.complete_all();
+        }
+    }
+
+    #[inline(never)]
+    fn complete_all(&mut self) {
+        let Self { incomplete, placed, out, .. } = self;
+        let incomplete = &incomplete[..mem::take(&mut self.waiting)];
+        let mut short = false;
+        reference::checks(
+            incomplete,
+            |(_, frame)| placed.frame(frame as usize),
+            |(end, _), check| short |= !reference::complete(out, end as usize, check),
+        );
+        if short {
+            // from the last one on, as what follows one may move
+            for &(end, frame) in incomplete.iter().rev() {
+                reference::complete_any(out, end as usize, frame as usize, placed.frame(frame as usize));
+            }
+        }
     }
 
     /// Refuses an extension value, which begins at `start`, whose type is that of buffer references: receivers would take it
@@ -203,7 +263,13 @@ impl<'w> Writer<'w> {
         if let Some(len) = len {
             self.head(head, len)?;
         }
-        let unknown = if len.is_none() { Some((head, self.out.len(), 0)) } else { None };
+        let unknown = if len.is_none() {
+            // what is before it is not going to move, and what is in it moves with it
+            self.complete();
+            Some((head, self.out.len(), 0))
+        } else {
+            None
+        };
         Ok(Open(Compound { writer: self, levels, unknown }))
     }
 
@@ -290,6 +356,7 @@ impl Container for Compound<'_, '_> {
         let len = if head.0 == MAP.0 { elements / 2 } else { elements };
         let mut bytes = [0; 5];
         let bytes = form(head, len, &mut bytes).ok_or_else(|| too_long(len))?;
+        self.writer.complete();
         let out = &mut *self.writer.out;
         // the head goes before what was written meanwhile
         out.extend_from_slice(bytes);
