@@ -166,6 +166,39 @@ fn a_key_that_stands_twice_is_refused_kept_or_overwritten_as_the_type_says() {
     }
 }
 
+/// The order in which buffers come is nobody's business, nor where they lie.
+#[test]
+fn buffers_in_any_order_have_one_frame_each() {
+    let block: Vec<Buffer> = {
+        let whole = Buffer::from_vec((0..400_000_u32).map(|at| (at.wrapping_mul(at) >> 9) as u8).collect::<Vec<_>>());
+        (0..40).map(|nth| whole.slice(10_000 * nth..10_000 * nth + 9000)).collect()
+    };
+    let mut seed = 7_u64;
+    let mut random = |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % below
+    };
+    for count in [1, 2, 3, 7, 8, 9, 16, 17, 18, 33, 64, 150] {
+        let up = (0..count).map(|nth| nth % 40).collect::<Vec<_>>();
+        let down = up.iter().rev().copied().collect();
+        let outwards = (0..count).map(|nth| if nth % 2 == 0 { 20 + nth / 2 % 20 } else { 19 - nth / 2 % 20 }).collect();
+        let any = (0..count).map(|_| random(40)).collect();
+        for order in [up, down, outwards, any] {
+            let value: Vec<Buffer> = order.iter().map(|&nth| block[nth].clone()).collect();
+            let message = to_multipart(&value).unwrap();
+            let mut firsts = Vec::new();
+            for &nth in &order {
+                if !firsts.contains(&nth) {
+                    firsts.push(nth);
+                }
+            }
+            let expected: Vec<_> = firsts.iter().map(|&nth| block[nth].as_ptr()).collect();
+            assert_eq!(message.buffers().iter().map(|frame| frame.as_ptr()).collect::<Vec<_>>(), expected, "{order:?}");
+            assert_eq!(from_multipart::<Vec<Buffer>>(message).unwrap(), value);
+        }
+    }
+}
+
 /// A list that does not know how long it is.
 struct Unsized<'a>(&'a [Buffer]);
 

@@ -131,6 +131,8 @@ pub(crate) struct Placed<'p> {
     policy: &'p Policy,
     seen: usize,
     frames: Vec<Buffer>,
+    /// The addresses between which all frames begin that are not compressed.
+    span: (usize, usize),
     /// What only some values need, out of the way of the others.
     more: Option<Box<More>>,
 }
@@ -138,7 +140,9 @@ pub(crate) struct Placed<'p> {
 #[derive(Default)]
 struct More {
     /// What may be known, where there are more than [`LOOKED_THROUGH`].
-    sieve: Option<Sieve>,
+    sieve: Sieve,
+    /// How many frames were looked at for `sieve`.
+    sieved: usize,
     /// The frame of each buffer by address and length, for the first of them, as many as it has; made when one comes that may be known. Of a
     /// table that a program passes on, a peer has chosen where in a block each column begins, so the hash has a seed that nobody knows.
     known: foldhash::HashMap<(usize, usize), usize>,
@@ -186,7 +190,7 @@ struct Compressed {
 
 impl<'p> Placed<'p> {
     pub(crate) fn new(policy: &'p Policy) -> Self {
-        Self { policy, seen: 0, frames: Vec::new(), more: None }
+        Self { policy, seen: 0, frames: Vec::new(), span: (usize::MAX, 0), more: None }
     }
 
     /// Takes the frames. (Out of a reference: to move the whole of this for them takes as long as encoding a small field.)
@@ -204,6 +208,16 @@ impl<'p> Placed<'p> {
         if self.policy.callback.is_some() { 0 } else { self.policy.out_of_band_from }
     }
 
+    /// Whether the next buffer goes out of band, and only its length says so; where not, it is still to be [decided](Self::decide).
+    #[inline]
+    pub(crate) fn is_plainly_out_of_band(&mut self, bytes: &[u8]) -> bool {
+        let is_plain = self.policy.is_plain()
+            && bytes.len() >= self.policy.out_of_band_from
+            && handoff::place() != Some(handoff::Place::InBand);
+        self.seen += usize::from(is_plain);
+        is_plain
+    }
+
     /// Where the next buffer goes.
     #[inline]
     pub(crate) fn decide(&mut self, bytes: &[u8]) -> Placement {
@@ -217,51 +231,65 @@ impl<'p> Placed<'p> {
 
     /// A frame for this buffer alone.
     pub(crate) fn frame_for(&mut self, buffer: Buffer) -> usize {
-        self.frames.push(buffer);
+        self.add(buffer);
         self.frames.len() - 1
     }
 
-    /// The frame that holds this buffer: one that is there already, or a new one.
     #[inline]
+    fn add(&mut self, buffer: Buffer) {
+        let (address, (first, last)) = (buffer.as_ptr().addr(), self.span);
+        self.span = (first.min(address), last.max(address));
+        self.frames.push(buffer);
+    }
+
+    /// The frame that holds this buffer: one that is there already, or a new one.
+    #[inline(always)]
     pub(crate) fn frame_of(&mut self, buffer: Buffer) -> usize {
-        let next = self.frames.len();
-        let frame = match &self.frames[..] {
-            [] => {
+        let (next, address) = (self.frames.len(), buffer.as_ptr().addr());
+        let (first, last) = self.span;
+        // buffers that were made one after the other often lie in order, up or down
+        let is_new = address < first || last < address;
+        if is_new && next < self.frames.capacity() {
+            self.add(buffer);
+            return next;
+        }
+        self.frame_for_any(buffer)
+    }
+
+    #[inline(never)]
+    fn frame_for_any(&mut self, buffer: Buffer) -> usize {
+        let (next, address) = (self.frames.len(), buffer.as_ptr().addr());
+        let (first, last) = self.span;
+        let is_known = first <= address && address <= last;
+        let frame = if is_known { self.looked_up(&buffer) } else { next };
+        match next {
+            _ if frame < next => return frame,
+            0 => {
                 // nearly always the only one
+                self.span = (address, address);
                 self.frames = vec![buffer];
                 return 0;
             }
-            few if few.len() <= LOOKED_THROUGH => {
-                let wanted = key(&buffer);
-                few.iter().position(|frame| key(frame) == wanted).unwrap_or(next)
-            }
-            _ => match self.more.as_mut().and_then(|more| more.sieve.as_mut()) {
-                Some(sieve) => match sieve.holds_or_takes(key(&buffer)) {
-                    true => self.known(&buffer),
-                    false => next,
-                },
-                None => self.sieved(&buffer),
-            },
-        };
-        if frame == next {
-            if next == 1 {
-                spare::make_room(&mut self.frames, LOOKED_THROUGH - 1);
-            }
-            self.frames.push(buffer);
+            1 => spare::make_room(&mut self.frames, LOOKED_THROUGH - 1),
+            _ => {}
         }
+        self.add(buffer);
         frame
     }
 
-    /// As [`frame_of`](Self::frame_of), for the first of many buffers.
-    #[inline(never)]
-    fn sieved(&mut self, buffer: &Buffer) -> usize {
-        let mut sieve = Sieve::default();
-        for frame in &self.frames {
+    /// The frame that holds a buffer which may be known, or the next one.
+    fn looked_up(&mut self, buffer: &Buffer) -> usize {
+        let (wanted, next) = (key(buffer), self.frames.len());
+        if next <= LOOKED_THROUGH {
+            return self.frames.iter().position(|frame| key(frame) == wanted).unwrap_or(next);
+        }
+        let More { sieve, sieved, .. } = &mut **self.more.get_or_insert_default();
+        for frame in &self.frames[*sieved..] {
             sieve.holds_or_takes(key(frame));
         }
-        let is_held = sieve.holds_or_takes(key(buffer));
-        self.more.get_or_insert_default().sieve = Some(sieve);
-        if is_held { self.known(buffer) } else { self.frames.len() }
+        let is_held = sieve.holds_or_takes(wanted);
+        *sieved = next + usize::from(!is_held);
+        if is_held { self.known(buffer) } else { next }
     }
 
     /// The frame that holds a buffer which the sieve does, or the next one.

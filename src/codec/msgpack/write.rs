@@ -147,8 +147,18 @@ impl<'w> Writer<'w> {
     }
 
     /// Puts a buffer where its placement says.
-    #[inline]
+    #[inline(always)]
     pub(super) fn buffer(&mut self, buffer: Buffer) -> Result<()> {
+        if !self.placed.is_plainly_out_of_band(&buffer) {
+            return self.decided(buffer);
+        }
+        let (len, frame) = (buffer.len(), self.placed.frame_of(buffer));
+        self.plain_reference(frame, len);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn decided(&mut self, buffer: Buffer) -> Result<()> {
         match self.placed.decide(&buffer) {
             Placement::InBand => self.in_band(&buffer),
             Placement::OutOfBand => {
