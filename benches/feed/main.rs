@@ -1,7 +1,7 @@
 //! What a feed costs beside plain PUB/SUB, and what it delivers while its processes are stopped and killed.
 //!
 //! `cargo bench --bench feed`; with `-- speed` or `-- faults` one of the two, with `-- quick` less of it, and with lengths in
-//! bytes, as in `-- speed 64 1024`, only these. The simulation is a test: see `src/feed/simulation`.
+//! bytes, as in `-- speed 64 1024`, only these. The receiver keeps freed pages (`memory::keep_freed_pages`), with `fresh` it does not. The simulation is a test: see `src/feed/simulation`.
 //!
 //! `valgrind --tool=callgrind --separate-threads=yes target/release/deps/feed-... alone Feed 64 10000` counts the instructions of
 //! `send_one` and `receive_one`, also of `Plain` and the other means; and what is not of them, by the difference of two counts.
@@ -35,7 +35,8 @@ fn main() {
     if !has("faults") {
         let lengths = if lengths.is_empty() { &[64, 1 << 10, 16 << 10, 64 << 10, 1 << 20][..] } else { &lengths };
         let (starts, seconds) = if quick { (2, 0.5) } else { (5, 2.0) };
-        speed::table(lengths, starts, seconds, Duration::from_millis(10));
+        let pages = if has("fresh") { speed::Pages::Fresh } else { speed::Pages::Kept };
+        speed::table(lengths, starts, seconds, Duration::from_millis(10), pages);
     }
     if !has("speed") {
         faults::stalled(if quick { 3 } else { 15 });

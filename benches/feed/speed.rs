@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use outband::feed::{Event, Publisher, PublisherOptions, Subscriber, SubscriberOptions};
-use outband::{Buffer, SocketExt};
+use outband::{Buffer, SocketExt, memory};
 use serde::{Deserialize, Serialize};
 
 use super::LOOPBACK;
@@ -194,8 +194,15 @@ struct Pair {
 
 const CHILD: &str = "OUTBAND_FEED_BENCH";
 
+/// Whether a receiver keeps freed pages, so that no means has the luck of fresh ones.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Pages {
+    Kept,
+    Fresh,
+}
+
 impl Line {
-    fn new(bytes: usize) -> Self {
+    fn new(bytes: usize, pages: Pages) -> Self {
         let context = zmq::Context::new();
         let bound = |kind| {
             let socket = context.socket(kind).unwrap();
@@ -208,7 +215,8 @@ impl Line {
         let ((control, ordered), (told, back)) = (bound(zmq::PAIR), bound(zmq::PULL));
         let sender = Sender::bind(&context, [LOOPBACK; 3]);
         let told_at = told_at(bytes);
-        let job = format!("{told_at} {ordered} {back} {}", sender.endpoints().join(" "));
+        let pages = if pages == Pages::Kept { "kept" } else { "fresh" };
+        let job = format!("{told_at} {ordered} {back} {} {pages}", sender.endpoints().join(" "));
         let child = Command::new(env::current_exe().unwrap()).env(CHILD, job).spawn().unwrap();
         // until the subscriptions are there
         while told.poll(zmq::POLLIN, 10).unwrap() == 0 {
@@ -253,6 +261,9 @@ impl Drop for Line {
 pub(crate) fn receive_if_child() {
     let Ok(job) = env::var(CHILD) else { return };
     let words: Vec<&str> = job.split(' ').collect();
+    if words[6] == "kept" {
+        let _ = memory::keep_freed_pages(); // without glibc there is nothing to keep
+    }
     let context = zmq::Context::new();
     let connected = |kind, endpoint| {
         let socket = context.socket(kind).unwrap();
@@ -276,7 +287,7 @@ pub(crate) fn receive_if_child() {
 }
 
 /// Objects per second, each row of so many starts of so many seconds.
-pub(crate) fn table(lengths: &[usize], starts: usize, seconds: f64, time: Duration) {
+pub(crate) fn table(lengths: &[usize], starts: usize, seconds: f64, time: Duration, pages: Pages) {
     println!(
         "| processes, tcp | publish_obj | feed | publish_obj ÷ publish_obj | a feed's topic ÷ publish_obj | one frame more \
          ÷ publish_obj | feed ÷ publish_obj |"
@@ -285,7 +296,7 @@ pub(crate) fn table(lengths: &[usize], starts: usize, seconds: f64, time: Durati
     for &bytes in lengths {
         let (mut results, mut orders) = (Starts::default(), Orders::default());
         for _ in 0..starts {
-            let line = Rc::new(Line::new(bytes));
+            let line = Rc::new(Line::new(bytes, pages));
             let pairs = MEANS.map(|means| Pair { means, line: line.clone() });
             for pair in &pairs {
                 pair.run(WINDOW);
