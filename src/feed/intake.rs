@@ -64,6 +64,16 @@ impl Found {
         Ok(())
     }
 
+    /// How long the message is, if there is anything to tell; 0 for one that is in the frame in hand, which is short, and for what is none.
+    #[inline]
+    pub(super) fn len(&self) -> Option<usize> {
+        match self {
+            Self::Nothing => None,
+            Self::Message(_, _, Ok(message)) => Some(message.total_len()),
+            _ => Some(0),
+        }
+    }
+
     /// Decodes it.
     #[inline]
     pub(super) fn tell<T, C: Decode<T>>(self, frame: &zmq::Message, codec: &C) -> Option<Event<T>> {

@@ -8,6 +8,9 @@ use std::thread;
 /// has something to say is waiting for that core.
 const LOOKS: u32 = 8;
 
+/// After a message of so many bytes it sleeps at once: the next one is a while in coming, and who brings it needs the core.
+const LONG: usize = 64 << 10;
+
 /// The looks of a subscriber.
 #[derive(Debug)]
 pub(super) struct Looks {
@@ -23,9 +26,9 @@ impl Looks {
         Self { most, taken: most }
     }
 
-    /// Notes an event.
-    pub(super) fn found(&mut self) {
-        self.taken = 0;
+    /// Notes an event, of a message of so many bytes.
+    pub(super) fn found(&mut self, len: usize) {
+        self.taken = if len < LONG { 0 } else { self.most };
     }
 
     /// Lets others run, if it is worth looking again after that.
@@ -41,15 +44,17 @@ impl Looks {
 
 #[cfg(test)]
 mod tests {
-    use super::{LOOKS, Looks};
+    use super::{LONG, LOOKS, Looks};
 
     #[test]
     fn looks_end_until_the_next_event() {
         for most in [0, LOOKS] {
             let mut looks = Looks { most, taken: most };
             assert!(!looks.again(), "it is to sleep before the first event");
-            looks.found();
+            looks.found(LONG - 1);
             assert_eq!((0..100).filter(|_| looks.again()).count(), most as usize);
+            looks.found(LONG);
+            assert!(!looks.again(), "the next one is a while in coming");
         }
     }
 }

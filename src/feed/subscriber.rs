@@ -220,7 +220,6 @@ impl Subscriber {
         let mut until = None;
         loop {
             if let Some(event) = self.look(codec)? {
-                self.looks.found();
                 return Ok(event);
             }
             self.read_clock();
@@ -270,6 +269,9 @@ impl Subscriber {
     pub(super) fn look<T, C: Decode<T>>(&mut self, codec: &C) -> Result<Option<Event<T>>> {
         let mut found = Found::Nothing;
         self.find(&|| codec.limits(), &mut found)?;
+        if let Some(len) = found.len() {
+            self.looks.found(len);
+        }
         Ok(found.tell(&self.frame, codec))
     }
 
