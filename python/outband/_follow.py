@@ -20,6 +20,10 @@ from ._errors import CallerError
 Start = Union[str, int, Tuple[int, int]]
 
 
+#: Requests in a row that bring nothing, before it may be the connection that is at fault.
+_STRAINING = 2
+
+
 @dataclasses.dataclass
 class Rules:
     """What all streams of a subscriber share."""
@@ -58,6 +62,8 @@ class Follow:
         self.rules = rules
         self.steps: list[tuple[Any, ...]] = []
         self.is_stale = False
+        #: Whether requests in a row were not answered, as the last tick found.
+        self.is_unheeded = False
         self._start = start
         self._epoch, self._next = start if isinstance(start, tuple) else (0, 1)
         self._high = self._next - 1
@@ -117,7 +123,7 @@ class Follow:
 
     def tick(self, now: float) -> None:
         """Time passes."""
-        self._now = now
+        self._now, self.is_unheeded = now, False
         if self._heard:
             self._heard, self._last_heard = False, now
         if not self.is_stale and now - self._last_heard >= self.rules.stale_after:
@@ -125,7 +131,7 @@ class Follow:
             self.steps.append(("stale", now - self._last_heard))
         if self._asked and now >= self._asked.deadline:
             asked, self._asked = self._asked, None
-            self._conclude(now, asked)
+            self.is_unheeded = self._conclude(now, asked)
 
     def ask(self, now: float, request: int) -> list[tuple[int, int]]:
         """The ranges to ask for, if it is time to."""
@@ -270,13 +276,16 @@ class Follow:
                 self._next = end
             self._advance()
 
-    def _conclude(self, now: float, asked: _Asked) -> None:
-        """Judges a request that is over."""
+    def _conclude(self, now: float, asked: _Asked) -> bool:
+        """Judges a request that is over: whether it was not the first in a row that brought nothing, for which the connection may be at
+        fault."""
         if asked.brought_something or self._next > asked.first_missing:
             self._attempts = 0
-            return
+            return False
         self._attempts += 1
+        is_strained = self._attempts == _STRAINING or self._attempts >= self.rules.attempts
         self._not_before = now + self.rules.timeout / 4
         if self._attempts >= self.rules.attempts:
             self._attempts, self._not_before = 0, 0.0
             self._give_up(self._high + 1, "unanswered")
+        return is_strained

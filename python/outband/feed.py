@@ -56,6 +56,9 @@ _LONGEST_NAME = 1024
 #: How long nothing comes before the connection for it is made anew, in seconds.
 _SILENCE = 5.0
 
+#: How many timeouts a new connection for requests has before the next one.
+_REST = 16
+
 #: Requests under way at a time.
 _REQUESTS = 4
 
@@ -104,7 +107,9 @@ class Subscriber:
         self._requests = 0
         self._events: deque[tuple[Any, ...]] = deque()
         self._ticked = 0.0
-        self._endpoint, self._redial_at, self._pause = endpoint, 0.0, _SILENCE
+        self._endpoints = (endpoint, recovery)
+        self._redial_at, self._pause = 0.0, _SILENCE
+        self._answered, self._ask_anew_at = 0.0, 0.0
         try:
             for name in streams:
                 self.subscribe(name)
@@ -180,8 +185,11 @@ class Subscriber:
         if now - self._ticked >= _TICK / 1000:
             self._ticked = now
             with _parts.signals_held():
-                for name, follow in list(self._follows.items()):
+                for follow in self._follows.values():
                     follow.tick(now)
+                if any(follow.is_unheeded and not follow.is_stale for follow in self._follows.values()):
+                    self._ask_anew(now)  # before they ask again
+                for name in list(self._follows):
                     self._settle(now, name)
                 self._redial(now)
 
@@ -193,9 +201,14 @@ class Subscriber:
         elif now >= self._redial_at:
             self._pause = min(2 * self._pause, 16 * _SILENCE)
             self._redial_at = now + self._pause
-            if not self._endpoint.startswith("inproc:"):
-                self._live.disconnect(self._endpoint)
-                self._live.connect(self._endpoint)
+            _reconnect(self._live, self._endpoints[0])
+
+    def _ask_anew(self, now: float) -> None:
+        """Asks over a new connection where the one there is may be dead: streams are heard of, and nothing is answered."""
+        timeout = self._rules.timeout
+        if now - self._answered >= timeout and now >= self._ask_anew_at:
+            self._ask_anew_at = now + _REST * timeout
+            _reconnect(self._recovery, self._endpoints[1])
 
     def _take_live(self, now: float, frames: list[zmq.Frame]) -> None:
         topic, header = _split(frames[0].buffer)
@@ -214,6 +227,8 @@ class Subscriber:
 
     def _take_answer(self, now: float, frames: list[zmq.Frame]) -> None:
         kind, epoch, number, sent, rest = _read_header(frames[0].buffer)
+        if kind in (_RECOVERED, _END):
+            self._answered = now
         if kind == _RECOVERED:
             (request,) = _numbers(rest, 1)
             name = self._asked.get(request)
@@ -286,6 +301,13 @@ class Subscriber:
                 return Undecodable(name, epoch, number, error)
             return Data(name, epoch, number, sent / 1e6, is_recovered, value)
         return EVENTS[kind](name, *step)
+
+
+def _reconnect(socket: zmq.Socket[Any], endpoint: str) -> None:
+    """A host that vanished and came back knows nothing of a connection, and TCP may take minutes to find that out."""
+    if not endpoint.startswith("inproc:"):
+        socket.disconnect(endpoint)
+        socket.connect(endpoint)
 
 
 def _check(name: Any, start: Any) -> None:

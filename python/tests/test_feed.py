@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 import random
 import signal
+import socket
 import struct
 import threading
 import time
@@ -60,6 +61,43 @@ class Publisher:
                 stamp = header(3, self.epoch, number, 5_000_000, request)
                 self.router.send_multipart([peer, stamp, *self.cache[number]])
         self.router.send_multipart([peer, header(4, self.epoch, self.last, 0, self.first, request)])
+
+
+class Relay:
+    """Passes the bytes of connections on to a port, until they vanish: then they are open, and nothing comes through."""
+
+    def __init__(self, port: int) -> None:
+        self.port, self.connections, self.vanished = port, 0, threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.endpoint = f"tcp://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self) -> None:
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            far, vanished = socket.create_connection(("127.0.0.1", self.port)), self.vanished
+            for pair in ((near, far), (far, near)):
+                threading.Thread(target=self.pump, args=(*pair, vanished), daemon=True).start()
+            self.connections += 1
+
+    def pump(self, source: socket.socket, sink: socket.socket, vanished: threading.Event) -> None:
+        try:
+            while data := source.recv(1 << 16):
+                if not vanished.is_set():
+                    sink.sendall(data)
+        except OSError:
+            pass
+        if not vanished.is_set():
+            source.close()
+            sink.close()
+
+    def vanish(self) -> None:
+        """Those that there are; later ones are passed on."""
+        self.vanished.set()
+        self.vanished = threading.Event()
 
 
 @pytest.fixture
@@ -121,6 +159,26 @@ def test_a_loss_is_recovered_in_order(context: Any) -> None:
         event = subscriber.recv(LONG)
         assert event == feed.Data("a", 100, 5, 5.0, False, "five")
         assert subscriber.position("a") == (100, 6)
+
+
+def test_who_is_not_answered_asks_over_a_new_connection(context: Any) -> None:
+    publisher = Publisher(context)
+    relay = Relay(int(publisher.endpoints[1].rpartition(":")[2]))
+    publisher.endpoints[1] = relay.endpoint
+    with begin(context, publisher, rules=patient(timeout=0.1, attempts=1000)) as subscriber:
+        for round, (before, after) in enumerate([("one", "three"), ("four", "six")], 1):
+            publisher.publish(before)
+            publisher.publish("lost", lost=True)
+            publisher.publish(after)
+            words, until = [], time.monotonic() + LONG
+            while len(words) < 3 and time.monotonic() < until:
+                if publisher.router.poll(0):
+                    publisher.answer()
+                event = subscriber.recv(0.01)
+                words += [event.value] if isinstance(event, feed.Data) else []
+            assert words == [before, "lost", after] and relay.connections >= round
+            relay.vanish()
+    relay.listener.close()
 
 
 def test_what_is_beyond_recovery_is_a_gap(context: Any) -> None:
