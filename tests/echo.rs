@@ -406,6 +406,22 @@ fn what_libzmq_would_take_from_others_is_not_bound() {
     let request = next.client(&context, zmq::REQ);
     request.send_obj("and another").unwrap();
     assert_eq!(request.recv_obj::<String>().unwrap(), "and another");
+    next.stop(libc::SIGTERM);
+    assert!(!fs::exists(path("socket")).unwrap(), "the socket's file is left behind");
+
+    // nor does it take away what others have put there meanwhile
+    let last = Echo::at(&endpoint, &[]);
+    fs::remove_file(path("socket")).unwrap();
+    let other = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
+    last.stop(libc::SIGINT);
+    assert!(fs::exists(path("socket")).unwrap());
+    drop(other);
+
+    let anywhere = Echo::at("ipc://*", &[]);
+    let place = anywhere.endpoint.strip_prefix("ipc://").unwrap().to_owned();
+    assert!(fs::exists(&place).unwrap());
+    anywhere.stop(libc::SIGTERM);
+    assert!(!fs::exists(&place).unwrap());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use crate::Fallible;
 use crate::complaints::Complaints;
-use crate::endpoint;
+use crate::endpoint::{self, Bound};
 use crate::stop::Stop;
 
 /// Send every message back to the REQ or DEALER it came from, decoded and encoded again.
@@ -150,6 +150,7 @@ pub(crate) fn run(arguments: &Arguments) -> Fallible<()> {
     endpoint::check(&arguments.bind).map_err(|error| refused(&error))?;
     socket.bind(&arguments.bind).map_err(|error| refused(&error))?;
     let endpoint = socket.get_last_endpoint()?.map_err(|_| "the endpoint is no text")?;
+    let _bound = Bound::at(&arguments.bind, &endpoint);
     writeln!(io::stdout(), "{endpoint}")?;
     io::stdout().flush()?;
 
