@@ -182,6 +182,43 @@ in_pickles |= {
     "categories of text without its nulls": pd.DataFrame({"c": pd.Categorical(["c", "a"], joined["t"].dropna().drop_duplicates().array)}),
     "index of text without its nulls": joined[joined["t"].notna()].set_index("t"),
 }
+#: Of which pyarrow keeps the dtype in no form.
+in_pickles |= {
+    f"categories of {name}": pd.DataFrame({"c": pd.Categorical.from_codes([1, -1, 0, 1], pd.Index(values, dtype=dtype))})
+    for name, values, dtype in [
+        ("string in Python", ["b", "a"], "string[python]"),
+        ("string in Arrow", ["b", "a"], "string[pyarrow]"),
+        ("objects", ["b", "a"], object),
+        ("Int64", [3, 1], "Int64"),
+        ("Float32", [0.5, 1.5], "Float32"),
+        ("boolean", [True, False], "boolean"),
+        ("Arrow integers", [3, 1], "int16[pyarrow]"),
+        ("int8", [3, 1], "int8"),
+    ]
+}
+#: By Arrow's types, of which pyarrow does not know the names again.
+by_type = {
+    "lists": pa.array([[1, 2], None, []]),
+    "structs": pa.array([{"a": 1, "b": "x"}, None, {"a": None, "b": ""}]),
+    "maps": pa.array([[("k", 1)], None, []], pa.map_(pa.string(), pa.int64())),
+    "decimals": pa.array([1, None, 2]).cast(pa.decimal128(25, 2)),
+    "codes": pa.array(["low", None, "high"]).dictionary_encode(),
+    "ordered codes": pa.DictionaryArray.from_arrays(pa.array([1, None, 0], pa.int8()), pa.array(["low", "high"]), ordered=True),
+    "text": pa.array(["søppel", None, ""]),
+    "long text": pa.array(["søppel", None, ""], pa.large_string()),
+    "days": pa.array([1, None, 3], pa.date32()),
+    "instants": pa.array([1, None, 3], pa.timestamp("us", "Europe/Oslo")),
+    "fixed bytes": pa.array([b"abcd", None, b"efgh"], pa.binary(4)),
+    "nothing": pa.nulls(3),
+}
+by_type = {f"by type {name}": pd.Series(pd.array(array, pd.ArrowDtype(array.type))) for name, array in by_type.items()}
+in_pickles |= {name: pd.DataFrame({"c": column, "n": column}) for name, column in by_type.items()}
+in_pickles |= {f"series {name}": column for name, column in by_type.items()}
+#: Arrays of pandas by themselves.
+lone = {f"lone {name}": column.array for name, column in columns.items()}
+lone |= {f"lone {name}": made["c"].array for name, made in in_pickles.items() if name.startswith("categories of ")}
+lone |= {f"lone {name}": column.array for name, column in by_type.items()}
+lone |= {"lone slice of Int64": pd.array([1, None, 3, 4], dtype="Int64")[1:], "lone nothing": pd.array([], dtype="Float64")}
 series = {f"series {name}": column.rename("it") for name, column in columns.items()} | {
     "series without a name": pd.Series([1.5, 2.5]),
     "series of a number": pd.Series([1, 2], name=7),
@@ -289,6 +326,11 @@ def check_index(table, index):
     same_index(table.to_pandas().index, index)
 
 
+def check_lone(table, array):
+    assert table.schema.metadata[b"outband.from"] == b"pandas.array" and table.column_names == ["values"], table.schema
+    assert table.num_rows == len(array), table
+
+
 def check_array(table, array):
     if isinstance(array, pa.Array):
         array = pa.chunked_array([array])
@@ -311,7 +353,7 @@ def check_schema(table, schema):
 
 def cases():
     kinds = [(frames, check_frame), (series, check_series), (indexes, check_index)]
-    kinds += [(arrays, check_array), (tables, check_table), (in_pickles, lambda table, made: None)]
+    kinds += [(lone, check_lone), (arrays, check_array), (tables, check_table), (in_pickles, lambda table, made: None)]
     for objects, check in kinds:
         for name, made in objects.items():
             yield name, made, check
@@ -325,6 +367,9 @@ def check_pickled(made, back, sent):
         same_series(back, made)
     elif isinstance(made, pd.Index):
         same_index(back, made)
+    elif isinstance(made, pd.api.extensions.ExtensionArray):
+        assert type(back) is type(made) and back.dtype == made.dtype, (back, made)
+        pd.testing.assert_extension_array_equal(back, made, check_exact=True)
     else:
         # of rows of a longer array pyarrow pickles no more than is needed
         same_arrow(back, pickle.loads(sent[0], buffers=sent[1:]))
@@ -374,7 +419,7 @@ def elements(values):
         array = array._codes
     elif hasattr(array, "_pa_array"):
         chunks = array._pa_array.chunks
-        return [buffer.address for chunk in chunks for buffer in chunk.buffers()[1:] if buffer.size]
+        return [buffer.address for chunk in chunks for buffer in chunk.buffers()[1:] if buffer and buffer.size]
     return [np.asarray(getattr(array, "_data", array)).__array_interface__["data"][0]]
 
 

@@ -179,7 +179,8 @@ def tables(talk):
     talk(frame, "table")
     series = pd.Series(np.arange(5.0), name="volts")
     for value in (series, pd.Index([1, 2]), pd.array([1, None], "Int64")):
-        assert talk.frames(pickle.dumps(value))[0] == "table", value
+        form, _, back = talk.frames(pickle.dumps(value))
+        assert form == "table" and type(back) is type(value) and back.equals(value), (back, value)
     batch = pa.record_batch({"volts": [1.0]})
     for value in (pa.array([1, 2]), pa.chunked_array([[1], [2]]), batch, pa.table({"volts": [1.0]}), batch.schema):
         form, _, back = talk.frames(pickle.dumps(value))

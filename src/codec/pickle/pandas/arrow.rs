@@ -63,6 +63,7 @@ pub(super) fn empty(reader: Reader<'_>) -> Result<Shown> {
 pub(super) fn values(reader: Reader<'_>, id: NodeId) -> Result<Piece> {
     let Found { kind, column, chunks } = array(reader, id)?;
     let mut piece = Piece::new(kind.data_type, 0, Vec::new());
+    piece.categories = column.dictionary.as_ref().filter(|_| kind.is_ordered).map(|values| (values.len, true));
     piece.column = column;
     // pandas puts its chunks together before it pickles them
     if let Some(Ok([chunk])) = chunks.map(<[Given; 1]>::try_from) {

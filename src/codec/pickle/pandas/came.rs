@@ -51,6 +51,8 @@ pub(in crate::codec::pickle) struct Part {
     pub(in crate::codec::pickle) categories: Option<Box<Part>>,
     /// What these are to pandas, where that is not what it takes text for.
     pub(in crate::codec::pickle) categories_dtype: Option<String>,
+    /// Whether it is text that pandas has by Arrow's type, `ArrowDtype(string)`, and not as its own: both go by one name.
+    pub(in crate::codec::pickle) is_by_type: bool,
     /// The array of pyarrow that it was.
     pub(in crate::codec::pickle) arrow: Option<Box<Given>>,
 }
@@ -89,8 +91,15 @@ impl Bytes {
 
 impl Part {
     /// What nothing is known of.
-    pub(in crate::codec::pickle) const UNKNOWN: &Self =
-        &Self { place: None, truths: None, mask: Mask::Unknown, categories: None, categories_dtype: None, arrow: None };
+    pub(in crate::codec::pickle) const UNKNOWN: &Self = &Self {
+        place: None,
+        truths: None,
+        mask: Mask::Unknown,
+        categories: None,
+        categories_dtype: None,
+        is_by_type: false,
+        arrow: None,
+    };
 
     /// Where the values go.
     pub(in crate::codec::pickle) fn place(&self) -> Place {

@@ -116,7 +116,12 @@ pub(super) fn categories(codes: &Numbers, categories: Piece, is_ordered: bool) -
     piece.categories = Some((categories.column.len, is_ordered));
     piece.is_in_arrow = categories.is_in_arrow;
     piece.column.dictionary = Some(Box::new(categories.column));
-    if categories.is_in_arrow && categories.dtype != "str" {
+    // of the others pandas makes the same again
+    let is_of_its_own = |dtype: &str| {
+        let is_masked = dtype.starts_with(['I', 'U', 'F']) || dtype == "boolean";
+        is_masked || dtype == "object" || dtype.contains("string") || dtype.ends_with("[pyarrow]")
+    };
+    if is_of_its_own(&categories.dtype) {
         piece.part.get_or_insert_default().categories_dtype = Some(categories.dtype);
     }
     if let Some(part) = categories.part {
@@ -171,10 +176,19 @@ fn arrow_backed<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<std::result::R
             piece.is_in_arrow = true;
             string_name(reader, dtype)?.to_owned()
         }
-        Listed::Pandas(Pandas::ArrowDtype) => format!("{}[pyarrow]", arrow::name(&piece.data_type)),
+        Listed::Pandas(Pandas::ArrowDtype) => return Ok(Ok(by_type(piece))),
         _ => return Err(call.odd()),
     };
     Ok(Ok(piece))
+}
+
+/// A piece that pandas has by Arrow's type.
+pub(super) fn by_type(mut piece: Piece) -> Piece {
+    piece.dtype = format!("{}[pyarrow]", arrow::name(&piece.data_type));
+    if arrow::is_text(&piece.data_type) {
+        piece.part.get_or_insert_default().is_by_type = true;
+    }
+    piece
 }
 
 /// A `StringDtype` by a name that makes it again: `str`, `string[python]`, `string[pyarrow]`.

@@ -18,6 +18,7 @@ mod arrow;
 mod axis;
 mod block;
 mod came;
+mod column;
 mod extension;
 mod frame;
 mod given;
@@ -62,6 +63,7 @@ pub(super) fn form<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Form<'g>> {
         Listed::Pandas(Pandas::Backed | Pandas::Masked | Pandas::ArrowStrings | Pandas::ArrowValues) => {
             series::array(reader)?
         }
+        Listed::Pandas(Pandas::MadeArray) if call.arguments.len() == 3 => written::array(reader, call)?,
         Listed::PyArrow(PyArrow::Array | PyArrow::Chunked) => arrow::alone(reader, call)?,
         Listed::PyArrow(PyArrow::Batch | PyArrow::Table) => arrow::table(reader, call)?,
         Listed::PyArrow(PyArrow::Schema) => arrow::empty(reader)?,

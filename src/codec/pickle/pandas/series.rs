@@ -11,7 +11,7 @@ use super::label::Label;
 use super::labels::Labels;
 use super::object::{attributes, called, elements, entry, exactly, needed, state};
 use super::passed;
-use super::piece::named;
+use super::piece::{Piece, named};
 use super::shown::Shown;
 
 /// `Series()` with the state `{"_mgr": SingleBlockManager(), "_name": name, ...}`, and in the manager's state the index, the values
@@ -39,9 +39,13 @@ pub(super) fn read<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
         .shown_with(reader, passed)
 }
 
-/// An array of pandas by itself, under the name `values`.
+/// An array of pandas by itself.
 pub(super) fn array(reader: Reader<'_>) -> Result<Shown> {
-    let column = extension::column(reader, reader.id)?;
+    lone(reader, extension::column(reader, reader.id)?)
+}
+
+/// A column that is all there is, under the name `values`.
+pub(super) fn lone(reader: Reader<'_>, column: Piece) -> Result<Shown> {
     let stop = i64::try_from(column.column.len).unwrap_or(i64::MAX);
     let index = Index::Range { name: Label::None, start: 0, stop, step: 1 };
     let mut labels = Labels::single(&Label::Text("values".to_owned()))?;

@@ -5,6 +5,7 @@
 //!   DataFrame({label: column, ...}, index, labels, None, False)
 //!   DataFrame(ndarray((rows, columns), dtype, buffer, 0, None, "F"), index, labels, None, False)
 //!   Series(column, index, dtype, label, False)
+//!   array(column, dtype, False)
 //!   index    RangeIndex(start, stop, step, None, False, name)
 //!            Index(column, dtype, False, name)
 //!            MultiIndex.from_arrays([index, ...], None, [name, ...])
@@ -15,6 +16,7 @@
 //!            IntegerArray(ndarray, mask)     array([text, ...], dtype)
 //!            Categorical.from_codes(ndarray, Index(column), ordered)
 //!            array(pyarrow array, dtype, False), Index(pyarrow array, "str", False), also for categories
+//!            array(pyarrow array, ArrowDtype(type), False)
 //!            DatetimeIndex.tz_convert(DatetimeIndex.tz_localize(DatetimeIndex(ndarray), "UTC"), zone)
 //! ```
 
@@ -22,17 +24,16 @@ use super::super::form::Call;
 use super::super::list::{Listed, Pandas, PyArrow};
 use super::super::mismatch::{Mismatch, Result};
 use super::super::read::Reader;
+use super::column::column;
 use super::frame::Frame;
 use super::index::{self, Index};
 use super::label::Label;
 use super::labels::{self, Labels, Level};
 use super::numbers::Numbers;
-use super::object::{called, elements, text};
-use super::objects::Objects;
+use super::object::{called, elements};
 use super::piece::{Piece, named};
+use super::series;
 use super::shown::Shown;
-use super::{arrow, extension};
-use crate::array::Kind;
 use crate::pickle::{Construction, Node, NodeId};
 
 /// `DataFrame({label: column, ...}, index, labels, None, False)`.
@@ -93,6 +94,20 @@ pub(super) fn series<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
     is_dtype_of(reader, call, dtype, &column)?;
     let index = Index::read(reader, index)?;
     Frame { columns: vec![column], labels: Some(labels), index, origin: Some("pandas.Series") }.shown(reader)
+}
+
+/// `array(column, dtype, False)`: an array by itself, which is none of pyarrow's.
+pub(super) fn array<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
+    let [values, dtype, copy] = bare(reader, call)?;
+    if called(reader, values).is_ok_and(|values| values.listed == Listed::PyArrow(PyArrow::Array)) {
+        return Err(call.odd());
+    }
+    let column = column(reader, values)?;
+    match (reader.tree.node(dtype), reader.tree.node(copy)) {
+        (Node::None, Node::Bool(false)) => series::lone(reader, column),
+        (Node::Str(dtype), Node::Bool(false)) if dtype == column.dtype => series::lone(reader, column),
+        _ => Err(call.odd()),
+    }
 }
 
 /// The index that a call makes: one that pandas does not pickle.
@@ -256,117 +271,8 @@ fn labels_of_level<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<(labels::Fo
     Ok((found, Label::read(reader, name)?))
 }
 
-/// A column, or the values of an index.
-fn column(reader: Reader<'_>, id: NodeId) -> Result<Piece> {
-    let Node::Object(object) = reader.tree.node(id) else { return plain(reader, id) };
-    let call = reader.call(object)?;
-    match call.listed {
-        Listed::Pandas(Pandas::MadeArray) if call.arguments.len() == 3 => in_arrow(reader, call),
-        Listed::Pandas(Pandas::MadeArray) => {
-            let [values, dtype] = bare(reader, call)?;
-            let dtype = text(reader, call, dtype)?;
-            reader.tree.spend(dtype.len())?;
-            match matches!(reader.tree.node(values), Node::List(_)) && dtype.contains("string") {
-                true => Ok(plain(reader, values)?.with_dtype(dtype)),
-                false => Err(call.odd()),
-            }
-        }
-        Listed::Pandas(Pandas::FromCodes) => {
-            let [codes, categories, is_ordered] = bare(reader, call)?;
-            let Node::Bool(is_ordered) = reader.tree.node(is_ordered) else { return Err(call.odd()) };
-            let index = called(reader, categories)?;
-            let categories = match index.arguments.len() {
-                3 => in_arrow(reader, index),
-                _ => plain(reader, plain_index::<1>(reader, index)?[0]),
-            };
-            let categories = categories.map_err(|why| Mismatch::because(format_args!("categories: {why}")))?;
-            extension::categories(&numbers(reader, codes)?, categories, is_ordered)
-        }
-        _ => plain(reader, id),
-    }
-}
-
-/// A column that is made of no other one.
-fn plain(reader: Reader<'_>, id: NodeId) -> Result<Piece> {
-    reader.tree.spend(super::objects::PIECE)?;
-    if let Node::List(items) = reader.tree.node(id) {
-        // what this pandas takes text for
-        return Ok(Objects::of(items).text(reader)?.with_dtype("str"));
-    }
-    let call = called(reader, id)?;
-    match call.listed {
-        Listed::NdArray => numbers(reader, id)?.piece(0, None),
-        Listed::Pandas(Pandas::Masked) => {
-            let [data, mask] = bare(reader, call)?;
-            extension::masked_by(reader, data, mask)
-        }
-        Listed::Pandas(Pandas::Index) if call.arguments.len() == 3 => in_arrow(reader, call),
-        Listed::Pandas(Pandas::Index) => {
-            let [list, dtype] = plain_index(reader, call)?;
-            let Node::List(items) = reader.tree.node(list) else { return Err(call.odd()) };
-            match text(reader, call, dtype)? {
-                "object" => Objects::of(items).piece(reader),
-                "str" => Ok(Objects::of(items).text(reader)?.with_dtype("str")),
-                _ => Err(call.odd()),
-            }
-        }
-        Listed::Pandas(Pandas::ToZone) => {
-            let [instants, zone] = bare(reader, call)?;
-            let zone = text(reader, call, zone)?;
-            reader.tree.spend(zone.len())?;
-            let instants = called(reader, instants)?;
-            let (Listed::Pandas(Pandas::InZone), [naive, utc]) = (instants.listed, bare(reader, instants)?) else {
-                return Err(instants.odd());
-            };
-            let naive = called(reader, naive)?;
-            let (Listed::Pandas(Pandas::Index), "DatetimeIndex", "UTC", [values]) =
-                (naive.listed, naive.name, text(reader, instants, utc)?, bare(reader, naive)?)
-            else {
-                return Err(naive.odd());
-            };
-            let numbers = numbers(reader, values)?;
-            match numbers.kind() {
-                Kind::DateTime(_) => numbers.piece(0, Some(zone)),
-                _ => Err(naive.odd()),
-            }
-        }
-        _ => Err(call.odd()),
-    }
-}
-
-/// `array(pyarrow array, dtype, False)`, `Index(pyarrow array, "str", False)`.
-fn in_arrow<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Piece> {
-    let [values, dtype, copy] = match call.listed {
-        Listed::Pandas(Pandas::MadeArray) => bare(reader, call)?,
-        _ => plain_index(reader, call)?,
-    };
-    let (is_array, is_index) = (call.listed == Listed::Pandas(Pandas::MadeArray), call.name == "Index");
-    let dtype = text(reader, call, dtype)?;
-    reader.tree.spend(dtype.len())?;
-    let is_written =
-        is_array && (dtype.contains("string") || dtype.ends_with("[pyarrow]")) || is_index && dtype == "str";
-    let is_arrow = called(reader, values)?.listed == Listed::PyArrow(PyArrow::Array);
-    if !is_written || !is_arrow || !matches!(reader.tree.node(copy), Node::Bool(false)) {
-        return Err(call.odd());
-    }
-    let mut piece = arrow::values(reader, values)?.with_dtype(dtype);
-    piece.is_in_arrow = arrow::is_text(&piece.data_type) && !dtype.ends_with("[pyarrow]") || dtype == "string[pyarrow]";
-    Ok(piece)
-}
-
-/// `ndarray(rows, dtype, buffer)`, `ndarray(rows, dtype, block, offset)`.
-fn numbers(reader: Reader<'_>, id: NodeId) -> Result<Numbers> {
-    match called(reader, id)? {
-        call if call.listed == Listed::NdArray && call.arguments.len() == 4 => {
-            Numbers::of_part(reader, call, bare(reader, call)?)
-        }
-        call if call.listed == Listed::NdArray => Numbers::read(reader, id)?.single(),
-        call => Err(call.odd()),
-    }
-}
-
 /// The arguments of `Index` itself, which is the class of every index where pandas pickles one.
-fn plain_index<'g, const N: usize>(reader: Reader<'g>, call: Call<'g>) -> Result<[NodeId; N]> {
+pub(super) fn plain_index<'g, const N: usize>(reader: Reader<'g>, call: Call<'g>) -> Result<[NodeId; N]> {
     match (call.listed, call.name) {
         (Listed::Pandas(Pandas::Index), "Index") => bare(reader, call),
         _ => Err(call.odd()),
@@ -374,7 +280,7 @@ fn plain_index<'g, const N: usize>(reader: Reader<'g>, call: Call<'g>) -> Result
 }
 
 /// Just so many arguments of a call of which nothing else is made.
-fn bare<'g, const N: usize>(reader: Reader<'g>, call: Call<'g>) -> Result<[NodeId; N]> {
+pub(super) fn bare<'g, const N: usize>(reader: Reader<'g>, call: Call<'g>) -> Result<[NodeId; N]> {
     let is_bare = call.object.construction == Construction::Reduce && call.object.keywords.is_none();
     if is_bare && is_untouched(reader, call) { call.exactly() } else { Err(call.odd()) }
 }

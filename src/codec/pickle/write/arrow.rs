@@ -34,9 +34,9 @@ pub(super) fn is_plain(data_type: &DataType) -> bool {
 }
 
 impl Writer<'_> {
-    /// A plain column of this dtype: `array(array, "int64[pyarrow]", False)`, and text of whatever this pandas takes it for,
-    /// `Index(array, "str", False)`.
-    pub(super) fn in_arrow(&mut self, array: &ArrayRef, dtype: &str, part: &Part) -> Result<()> {
+    /// A column of this dtype: `array(array, "int64[pyarrow]", False)`, and text of whatever this pandas takes it for,
+    /// `Index(array, "str", False)`. What has no name that pandas reads is `array(array, ArrowDtype(type), False)`.
+    pub(super) fn in_arrow(&mut self, array: &ArrayRef, dtype: &str, is_ordered: bool, part: &Part) -> Result<()> {
         let is_text = matches!(array.data_type(), DataType::Utf8 | DataType::LargeUtf8);
         // to pandas 2 an array of `str` is one of NumPy's texts, and an index of it one of objects
         let (function, dtype) = match dtype {
@@ -46,10 +46,17 @@ impl Writer<'_> {
         };
         self.global("pandas", function);
         match &part.arrow {
-            Some(given) => self.array_in_arrow(given, array.data_type(), false)?,
-            None => self.array_in_arrow(&Given::from(whole(array)), array.data_type(), false)?,
+            Some(given) => self.array_in_arrow(given, array.data_type(), is_ordered)?,
+            None => self.array_in_arrow(&Given::from(whole(array)), array.data_type(), is_ordered)?,
         }
-        self.out.text(&dtype);
+        match part.is_by_type || !is_plain(array.data_type()) {
+            true => {
+                self.global("pandas", "ArrowDtype");
+                self.arrow_type(array.data_type(), is_ordered)?;
+                self.out.ops(&[op::TUPLE1, op::REDUCE]);
+            }
+            false => self.out.text(&dtype),
+        }
         self.out.bool(false);
         self.out.ops(&[op::TUPLE3, op::REDUCE]);
         Ok(())

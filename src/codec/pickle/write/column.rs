@@ -8,7 +8,7 @@ use serde::ser::Error as _;
 
 use super::Writer;
 use super::array::Parts;
-use super::arrow::Storage;
+use super::arrow::{self, Storage};
 use crate::buffer::Buffer;
 use crate::codec::pickle::pandas::{Mask, Part};
 use crate::codec::unserializable::{Result, Unserializable};
@@ -134,14 +134,16 @@ impl Writer<'_> {
         let keys = dictionary.keys();
         self.ndarray(code, fill(values_of(keys), keys.nulls(), null), part.place())?;
         let values = dictionary.values();
-        match (storage, values.data_type()) {
-            (Storage::Arrow, DataType::Utf8 | DataType::LargeUtf8) => {
-                let dtype = part.categories_dtype.as_deref().unwrap_or_default();
-                self.in_arrow(values, dtype, part.of_categories())?;
+        let dtype = part.categories_dtype.as_deref().unwrap_or_default();
+        let is_text = matches!(values.data_type(), DataType::Utf8 | DataType::LargeUtf8);
+        match storage {
+            _ if dtype.ends_with("[pyarrow]") && arrow::is_plain(values.data_type()) => {
+                self.in_arrow(values, dtype, false, part.of_categories())?;
             }
+            Storage::Arrow if is_text => self.in_arrow(values, dtype, false, part.of_categories())?,
             _ => {
                 self.global("pandas", "Index");
-                self.column(values, "", part.of_categories())?;
+                self.column(values, dtype, part.of_categories())?;
                 self.out.ops(&[op::TUPLE1, op::REDUCE]);
             }
         }

@@ -57,9 +57,32 @@ impl Writer<'_> {
                 self.out.ops(&[op::TUPLE, op::REDUCE]);
                 Ok(())
             }
+            Some("pandas.array") if described.columns.len() == 1 => self.lone_array(batch, &described),
             _ => self.frame(table, &described),
         }?;
         described.came().passed.iter().for_each(|frame| self.passed_over(frame));
+        Ok(())
+    }
+
+    /// An array of pandas by itself: `array(column, dtype, False)`. A dtype stands there where the column is an array of NumPy, or of
+    /// Python objects, of which pandas would make something else.
+    fn lone_array(&mut self, batch: &RecordBatch, described: &Described) -> Result<()> {
+        let at = described.columns[0];
+        let (column, dtype) = (batch.column(at), described.dtype(at));
+        self.global("pandas", "array");
+        self.values(batch, at, described)?;
+        let is_of_numpy = match column.data_type() {
+            DataType::Dictionary(..) | DataType::Timestamp(_, Some(_)) => false,
+            DataType::Boolean => dtype == "object" || dtype == "bool" && column.null_count() == 0,
+            data_type if data_type.is_integer() => dtype.starts_with(['i', 'u']) && column.null_count() == 0,
+            _ => dtype == "object" || dtype.starts_with("float") || dtype.contains("64["),
+        };
+        match is_of_numpy && !dtype.ends_with("[pyarrow]") {
+            true => self.out.text(dtype),
+            false => self.out.op(op::NONE),
+        }
+        self.out.bool(false);
+        self.out.ops(&[op::TUPLE3, op::REDUCE]);
         Ok(())
     }
 
@@ -258,7 +281,9 @@ impl Writer<'_> {
             (storage, DataType::Dictionary(..)) if !dtype.ends_with("[pyarrow]") => {
                 self.categories(array, is_ordered, storage, part)
             }
-            (Storage::Arrow, data_type) if arrow::is_plain(data_type) => self.in_arrow(array, dtype, part),
+            (Storage::Arrow, data_type) if arrow::is_plain(data_type) || dtype.ends_with("[pyarrow]") => {
+                self.in_arrow(array, dtype, is_ordered, part)
+            }
             _ => self.column(array, dtype, part),
         }
     }
