@@ -10,7 +10,8 @@ use outband::{
     from_multipart_ref, to_multipart,
 };
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde::{Deserialize, Serialize};
+use serde::ser::{SerializeMap, SerializeSeq, SerializeStruct, SerializeTupleVariant};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
 #[derive(Serialize, Deserialize, PartialEq, Debug)]
@@ -167,6 +168,78 @@ fn a_value_that_no_receiver_accepts_is_refused_at_the_sender() {
         assert!(error.to_string().contains(text), "{error}");
     }
     assert_eq!(codec.encode(&[big()]).unwrap().buffers().len(), 1);
+}
+
+/// Announces a number of elements, entries or fields and has another one.
+#[derive(Clone, Copy)]
+enum Miscounted {
+    Sequence(Option<usize>, usize),
+    Map(Option<usize>, usize),
+    Struct(usize),
+    Variant(usize),
+    /// A key, and no value.
+    Keys(Option<usize>),
+}
+
+impl Serialize for Miscounted {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match *self {
+            Self::Sequence(announced, elements) => {
+                let mut sequence = serializer.serialize_seq(announced)?;
+                (0..elements).try_for_each(|element| sequence.serialize_element(&element))?;
+                sequence.end()
+            }
+            Self::Map(announced, entries) => {
+                let mut map = serializer.serialize_map(announced)?;
+                (0..entries).try_for_each(|entry| map.serialize_entry(&entry, &[entry]))?;
+                map.end()
+            }
+            Self::Struct(announced) => {
+                let mut fields = serializer.serialize_struct("Miscounted", announced)?;
+                fields.serialize_field("a", &1)?;
+                fields.skip_field("b")?;
+                fields.serialize_field("c", &2)?;
+                fields.end()
+            }
+            Self::Variant(announced) => {
+                let mut fields = serializer.serialize_tuple_variant("Miscounted", 0, "variant", announced)?;
+                fields.serialize_field(&1)?;
+                fields.end()
+            }
+            Self::Keys(announced) => {
+                let mut map = serializer.serialize_map(announced)?;
+                map.serialize_key("lonely")?;
+                map.end()
+            }
+        }
+    }
+}
+
+#[test]
+fn a_length_that_is_not_what_comes_is_refused_at_the_sender() {
+    use Miscounted::{Keys, Map, Sequence, Struct, Variant};
+    let refused = [
+        (Sequence(Some(3), 2), "a sequence that announced 3 elements and has 2"),
+        (Sequence(Some(0), 1), "a sequence that announced 0 elements and has 1"),
+        (Sequence(Some(usize::MAX >> 40), 20), "announced 16777215 elements and has 20"),
+        (Map(Some(3), 2), "a map that announced 3 entries and has 2"),
+        (Map(Some(1), 2), "a map that announced 1 entries and has 2"),
+        (Struct(3), "a map that announced 3 entries and has 2"),
+        (Variant(2), "a sequence that announced 2 elements and has 1"),
+        (Keys(Some(1)), "a map whose last key has no value"),
+        (Keys(None), "a map whose last key has no value"),
+    ];
+    for (value, why) in refused {
+        for error in
+            [to_multipart(&value).unwrap_err(), to_multipart(&(Buffer::from(vec![0; 9000]), [value], 1)).unwrap_err()]
+        {
+            assert_eq!(error.kind(), ErrorKind::Caller);
+            assert!(error.to_string().contains(why), "{error}");
+        }
+    }
+    for sound in [Sequence(Some(2), 2), Sequence(None, 20), Map(Some(20), 20), Map(None, 3), Struct(2), Variant(1)] {
+        from_multipart::<IgnoredAny>(to_multipart(&sound).unwrap()).unwrap();
+    }
 }
 
 #[test]

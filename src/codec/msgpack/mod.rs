@@ -2,6 +2,7 @@
 
 mod access;
 mod bytes;
+mod compound;
 mod frames;
 mod read;
 mod scan;

@@ -6,7 +6,8 @@
 
 use serde::ser::{Error as _, Serialize, Serializer};
 
-use super::write::{ARRAY, Compound, MAP, Writer};
+use super::compound::Compound;
+use super::write::{ARRAY, MAP, Writer};
 use crate::codec::container::Open;
 use crate::codec::unserializable::{Result, Unserializable};
 use crate::handoff;

@@ -4,10 +4,11 @@
 
 use std::mem;
 
-use serde::ser::{Error as _, Serialize};
+use serde::ser::Error as _;
 
+use super::compound::Compound;
 use crate::buffer::Buffer;
-use crate::codec::container::{Container, Open};
+use crate::codec::container::Open;
 use crate::codec::place::{Placed, Placement, Policy};
 use crate::codec::unserializable::{Result, Unserializable};
 use crate::limits::Limits;
@@ -33,7 +34,7 @@ pub(crate) struct Writer<'w> {
 
 /// The first byte of each kind of value that has a length: the shortest form and how long it may be, then the forms with
 /// a length of 1, 2 and 4 bytes (0 where there is none).
-pub(super) struct Head(u8, usize, u8, u8, u8);
+pub(super) struct Head(pub(super) u8, usize, u8, u8, u8);
 
 const TEXT: Head = Head(0xa0, 31, 0xd9, 0xda, 0xdb);
 const BINARY: Head = Head(0, 0, 0xc4, 0xc5, 0xc6);
@@ -204,7 +205,7 @@ impl<'w> Writer<'w> {
 
     /// Makes the checks that are still to be made.
     #[inline]
-    fn complete(&mut self) {
+    pub(super) fn complete(&mut self) {
         if self.waiting > 0 {
             self.complete_all();
         }
@@ -273,14 +274,11 @@ impl<'w> Writer<'w> {
         if let Some(len) = len {
             self.head(head, len)?;
         }
-        let unknown = if len.is_none() {
+        if len.is_none() {
             // what is before it is not going to move, and what is in it moves with it
             self.complete();
-            Some((head, self.out.len(), 0))
-        } else {
-            None
-        };
-        Ok(Open(Compound { writer: self, levels, unknown }))
+        }
+        Ok(Open(Compound::new(self, levels, head, len)))
     }
 
     /// Opens the map of one entry that is an enum variant with content.
@@ -292,7 +290,7 @@ impl<'w> Writer<'w> {
 
 /// The head of a value of this length; `None` where MessagePack has none.
 #[inline]
-fn form<'b>(head: &Head, len: usize, bytes: &'b mut [u8; 5]) -> Option<&'b [u8]> {
+pub(super) fn form<'b>(head: &Head, len: usize, bytes: &'b mut [u8; 5]) -> Option<&'b [u8]> {
     let [_, a, b, c, d] = &mut *bytes;
     let (len8, [x, y, z, w]) = (len as u8, u32::try_from(len).ok()?.to_be_bytes());
     if len <= head.1 && head.1 > 0 {
@@ -318,59 +316,8 @@ fn form<'b>(head: &Head, len: usize, bytes: &'b mut [u8; 5]) -> Option<&'b [u8]>
 }
 
 #[cold]
-fn too_long(len: usize) -> Unserializable {
+pub(super) fn too_long(len: usize) -> Unserializable {
     Unserializable::custom(format_args!(
         "a value of {len} bytes or elements is longer than MessagePack's 32 bits can say"
     ))
-}
-
-/// An open array or map.
-pub(crate) struct Compound<'a, 'w> {
-    pub(super) writer: &'a mut Writer<'w>,
-    levels: usize,
-    /// Of one whose length was not known: its kind, where it begins, and how many elements it has so far.
-    unknown: Option<(&'static Head, usize, usize)>,
-}
-
-impl Container for Compound<'_, '_> {
-    type Error = Unserializable;
-
-    #[inline]
-    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        if let Some((_, _, count)) = &mut self.unknown {
-            *count += 1;
-        }
-        value.serialize(&mut *self.writer)
-    }
-
-    #[inline]
-    fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<()> {
-        self.writer.text(name)?;
-        value.serialize(&mut *self.writer)
-    }
-
-    #[inline]
-    fn key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
-        self.element(key)
-    }
-
-    #[inline]
-    fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.element(value)
-    }
-
-    #[inline]
-    fn close(self) -> Result<()> {
-        self.writer.depth += self.levels;
-        let Some((head, start, elements)) = self.unknown else { return Ok(()) };
-        let len = if head.0 == MAP.0 { elements / 2 } else { elements };
-        let mut bytes = [0; 5];
-        let bytes = form(head, len, &mut bytes).ok_or_else(|| too_long(len))?;
-        self.writer.complete();
-        let out = &mut *self.writer.out;
-        // the head goes before what was written meanwhile
-        out.extend_from_slice(bytes);
-        out[start..].rotate_right(bytes.len());
-        Ok(())
-    }
 }
