@@ -33,6 +33,8 @@ use frameless::State;
 
 mod arrival;
 mod credit;
+#[cfg(feature = "arrow")]
+mod message;
 mod frameless;
 mod place;
 mod sharing;
@@ -41,6 +43,8 @@ mod work;
 pub(crate) use arrival::{arrived, arriving};
 pub(crate) use credit::{copying, handing, may_copy, showing, start_over};
 pub(crate) use frameless::{Places, without_frames};
+pub(crate) use message::{in_message, message};
+#[cfg(feature = "arrow")]
 #[cfg(feature = "arrow")]
 pub(crate) use place::keeps_tables;
 pub(crate) use place::{Place, noting_place};

@@ -8,17 +8,28 @@ use arrow_data::{ArrayData, BufferSpec, ByteView, MAX_INLINE_VIEW_LEN, layout};
 use arrow_schema::{DataType, UnionMode};
 
 use super::column::{Column, Columns, MAX_PARTS, Slot};
+use super::used;
 use crate::buffer::Buffer;
 use crate::element::Element;
 use crate::memory;
 
-/// The columns of a batch.
+/// What becomes of dictionaries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dictionaries {
+    /// They stay as they are.
+    Whole,
+    /// Of long ones the values that are used, where these are few.
+    Used,
+}
+
+/// The columns of a batch, to be sent.
 ///
 /// # Errors
 ///
 /// A text: more columns or buffers than a receiver takes.
 pub(super) fn columns(batch: &RecordBatch) -> Result<Columns, String> {
-    let columns: Vec<_> = batch.columns().iter().map(whole).collect();
+    let column = |array: &ArrayRef| part(&array.to_data(), 0..array.len(), Dictionaries::Used);
+    let columns: Vec<_> = batch.columns().iter().map(column).collect();
     let (all, buffers) = columns.iter().map(parts).fold((0, 0), sum);
     if all.max(buffers) > MAX_PARTS {
         return Err(format!(
@@ -46,6 +57,10 @@ fn sum(left: (usize, usize), right: (usize, usize)) -> (usize, usize) {
 
 /// The rows of `window` as a column.
 pub(super) fn column(data: &ArrayData, window: Range<usize>) -> Column {
+    part(data, window, Dictionaries::Whole)
+}
+
+fn part(data: &ArrayData, window: Range<usize>, of: Dictionaries) -> Column {
     let len = window.len();
     // buffers and children count from the array's own offset, its null bitmap does not
     let at = data.offset() + window.start;
@@ -76,40 +91,47 @@ pub(super) fn column(data: &ArrayData, window: Range<usize>) -> Column {
         DataType::Utf8View | DataType::BinaryView => column.views(data, rows, nulls.as_ref()),
         DataType::List(_) | DataType::Map(_, _) => {
             let values = column.offsets::<i32>(data, rows);
-            column.children.push(self::column(child(0), values));
+            column.children.push(part(child(0), values, of));
         }
         DataType::LargeList(_) => {
             let values = column.offsets::<i64>(data, rows);
-            column.children.push(self::column(child(0), values));
+            column.children.push(part(child(0), values, of));
         }
-        DataType::ListView(_) => column.list_views::<i32>(data, rows, nulls.as_ref()),
-        DataType::LargeListView(_) => column.list_views::<i64>(data, rows, nulls.as_ref()),
+        DataType::ListView(_) => column.list_views::<i32>(data, rows, nulls.as_ref(), of),
+        DataType::LargeListView(_) => column.list_views::<i64>(data, rows, nulls.as_ref(), of),
         DataType::FixedSizeList(_, size) => {
             let size = *size as usize;
-            column.children.push(self::column(child(0), rows.start * size..rows.end * size));
+            column.children.push(part(child(0), rows.start * size..rows.end * size, of));
         }
         DataType::Struct(_) => {
-            column.children = data.child_data().iter().map(|child| self::column(child, rows.clone())).collect();
+            column.children = data.child_data().iter().map(|child| part(child, rows.clone(), of)).collect();
         }
         DataType::Union(_, UnionMode::Sparse) => {
             column.buffers.push(bytes(&data.buffers()[0], rows.clone(), 1));
-            column.children = data.child_data().iter().map(|child| self::column(child, rows.clone())).collect();
+            column.children = data.child_data().iter().map(|child| part(child, rows.clone(), of)).collect();
         }
         DataType::Union(fields, UnionMode::Dense) => {
             let ids: Vec<_> = fields.iter().map(|(id, _)| id).collect();
-            column.dense_union(data, rows, &ids);
+            column.dense_union(data, rows, &ids, of);
         }
         DataType::RunEndEncoded(ends, _) => match ends.data_type() {
-            DataType::Int16 => column.runs::<i16>(data, rows),
-            DataType::Int32 => column.runs::<i32>(data, rows),
-            _ => column.runs::<i64>(data, rows),
+            DataType::Int16 => column.runs::<i16>(data, rows, of),
+            DataType::Int32 => column.runs::<i32>(data, rows, of),
+            _ => column.runs::<i64>(data, rows, of),
         },
         plain => {
+            if let (DataType::Dictionary(keys, _), Dictionaries::Used) = (plain, of)
+                && let Some((keys, values)) = used::alone(data, keys, rows.clone(), nulls.as_ref())
+            {
+                column.buffers.push(keys);
+                column.dictionary = Some(Box::new(part(&values, 0..values.len(), of)));
+                return column;
+            }
             let width = width(plain);
             column.buffers.push(bytes(&data.buffers()[0], rows.start * width..rows.end * width, width));
             if let DataType::Dictionary(..) = plain {
                 let values = child(0);
-                column.dictionary = Some(Box::new(self::column(values, 0..values.len())));
+                column.dictionary = Some(Box::new(part(values, 0..values.len(), of)));
             }
         }
     }
@@ -187,7 +209,13 @@ impl Column {
     }
 
     /// List views, and the values from the lowest to the highest that a list has.
-    fn list_views<O: Offset>(&mut self, data: &ArrayData, rows: Range<usize>, nulls: Option<&NullBuffer>) {
+    fn list_views<O: Offset>(
+        &mut self,
+        data: &ArrayData,
+        rows: Range<usize>,
+        nulls: Option<&NullBuffer>,
+        of: Dictionaries,
+    ) {
         let [offsets, sizes] =
             [0, 1].map(|index| ScalarBuffer::<O>::new(data.buffers()[index].clone(), rows.start, rows.len()));
         let values = &data.child_data()[0];
@@ -232,11 +260,11 @@ impl Column {
         } else {
             bytes(sizes.inner(), 0..sizes.inner().len(), size_of::<O>())
         });
-        self.children.push(column(values, sent));
+        self.children.push(part(values, sent, of));
     }
 
     /// The types and offsets of a union, and of each child the values from the lowest to the highest that a row has.
-    fn dense_union(&mut self, data: &ArrayData, rows: Range<usize>, ids: &[i8]) {
+    fn dense_union(&mut self, data: &ArrayData, rows: Range<usize>, ids: &[i8], of: Dictionaries) {
         let types = ScalarBuffer::<i8>::new(data.buffers()[0].clone(), rows.start, rows.len());
         let offsets = ScalarBuffer::<i32>::new(data.buffers()[1].clone(), rows.start, rows.len());
         let mut reached = [Reach::NOTHING; 128];
@@ -252,11 +280,11 @@ impl Column {
             made(types.iter().zip(offsets.iter()).map(|(&id, offset)| offset - start(id)).collect())
         });
         let children = data.child_data().iter().zip(ids);
-        self.children = children.map(|(child, &id)| column(child, reached[id as usize].clone())).collect();
+        self.children = children.map(|(child, &id)| part(child, reached[id as usize].clone(), of)).collect();
     }
 
     /// Run ends that count from the first row, and a value for each. The last run may reach past the last row.
-    fn runs<O: Offset>(&mut self, data: &ArrayData, rows: Range<usize>) {
+    fn runs<O: Offset>(&mut self, data: &ArrayData, rows: Range<usize>, of: Dictionaries) {
         let (ends, values) = (&data.child_data()[0], &data.child_data()[1]);
         let all = ScalarBuffer::<O>::new(ends.buffers()[0].clone(), ends.offset(), ends.len());
         let first = all.partition_point(|end| end.as_usize() <= rows.start);
@@ -272,7 +300,7 @@ impl Column {
         let len = runs.len() as u64;
         let buffers = vec![Slot::NONE, ends];
         self.children.push(Column { len, nulls: 0, buffers, children: Vec::new(), dictionary: None });
-        self.children.push(column(values, runs));
+        self.children.push(part(values, runs, of));
     }
 }
 
@@ -346,7 +374,7 @@ fn bytes(buffer: &ArrowBuffer, range: Range<usize>, item: usize) -> Slot {
 }
 
 /// A buffer that had to be made anew: a counted copy of one that is small beside the values.
-fn made<T: Element>(elements: Vec<T>) -> Slot {
+pub(super) fn made<T: Element>(elements: Vec<T>) -> Slot {
     memory::count_copy(size_of_val(&elements[..]));
     Slot::of(Buffer::from_vec(elements), size_of::<T>())
 }

@@ -14,6 +14,7 @@ mod schema;
 pub mod serde_table;
 mod show;
 mod sound;
+mod used;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -29,7 +30,7 @@ use crate::error::{Detail, Result};
 use crate::handoff;
 use block::Blocks;
 use came::Came;
-use column::{Columns, SchemaBytes};
+use column::SchemaBytes;
 use memory::Arrived;
 
 pub(crate) use arrive::fields_below;
@@ -50,7 +51,7 @@ pub(crate) use schema::to_bytes as schema_bytes;
 ///
 /// | | |
 /// |---|---|
-/// | leaves | without copying, a slice too: only its rows go out. Bitmaps of a slice that begins within a byte, offsets that do not begin at 0, and views far behind the beginning of their data, are one small counted copy |
+/// | leaves | without copying, a slice too: only its rows go out. Bitmaps of a slice that begins within a byte, offsets that do not begin at 0, and views far behind the beginning of their data, are one small counted copy, and so are the values of a long dictionary that are used, where few are |
 /// | arrives | without copying where the frame is aligned for its elements; 16-byte elements (decimals of 128 and 256 bits, views) lie in the middle of a 16-byte word in most frames and are one counted copy |
 ///
 /// All types of Arrow's columnar format, with the metadata of fields and schema, which is where extension types are. **What
@@ -212,18 +213,31 @@ pub(crate) const KEYS: [&str; 3] = ["$table", "rows", "columns"];
 impl Serialize for Table {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let schema = schema::to_bytes(&self.batch.schema()).map_err(ser::Error::custom)?;
-        let columns = leave::columns(&self.batch).map_err(ser::Error::custom)?;
-        self.write(&SchemaBytes(schema), &columns, serializer)
+        self.write(&SchemaBytes(schema), &Leaving(&self.batch), serializer)
     }
 }
 
 impl Table {
-    fn write<S: Serializer>(&self, schema: &SchemaBytes, columns: &Columns, serializer: S) -> Result<S::Ok, S::Error> {
+    fn write<S: Serializer>(
+        &self,
+        schema: &SchemaBytes,
+        columns: &impl Serialize,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_struct("Table", KEYS.len())?;
         leaving_with(self, || map.serialize_field(KEYS[0], schema))?;
         map.serialize_field(KEYS[1], &self.batch.num_rows())?;
         map.serialize_field(KEYS[2], columns)?;
         map.end()
+    }
+}
+
+/// The columns of a batch, which are made for a codec that comes to them: one that writes tables in a form of its own does not.
+struct Leaving<'b>(&'b RecordBatch);
+
+impl Serialize for Leaving<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        leave::columns(self.0).map_err(ser::Error::custom)?.serialize(serializer)
     }
 }
 

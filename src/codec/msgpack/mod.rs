@@ -279,7 +279,12 @@ impl<T: Serialize + ?Sized> Encode<T> for MsgPack {
     fn encode_into(&self, value: &T, metadata: &mut Vec<u8>) -> Result<Vec<Buffer>> {
         let start = metadata.len();
         let mut writer = Writer::new(metadata, &self.policy, &self.limits);
-        value.serialize(&mut writer).map_err(|error| match writer.wanted {
+        // which message a table is in matters to it
+        #[cfg(feature = "arrow")]
+        let serialized = handoff::in_message(|| value.serialize(&mut writer));
+        #[cfg(not(feature = "arrow"))]
+        let serialized = value.serialize(&mut writer);
+        serialized.map_err(|error| match writer.wanted {
             None => error.into_error(&self.limits),
             Some(wanted) => {
                 Detail::MetadataTooLong { len: (wanted - start) as u64, limit: self.limits.max_metadata() }.into()
