@@ -187,6 +187,11 @@ impl Buffer {
         writer.write_all(&self.0)
     }
 
+    /// The owner of the bytes, if it is of this type.
+    pub(crate) fn owner<O: Sync + 'static>(&self) -> Option<&O> {
+        self.0.owner()
+    }
+
     pub(crate) fn as_shared(&self) -> &Shared {
         &self.0
     }

@@ -19,7 +19,6 @@
 //! place, and has to look at its limits there: a few bytes may stand for more than any memory holds.
 
 use std::cell::{Cell, RefCell};
-#[cfg(feature = "arrow")]
 use std::collections::BTreeMap;
 use std::mem;
 use std::rc::Rc;
@@ -33,9 +32,9 @@ use frameless::State;
 
 mod arrival;
 mod credit;
+mod frameless;
 #[cfg(feature = "arrow")]
 mod message;
-mod frameless;
 mod place;
 mod sharing;
 mod work;
@@ -43,8 +42,8 @@ mod work;
 pub(crate) use arrival::{arrived, arriving};
 pub(crate) use credit::{copying, handing, may_copy, showing, start_over};
 pub(crate) use frameless::{Places, without_frames};
-pub(crate) use message::{in_message, message};
 #[cfg(feature = "arrow")]
+pub(crate) use message::{in_message, message};
 #[cfg(feature = "arrow")]
 pub(crate) use place::keeps_tables;
 pub(crate) use place::{Place, noting_place};
@@ -198,6 +197,8 @@ struct More {
     by_address: Vec<usize>,
     #[cfg(feature = "arrow")]
     work: Option<work::Work>,
+    /// The same buffers as some of the frames, by where these lie and how long they are, with more to them.
+    keepers: BTreeMap<(usize, usize), Buffer>,
     /// A buffer that is no frame and is being shown, a part of one or one that was made; and whether it was taken.
     made: Option<(Buffer, bool)>,
     /// Buffers of which several are parts, by address.
@@ -209,6 +210,15 @@ struct More {
 const SHARE_FACTOR: usize = 4;
 
 impl Owners {
+    /// The same frames, for some of which there is a buffer of the same bytes that has more to it: for [`keeper_of`].
+    pub(crate) fn with_keepers(mut self, keepers: Vec<Buffer>) -> Self {
+        if !keepers.is_empty() {
+            let keyed = keepers.into_iter().map(|keeper| ((keeper.as_ptr().addr(), keeper.len()), keeper));
+            self.more.get_or_insert_default().keepers = keyed.collect();
+        }
+        self
+    }
+
     fn len_of(&self, index: usize) -> usize {
         self.frames.1.get(index).map_or(0, Buffer::len)
     }
@@ -343,6 +353,14 @@ pub(crate) fn block_around(start: usize, len: usize) -> Option<Buffer> {
         let place = place.borrow();
         let (&at, block) = place.as_ref()?.more.as_ref()?.blocks.range(..=start).next_back()?;
         (start.checked_add(len)? <= at + block.len()).then(|| block.clone())
+    })
+}
+
+/// The buffer of the same bytes as this frame of the message that is being decoded, where the codec has one with more to it.
+pub(crate) fn keeper_of(frame: &Buffer) -> Option<Buffer> {
+    OWNERS.with(|place| {
+        let place = place.borrow();
+        place.as_ref()?.more.as_ref()?.keepers.get(&(frame.as_ptr().addr(), frame.len())).cloned()
     })
 }
 

@@ -28,6 +28,7 @@ mod multipart;
 mod pool;
 mod reference;
 mod scratch;
+mod stored;
 mod tracker;
 
 pub mod array;

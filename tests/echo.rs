@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use outband::python::Kind;
-use outband::{Array, Buffer, Compression, Decode, Encode, MsgPack, Multipart, Pickle, SocketExt, Table, Value};
+use outband::{
+    Array, Buffer, Compression, Decode, Encode, MsgPack, Multipart, Pickle, SocketExt, Table, Value, from_multipart,
+};
 use python::{Packages, Script};
 
 #[path = "support/python.rs"]
@@ -273,15 +275,30 @@ fn tables_and_compressed_buffers_come_back() {
     for compression in [Compression::zlib(), Compression::lz4(), Compression::zstd(), Compression::blosc()] {
         let codec = MsgPack::new().compression(compression);
         let message = codec.encode(&object()).unwrap();
-        request.send_message(message).unwrap();
-        let back: (String, Array, Array, Buffer, BTreeMap<String, Option<f32>>) = request.recv_obj().unwrap();
-        assert_eq!(back, object());
+        request.send_message(message.clone()).unwrap();
+        // not decompressed and compressed again: the very message
+        let back = request.recv_message().unwrap();
+        assert_eq!(back, message);
+        assert_eq!(
+            from_multipart::<(String, Array, Array, Buffer, BTreeMap<String, Option<f32>>)>(back).unwrap(),
+            object()
+        );
     }
     let numbers: ArrayRef = Arc::new(Int64Array::from((0..2000).collect::<Vec<_>>()));
     let table = Table::from(RecordBatch::try_from_iter([("n", numbers)]).unwrap());
     request.send_obj(&table).unwrap();
     assert_eq!(request.recv_obj::<Table>().unwrap(), table);
     echo.stop(libc::SIGTERM);
+}
+
+#[test]
+fn what_python_compressed_comes_back_byte_for_byte() {
+    let echo = Echo::start(&[]);
+    let mut script = Script::start("echo_compressed.py", &[&echo.endpoint]);
+    let compressed: usize = script.line().parse().unwrap();
+    script.finish();
+    let (_, logged) = echo.stop(libc::SIGTERM);
+    assert!(compressed > 20 && logged.contains("answered=40 refused=0"), "{compressed} compressed, {logged}");
 }
 
 #[test]

@@ -41,6 +41,7 @@ const ROOMS: &[Room] = &[
     ("buffer", F1, &["element", "frame", "handoff", "memory"]),
     ("reference", F1, &["buffer"]),
     ("scratch", F1, &[]),
+    ("stored", F1, &["buffer", "handoff", "reference"]),
     ("multipart", F1, &["buffer", "limits"]),
     ("pool", F1, &["buffer"]),
     ("tracker", F1, &["frame"]),

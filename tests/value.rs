@@ -43,18 +43,12 @@ fn golden_in(directory: &str) -> Vec<(String, Multipart)> {
 fn every_golden_message_comes_back_the_same() {
     let messages = golden();
     assert!(messages.len() > 30);
-    let mut others = Vec::new();
     for (name, message) in messages {
         let value: Value = from_multipart(message.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
         let again = to_multipart(&value).unwrap();
         assert_eq!(from_multipart::<Value>(again.clone()).unwrap().to_string(), value.to_string(), "{name}");
-        if again != message {
-            others.push(name);
-        }
+        assert!(again == message, "{name}");
     }
-    others.sort();
-    // all but what was compressed, which this codec sends as it is
-    assert_eq!(others, ["blosc2", "blosc2_python", "lz4", "zlib", "zstd"]);
 }
 
 /// A codec that puts every buffer into the metadata, or none.
@@ -219,10 +213,13 @@ fn a_value_is_compressed_as_it_was_with_the_compression_of_its_sender() {
     for compression in [Compression::zlib(), Compression::lz4(), Compression::zstd(), blosc, Compression::auto()] {
         let codec = MsgPack::new().compression(compression);
         comes_back_the_same(&format!("{compression:?}"), &codec, &object);
-        // with another one it means the same
+        // what compresses none of it, and passes nothing on, sends it as if it had come so
         let value: Value = from_multipart(codec.encode(&object).unwrap()).unwrap();
-        let plain = to_multipart(&value).unwrap();
-        assert!(plain == to_multipart(&object).unwrap(), "{compression:?}");
+        let plain = MsgPack::new().placement(|buffer| match buffer.default_placement() {
+            Placement::InBand => Placement::InBand,
+            _ => Placement::OutOfBand,
+        });
+        assert!(plain.encode(&value).unwrap() == to_multipart(&object).unwrap(), "{compression:?}");
     }
 }
 

@@ -14,6 +14,7 @@ use super::{Array, Came, descr, head, literal};
 use crate::buffer::Buffer;
 use crate::frame::RECEIVE_ARENA;
 use crate::handoff::{self, Place};
+use crate::stored;
 
 impl Serialize for Array {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -95,6 +96,7 @@ impl<'de> Deserialize<'de> for Array {
 pub(crate) fn noting_place<'de, A: MapAccess<'de>>(entries: A) -> Result<Array, A::Error> {
     let (claimed, place) = handoff::noting_place(|| Claimed::deserialize(MapAccessDeserializer::new(entries)));
     let claimed = claimed?;
+    let claimed = Claimed { data: stored::as_it_came(claimed.data), ..claimed };
     let lay = claimed.data.clone();
     let array = claimed.check()?;
     let is_copied = matches!(place, Some(Place::Frame | Place::PickleFrame)) && array.data.as_ptr() != lay.as_ptr();

@@ -8,6 +8,7 @@ use crate::buffer::{Buffer, spare};
 use crate::compress::Compression;
 use crate::handoff;
 use crate::reference::Packed;
+use crate::stored::Stored;
 
 /// Where a buffer goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +19,9 @@ pub enum Placement {
     OutOfBand,
     /// Compressed into a frame of its own, or as it is where that would not pay.
     Compressed(Compression),
+    /// In the frame in which it came, without copying and compressing it again: of a buffer of a decoded [`Value`](crate::Value) that was
+    /// compressed there ([`BufferInfo::came_compressed`]). Any other goes out of band.
+    AsItCame,
 }
 
 /// What a [`placement`](crate::MsgPack::placement) callback is told of a buffer.
@@ -28,11 +32,12 @@ pub struct BufferInfo {
     len: usize,
     item: usize,
     came_out_of_band: bool,
+    came: Option<Packed>,
     default: Placement,
 }
 
 impl BufferInfo {
-    pub(crate) fn new(index: usize, bytes: &[u8], default: Placement) -> Self {
+    pub(crate) fn new(index: usize, bytes: &[u8], came: Option<Packed>, default: Placement) -> Self {
         let came_out_of_band = handoff::place() == Some(handoff::Place::Frame);
         Self {
             index,
@@ -40,6 +45,7 @@ impl BufferInfo {
             len: bytes.len(),
             item: handoff::item(),
             came_out_of_band,
+            came,
             default,
         }
     }
@@ -75,6 +81,12 @@ impl BufferInfo {
         self.came_out_of_band
     }
 
+    /// How it was compressed in the message that was decoded to the [`Value`](crate::Value) in which it stands, as
+    /// [`BufferSizes::encoding`](crate::BufferSizes::encoding) names it; `None` where it was not, or is only a part of what was.
+    pub fn came_compressed(&self) -> Option<&'static str> {
+        self.came.map(|packed| packed.encoding.name())
+    }
+
     /// Where it would go without a callback.
     pub fn default_placement(&self) -> Placement {
         self.default
@@ -87,11 +99,17 @@ pub(crate) struct Policy {
     pub(crate) out_of_band_from: usize,
     pub(crate) compression: Option<Compression>,
     pub(crate) callback: Option<Arc<Decide>>,
+    /// Whether what came compressed goes as it came, where nothing else is said.
+    pub(crate) passes_on: bool,
 }
 
 pub(crate) type Decide = dyn Fn(&BufferInfo) -> Placement + Send + Sync;
 
 impl Policy {
+    pub(crate) const fn new(out_of_band_from: usize) -> Self {
+        Self { out_of_band_from, compression: None, callback: None, passes_on: true }
+    }
+
     /// Whether nothing but a buffer's length decides, and what was said of it.
     #[inline]
     fn is_plain(&self) -> bool {
@@ -111,17 +129,17 @@ impl Policy {
         }
     }
 
-    fn decide(&self, index: usize, bytes: &[u8]) -> Placement {
+    fn decide(&self, index: usize, bytes: &[u8], came: Option<Packed>) -> Placement {
         let default = match (self.plainly(bytes), self.compression) {
             (Placement::OutOfBand, Some(compression)) => Placement::Compressed(compression),
+            (Placement::OutOfBand, None) if came.is_some() => Placement::AsItCame,
             (plain, _) => plain,
         };
-        match &self.callback {
-            None => default,
-            Some(decide) => {
-                let info = BufferInfo::new(index, bytes, default);
-                handoff::apart(|| decide(&info))
-            }
+        let Some(decide) = &self.callback else { return default };
+        let info = BufferInfo::new(index, bytes, came, default);
+        match handoff::apart(|| decide(&info)) {
+            Placement::AsItCame if came.is_none() => Placement::OutOfBand,
+            decided => decided,
         }
     }
 }
@@ -148,6 +166,10 @@ struct More {
     known: foldhash::HashMap<(usize, usize), usize>,
     /// How many frames were looked at for `known`.
     filed: usize,
+    /// The frames of buffers that were compressed before, which buffers that are no such frames do not name.
+    stored: HashMap<(usize, usize, Packed), usize>,
+    /// The same frames in order.
+    stored_frames: Vec<usize>,
     /// The buffers that were to be compressed; made with the first.
     compressed: Option<HashMap<(usize, usize, Compression), Compressed>>,
     /// The bytes of those that are compressed, decompressed.
@@ -211,9 +233,8 @@ impl<'p> Placed<'p> {
     /// Whether the next buffer goes out of band, and only its length says so; where not, it is still to be [decided](Self::decide).
     #[inline]
     pub(crate) fn is_plainly_out_of_band(&mut self, bytes: &[u8]) -> bool {
-        let is_plain = self.policy.is_plain()
-            && bytes.len() >= self.policy.out_of_band_from
-            && handoff::place() != Some(handoff::Place::InBand);
+        let is_plain =
+            self.policy.is_plain() && bytes.len() >= self.policy.out_of_band_from && handoff::place().is_none();
         self.seen += usize::from(is_plain);
         is_plain
     }
@@ -226,7 +247,19 @@ impl<'p> Placed<'p> {
         if self.policy.is_plain() {
             return self.policy.plainly(bytes);
         }
-        self.policy.decide(index, bytes)
+        self.policy.decide(index, bytes, None)
+    }
+
+    /// Where the next buffer goes, which was compressed when it came.
+    pub(crate) fn decide_again(&mut self, bytes: &[u8], came: Packed) -> Placement {
+        self.seen += 1;
+        self.policy.decide(self.seen - 1, bytes, Some(came))
+    }
+
+    /// What a buffer was stored as in the message of the value in which it stands, if it can be that again.
+    pub(crate) fn stored<'b>(&self, buffer: &'b Buffer) -> Option<&'b Stored> {
+        let is_of_value = handoff::place().is_some() && self.policy.passes_on;
+        if is_of_value { Stored::of(buffer) } else { None }
     }
 
     /// A frame for this buffer alone.
@@ -277,11 +310,17 @@ impl<'p> Placed<'p> {
         frame
     }
 
+    /// Whether a frame is one that came compressed.
+    fn is_stored(&self, index: usize) -> bool {
+        self.more.as_ref().is_some_and(|more| more.stored_frames.binary_search(&index).is_ok())
+    }
+
     /// The frame that holds a buffer which may be known, or the next one.
     fn looked_up(&mut self, buffer: &Buffer) -> usize {
         let (wanted, next) = (key(buffer), self.frames.len());
         if next <= LOOKED_THROUGH {
-            return self.frames.iter().position(|frame| key(frame) == wanted).unwrap_or(next);
+            let is_wanted = |(index, frame): (usize, &Buffer)| key(frame) == wanted && !self.is_stored(index);
+            return self.frames.iter().enumerate().position(is_wanted).unwrap_or(next);
         }
         let More { sieve, sieved, .. } = &mut **self.more.get_or_insert_default();
         for frame in &self.frames[*sieved..] {
@@ -296,10 +335,12 @@ impl<'p> Placed<'p> {
     #[inline(never)]
     fn known(&mut self, buffer: &Buffer) -> usize {
         let next = self.frames.len();
-        let More { known, filed, .. } = &mut **self.more.get_or_insert_default();
-        // compressed frames are in it as well, which nobody else's buffer can be
+        let More { known, filed, stored_frames, .. } = &mut **self.more.get_or_insert_default();
+        // frames that are compressed here are in it as well, which nobody else's buffer can be
         for (frame, index) in self.frames[*filed..].iter().zip(*filed..) {
-            known.entry(key(frame)).or_insert(index);
+            if stored_frames.binary_search(&index).is_err() {
+                known.entry(key(frame)).or_insert(index);
+            }
         }
         *filed = next;
         known.get(&key(buffer)).copied().unwrap_or(next)
@@ -327,6 +368,21 @@ impl<'p> Placed<'p> {
         more.raw_len = more.raw_len.saturating_add(stored.map_or(0, |(_, packed)| packed.raw_len));
         more.compressed.get_or_insert_default().insert(key, Compressed { original: buffer.clone(), stored });
         Ok(stored)
+    }
+
+    /// The frame that holds this compressed one, by this description of it.
+    pub(crate) fn stored_frame_of(&mut self, stored: &Stored) -> usize {
+        let Stored { frame, packed, .. } = stored;
+        let (address, len) = key(frame);
+        let next = self.frames.len();
+        let more = self.more.get_or_insert_default();
+        let index = *more.stored.entry((address, len, *packed)).or_insert(next);
+        if index == next {
+            more.raw_len = more.raw_len.saturating_add(packed.raw_len);
+            more.stored_frames.push(index);
+            self.frames.push(frame.clone());
+        }
+        index
     }
 
     /// A frame of this message.

@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "owners of any type, each dropped by the last who shares its bytes")]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::any::TypeId;
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::mem::{self, ManuallyDrop};
@@ -40,13 +41,17 @@ pub(super) struct Count {
 pub(super) struct Kind {
     /// Drops the owner when no user is left.
     end: unsafe fn(NonNull<Count>),
-    /// Whether it is a [`Boxed`] with `Bytes` as its owner, which can be had back.
-    is_bytes: bool,
+    /// The owner's type, where it is that of a [`Boxed`], which can be had back.
+    owner: Option<TypeId>,
 }
 
 impl Kind {
     pub(super) const fn new(end: unsafe fn(NonNull<Count>)) -> Self {
-        Self { end, is_bytes: false }
+        Self { end, owner: None }
+    }
+
+    const fn boxed<O: 'static>() -> Self {
+        Self { end: end_boxed::<O>, owner: Some(TypeId::of::<O>()) }
     }
 }
 
@@ -85,11 +90,8 @@ impl Shared {
 
     /// The bytes of an owner, which is asked for them once, where it stays.
     pub(crate) fn from_owner<O: AsRef<[u8]> + Send + 'static>(owner: O) -> Self {
-        Self::boxed(owner, const { &Kind::new(end_boxed::<O>) })
-    }
-
-    fn boxed<O: AsRef<[u8]> + Send + 'static>(owner: O, kind: &'static Kind) -> Self {
-        let boxed = NonNull::from(Box::leak(Box::new(Boxed { count: Count::new(kind), owner })));
+        let count = Count::new(const { &Kind::boxed::<O>() });
+        let boxed = NonNull::from(Box::leak(Box::new(Boxed { count, owner })));
         // a user from here on: the owner is dropped also where `as_ref` panics
         let mut shared = Self { count: Some(boxed.cast()), ..Self::new() };
         // SAFETY: just allocated; from here on the owner does not move, and nobody changes it until its last user drops it.
@@ -142,14 +144,24 @@ impl Shared {
 
     /// The bytes as `Bytes`: the very ones that it was made of, where it was, so that there and back leads nowhere.
     pub(crate) fn into_bytes(self) -> Bytes {
-        let Some(count) = self.count else { return Bytes::new() };
+        match self.owner::<Bytes>() {
+            _ if self.count.is_none() => Bytes::new(),
+            Some(bytes) => bytes.slice_ref(&self),
+            None => Bytes::from_owner(self),
+        }
+    }
+
+    /// The owner, if it is of this type.
+    pub(crate) fn owner<O: Sync + 'static>(&self) -> Option<&O> {
+        let count = self.count?;
         // SAFETY: this is one of its users, and it stays until all of them are gone.
         let kind = unsafe { (*count.as_ptr()).kind };
-        if kind.is_bytes {
-            // SAFETY: as above; the count of such a kind begins a box with `Bytes`.
-            return unsafe { &(*count.cast::<Boxed<Bytes>>().as_ptr()).owner }.slice_ref(&self);
+        if kind.owner != Some(TypeId::of::<O>()) {
+            return None;
         }
-        Bytes::from_owner(self)
+        // SAFETY: as above; the count of such a kind begins a box with an `O` (`Shared::from_owner`), which nobody changes, and which may be
+        // seen from several threads, as it is `Sync`.
+        Some(unsafe { &(*count.cast::<Boxed<O>>().as_ptr()).owner })
     }
 
     /// Itself as a pointer, null where nobody owns the bytes. It stays a user until [`from_raw`](Self::from_raw) takes that.
@@ -267,7 +279,7 @@ impl From<Bytes> for Shared {
         if bytes.is_empty() {
             return Self::new();
         }
-        Self::boxed(bytes, const { &Kind { end: end_boxed::<Bytes>, is_bytes: true } })
+        Self::from_owner(bytes)
     }
 }
 
@@ -366,6 +378,15 @@ mod tests {
             shared = Shared::from(bytes);
         }
         assert_eq!((shared.as_ptr(), &shared.slice(1..).into_bytes()[..]), (data, &[2, 3][..]));
+    }
+
+    #[test]
+    fn an_owner_is_found_by_its_type_and_by_no_other() {
+        let shared = Shared::from_owner(Owner([1, 2, 3], Arc::default())).slice(1..);
+        assert_eq!(shared.owner::<Owner>().unwrap().0, [1, 2, 3]);
+        assert!(shared.owner::<Bytes>().is_none() && shared.owner::<[u8; 3]>().is_none());
+        assert!(Shared::copied(&[1]).owner::<Owner>().is_none() && Shared::new().owner::<Owner>().is_none());
+        assert_eq!(Shared::from(Bytes::from(vec![7])).owner::<Bytes>().unwrap()[..], [7]);
     }
 
     #[test]

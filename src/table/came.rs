@@ -8,6 +8,7 @@ use serde::ser::{Serialize, Serializer};
 use super::Table;
 use super::arrive::fields_below;
 use super::column::{Column, Columns, SchemaBytes};
+use crate::stored;
 
 /// The schema message and the columns.
 #[derive(Debug)]
@@ -26,8 +27,11 @@ impl Came {
     }
 }
 
-/// Says of each buffer how long its elements are, which compression wants to know.
+/// Says of each buffer how long its elements are, which compression wants to know, and has it keep the frame in which it came.
 fn measure(column: &mut Column, data_type: &DataType) {
+    for slot in &mut column.buffers {
+        slot.buffer = slot.buffer.take().map(stored::as_it_came);
+    }
     for (slot, spec) in column.buffers.iter_mut().skip(1).zip(&layout(data_type).buffers) {
         if let BufferSpec::FixedWidth { byte_width, .. } = spec {
             slot.measure(*byte_width);

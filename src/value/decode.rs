@@ -14,6 +14,7 @@ use crate::array;
 use crate::handoff;
 use crate::memory;
 use crate::python::arrive::{self, Told};
+use crate::stored;
 #[cfg(feature = "arrow")]
 use crate::table;
 
@@ -89,7 +90,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Value, E> {
         // out of band when it is a frame; else a part of the metadata, shared where that keeps little alive
         Ok(match handoff::frame_of(bytes) {
-            Some(buffer) => Value::Buffer(buffer),
+            Some(buffer) => Value::Buffer(stored::as_it_came(buffer)),
             None => Value::Bytes(in_band(bytes)),
         })
     }

@@ -32,11 +32,15 @@ use crate::table::Table;
 /// **The same message again.** Encoding a decoded value makes the same frames: integers, text and containers have one form,
 /// entries keep their order, what was in band stays in band and what had a frame of its own has one, however short, also of an
 /// [`Array`] and of a `Table`, whose schema and buffers are those that came. Frames come in the order in which they are first named. (Of a
-/// message that was put together by hand, several frames without bytes that lie at one address become one.) One thing is the encoding
-/// codec's instead, and the same where it has the sender's compression: what was compressed is compressed again only if the codec
-/// compresses. (A placement callback is asked again, and
-/// has the last word.) To pass on messages as they are, take them undecoded:
+/// message that was put together by hand, several frames without bytes that lie at one address become one.) What was compressed goes
+/// again in the frame in which it came, without compressing it again, as long as it is all of what that held: a part of a buffer is sent as
+/// it is. A codec that says more decides anew: one with a [`compression`](MsgPack::compression) compresses by that whatever it sends, and a
+/// [`placement`](MsgPack::placement) callback has the last word. To pass on messages as they are, take them undecoded:
 /// [`recv_message`](crate::SocketExt::recv_message), [`send_message`](crate::SocketExt::send_message).
+///
+/// **Memory.** So a value holds compressed buffers twice, the frame and what it was decompressed to, until its last part is dropped; also what
+/// is taken out of it does (a [`Buffer`], an [`Array`]'s data). Types of one's own hold what was decompressed and nothing else, and so does what
+/// [`to_object`](Self::to_object) makes, which may be a `Value` again.
 ///
 /// **Python's objects.** Decoded from a pickle, a value says what serde has no word for: a tuple, a set or a `datetime` is
 /// [`Python`](Self::Python) with its [`Kind`], and an object that stands in several places is [`Shared`](Self::Shared) by them. Encoded as a
@@ -112,7 +116,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// What a message of this object would hold. Buffers are shared, **without copying**.
+    /// What a message of this object would hold. Buffers are shared, **without copying**, and how they came is forgotten.
     ///
     /// # Errors
     ///
@@ -130,17 +134,18 @@ impl Value {
     /// # Ok::<(), outband::Error>(())
     /// ```
     pub fn from_object<T: Serialize + ?Sized>(object: &T) -> Result<Self> {
-        let codec = MsgPack::new();
+        let codec = MsgPack::in_process();
         codec.decode(codec.encode(object)?)
     }
 
-    /// The object of this type that a message of this value would decode to. Buffers are shared, **without copying**.
+    /// The object of this type that a message of this value would decode to. Buffers are shared, **without copying**, and without the
+    /// compressed frames in which they came.
     ///
     /// # Errors
     ///
     /// As [`MsgPack`]'s [`decode`](Decode::decode).
     pub fn to_object<T: DeserializeOwned>(&self) -> Result<T> {
-        let codec = MsgPack::new();
+        let codec = MsgPack::in_process();
         codec.decode(codec.encode(self)?)
     }
 

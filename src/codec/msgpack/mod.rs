@@ -97,8 +97,13 @@ impl MsgPack {
 
     /// The codec with its defaults.
     pub const fn new() -> Self {
-        let policy = Policy { out_of_band_from: Self::OUT_OF_BAND_FROM, compression: None, callback: None };
-        Self { policy, limits: Limits::new() }
+        Self { policy: Policy::new(Self::OUT_OF_BAND_FROM), limits: Limits::new() }
+    }
+
+    /// The codec for what is decoded here at once: buffers that came compressed are not compressed again.
+    pub(crate) fn in_process() -> Self {
+        let codec = Self::new();
+        Self { policy: Policy { passes_on: false, ..codec.policy }, ..codec }
     }
 
     /// Sets from how many bytes on a buffer gets a frame of its own; 0 for all, `usize::MAX` for none.
@@ -107,7 +112,7 @@ impl MsgPack {
         self
     }
 
-    /// Compresses the buffers that get a frame of their own, each where it pays.
+    /// Compresses the buffers that get a frame of their own, each where it pays; anew also those of a [`Value`](crate::Value) that came compressed.
     pub fn compression(mut self, compression: Compression) -> Self {
         self.policy.compression = Some(compression);
         self
@@ -205,11 +210,11 @@ impl MsgPack {
         mut frames: Vec<Buffer>,
     ) -> Result<T> {
         let packing = verify(metadata, &frames, &self.limits)?;
-        packing.unpack(&mut frames)?;
+        let keepers = packing.unpack(&mut frames)?;
         let shared = Rc::new((shared, frames));
         // what was decompressed has a limit of its own, and may be copied out as well
         let credit = self.limits.max_total().saturating_add(packing.raw_len());
-        let owners = Owners::with_places(shared.clone(), credit);
+        let owners = Owners::with_places(shared.clone(), credit).with_keepers(keepers);
         handoff::with_owners(owners, || self.build(metadata, &shared.1, Frames::Unpacked))
     }
 

@@ -1,6 +1,7 @@
 //! What is checked of a message before a value is built: limits, and that references and frames belong together.
 
 use std::collections::BTreeMap;
+use std::mem;
 
 use super::scan::scan;
 use crate::buffer::Buffer;
@@ -8,6 +9,7 @@ use crate::compress;
 use crate::error::{Detail, Result};
 use crate::limits::Limits;
 use crate::reference::{Packed, Reference};
+use crate::stored::Stored;
 
 /// Checks a message against the limits, and its references against its frames; tells which frames are compressed.
 pub(super) fn verify(metadata: &[u8], frames: &[Buffer], limits: &Limits) -> Result<Packing> {
@@ -94,12 +96,16 @@ impl Packing {
         self.0.values().fold(0, |sum, packed| sum.saturating_add(packed.raw_len))
     }
 
-    /// Puts what was compressed in the place of its frame.
-    pub(super) fn unpack(&self, frames: &mut [Buffer]) -> Result<()> {
-        for (&frame, &packed) in &self.0 {
-            frames[frame] = Buffer::from(compress::unpack(frame, &frames[frame], packed)?);
-        }
-        Ok(())
+    /// Puts what was compressed in the place of its frame; returns the same buffers once more, each of which keeps that frame.
+    pub(super) fn unpack(&self, frames: &mut [Buffer]) -> Result<Vec<Buffer>> {
+        let unpack = |(&index, &packed): (&usize, &Packed)| {
+            let raw = compress::unpack(index, &frames[index], packed)?;
+            // those without bytes are told apart by where they lie
+            let raw = if raw.is_empty() { Buffer::apart() } else { Buffer::from(raw) };
+            let frame = mem::replace(&mut frames[index], raw.clone());
+            Ok(Stored::beside(raw, frame, packed))
+        };
+        self.0.iter().map(unpack).collect()
     }
 }
 
@@ -122,7 +128,7 @@ impl Used {
                 *bits |= 1 << frame;
                 *bits == before
             }
-            Self::Many(flags) => std::mem::replace(&mut flags[frame], true),
+            Self::Many(flags) => mem::replace(&mut flags[frame], true),
         }
     }
 

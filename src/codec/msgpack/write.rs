@@ -13,7 +13,7 @@ use crate::codec::place::{Placed, Placement, Policy};
 use crate::codec::unserializable::{Result, Unserializable};
 use crate::limits::Limits;
 use crate::reference::{self, EXTENSION, Packed, Reference, TOGETHER};
-use crate::{handoff, memory};
+use crate::{handoff, memory, stored};
 
 pub(crate) struct Writer<'w> {
     pub(super) out: &'w mut Vec<u8>,
@@ -160,9 +160,20 @@ impl<'w> Writer<'w> {
 
     #[inline(never)]
     fn decided(&mut self, buffer: Buffer) -> Result<()> {
-        match self.placed.decide(&buffer) {
+        let stored = self.placed.stored(&buffer).cloned();
+        let placement = match &stored {
+            Some(stored) => self.placed.decide_again(&buffer, stored.packed),
+            None => self.placed.decide(&buffer),
+        };
+        if let (Placement::AsItCame, Some(stored)) = (placement, stored) {
+            let frame = self.placed.stored_frame_of(&stored);
+            self.reference(frame, Some(stored.packed));
+            return Ok(());
+        }
+        let buffer = stored::alone(buffer);
+        match placement {
             Placement::InBand => self.in_band(&buffer),
-            Placement::OutOfBand => {
+            Placement::OutOfBand | Placement::AsItCame => {
                 let (len, frame) = (buffer.len(), self.placed.frame_of(buffer));
                 self.plain_reference(frame, len);
                 Ok(())

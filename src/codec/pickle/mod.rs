@@ -135,7 +135,7 @@ impl Default for Pickle {
 impl Pickle {
     /// The codec with its defaults: no class of anybody's own is read.
     pub const fn new() -> Self {
-        let policy = Policy { out_of_band_from: MsgPack::OUT_OF_BAND_FROM, compression: None, callback: None };
+        let policy = Policy::new(MsgPack::OUT_OF_BAND_FROM);
         Self { classes: Classes::new(), policy, limits: Limits::new() }
     }
 

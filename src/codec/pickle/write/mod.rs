@@ -232,7 +232,7 @@ impl<'w> Writer<'w> {
                     false => self.out.bytes(&buffer),
                 }
             }
-            Placement::OutOfBand => {
+            Placement::OutOfBand | Placement::AsItCame => {
                 // buffers without bytes are told apart by nothing: each has a frame, as in Python
                 let frame = match buffer.is_empty() {
                     true => self.placed.frame_for(buffer),
