@@ -212,7 +212,9 @@ class _Encoder:
             parts["data"] = self.buffer(parts["data"], item=obj.dtype.itemsize)
             return parts
         if _table.is_table(obj):
-            return self.entries(_table.to_map(obj), depth)
+            parts = _table.to_map(obj)
+            # always in band, so that whoever reads the metadata has it
+            return {_table.MARKER: parts.pop(_table.MARKER), **self.entries(parts, depth)}
         if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
             return {field.name: self.lift(getattr(obj, field.name), depth - 1) for field in dataclasses.fields(obj)}
         if isinstance(obj, dict):

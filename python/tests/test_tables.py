@@ -48,6 +48,15 @@ def test_columns_round_trip_whole_and_sliced(column: pa.Array) -> None:
         assert back.schema.equals(table.schema, check_metadata=True)
 
 
+def test_the_schema_is_in_band_however_long_it_is() -> None:
+    wide = pa.table({f"column {at:04}": [at] for at in range(300)})
+    assert len(wide.schema.serialize()) > outband.OUT_OF_BAND_FROM
+    for frames in (outband.dumps(wide), outband.dumps(wide, out_of_band_from=1, compression="zlib")):
+        metadata = msgpack.unpackb(frames[0])
+        assert metadata["$table"] == wide.schema.serialize().to_pybytes()
+        assert outband.loads(frames).equals(wide)
+
+
 def test_buffers_are_the_tables_own_and_arrive_in_place() -> None:
     table = pa.table({"numbers": pa.array(range(100_000)), "text": pa.array(["row"] * 100_000)})
     frames = outband.dumps(table)
