@@ -368,7 +368,7 @@ def check_pickled(made, back, sent):
     elif isinstance(made, pd.Index):
         same_index(back, made)
     elif isinstance(made, pd.api.extensions.ExtensionArray):
-        assert type(back) is type(made) and back.dtype == made.dtype, (back, made)
+        assert type(back) is type(made) and back.dtype == made.dtype, (type(back), made.dtype)
         pd.testing.assert_extension_array_equal(back, made, check_exact=True)
     else:
         # of rows of a longer array pyarrow pickles no more than is needed
