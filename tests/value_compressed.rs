@@ -246,7 +246,7 @@ fn other_codecs_get_what_was_decompressed() {
     let buffer = Buffer::from_vec(times(0));
     let value: Value = from_multipart(compressed(Compression::blosc(), &[&buffer])).unwrap();
     let pickled = Pickle::new().encode(&value).unwrap();
-    assert_eq!(pickled.buffers(), [buffer.clone()]);
+    assert_eq!(pickled.buffers(), std::slice::from_ref(&buffer));
     assert_eq!(Decode::<Value>::decode(&Pickle::new(), pickled).unwrap(), value);
     assert_eq!(serde_json::to_value(&value).unwrap()[0].as_array().unwrap().len(), buffer.len());
     assert!(Encode::<Value>::encode(&Json::new(), &value).is_err());
