@@ -11,6 +11,7 @@
 
 mod berths;
 mod named;
+mod page;
 mod shared;
 mod shelf;
 
@@ -27,6 +28,7 @@ use bytes::Bytes;
 use zmq_sys::{zmq_msg_t, zmq_pollitem_t};
 
 use named::error_of;
+pub(crate) use page::Page;
 pub(crate) use shared::{Shared, Slot};
 use shelf::Shelf;
 
@@ -175,24 +177,29 @@ impl<'s> Handle<'s> {
         Err(error_of(errno))
     }
 
-    /// Lends bytes to a new message as [`lend`] does, and sends it. (A message that was made in small steps is not moved at once: the
-    /// move waits for all of them.)
+    /// Lends bytes to a new message as [`lend`] does, and sends it; with `ZMQ_DONTWAIT`, also where signals interrupt that. (A message that
+    /// was made in small steps is not moved at once: the move waits for all of them.)
     #[inline]
-    pub(crate) fn lend(self, bytes: &Shared, flags: i32) -> Result<(), zmq::Error> {
+    pub(crate) fn lend(self, bytes: Shared, flags: i32) -> Result<(), zmq::Error> {
         let mut raw = zmq_msg_t::default();
         let (data, len) = (bytes.as_ptr().cast_mut().cast(), bytes.len());
-        let owner = bytes.clone().into_raw();
+        let owner = bytes.into_raw();
         // SAFETY: as in `lent`, whose promise is kept as `lend` keeps it.
         let status = unsafe { zmq_sys::zmq_msg_init_data(&raw mut raw, data, len, Some(let_go), owner) };
         assert_eq!(status, 0, "invariant: libzmq has memory for a message header");
-        // SAFETY: message and socket are valid, and the message is used by nobody else.
-        if unsafe { zmq_sys::zmq_msg_send(&raw mut raw, self.raw, flags) } >= 0 {
-            return Ok(());
-        }
-        let errno = errno();
+        let error = loop {
+            // SAFETY: message and socket are valid, and the message is used by nobody else. It is as it was where it was not sent.
+            if unsafe { zmq_sys::zmq_msg_send(&raw mut raw, self.raw, flags) } >= 0 {
+                return Ok(());
+            }
+            match error_of(errno()) {
+                zmq::Error::EINTR => {}
+                error => break error,
+            }
+        };
         // SAFETY: initialised above, and not used again: it was not sent.
         drop(unsafe { wrap(raw) });
-        Err(error_of(errno))
+        Err(error)
     }
 
     /// Receives a frame in the place of another; its length.

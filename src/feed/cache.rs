@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::log::{Log, Place, SHORT};
+use super::away::Away;
+pub(crate) use super::log::Place;
+use super::log::{Log, SHORT};
+use crate::frame::Shared;
 use crate::multipart::Multipart;
 
 /// What the cache may hold. Where several bounds are met, the strictest holds.
@@ -27,6 +30,8 @@ pub(crate) struct Cache {
     order: VecDeque<Run>,
     messages: usize,
     bytes: usize,
+    /// What has left and is still lent.
+    away: Away,
     /// Nothing is too old before.
     expire_at: Duration,
 }
@@ -68,6 +73,8 @@ enum Content {
 pub(crate) enum Fresh<'m> {
     /// One frame, in memory of the caller's.
     Frame(&'m [u8]),
+    /// One frame that [`Cache::lend`] has written.
+    Lent(Place),
     Message(Multipart),
 }
 
@@ -90,12 +97,28 @@ pub(crate) fn is_short(frame: &[u8]) -> bool {
     (1..=SHORT).contains(&frame.len())
 }
 
+/// From so many bytes on a frame is written into the cache before it is sent, and lent from there. A shorter one is copied into libzmq's
+/// memory as well, which up to 120 bytes takes no lock of the allocator's.
+const LENT_FROM: usize = 200;
+
+/// Blocks that have left and are still lent may be one part in so many of the bytes that are cached, or nothing more is lent: what is
+/// in the cache by then may still follow them.
+const AWAY: usize = 16;
+
 /// What an entry takes beside its frames: so that empty messages are not free.
 const OVERHEAD: usize = 128;
 
 impl Cache {
     pub(crate) fn new(bounds: Bounds) -> Self {
-        Self { bounds, streams: Vec::new(), order: VecDeque::new(), messages: 0, bytes: 0, expire_at: Duration::ZERO }
+        Self {
+            bounds,
+            streams: Vec::new(),
+            order: VecDeque::new(),
+            messages: 0,
+            bytes: 0,
+            away: Away::default(),
+            expire_at: Duration::ZERO,
+        }
     }
 
     /// Makes room for another stream.
@@ -128,9 +151,31 @@ impl Cache {
             Fresh::Message(message) if message.buffers().is_empty() && is_short(message.metadata()) => {
                 self.push_short(now, stream, time, message.metadata());
             }
+            Fresh::Lent(place) => {
+                self.streams[stream].log.keep(place);
+                self.keep(now, stream, time, Content::Logged(place), place.len());
+            }
             Fresh::Frame(frame) => self.push_whole(now, stream, time, Multipart::new(frame.to_vec(), Vec::new())),
             Fresh::Message(message) => self.push_whole(now, stream, time, message),
         }
+    }
+
+    /// Writes the next message of a stream, one frame, to where [`push`](Self::push) takes it in, and lends it; `None` for one that is to
+    /// be copied.
+    #[inline]
+    pub(crate) fn lend(&mut self, stream: usize, frame: &[u8]) -> Option<(Place, Shared)> {
+        let is_lent = (LENT_FROM..=SHORT).contains(&frame.len()) && self.away.is_within(self.bounds.bytes / AWAY);
+        if !is_lent || !self.make_room(stream, frame.len()) {
+            return None;
+        }
+        let log = &mut self.streams[stream].log;
+        let place = log.write(frame);
+        Some((place, log.lend(place)?))
+    }
+
+    /// Gives up what was lent last, which is not taken in.
+    pub(crate) fn withdraw(&mut self, stream: usize) {
+        self.streams[stream].log.withdraw();
     }
 
     fn push_short(&mut self, now: Duration, stream: usize, time: u64, frame: &[u8]) {
@@ -205,6 +250,11 @@ impl Cache {
         self.forget_runs();
     }
 
+    /// Frees some of what has left and is lent no longer.
+    pub(crate) fn free_away(&mut self) {
+        self.away.look();
+    }
+
     /// Forgets runs that have left, where these are many.
     fn forget_runs(&mut self) {
         if self.order.len() > 2 * self.messages + 64 {
@@ -244,8 +294,10 @@ impl Cache {
         let kept = &mut self.streams[stream];
         let Some(entry) = kept.entries.pop_front() else { return false };
         self.bytes -= entry.len();
-        if let Content::Logged(place) = entry.content {
-            kept.log.pop(place);
+        if let Content::Logged(place) = entry.content
+            && let Some(page) = kept.log.pop(place)
+        {
+            self.away.push(page);
         }
         kept.first += 1;
         self.messages -= 1;
@@ -325,5 +377,55 @@ mod tests {
         }
         cache.expire(Duration::from_secs(11));
         assert_eq!((cache.first(0), cache.first(1), cache.messages()), (3, 2, 2));
+    }
+
+    #[test]
+    fn a_text_that_was_lent_is_found_like_any_other() {
+        let mut cache = cache(3, usize::MAX, 60, 1);
+        for number in 1..=100_u64 {
+            let text = vec![number as u8; 1000 + number as usize];
+            let (place, lent) = cache.lend(0, &text).expect("it is short and there is room");
+            cache.push(Duration::ZERO, 0, number, Fresh::Lent(place));
+            let found = cache.find(0, number).map(|(_, message)| message.metadata().clone());
+            assert_eq!((&lent[..], found.as_deref()), (&text[..], Some(&text[..])));
+        }
+        assert_eq!((cache.first(0), cache.messages()), (98, 3));
+        assert_eq!(cache.bytes(), 3 * (1099 + OVERHEAD));
+    }
+
+    #[test]
+    fn nothing_is_lent_that_the_cache_does_not_keep() {
+        for (messages, bytes, len) in
+            [(0, usize::MAX, 1000), (3, 1000, 1000), (3, usize::MAX, SHORT + 1), (3, usize::MAX, 0)]
+        {
+            let mut cache = cache(messages, bytes, 60, 1);
+            assert!(cache.lend(0, &vec![0; len]).is_none(), "{len} in {bytes}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_lets_go_of_is_bounded() {
+        // the longest texts, a block each, and somebody who keeps one of each block
+        let bytes = 1 << 20;
+        let (mut cache, mut kept) = (cache(usize::MAX, bytes, 60, 1), Vec::new());
+        for number in 1..=10_000 {
+            let text = [number as u8; SHORT];
+            match cache.lend(0, &text) {
+                Some((place, lent)) => {
+                    cache.push(Duration::ZERO, 0, number, Fresh::Lent(place));
+                    if number % 7 == 0 {
+                        kept.push((number, lent));
+                    }
+                }
+                None => cache.push(Duration::ZERO, 0, number, Fresh::Frame(&text)),
+            }
+        }
+        assert!(kept.iter().all(|(number, lent)| lent[..] == [*number as u8; SHORT]));
+        let away = cache.away.bytes();
+        assert!((bytes / AWAY..=bytes + bytes / 4).contains(&away), "{away} bytes are away");
+        kept.clear();
+        (0..1000).for_each(|_| cache.free_away());
+        assert_eq!(cache.away.bytes(), 0);
+        assert!(cache.lend(0, &[0; SHORT]).is_some(), "it lends again");
     }
 }

@@ -7,6 +7,7 @@
 //! For who looks inside: the state of both sides (`source` and `desk`, `streams` and `follow`) knows no socket and no
 //! clock; `publisher`, `server` and `subscriber` are the shells around it.
 
+mod away;
 mod cache;
 mod calls;
 mod clock;

@@ -21,7 +21,7 @@ use crate::codec::{Encode, MsgPack};
 use crate::error::{Detail, Error, Result};
 use crate::multipart::Multipart;
 use crate::scratch;
-use crate::socket::{publish_short, send_front, send_parts};
+use crate::socket::{publish_lent, publish_short, send_front, send_parts};
 
 /// Publishes objects on named streams to [`Subscriber`](super::Subscriber)s, and to plain SUB sockets.
 ///
@@ -211,6 +211,13 @@ impl Publisher {
     fn send_short(&self, stream: &str, frame: &[u8]) -> Result<u64> {
         let live = &mut *self.live();
         let (index, now, time) = live.open(stream)?;
+        if let Some((place, lent)) = live.source.lend(index, frame) {
+            if let Err(error) = publish_lent(&live.socket, &live.opening, lent) {
+                live.source.withdraw(index);
+                return Err(error);
+            }
+            return Ok(live.commit(now, index, time, Fresh::Lent(place)));
+        }
         publish_short(&live.socket, &live.opening, frame)?;
         Ok(live.commit(now, index, time, Fresh::Frame(frame)))
     }

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::cache::{Bounds, Cache, Fresh};
+use super::cache::{Bounds, Cache, Fresh, Place};
 use super::calls::Calls;
 use super::header::{Header, Stamp};
 use super::name;
 use crate::error::{Detail, Result};
+use crate::frame::Shared;
 use crate::multipart::Multipart;
 
 /// All streams of one start of a publisher.
@@ -120,6 +121,17 @@ impl Source {
         stream.last
     }
 
+    /// Lends a message of one frame from the cache before it is sent, where that is worth it.
+    #[inline]
+    pub(crate) fn lend(&mut self, stream: usize, frame: &[u8]) -> Option<(Place, Shared)> {
+        self.cache.lend(stream, frame)
+    }
+
+    /// Gives up what was lent and could not be sent.
+    pub(crate) fn withdraw(&mut self, stream: usize) {
+        self.cache.withdraw(stream);
+    }
+
     /// A subscription to `prefix` has arrived: whoever waits there hears a heartbeat of every stream soon.
     pub(crate) fn call(&mut self, prefix: &[u8]) {
         self.calls.push(prefix);
@@ -200,6 +212,7 @@ impl Source {
     /// Drops from the cache what is too old.
     pub(crate) fn expire(&mut self, now: Duration) {
         self.cache.expire(now);
+        self.cache.free_away();
     }
 
     pub(crate) fn epoch(&self) -> u64 {

@@ -60,6 +60,29 @@ impl Count {
     pub(super) const fn new(kind: &'static Kind) -> Self {
         Self { users: AtomicUsize::new(1), kind }
     }
+
+    /// Counts more users, of which there is one at least.
+    pub(super) fn add(&self, users: usize) {
+        if self.users.fetch_add(users, Ordering::Relaxed) > isize::MAX as usize {
+            // as an `Arc` does: that many are never dropped, and the count would go round
+            process::abort();
+        }
+    }
+
+    /// Counts so many users no more; `true` where none is left.
+    #[inline]
+    pub(super) fn remove(&self, users: usize) -> bool {
+        let is_last = self.users.fetch_sub(users, Ordering::Release) == users;
+        if is_last {
+            fence(Ordering::Acquire);
+        }
+        is_last
+    }
+
+    /// Whether there are so many users, and all that others did is over.
+    pub(super) fn is(&self, users: usize) -> bool {
+        self.users.load(Ordering::Acquire) == users
+    }
 }
 
 /// An owner in a box.

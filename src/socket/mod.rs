@@ -26,4 +26,4 @@ pub use envelope::Envelope;
 pub use extension::SocketExt;
 pub(crate) use ipv6::allow_ipv6;
 pub(crate) use keepalive::keep_alive;
-pub(crate) use parts::{Arrival, publish_short, send_front, send_parts};
+pub(crate) use parts::{Arrival, publish_lent, publish_short, send_front, send_parts};

@@ -5,7 +5,7 @@ use super::outgoing::Outgoing;
 use super::receive::Incoming;
 use super::send::{Sending, Try};
 use crate::error::Result;
-use crate::frame::{self, Handle};
+use crate::frame::{self, Handle, Shared};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
 
@@ -36,16 +36,34 @@ fn send(socket: &zmq::Socket, kind: zmq::SocketType, outgoing: &Outgoing<'_>) ->
 /// Publishes a message of two short frames on an XPUB, with no more than that takes: it is known to be whole, has no peer that could be
 /// gone within a message, and never makes anybody wait.
 pub(crate) fn publish_short(socket: &zmq::Socket, first: &[u8], last: &[u8]) -> Result<()> {
+    publish(socket, first, |handle| send_copied(handle, last, 0))
+}
+
+/// As [`publish_short`], with a last frame that is lent.
+pub(crate) fn publish_lent(socket: &zmq::Socket, first: &[u8], last: Shared) -> Result<()> {
+    publish(socket, first, |handle| handle.lend(last, zmq::DONTWAIT))
+}
+
+#[inline]
+fn publish(
+    socket: &zmq::Socket,
+    first: &[u8],
+    send_last: impl FnOnce(Handle<'_>) -> std::result::Result<(), zmq::Error>,
+) -> Result<()> {
     guard::check_process(socket)?;
     let handle = Handle::of(socket);
-    for (bytes, flags) in [(first, zmq::SNDMORE), (last, 0)] {
-        while let Err(error) = handle.send(frame::copied(bytes), flags | zmq::DONTWAIT) {
-            if error != zmq::Error::EINTR {
-                return Err(guard::failed(socket, Direction::Send, Wait::Never, error));
-            }
+    let sent = send_copied(handle, first, zmq::SNDMORE).and_then(|()| send_last(handle));
+    sent.map_err(|error| guard::failed(socket, Direction::Send, Wait::Never, error))
+}
+
+#[inline]
+fn send_copied(handle: Handle<'_>, bytes: &[u8], flags: i32) -> std::result::Result<(), zmq::Error> {
+    loop {
+        match handle.send(frame::copied(bytes), flags | zmq::DONTWAIT) {
+            Err(zmq::Error::EINTR) => {}
+            sent => return sent,
         }
     }
-    Ok(())
 }
 
 /// A message that has arrived and is taken off the socket frame by frame; what is left of it goes when this is dropped.

@@ -263,12 +263,7 @@ impl<'s, 'm> Sending<'s, 'm> {
     /// Sends a buffer, which is not the last frame, without waiting.
     #[inline]
     fn lend_now(&self, buffer: &Shared) -> Result<(), zmq::Error> {
-        loop {
-            match self.handle.lend(buffer, zmq::SNDMORE | zmq::DONTWAIT) {
-                Err(zmq::Error::EINTR) => {}
-                sent => return sent,
-            }
-        }
+        self.handle.lend(buffer.clone(), zmq::SNDMORE | zmq::DONTWAIT)
     }
 
     /// Sends a frame without waiting.
