@@ -380,3 +380,19 @@ fn reads_a_feed(program: impl FnOnce(&Publisher) -> String) {
         assert_eq!(numbers[1], numbers[0] + 1);
     });
 }
+
+/// Numbers follow each other without a hole also where the message after those that were left out does not decode.
+#[test]
+fn what_was_skipped_before_a_message_that_does_not_decode_is_told() {
+    let context = zmq::Context::new();
+    let options = SubscriberOptions::new().conflate().start(Start::From { epoch: EPOCH, number: 5 });
+    let (live, _recovery, mut subscriber) = by_hand(&context, options);
+    subscribe(&mut subscriber, &live, STREAM);
+    let topic = [STREAM.as_bytes(), b"\0", &header(1, EPOCH, &[9, EPOCH])].concat();
+    live.send_multipart([topic, b"\xc1".to_vec()], 0).unwrap();
+    let mut next = || subscriber.recv_within::<f64>(Duration::from_secs(60)).unwrap();
+    let joined = next();
+    assert!(matches!(joined, Event::Joined { from: 5, .. }), "{joined:?}");
+    let told = next();
+    assert!(matches!(told, Event::Undecodable { number: 9, skipped: 4, .. }), "{told:?}");
+}

@@ -14,7 +14,7 @@ use crate::multipart::Multipart;
 ///
 /// **The numbers of `Data`, `Undecodable` and `Gap` events of a stream, in the order in which they come, follow each other
 /// without a hole and without a repetition**: from `from` of the `Joined` event on, from 1 after a `Reset`, and from `from`
-/// after a `Returned`. (In the conflating mode the numbers that `Data` says were `skipped` count as well.)
+/// after a `Returned`. (In the conflating mode the numbers that `Data` and `Undecodable` say were `skipped` count as well.)
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<T> {
@@ -52,6 +52,8 @@ pub enum Event<T> {
         epoch: u64,
         /// The message's number.
         number: u64,
+        /// As of `Data`.
+        skipped: u64,
         /// Why.
         error: Error,
     },
@@ -176,7 +178,7 @@ impl<T> Event<T> {
             Step::Item { epoch, number, item: (time, message), origin, skipped } => {
                 match message.and_then(|message| codec.decode(message)) {
                     Ok(value) => Self::Data { stream, epoch, number, sent: moment(time), origin, skipped, value },
-                    Err(error) => Self::Undecodable { stream, epoch, number, error },
+                    Err(error) => Self::Undecodable { stream, epoch, number, skipped, error },
                 }
             }
         }
@@ -189,7 +191,7 @@ impl<T> Event<T> {
             Ok(value) => {
                 Self::Data { stream, epoch, number, sent: moment(time), origin: Origin::Live, skipped: 0, value }
             }
-            Err(error) => Self::Undecodable { stream, epoch, number, error },
+            Err(error) => Self::Undecodable { stream, epoch, number, skipped: 0, error },
         }
     }
 }
