@@ -3,6 +3,7 @@
 #![no_main]
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
@@ -14,11 +15,39 @@ use rmp::encode::{write_array_len, write_nil, write_str, write_uint};
 #[derive(Arbitrary, Debug)]
 enum Action<'d> {
     Frames(bool, Vec<&'d [u8]>),
-    Hello { which: bool, worker: u8, session: u8, messages: Number, bytes: Number },
-    Beat { which: bool, session: u8, messages: Number, bytes: Number, waiting: Vec<Number>, busy: Option<(Number, Vec<Number>)> },
-    Result { which: bool, results: Vec<(Number, u8, u8)>, frames: Vec<&'d [u8]> },
-    Nak { which: bool, task: Number, delivery: u8, fault: u8, delay: Option<u16>, reason: &'d str },
-    Progress { which: bool, task: Number, delivery: u8 },
+    Hello {
+        which: bool,
+        worker: u8,
+        session: u8,
+        messages: Number,
+        bytes: Number,
+    },
+    Beat {
+        which: bool,
+        session: u8,
+        messages: Number,
+        bytes: Number,
+        waiting: Vec<Number>,
+        busy: Option<(Number, Vec<Number>)>,
+    },
+    Result {
+        which: bool,
+        results: Vec<(Number, u8, u8)>,
+        frames: Vec<&'d [u8]>,
+    },
+    Nak {
+        which: bool,
+        task: Number,
+        delivery: u8,
+        fault: u8,
+        delay: Option<u16>,
+        reason: &'d str,
+    },
+    Progress {
+        which: bool,
+        task: Number,
+        delivery: u8,
+    },
     Bye(bool),
     Read,
     Submit(u8, &'d [u8]),
@@ -73,7 +102,9 @@ impl Header {
     }
 
     fn numbers(&mut self, numbers: impl IntoIterator<Item = u64>) -> &mut Self {
-        numbers.into_iter().for_each(|number| drop(write_uint(&mut self.0, number).expect(TAKEN)));
+        for number in numbers {
+            write_uint(&mut self.0, number).expect(TAKEN);
+        }
         self
     }
 }
@@ -184,8 +215,10 @@ fuzz_target!(|actions: Vec<Action<'_>>| {
 
 /// Who says hello as one should is answered.
 fn welcomed() {
+    // a worker of its own each time, as a session that was given up is not welcome again
+    static WORKERS: AtomicU64 = AtomicU64::new(1 << 40);
     let sane = socket();
-    sane.send(hello(1 << 40, 1, 0, 0), 0).expect(TAKEN);
+    sane.send(hello(WORKERS.fetch_add(1, Ordering::Relaxed), 1, 0, 0), 0).expect(TAKEN);
     let answer = sane.recv_multipart(0).expect("an answer");
     assert!(answer[0][1..].starts_with(b"\xa7welcome"), "{answer:?}");
     sane.send(Header::new(1, "bye").0, 0).expect(TAKEN);

@@ -45,7 +45,11 @@ fn ways<T: DeserializeOwned + Debug>(message: &Multipart) {
     let parts = || Decode::<T>::decode_parts(&codec, message.metadata(), message.buffers().to_vec());
     alike([codec.decode(message.clone()), parts()]);
     if message.buffers().is_empty() {
-        alike([codec.decode_ref(message), codec.decode(message.clone()), Decode::<T>::decode_frame(&codec, message.metadata())]);
+        alike([
+            codec.decode_ref(message),
+            codec.decode(message.clone()),
+            Decode::<T>::decode_frame(&codec, message.metadata()),
+        ]);
     }
 }
 
@@ -58,11 +62,18 @@ fn owned<T: DeserializeOwned + Serialize + Debug>(message: &Multipart) {
 }
 
 fn borrowed(message: &Multipart) {
-    let _ = codec().decode_ref::<Borrowed<'_>>(message).map_err(|error| refused(&error));
-    let _ = codec().peek::<Borrowed<'_>>(message).map_err(|error| refused(&error));
-    let _ = codec().decode_ref::<Vec<&[u8]>>(message).map_err(|error| refused(&error));
-    let _ = codec().decode_ref::<BTreeMap<&str, &str>>(message).map_err(|error| refused(&error));
-    let _ = Decode::<IgnoredAny>::decode(&codec(), message.clone()).map_err(|error| refused(&error));
+    // of what is compressed nothing can be borrowed, which is the caller's affair
+    let is_compressed = message.buffer_sizes().is_ok_and(|sizes| sizes.iter().any(|size| size.encoding().is_some()));
+    let refused = |error| {
+        if !is_compressed {
+            refused(&error)
+        }
+    };
+    let _ = codec().decode_ref::<Borrowed<'_>>(message).map_err(refused);
+    let _ = codec().peek::<Borrowed<'_>>(message).map_err(refused);
+    let _ = codec().decode_ref::<Vec<&[u8]>>(message).map_err(refused);
+    let _ = codec().decode_ref::<BTreeMap<&str, &str>>(message).map_err(refused);
+    let _ = Decode::<IgnoredAny>::decode(&codec(), message.clone()).map_err(refused);
 }
 
 const TARGETS: &[fn(&Multipart)] = &[

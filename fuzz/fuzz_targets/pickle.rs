@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use libfuzzer_sys::fuzz_target;
-use outband::{Array, Buffer, Decode, Limits, MsgPack, Multipart, Pickle, Value};
 use outband::Encode;
+use outband::{Array, Buffer, Decode, Limits, MsgPack, Multipart, Pickle, Value};
 use outband_fuzz::check::{alike, comes_back, decoded, refused};
 use outband_fuzz::input;
 use outband_fuzz::shapes::{Adjacent, Fields, Flat, Image, Untagged};

@@ -67,7 +67,8 @@ fuzz_target!(|actions: Vec<Action<'_>>| {
             Action::Request { epoch, id, messages, bytes, stream, ranges } => {
                 let ranges: Vec<_> = ranges.iter().map(|(from, to)| (from.get(), to.get())).collect();
                 let stream = [b'a' + stream % 3];
-                let frames = request(epoch.unwrap_or(EPOCH), (*id).into(), messages.get(), bytes.get(), &stream, &ranges);
+                let frames =
+                    request(epoch.unwrap_or(EPOCH), (*id).into(), messages.get(), bytes.get(), &stream, &ranges);
                 asking.send_multipart(frames, 0).expect(TAKEN);
             }
             Action::Subscribe(frame) => listening.send(*frame, 0).expect(TAKEN),

@@ -50,8 +50,8 @@ fuzz_target!(|strided: Strided| {
     }
     let ordered = array.to_order(Order::C).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(ordered.data()[..], expected[..], "{array:?}");
-    assert_eq!(ordered, array);
-    assert_eq!(array.to_order(Order::F).ok().as_ref(), Some(&array));
+    let turned = array.to_order(Order::F).and_then(|turned| turned.to_order(Order::C));
+    assert_eq!(turned.ok().as_ref(), Some(&ordered), "{array:?}");
     assert_eq!(comes_back(&outband::MsgPack::new(), &array), array);
     let pickled = comes_back(&outband::Pickle::new(), &array);
     assert_eq!(pickled.to_order(Order::C).map(Array::into_data).ok().as_deref(), Some(&expected[..]));

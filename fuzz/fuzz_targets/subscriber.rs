@@ -127,7 +127,8 @@ fuzz_target!(|input: Input<'_>| {
     if input.conflates {
         options = options.conflate();
     }
-    let mut subscriber = Subscriber::over(listening, input.recovers.then_some(asking), options).expect("sockets that fit");
+    let mut subscriber =
+        Subscriber::over(listening, input.recovers.then_some(asking), options).expect("sockets that fit");
     subscriber.subscribe_from("", input.start.start()).expect("a name");
     live.recv_bytes(0).expect("the subscription");
 
@@ -184,9 +185,9 @@ impl Told {
                 assert!(self.0.insert(stream, (epoch, from)).is_none(), "joined twice: {shown}");
             }
             Event::Data { epoch, number, skipped, .. } => self.next(&stream, epoch, number - skipped, number, &shown),
-            Event::Undecodable { epoch, number, error, .. } => {
+            Event::Undecodable { epoch, number, skipped, error, .. } => {
                 refused(&error);
-                self.next(&stream, epoch, number, number, &shown);
+                self.next(&stream, epoch, number - skipped, number, &shown);
             }
             Event::Gap { epoch, from, to, .. } => self.next(&stream, epoch, from, to, &shown),
             Event::Reset { epoch, previous, .. } => {
