@@ -46,6 +46,11 @@ fn the_python_package_runs_with_nothing_but_the_oldest_pyzmq_and_msgpack_that_it
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        // what a pip that built here left behind, which may be older than the package
+        if name == "build" || name.ends_with(".egg-info") {
+            continue;
+        }
         let target = to.join(entry.file_name());
         match entry.file_type().unwrap().is_dir() {
             true => copy(&entry.path(), &target),
