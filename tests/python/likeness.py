@@ -65,7 +65,7 @@ def other(value, back):
     if isinstance(value, numpy.generic):
         return numpy.asarray(value) if value.dtype.kind in "MmV" else value.item()
     if tables() and isinstance(value, tables().TYPES):
-        return tables().back(value)
+        return value
     return moment(value) if kind.__module__.partition(".")[0] == "pandas" else value
 
 

@@ -183,16 +183,6 @@ TYPES = (pandas.DataFrame, pandas.Series, pandas.Index, pandas.api.extensions.Ex
 TYPES += (pyarrow.Array, pyarrow.ChunkedArray, pyarrow.Table, pyarrow.RecordBatch)
 
 
-def back(value):
-    """What comes back for such an object."""
-    if type(value) is pandas.arrays.NumpyExtensionArray:
-        value = pandas.Series(value.to_numpy(), dtype=value.dtype.numpy_dtype)
-        return pandas.DataFrame({"values": value})
-    if isinstance(value, pandas.api.extensions.ExtensionArray):
-        return pandas.DataFrame({"values": value})
-    return value
-
-
 def check(value, expected):
     """Of the same type, and equal in whatever the library's own functions compare; an index has no frequency any more."""
     assert type(value) is type(expected), (type(value), type(expected))
@@ -205,5 +195,8 @@ def check(value, expected):
         assert getattr(value, "num_chunks", 1) == getattr(expected, "num_chunks", 1)
     elif isinstance(expected, (pyarrow.Table, pyarrow.RecordBatch)):
         assert value.equals(expected, check_metadata=True), (value, expected)
-    else:
+    elif isinstance(expected, pandas.Index):
         pandas.testing.assert_index_equal(value, expected, exact=True, check_exact=True)
+    else:
+        assert value.dtype == expected.dtype, (value.dtype, expected.dtype)
+        pandas.testing.assert_extension_array_equal(value, expected, check_exact=True)
