@@ -9,7 +9,7 @@ use std::thread;
 const LOOKS: u32 = 8;
 
 /// After a message of so many bytes it sleeps at once: the next one is a while in coming, and who brings it needs the core.
-const LONG: usize = 64 << 10;
+const LONG: usize = 512 << 10;
 
 /// The looks of a subscriber.
 #[derive(Debug)]
