@@ -16,7 +16,7 @@ NUMBERS = "i2 i4 i8 u2 u4 u8 f2 f4 f8 c8 c16 M8[ns] M8[25us] M8[D] M8 m8[ns] m8[
 
 
 def cases():
-    """The arrays by name; tests/array_python.rs has the same."""
+    """The arrays by name; tests/peers/array.rs has the same."""
     made = {}
     for code in ["|b1", "|i1", "|u1"] + [order + number for number in NUMBERS for order in "<>"]:
         dtype = np.dtype(code)

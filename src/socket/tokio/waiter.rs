@@ -24,7 +24,7 @@ use crate::socket::guard::{self, Direction};
 /// 4. let libzmq take in all there is, and try: what comes from now on raises the descriptor. A receive that found nothing in
 ///    step 1 has let it, so this is spared where there was nothing to forget.
 ///
-/// And whoever has used the socket tells the others ([`AsyncSocket::tell_others`]). `tests/async_waits.rs` searches all
+/// And whoever has used the socket tells the others ([`AsyncSocket::tell_others`]). `tests/on_tokio/waits.rs` searches all
 /// orders of these steps and of libzmq's, the kernel's and the runtime's.
 pub(super) struct Waiter<'s> {
     socket: &'s AsyncSocket,

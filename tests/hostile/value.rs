@@ -1,0 +1,36 @@
+//! Golden messages with a byte changed, read without a schema.
+
+use std::thread;
+
+use outband::{Decode, ErrorKind, Limits, MsgPack, Multipart, Value};
+
+use crate::golden_files::{golden, golden_in};
+
+#[test]
+fn any_byte_may_change_and_nothing_panics_on_a_small_stack() {
+    let attack = || {
+        let mut refused = 0;
+        let codec = MsgPack::new().limits(Limits::new().decompressed_bytes(1 << 20));
+        let messages = golden().into_iter();
+        #[cfg(feature = "arrow")]
+        let messages = messages.chain(golden_in("tests/golden/tables"));
+        for (_, message) in messages.filter(|(_, message)| message.metadata().len() < 2000) {
+            let (metadata, buffers) = message.into_parts();
+            for at in 0..metadata.len().min(600) {
+                for flip in [1, 0x10, 0x80, 0xff] {
+                    let mut changed = metadata.to_vec();
+                    changed[at] ^= flip;
+                    match codec.decode(Multipart::new(changed, buffers.clone())) {
+                        Ok(value) => drop::<Value>(value),
+                        Err(error) => {
+                            assert!(matches!(error.kind(), ErrorKind::Peer | ErrorKind::Limits), "{error:?}");
+                            refused += 1;
+                        }
+                    }
+                }
+            }
+        }
+        assert!(refused > 1000, "{refused}");
+    };
+    thread::Builder::new().stack_size(512 << 10).spawn(attack).unwrap().join().unwrap();
+}
