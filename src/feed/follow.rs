@@ -205,8 +205,8 @@ impl<M> Follow<M> {
     }
 
     /// The epoch and number that come next for who has taken all steps so far.
-    pub(crate) fn position(&self) -> Option<(u64, u64)> {
-        let next = if self.newest.is_some() { self.handed + 1 } else { self.next };
+    pub(crate) fn position(&self, rules: &Rules) -> Option<(u64, u64)> {
+        let next = if rules.conflate { self.handed + 1 } else { self.next };
         let current = self.epochs.current().map(|epoch| (epoch, next));
         self.steps.iter().find_map(Step::position).or(current)
     }

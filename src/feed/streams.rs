@@ -232,7 +232,7 @@ impl<M> Streams<M> {
             self.settle(index);
             let Some(slot) = &self.slots[index] else { continue };
             let is_alive = !slot.follow.is_stale();
-            if slot.follow.position().is_some() {
+            if slot.follow.position(&self.rules).is_some() {
                 (is_heard, was_heard) = (is_heard || is_alive, true);
             }
             if patience != Patience::Kept && is_alive {
@@ -294,7 +294,7 @@ impl<M> Streams<M> {
     /// The epoch, and the number that comes next.
     pub(crate) fn position(&self, name: &str) -> Option<(u64, u64)> {
         match self.find(name) {
-            Some(slot) => slot.follow.position(),
+            Some(slot) => slot.follow.position(&self.rules),
             None => self.left.get(&name::topic(name).ok()?),
         }
     }
@@ -326,7 +326,7 @@ impl<M> Streams<M> {
             };
             left = self.left.take(topic);
             if let Some(slot) = &self.slots[stale]
-                && let Some(position) = slot.follow.position()
+                && let Some(position) = slot.follow.position(&self.rules)
             {
                 self.left.push(slot.topic.clone(), position, self.rules.max_streams);
             }

@@ -81,8 +81,8 @@ pub struct Subscriber {
 /// The clock is read after so many frames, and whenever there is none.
 const CLOCK_AFTER: u32 = 64;
 
-/// In the conflating mode, how many frames may replace each other before one is handed over.
-const CONFLATED: usize = 10_000;
+/// How many frames of which there is nothing to tell are read at once: heartbeats, and in the conflating mode those that replace each other.
+const UNTOLD: usize = 10_000;
 
 impl Subscriber {
     /// Connects to the two endpoints of a publisher, with the default options. Nothing arrives before
@@ -277,10 +277,9 @@ impl Subscriber {
 
     /// What is the next event, before it is decoded.
     fn find(&mut self, limits: &dyn Fn() -> Limits, found: &mut Found) -> Result<()> {
-        let mut replaced = 0;
+        let mut untold = 0;
         loop {
-            let may_tell = !self.conflate || replaced == CONFLATED;
-            if may_tell && self.streams.is_ready() && self.find_step(found) {
+            if !self.conflate && self.streams.is_ready() && self.find_step(found) {
                 return Ok(());
             }
             self.unclocked += 1;
@@ -301,7 +300,7 @@ impl Subscriber {
             }
             drop(arrival);
             match found {
-                Found::Nothing if is_news || recovered => replaced += 1,
+                Found::Nothing if (is_news || recovered) && untold < UNTOLD => untold += 1,
                 Found::Nothing => break,
                 Found::Malformed(_) => {
                     self.malformed += 1;
