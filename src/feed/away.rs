@@ -13,13 +13,16 @@ pub(super) struct Away {
     bytes: usize,
 }
 
-/// So many are looked at a time: with each one that comes, and whenever the publisher's thread looks for what is too old.
+/// So many are looked at with each one that comes.
 const LOOKS: usize = 2;
+
+/// So many are looked at whenever the publisher's thread looks for what is too old, for a microsecond or so.
+const MANY_LOOKS: usize = 256;
 
 impl Away {
     /// Waits for who reads a block.
     pub(super) fn push(&mut self, page: Page) {
-        self.look();
+        self.look(LOOKS);
         self.bytes += page.capacity();
         self.pages.push_back(page);
     }
@@ -28,7 +31,7 @@ impl Away {
     #[inline]
     pub(super) fn is_within(&mut self, bytes: usize) -> bool {
         if self.bytes > bytes {
-            self.look();
+            self.look(LOOKS);
         }
         self.bytes <= bytes
     }
@@ -38,9 +41,13 @@ impl Away {
         self.bytes
     }
 
-    /// Frees some of what nobody reads any more.
-    pub(super) fn look(&mut self) {
-        for _ in 0..LOOKS {
+    /// Frees much of what nobody reads any more.
+    pub(super) fn look_at_many(&mut self) {
+        self.look(MANY_LOOKS.min(self.pages.len()));
+    }
+
+    fn look(&mut self, looks: usize) {
+        for _ in 0..looks {
             let Some(page) = self.pages.pop_front() else { return };
             if page.is_alone() {
                 self.bytes -= page.capacity();

@@ -21,6 +21,13 @@ pub(crate) struct Bounds {
     pub(crate) age: Duration,
 }
 
+impl Bounds {
+    /// Whether a message of so many bytes may be kept at all.
+    fn have_room_for(&self, len: usize) -> bool {
+        self.messages > 0 && len.saturating_add(OVERHEAD) <= self.bytes
+    }
+}
+
 /// The messages of all streams, by the stream's index.
 #[derive(Debug)]
 pub(crate) struct Cache {
@@ -152,30 +159,33 @@ impl Cache {
                 self.push_short(now, stream, time, message.metadata());
             }
             Fresh::Lent(place) => {
+                // kept first: what leaves for it cannot take its block along
                 self.streams[stream].log.keep(place);
+                self.make_room(stream, place.len());
                 self.keep(now, stream, time, Content::Logged(place), place.len());
             }
             Fresh::Frame(frame) => self.push_whole(now, stream, time, Multipart::new(frame.to_vec(), Vec::new())),
             Fresh::Message(message) => self.push_whole(now, stream, time, message),
         }
+        self.expire(now);
     }
 
     /// Writes the next message of a stream, one frame, to where [`push`](Self::push) takes it in, and lends it; `None` for one that is to
     /// be copied.
     #[inline]
     pub(crate) fn lend(&mut self, stream: usize, frame: &[u8]) -> Option<(Place, Shared)> {
-        let is_lent = (LENT_FROM..=SHORT).contains(&frame.len()) && self.away.is_within(self.bounds.bytes / AWAY);
-        if !is_lent || !self.make_room(stream, frame.len()) {
+        let (len, log) = (frame.len(), &mut self.streams[stream].log);
+        let is_lent = (LENT_FROM..=SHORT).contains(&len) && self.bounds.have_room_for(len) && !log.is_wasteful();
+        if !is_lent || !self.away.is_within(self.bounds.bytes / AWAY) {
             return None;
         }
-        let log = &mut self.streams[stream].log;
         let place = log.write(frame);
         Some((place, log.lend(place)?))
     }
 
     /// Gives up what was lent last, which is not taken in.
-    pub(crate) fn withdraw(&mut self, stream: usize) {
-        self.streams[stream].log.withdraw();
+    pub(crate) fn withdraw(&mut self, stream: usize, place: Place) {
+        self.streams[stream].log.withdraw(place);
     }
 
     fn push_short(&mut self, now: Duration, stream: usize, time: u64, frame: &[u8]) {
@@ -194,7 +204,7 @@ impl Cache {
 
     /// Makes room for one more message of a stream; `false` where it is too long for the whole cache.
     fn make_room(&mut self, stream: usize, len: usize) -> bool {
-        if self.bounds.messages == 0 || len.saturating_add(OVERHEAD) > self.bounds.bytes {
+        if !self.bounds.have_room_for(len) {
             // a message that can never be kept ends what was kept before it: numbers are contiguous
             while self.drop_first(stream) {}
             self.streams[stream].first += 1;
@@ -222,7 +232,6 @@ impl Cache {
         while self.bytes > self.bounds.bytes {
             self.drop_oldest();
         }
-        self.expire(now);
     }
 
     /// Drops what is too old.
@@ -252,7 +261,7 @@ impl Cache {
 
     /// Frees some of what has left and is lent no longer.
     pub(crate) fn free_away(&mut self) {
-        self.away.look();
+        self.away.look_at_many();
     }
 
     /// Forgets runs that have left, where these are many.
@@ -399,7 +408,12 @@ mod tests {
             [(0, usize::MAX, 1000), (3, 1000, 1000), (3, usize::MAX, SHORT + 1), (3, usize::MAX, 0)]
         {
             let mut cache = cache(messages, bytes, 60, 1);
-            assert!(cache.lend(0, &vec![0; len]).is_none(), "{len} in {bytes}");
+            let frame = vec![0; len];
+            assert!(cache.lend(0, &frame).is_none(), "{len} in {bytes}");
+            // it is counted once, and only where it is published
+            assert_eq!(cache.first(0), 1);
+            cache.push(Duration::ZERO, 0, 1, Fresh::Frame(&frame));
+            assert_eq!(cache.first(0) + cache.messages() as u64, 2, "{len} in {bytes}");
         }
     }
 

@@ -34,6 +34,9 @@ use crate::socket::{publish_lent, publish_short, send_front, send_parts};
 ///
 /// Dropping it sends a last heartbeat of each stream, stops the thread, and closes the sockets.
 ///
+/// What leaves the cache is dropped by whoever publishes next, or by the publisher's thread, which then has the publisher to itself: an owner of a
+/// [`Buffer`](crate::Buffer) whose `Drop` calls the same publisher waits for ever.
+///
 /// # Examples
 ///
 /// ```
@@ -213,7 +216,7 @@ impl Publisher {
         let (index, now, time) = live.open(stream)?;
         if let Some((place, lent)) = live.source.lend(index, frame) {
             if let Err(error) = publish_lent(&live.socket, &live.opening, lent) {
-                live.source.withdraw(index);
+                live.source.withdraw(index, place);
                 return Err(error);
             }
             return Ok(live.commit(now, index, time, Fresh::Lent(place)));

@@ -128,8 +128,8 @@ impl Source {
     }
 
     /// Gives up what was lent and could not be sent.
-    pub(crate) fn withdraw(&mut self, stream: usize) {
-        self.cache.withdraw(stream);
+    pub(crate) fn withdraw(&mut self, stream: usize, place: Place) {
+        self.cache.withdraw(stream, place);
     }
 
     /// A subscription to `prefix` has arrived: whoever waits there hears a heartbeat of every stream soon.

@@ -111,6 +111,35 @@ fn the_conflating_mode_begins_with_the_last_value_where_it_is_asked_to() {
 }
 
 #[test]
+fn a_publisher_that_caches_nothing_counts_every_message_once() {
+    let context = zmq::Context::new();
+    let options = PublisherOptions::new().cache_messages(0).heartbeat(Duration::from_millis(50));
+    let publisher = publisher(&context, options);
+    for _ in 0..3 {
+        publisher.publish("a", &"x".repeat(500)).unwrap();
+    }
+    // nothing but heartbeats tells a late subscriber where the stream is
+    let mut subscriber = subscriber(&context, &publisher, SubscriberOptions::new());
+    subscriber.subscribe("a").unwrap();
+    assert_eq!(told(&mut subscriber, 1), ["joined 4"]);
+    publisher.publish("a", &4_u64).unwrap();
+    assert_eq!(told(&mut subscriber, 1), ["4=4"]);
+}
+
+#[test]
+fn a_message_that_is_too_long_for_the_cache_does_not_move_the_numbers_of_others() {
+    let context = zmq::Context::new();
+    let publisher = publisher(&context, PublisherOptions::new().cache_bytes(1000));
+    publisher.publish("a", &"x".repeat(1200)).unwrap();
+    publisher.publish("a", &2_u64).unwrap();
+    publisher.publish("a", &3_u64).unwrap();
+    let from = Start::From { epoch: publisher.epoch(), number: 1 };
+    let mut subscriber = subscriber(&context, &publisher, SubscriberOptions::new());
+    subscriber.subscribe_from("a", from).unwrap();
+    assert_eq!(told(&mut subscriber, 4), ["joined 1", "1-1 Evicted", "2=2", "3=3"]);
+}
+
+#[test]
 fn a_message_that_does_not_decode_has_its_number() {
     let context = zmq::Context::new();
     let publisher = publisher(&context, PublisherOptions::new());

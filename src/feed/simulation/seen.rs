@@ -31,9 +31,11 @@ pub(super) enum What {
     FrameOfTheDead,
     ResumedFromAPosition,
     LeftUnread,
+    Lent,
+    SendFailed,
 }
 
-const ALL: [What; 26] = [
+const ALL: [What; 28] = [
     What::Joined,
     What::Live,
     What::Recovered,
@@ -60,6 +62,8 @@ const ALL: [What; 26] = [
     What::FrameOfTheDead,
     What::ResumedFromAPosition,
     What::LeftUnread,
+    What::Lent,
+    What::SendFailed,
 ];
 
 /// How often each thing happened.

@@ -115,7 +115,7 @@ impl World {
             unread: random.between(3, 40) as usize,
         };
         let bounds = Bounds {
-            messages: random.between(1, 60) as usize,
+            messages: random.between(0, 60) as usize,
             bytes: random.between(600, 20_000) as usize,
             age: Duration::from_millis(random.between(50, 2000)),
         };
@@ -339,11 +339,31 @@ impl World {
         let time = self.now.as_micros() as u64;
         let stamp = source.next_stamp(index, time);
         let signature = signature(stamp.epoch, stream, stamp.number);
-        let mut bytes = vec![0; signature.len() + self.random.between(0, 200) as usize];
+        // of the long ones some are longer than what is lent, or than the whole cache
+        let more = if self.random.chance(900) { 200 } else { 2500 };
+        let mut bytes = vec![0; signature.len() + self.random.between(0, more) as usize];
         bytes[..signature.len()].copy_from_slice(&signature);
-        let message = Multipart::new(bytes, vec![]);
+        let lent = if self.random.chance(800) { source.lend(index, &bytes) } else { None };
+        if self.has_faults && self.random.chance(50) {
+            if let Some((place, _)) = lent {
+                source.withdraw(index, place);
+            }
+            self.seen.count(What::SendFailed);
+            return;
+        }
         let topic = source.topic(index).clone();
-        source.commit(self.now, index, time, Fresh::Message(message.clone()));
+        let fresh = match &lent {
+            Some((place, lent)) => {
+                assert_eq!(lent[..], bytes);
+                self.seen.count(What::Lent);
+                Fresh::Lent(*place)
+            }
+            None if self.random.chance(500) => Fresh::Frame(&bytes),
+            None => Fresh::Message(Multipart::new(bytes.clone(), vec![])),
+        };
+        source.commit(self.now, index, time, fresh);
+        drop(lent);
+        let message = Multipart::new(bytes, vec![]);
         self.check_cache();
         self.published.note(stamp.epoch, stream, stamp.number);
         self.broadcast(&topic, Header::Data(stamp), Some(message));
