@@ -4,8 +4,8 @@ use crate::error::{Detail, Result};
 
 /// What a message may cost before it is refused.
 ///
-/// Checked before a value is built or, in messages of up to 8 KiB of metadata, while it is: a `Deserialize` with side effects may have run
-/// for a message that is refused.
+/// Checked before a value is built or, in messages of up to 8 KiB of metadata and 64 buffers, while it is: a `Deserialize` with side effects
+/// may have run for a message that is refused.
 ///
 /// A frame that is referenced n times is shared n times by [`Buffer`](crate::Buffer) fields. Where other fields (`Vec<u8>`,
 /// `String`) copy it out n times, all of these together keep to `total_bytes` as well. Columns of a table that share buffers are

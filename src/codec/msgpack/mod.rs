@@ -49,7 +49,7 @@ use write::Writer;
 ///
 /// **What is checked before a value is built**: that the metadata is one well-formed value within the [`Limits`], that
 /// every reference names a frame of the announced length and content sample, and that every frame is referenced. (In a
-/// message with short metadata, while it is built.)
+/// message of up to 8 KiB of metadata and 64 buffers, while it is built.)
 ///
 /// # Examples
 ///
