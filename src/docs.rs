@@ -1,4 +1,4 @@
-//! The long texts: the wire format, what is promised on delivery and on copies, and why things are as they are.
+//! The long texts: the wire format, what is promised on delivery, and why things are as they are.
 
 #[doc = include_str!("../docs/wire.md")]
 pub mod wire {}
