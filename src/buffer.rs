@@ -255,6 +255,10 @@ impl From<Buffer> for Bytes {
 }
 
 /// Without copying: libzmq lets go of the owner when the frame is sent or dropped.
+///
+/// **Do not write to such a message.** `zmq::Message` lends its bytes for writing (`DerefMut`), and these are the buffer's, which others
+/// may be reading. Over inproc a raw receive (`recv_msg`) gives this very memory to the other end, where the same holds: it is the sender's
+/// buffer, or what a feed's publisher has in its cache.
 impl From<Buffer> for zmq::Message {
     fn from(buffer: Buffer) -> Self {
         frame::lend(buffer.0, None)
