@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use outband::feed::{Publisher, PublisherOptions};
+use outband_fuzz::input::Number;
 
 #[derive(Arbitrary, Debug)]
 enum Action<'d> {
@@ -14,21 +15,6 @@ enum Action<'d> {
     Request { epoch: Option<u64>, id: u8, messages: Number, bytes: Number, stream: u8, ranges: Vec<(Number, Number)> },
     Subscribe(&'d [u8]),
     Publish(u8, u16),
-}
-
-#[derive(Arbitrary, Debug)]
-enum Number {
-    Near(u8),
-    Far(u64),
-}
-
-impl Number {
-    fn get(&self) -> u64 {
-        match *self {
-            Self::Near(number) => number.into(),
-            Self::Far(number) => number,
-        }
-    }
 }
 
 const EPOCH: u64 = 77;

@@ -12,6 +12,7 @@ use libfuzzer_sys::fuzz_target;
 use outband::Value;
 use outband::feed::{Event, Start, Subscriber, SubscriberOptions};
 use outband_fuzz::check::refused;
+use outband_fuzz::input::Number;
 
 #[derive(Arbitrary, Debug)]
 struct Input<'d> {
@@ -52,21 +53,6 @@ struct Header {
     number: Number,
     first: Number,
     request: Option<u8>,
-}
-
-#[derive(Arbitrary, Debug)]
-enum Number {
-    Near(u8),
-    Far(u64),
-}
-
-impl Number {
-    fn get(&self) -> u64 {
-        match *self {
-            Self::Near(number) => number.into(),
-            Self::Far(number) => number,
-        }
-    }
 }
 
 impl Header {

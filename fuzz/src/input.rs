@@ -2,6 +2,7 @@
 //!
 //! The mark stands where lengths could, because what is inserted or cut out then leaves all other frames as they were.
 
+use arbitrary::Arbitrary;
 use outband::{Buffer, Multipart};
 use rmp::decode::{read_array_len, read_ext_meta, read_int};
 use rmp::encode::{write_array_len, write_ext_meta, write_nil, write_str, write_uint};
@@ -14,6 +15,22 @@ pub const MESSAGE: &[u8] = b"\xc1##\xc1";
 
 /// The flag that has the references of a message [mended](mended).
 pub const MEND: u8 = 1;
+
+/// A number of a protocol: small ones meet each other.
+#[derive(Arbitrary, Debug)]
+pub enum Number {
+    Near(u8),
+    Far(u64),
+}
+
+impl Number {
+    pub fn get(&self) -> u64 {
+        match *self {
+            Self::Near(number) => number.into(),
+            Self::Far(number) => number,
+        }
+    }
+}
 
 /// The flags and the rest.
 pub fn flags(data: &[u8]) -> (u8, &[u8]) {
