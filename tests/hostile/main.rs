@@ -4,6 +4,7 @@
 
 #[path = "../support/attack.rs"]
 mod attack;
+#[cfg(feature = "arrow")]
 #[path = "../support/batches.rs"]
 mod batches;
 #[path = "../support/counting.rs"]

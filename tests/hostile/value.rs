@@ -4,7 +4,9 @@ use std::thread;
 
 use outband::{Decode, ErrorKind, Limits, MsgPack, Multipart, Value};
 
-use crate::golden_files::{golden, golden_in};
+use crate::golden_files::golden;
+#[cfg(feature = "arrow")]
+use crate::golden_files::golden_in;
 
 #[test]
 fn any_byte_may_change_and_nothing_panics_on_a_small_stack() {

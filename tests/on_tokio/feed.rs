@@ -1,7 +1,5 @@
 //! Feeds where waiting in a task differs from waiting on a thread: dropped futures, tasks that publish, runtimes.
 
-#![cfg(feature = "tokio")]
-
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};

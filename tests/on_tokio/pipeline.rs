@@ -1,7 +1,5 @@
 //! The pipeline where waiting in a task differs from waiting on a thread: dropped futures, handlers that wait, leaving.
 
-#![cfg(feature = "tokio")]
-
 use std::collections::BTreeSet;
 use std::future::pending;
 use std::pin::{Pin, pin};

@@ -1,7 +1,5 @@
 //! `AsyncSocket` where it differs from waiting on a thread: dropped futures, tasks that share a socket, many sockets.
 
-#![cfg(feature = "tokio")]
-
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,7 +1,5 @@
 //! `AsyncSocket`: tasks that wait and futures that are dropped, in every order there is.
 
-#![cfg(feature = "tokio")]
-
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;

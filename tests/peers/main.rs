@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(feature = "arrow")]
 #[path = "../support/batches.rs"]
 mod batches;
 #[path = "../support/counting.rs"]
@@ -10,6 +11,7 @@ mod counting;
 mod patience;
 #[path = "../support/pickles.rs"]
 mod pickles;
+#[cfg(feature = "arrow")]
 #[path = "../support/plainly.rs"]
 mod plainly;
 #[path = "../support/python.rs"]

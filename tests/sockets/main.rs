@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(feature = "arrow")]
 #[path = "../support/batches.rs"]
 mod batches;
 #[path = "../common/mod.rs"]

@@ -15,10 +15,8 @@ use serde_bytes::ByteBuf;
 
 use crate::common::{Place, TRANSPORTS};
 use crate::random::Random;
+#[cfg(feature = "arrow")]
 use crate::{batches, forged};
-
-#[cfg(feature = "arrow")]
-#[cfg(feature = "arrow")]
 
 /// Sends a message, and what its receiver makes of it without its type.
 fn through(sockets: &(zmq::Socket, zmq::Socket), message: &Multipart) -> Value {

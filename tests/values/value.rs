@@ -12,7 +12,9 @@ use outband::{Decode, Encode, ErrorKind};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::golden_files::{golden, golden_in};
+use crate::golden_files::golden;
+#[cfg(feature = "arrow")]
+use crate::golden_files::golden_in;
 use crate::random::Random;
 use crate::values;
 

@@ -3,9 +3,8 @@
 use outband::{Array, Encode, MsgPack, Multipart, Placement, Value, from_multipart};
 
 use crate::counting::measure;
-use crate::forged;
-
 #[cfg(feature = "arrow")]
+use crate::forged;
 
 /// Up to so many bytes for each byte of metadata, ...
 const KEPT: usize = 80;

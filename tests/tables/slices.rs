@@ -1,7 +1,5 @@
 //! A slice of a table sends its rows and not those around them, whatever the type.
 
-#![cfg(feature = "arrow")]
-
 use std::sync::Arc;
 
 use arrow_array::builder::StringViewBuilder;

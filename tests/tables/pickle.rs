@@ -1,7 +1,5 @@
 //! Tables that `Pickle` wrote for pandas, read again: between Rust programs, and nothing but what is written.
 
-#![cfg(feature = "arrow")]
-
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;

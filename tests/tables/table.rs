@@ -1,8 +1,6 @@
 //! Tables of every Arrow type come back equal: in band, out of band, over sockets, inside other values; slices send only
 //! their rows.
 
-#![cfg(feature = "arrow")]
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 

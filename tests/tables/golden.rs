@@ -4,13 +4,11 @@
 //! added.** To write the files of new batches (an existing file is left alone):
 //!
 //! ```text
-//! OUTBAND_WRITE_GOLDEN=1 cargo test --features arrow --test values table_golden::
+//! OUTBAND_WRITE_GOLDEN=1 cargo test --features arrow --test tables golden::
 //! ```
 //!
 //! The frames stay the same to the byte, and so do lengths and null counts. The schema is written by arrow-ipc, which may
 //! lay it out in another order one day: it has to decode to the same schema.
-
-#![cfg(feature = "arrow")]
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -202,14 +200,14 @@ fn the_index_lists_every_table() {
         fs::create_dir_all(directory()).unwrap();
         fs::write(&path, &index).unwrap();
     }
-    assert!(fs::read_to_string(path).unwrap() == index, "the index is not what tests/values/table_golden.rs writes");
+    assert!(fs::read_to_string(path).unwrap() == index, "the index is not what tests/tables/golden.rs writes");
 }
 
 const INTRODUCTION: &str = "\
 # Golden tables
 
 One message per file, as `Multipart::write_to` writes it (`docs/wire.md`, \"Tables\" and \"In a byte stream\"). They decode to the
-batches in `tests/values/table_golden.rs` for ever: files are added, never changed.
+batches in `tests/tables/golden.rs` for ever: files are added, never changed.
 
 Below, for each: what it is, the lengths of its buffer frames in bytes, and its metadata frame in hex, from the key \"rows\"
 on: before that are the map's header, the key \"$table\" and the schema.
