@@ -109,8 +109,11 @@ def _storage(array: Any) -> Any:
 
 
 def _is_slice(array: Any) -> bool:
+    import pyarrow as pa
+
     array = _storage(array)
-    return bool(array.offset) or any(_is_slice(child) for child in _children(array))
+    inner = [array.dictionary] if pa.types.is_dictionary(array.type) else _children(array)
+    return bool(array.offset) or any(map(_is_slice, inner))
 
 
 def _has_more(array: Any) -> bool:

@@ -249,6 +249,38 @@ def test_a_slice_sends_only_its_rows() -> None:
     assert pa.py_buffer(nearly_all[1]).address == table["numbers"].chunk(0).buffers()[1].address, "as it lies"
 
 
+def of_a_slice(values: pa.Array) -> pa.Array:
+    """A column whose dictionary is all but the first two and the last of these."""
+    return pa.DictionaryArray.from_arrays(pa.array([0, 1, None, 2]), values[2:-1])
+
+
+WORDS_WITH_NULLS = pa.array(["zero", None, "two", None, "four", "five"])
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        of_a_slice(pa.array(["zero", "one", "two", "three", "four", "five"])),
+        of_a_slice(WORDS_WITH_NULLS),
+        of_a_slice(pa.array([[0], [1], [2, 2], None, [4, 4, 4], [5]])),
+        of_a_slice(pa.StructArray.from_arrays([WORDS_WITH_NULLS], ["inside"])),
+        pa.StructArray.from_arrays([of_a_slice(WORDS_WITH_NULLS)], ["inside"]),
+        pa.ListArray.from_arrays(pa.array([0, 1, 4], pa.int32()), of_a_slice(WORDS_WITH_NULLS)),
+        of_a_slice(WORDS_WITH_NULLS)[1:],
+    ],
+    ids=["strings", "nulls", "lists", "structs", "within a struct", "within a list", "sliced"],
+)
+def test_a_dictionary_that_is_a_slice_is_sent_from_where_it_begins(column: pa.Array) -> None:
+    back = outband.loads(outband.dumps(pa.table({"column": column})))
+    assert back["column"].to_pylist() == column.to_pylist()
+
+
+def test_categories_of_pandas_that_are_a_slice_stay_what_they_are() -> None:
+    categories = pd.Index(["zero", "one", "two", "three", "four"])[2:]
+    frame = pd.DataFrame({"a": pd.Categorical.from_codes([0, 1, 2, 0], categories=categories)})
+    pd.testing.assert_frame_equal(outband.loads(outband.dumps(frame)).to_pandas(), frame)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_damaged_tables_are_refused_or_loaded_and_never_crash(seed: int, tmp_path: pathlib.Path) -> None:
     program, last = pathlib.Path(__file__).with_name("damage.py"), tmp_path / "last"

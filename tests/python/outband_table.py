@@ -35,7 +35,7 @@ def write_column(array, frames):
     kind, dictionary, children = array.type, [], []
     if isinstance(array, pa.ExtensionArray):
         return write_column(array.storage, frames)
-    assert array.offset == 0, "a slice goes through pa.concat_arrays first"
+    assert array.offset == 0, "a slice goes through a stream of Arrow's IPC format first, and so does what has one as its dictionary"
     if pa.types.is_dictionary(kind):
         dictionary = [write_column(array.dictionary, frames)]
         array = array.indices
