@@ -57,16 +57,16 @@ def from_map(parts: dict[Any, Any], work: _layout.Work) -> Any:
         counts = _layout.Parts()
         # one that stands there under several names is looked through once
         known: dict[Any, Any] = {}
-        keys = [(field.type, _outline(column)) for column, field in zip(columns, schema)]
-        for key, column, field in zip(keys, columns, schema):
+        keys = [(_storage_type(field.type), _outline(column)) for column, field in zip(columns, schema)]
+        for key, column in zip(keys, columns):
             if key in known:
                 counts.add(*known[key][1:])
                 continue
             buffers_before, columns_before = counts.buffers, counts.columns
-            array = _from_column(column, field.type, counts, work)
+            array = _from_column(column, key[0], counts, work)
             array.validate(full=True)
             known[key] = array, counts.buffers - buffers_before, counts.columns - columns_before
-        arrays = [known[key][0] for key in keys]
+        arrays = [_of_type(field.type, known[key][0]) for key, field in zip(keys, schema)]
         if any(len(array) != rows for array in arrays):
             raise ValueError(f"a column has not the {rows} rows of the table")
         for array, field in zip(arrays, schema):
@@ -106,6 +106,22 @@ def _storage(array: Any) -> Any:
     import pyarrow as pa
 
     return array.storage if isinstance(array, pa.ExtensionArray) else array
+
+
+def _storage_type(kind: Any) -> Any:
+    """What a type's values are; those of extensions that are written in Python have no hash."""
+    import pyarrow as pa
+
+    return _storage_type(kind.storage_type) if isinstance(kind, pa.BaseExtensionType) else kind
+
+
+def _of_type(kind: Any, storage: Any) -> Any:
+    """The other way around."""
+    import pyarrow as pa
+
+    if isinstance(kind, pa.BaseExtensionType):
+        return pa.ExtensionArray.from_storage(kind, _of_type(kind.storage_type, storage))
+    return storage
 
 
 def _is_slice(array: Any) -> bool:

@@ -76,6 +76,36 @@ def test_a_pandas_frame_comes_back_equal() -> None:
     pd.testing.assert_frame_equal(outband.loads(outband.dumps(frame)).to_pandas(), frame)
 
 
+class Metres(pa.ExtensionType):
+    """A type that is written in Python: it has no hash."""
+
+    def __init__(self, scale: int = 1) -> None:
+        self.scale = scale
+        super().__init__(pa.int64(), "outband.tests.metres")
+
+    def __arrow_ext_serialize__(self) -> bytes:
+        return str(self.scale).encode()
+
+    @classmethod
+    def __arrow_ext_deserialize__(cls, storage: pa.DataType, serialized: bytes) -> Metres:
+        return cls(int(serialized))
+
+
+def test_a_type_that_is_written_in_python_arrives_as_it_was_sent() -> None:
+    numbers = pa.array(range(3))
+    deep = pa.StructArray.from_arrays([pa.ExtensionArray.from_storage(Metres(), numbers)], ["depth"])
+    columns = {"m": pa.ExtensionArray.from_storage(Metres(), numbers), "again": numbers, "deep": deep}
+    table = pa.table({**columns, "km": pa.ExtensionArray.from_storage(Metres(1000), numbers)})
+    pa.register_extension_type(Metres())
+    try:
+        back = outband.loads(outband.dumps(table))
+    finally:
+        pa.unregister_extension_type("outband.tests.metres")
+    assert back.equals(table) and back.schema.field("km").type.scale == 1000
+    # where nobody knows the type, the values are what they were stored as
+    assert outband.loads(outband.dumps(table)).to_pydict() == table.to_pydict()
+
+
 def test_several_chunks_become_one_batch() -> None:
     table = pa.concat_tables([pa.table({"a": [1, 2]}), pa.table({"a": [3]})])
     assert outband.loads(outband.dumps(table)).to_pydict() == {"a": [1, 2, 3]}
