@@ -32,8 +32,7 @@ def to_map(table: Any) -> dict[str, Any]:
         if not isinstance(table, (pa.Table, pa.RecordBatch)):
             table = pa.Table.from_pandas(table)
         if isinstance(table, pa.Table):
-            batches = table.combine_chunks().to_batches()
-            table = batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
+            table = _in_one(table)
         if any(_is_slice(column) or _has_more(column) for column in table.columns):
             table = _without_offsets(table)
         columns = [_to_column(column) for column in table.columns]
@@ -80,6 +79,36 @@ def from_map(parts: dict[Any, Any], work: _layout.Work) -> Any:
         return pa.Table.from_batches([batch])
     except (pa.ArrowException, KeyError, ValueError, TypeError, OverflowError, OSError) as error:
         raise PeerError(f"this is no table: {error}") from error
+
+
+def _in_one(table: Any) -> Any:
+    """All rows as one batch."""
+    import pyarrow as pa
+
+    combined = table.combine_chunks()
+    batches = combined.to_batches()
+    if batches:
+        return batches[0]
+    # no batch has the dictionaries of a table without rows
+    arrays = [column.chunk(0) if column.num_chunks else _without_rows(column.type) for column in combined.columns]
+    return pa.RecordBatch.from_arrays(arrays, schema=table.schema)
+
+
+def _without_rows(kind: Any) -> Any:
+    """An empty array of any type, where pyarrow's own functions make those of some."""
+    return _from_column(_nothing(kind), kind, _layout.Parts(), _layout.Work())
+
+
+def _nothing(kind: Any) -> list[Any]:
+    """An empty column, as it is on the wire."""
+    import pyarrow as pa
+
+    if isinstance(kind, pa.BaseExtensionType):
+        return _nothing(kind.storage_type)
+    if pa.types.is_dictionary(kind):
+        return [*_nothing(kind.index_type), _nothing(kind.value_type)]
+    children = [_nothing(kind.field(index).type) for index in range(kind.num_fields)]
+    return [0, 0, [None] * kind.num_buffers, children]
 
 
 def _outline(part: Any) -> Any:

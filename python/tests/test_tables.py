@@ -76,6 +76,41 @@ def test_a_pandas_frame_comes_back_equal() -> None:
     pd.testing.assert_frame_equal(outband.loads(outband.dumps(frame)).to_pandas(), frame)
 
 
+UNION = [pa.field("n", pa.int64()), pa.field("t", pa.string())]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(column.type for column in COLUMNS),
+        pa.sparse_union(UNION),
+        pa.dense_union(UNION),
+        pa.sparse_union([]),
+        pa.list_(pa.run_end_encoded(pa.int16(), pa.dictionary(pa.int8(), pa.list_(pa.dense_union(UNION))))),
+        pa.list_(pa.field("item", pa.int8(), nullable=False), 3),
+        pa.struct([pa.field("a", pa.uuid(), nullable=False)]),
+        pa.large_list_view(pa.binary_view()),
+        pa.month_day_nano_interval(),
+    ],
+    ids=str,
+)
+def test_a_table_without_rows_may_have_columns_of_every_type(kind: pa.DataType) -> None:
+    schema = pa.schema([pa.field("a", kind, metadata={"b": "c"})], {"d": "e"})
+    back = outband.loads(outband.dumps(pa.Table.from_batches([], schema)))
+    assert back.num_rows == 0 and back.schema.equals(schema, check_metadata=True)
+
+
+def test_a_table_without_rows_keeps_its_dictionaries_and_its_unions() -> None:
+    frame = pd.DataFrame({"a": pd.Categorical([], categories=["x", "y"]), "b": pd.Categorical([], ["z"], ordered=True)})
+    pd.testing.assert_frame_equal(outband.loads(outband.dumps(frame)).to_pandas(), frame)
+    codes = pa.array(["x" * 10_000, "y"] * 1000).dictionary_encode()
+    for table in (pa.table({"a": codes, "u": pa.concat_arrays([SPARSE] * 1000)}), pa.table({"u": SPARSE, "d": DENSE})):
+        for none in (table[:0], table[1:1], pa.concat_tables([table[:0], table[1:1]])):
+            back = outband.loads(outband.dumps(none))
+            assert back.num_rows == 0 and back.schema.equals(none.schema)
+            assert "a" not in back.column_names or back["a"].chunk(0).dictionary.equals(codes.dictionary)
+
+
 class Metres(pa.ExtensionType):
     """A type that is written in Python: it has no hash."""
 
