@@ -86,6 +86,12 @@ def _in_one(table: Any) -> Any:
     import pyarrow as pa
 
     combined = table.combine_chunks()
+    for name, column in zip(combined.column_names, combined.columns):
+        if column.num_chunks > 1:
+            raise CallerError(
+                f"column {name:.60} is more than a column of {column.type} can hold, 2 GiB: cast it to large_{column.type}, "
+                "or send parts of the table"
+            )
     batches = combined.to_batches()
     if batches:
         return batches[0]

@@ -111,6 +111,21 @@ def test_a_table_without_rows_keeps_its_dictionaries_and_its_unions() -> None:
             assert "a" not in back.column_names or back["a"].chunk(0).dictionary.equals(codes.dictionary)
 
 
+class Halves(pa.Table):
+    """A table that stays in two parts, as pyarrow leaves one of 2 GiB of text."""
+
+    def __init__(self) -> None:
+        pass
+
+    def combine_chunks(self, memory_pool: object = None) -> pa.Table:
+        return pa.table({"few": [1, 2], "much": pa.chunked_array([["a"], ["b"]])})
+
+
+def test_more_text_than_a_column_holds_is_refused_and_not_cut() -> None:
+    with pytest.raises(outband.CallerError, match="column much is more .* 2 GiB: cast it to large_string, or send parts of the table"):
+        outband.dumps(Halves())
+
+
 class Metres(pa.ExtensionType):
     """A type that is written in Python: it has no hash."""
 
