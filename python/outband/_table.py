@@ -26,7 +26,7 @@ def is_table(obj: Any) -> bool:
 
 def to_map(table: Any) -> dict[str, Any]:
     """The table's map, its buffers memoryviews of Arrow's; a pandas frame goes through Arrow, which copies what it must."""
-    import pyarrow as pa
+    pa = package("pyarrow")
 
     try:
         if not isinstance(table, (pa.Table, pa.RecordBatch)):

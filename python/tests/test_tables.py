@@ -156,6 +156,13 @@ def test_a_type_that_is_written_in_python_arrives_as_it_was_sent() -> None:
     assert outband.loads(outband.dumps(table)).to_pydict() == table.to_pydict()
 
 
+def test_a_frame_of_pandas_says_which_package_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pd.DataFrame({"a": [1]})
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # as where it is not installed
+    with pytest.raises(outband.CallerError, match="this message takes the package pyarrow, which is not installed"):
+        outband.dumps(frame)
+
+
 def test_several_chunks_become_one_batch() -> None:
     table = pa.concat_tables([pa.table({"a": [1, 2]}), pa.table({"a": [3]})])
     assert outband.loads(outband.dumps(table)).to_pydict() == {"a": [1, 2, 3]}
