@@ -332,7 +332,10 @@ class _Decoder:
 
     def from_entries(self, entries: list[tuple[Any, Any]]) -> Any:
         """A map, which is an array or a table where its first key says so."""
-        value = dict(entries)
+        try:
+            value = dict(entries)
+        except TypeError as error:
+            raise PeerError(f"a map has a key that no dict can have: {error}") from error
         if len(value) < len(entries):
             raise PeerError(_repeated(key for key, _ in entries))
         first = entries[0][0] if entries else None

@@ -571,3 +571,13 @@ def test_keys_that_a_dict_has_no_two_places_for_are_refused_and_named(entries: l
         with pytest.raises(outband.PeerError) as refused:
             outband.loads([metadata])
         assert str(refused.value).startswith(why) and len(str(refused.value)) < 120
+
+
+@pytest.mark.parametrize("key, kind", [([1], "list"), ({"a": 1}, "dict"), (np.arange(3), "ndarray")], ids=["list", "map", "array"])
+def test_keys_that_no_dict_can_have_are_refused_and_named(key: object, kind: str) -> None:
+    message = b"\x82\x01\x02" + outband.dumps(key)[0] + b"\x03"
+    for metadata in (message, b"\x91" + message, b"\x81\xa1k" + message):
+        with pytest.raises(outband.PeerError) as refused:
+            outband.loads([metadata])
+        said = str(refused.value)
+        assert said.startswith("a map has a key that no dict can have: ") and kind in said
