@@ -98,6 +98,9 @@ class Subscriber:
         self._live, self._recovery = context.socket(zmq.SUB), context.socket(zmq.DEALER)
         for socket in (self._live, self._recovery):
             socket.linger, socket.connect_timeout = 0, 2000
+            # where nothing comes for a second TCP asks, once a second, and gives up after four times without an answer
+            socket.tcp_keepalive = socket.tcp_keepalive_idle = socket.tcp_keepalive_intvl = 1
+            socket.tcp_keepalive_cnt = 4
         self._rules = dataclasses.replace(rules or Rules())
         self._max_streams, self._limits, self._encodings = max_streams, limits, encodings
         self._follows: dict[str, Follow] = {}

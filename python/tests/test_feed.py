@@ -181,6 +181,13 @@ def test_who_is_not_answered_asks_over_a_new_connection(context: Any) -> None:
     relay.listener.close()
 
 
+def test_its_connections_have_the_keep_alive_of_tcp_as_in_rust(context: Any) -> None:
+    with feed.Subscriber(context, "inproc://live", "inproc://recovery", ["a"]) as subscriber:
+        for socket in (subscriber._live, subscriber._recovery):
+            options = (zmq.TCP_KEEPALIVE, zmq.TCP_KEEPALIVE_IDLE, zmq.TCP_KEEPALIVE_INTVL, zmq.TCP_KEEPALIVE_CNT)
+            assert [socket.getsockopt(option) for option in options] == [1, 1, 1, 4]
+
+
 def test_what_is_beyond_recovery_is_a_gap(context: Any) -> None:
     publisher = Publisher(context)
     with begin(context, publisher) as subscriber:
