@@ -16,6 +16,7 @@ repetition, from ``Joined.first`` on, from 1 after a ``Reset``, and from ``Retur
 from __future__ import annotations
 
 import dataclasses
+import math
 import struct
 import time
 from collections import deque
@@ -145,18 +146,17 @@ class Subscriber:
                 yield event
 
     def recv(self, timeout: Optional[float] = None) -> Optional[Event]:
-        """The next event; ``None`` when there is none for so many seconds, and with 0 a look at what has arrived."""
+        """The next event; ``None`` when there is none for so many seconds, and with 0 a look at all that has arrived."""
         until = None if timeout is None else time.monotonic() + timeout
-        if not self._events:
-            self._look(time.monotonic())
         while not self._events:
-            now = time.monotonic()
-            if until is not None and now >= until:
+            is_news = self._look(time.monotonic())
+            left = math.inf if until is None else until - time.monotonic()
+            if self._events:
+                break
+            if left <= 0 and not (is_news and timeout == 0):
                 return None
-            left = _TICK if until is None else min(_TICK, 1 + int((until - now) * 1000))
-            if not self._live.poll(0):
-                zmq.select([self._live, self._recovery], [], [], left / 1000)
-            self._look(time.monotonic())
+            if not is_news:
+                zmq.select([self._live, self._recovery], [], [], min(_TICK, 1 + 1000 * left) / 1000)
         event = self._event(*self._events[0])
         # only now, and not by a call, in which a handler of a signal may raise: what does not decode to its end is tried again
         del self._events[0]
@@ -173,13 +173,15 @@ class Subscriber:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _look(self, now: float) -> None:
-        """Takes what has arrived, one message of each socket, and does what is due."""
+    def _look(self, now: float) -> bool:
+        """Takes what has arrived, one message of each socket, and does what is due; whether there was one."""
+        is_news = False
         for socket, take in ((self._live, self._take_live), (self._recovery, self._take_answer)):
             try:
                 frames = _parts.recv(socket, zmq.DONTWAIT)
             except zmq.Again:
                 continue
+            is_news = True
             with _parts.signals_held():
                 try:
                     take(now, frames)
@@ -195,6 +197,7 @@ class Subscriber:
                 for name in list(self._follows):
                     self._settle(now, name)
                 self._redial(now)
+        return is_news
 
     def _redial(self, now: float) -> None:
         """Listens over a new connection where the one there is may be dead: nothing comes of any stream that was heard of."""

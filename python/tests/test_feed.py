@@ -386,6 +386,26 @@ def test_a_look_without_waiting_takes_what_has_arrived(context: Any) -> None:
         assert isinstance(events[0], feed.Joined) and events[1].value == "one"
 
 
+def within(context: Any) -> Publisher:
+    """A publisher in this process: what it has published is in the subscriber's socket."""
+    publisher = Publisher(context)
+    publisher.live.bind("inproc://live")
+    publisher.endpoints[0] = "inproc://live"
+    return publisher
+
+
+def test_a_look_without_waiting_passes_over_what_tells_nothing(context: Any) -> None:
+    publisher = within(context)
+    with begin(context, publisher) as subscriber:
+        for _ in range(100):
+            publisher.heartbeat()
+        assert isinstance(subscriber.recv(0), feed.Joined)
+        publisher.publish("one")
+        event = subscriber.recv(0)
+        assert isinstance(event, feed.Data) and event.value == "one"
+        assert subscriber.recv(0) is None
+
+
 @pytest.mark.parametrize("name", ["a\0b", "x" * 1025, "é" * 513, b"a", 5])
 def test_what_is_no_name_of_a_stream_is_refused(context: Any, name: Any) -> None:
     with pytest.raises(outband.CallerError, match="is no name of a stream"):
