@@ -58,7 +58,7 @@ class _Asked:
 class Follow:
     """Below ``next`` everything was handed over or reported; ``high`` is the highest number heard of."""
 
-    def __init__(self, now: float, start: Start, rules: Rules) -> None:
+    def __init__(self, now: float, start: Start, rules: Rules, missed: float = 0.0) -> None:
         self.rules = rules
         self.steps: list[tuple[Any, ...]] = []
         self.is_stale = False
@@ -78,6 +78,7 @@ class Follow:
         self._not_before = 0.0
         self._heard = False
         self._last_heard = self._now = now
+        self._missed = missed  # before it was last heard of
 
     @property
     def position(self) -> tuple[int, int]:
@@ -121,14 +122,15 @@ class Follow:
             # who answers, after that was asked for, has never heard of what is missing
             self._give_up(self._high + 1, "restarted")
 
-    def tick(self, now: float) -> None:
-        """Time passes."""
+    def tick(self, now: float, missed: float = 0.0, unheard: float = 0.0) -> None:
+        """Time passes. Of that which was missed so far so much may yet be heard of, and is no silence."""
         self._now, self.is_unheeded = now, False
         if self._heard:
-            self._heard, self._last_heard = False, now
-        if not self.is_stale and now - self._last_heard >= self.rules.stale_after:
+            self._heard, self._last_heard, self._missed = False, now, missed
+        silent = now - self._last_heard
+        if not self.is_stale and silent - min(unheard, missed - self._missed) >= self.rules.stale_after:
             self.is_stale = True
-            self.steps.append(("stale", now - self._last_heard))
+            self.steps.append(("stale", silent))
         if self._asked and now >= self._asked.deadline:
             asked, self._asked = self._asked, None
             self.is_unheeded = self._conclude(now, asked)

@@ -25,6 +25,7 @@ from typing import Any, Collection, Iterator, Optional, Sequence
 import zmq
 
 from . import _compression, _parts, _wire
+from ._attention import Attention
 from ._errors import CallerError, Error, LimitError, PeerError
 from ._events import EVENTS, Data, Event, Gap, Joined, Malformed, Reset, Resumed, Returned, Stale, Undecodable
 from ._follow import Follow, Rules, Start
@@ -65,6 +66,9 @@ _REQUESTS = 4
 
 #: A time in milliseconds that is short beside all timeouts.
 _TICK = 20
+
+#: After so many looks time passes also where more has arrived.
+_LOOKS = 64
 
 
 class Subscriber:
@@ -110,7 +114,8 @@ class Subscriber:
         self._asked: dict[int, str] = {}
         self._requests = 0
         self._events: deque[tuple[Any, ...]] = deque()
-        self._ticked = 0.0
+        self._attention, self._was_behind = Attention(time.monotonic()), False
+        self._ticked, self._looks = 0.0, 0
         self._endpoints = (endpoint, recovery)
         self._redial_at, self._pause = 0.0, _SILENCE
         self._answered, self._ask_anew_at = 0.0, 0.0
@@ -131,7 +136,7 @@ class Subscriber:
         if _is_wildcard(name):
             self._live.subscribe(name.encode())
         else:
-            self._follows.setdefault(name, Follow(time.monotonic(), start, self._rules))
+            self._follows.setdefault(name, self._follow(time.monotonic(), start))
             self._live.subscribe(name.encode() + b"\0")
         self._starts[name] = start
 
@@ -187,17 +192,25 @@ class Subscriber:
                     take(now, frames)
                 except Error as error:
                     self._events.append(("", "malformed", error))
-        if now - self._ticked >= _TICK / 1000:
-            self._ticked = now
-            with _parts.signals_held():
-                for follow in self._follows.values():
-                    follow.tick(now)
-                if any(follow.is_unheeded and not follow.is_stale for follow in self._follows.values()):
-                    self._ask_anew(now)  # before they ask again
-                for name in list(self._follows):
-                    self._settle(now, name)
-                self._redial(now)
+        self._looks += 1
+        is_due = now - self._ticked >= _TICK / 1000
+        if is_due or self._was_behind:
+            is_behind = any(socket.getsockopt(zmq.EVENTS) & zmq.POLLIN for socket in (self._live, self._recovery))
+            if not is_behind or is_due and self._looks >= _LOOKS:
+                with _parts.signals_held():
+                    self._pass_time(now, is_behind)
         return is_news
+
+    def _pass_time(self, now: float, is_behind: bool) -> None:
+        self._ticked, self._looks, self._was_behind = now, 0, is_behind
+        self._attention.look(now, is_behind)
+        for follow in self._follows.values():
+            follow.tick(now, self._attention.missed, self._attention.unheard)
+        if any(follow.is_unheeded and not follow.is_stale for follow in self._follows.values()):
+            self._ask_anew(now)  # before they ask again
+        for name in list(self._follows):
+            self._settle(now, name)
+        self._redial(now)
 
     def _redial(self, now: float) -> None:
         """Listens over a new connection where the one there is may be dead: nothing comes of any stream that was heard of."""
@@ -263,8 +276,11 @@ class Subscriber:
             raise LimitError(f"there are more streams than the limit of {self._max_streams}")
         matching = [prefix for prefix in self._starts if _is_wildcard(prefix) and name.startswith(prefix)]
         start = self._starts[max(matching, key=len)] if matching else self._default
-        follow = self._follows[name] = Follow(now, start, self._rules)
+        follow = self._follows[name] = self._follow(now, start)
         return name, follow
+
+    def _follow(self, now: float, start: Start) -> Follow:
+        return Follow(now, start, self._rules, self._attention.missed)
 
     def _settle(self, now: float, name: str) -> None:
         """Passes on what a stream has to tell, and asks for what it misses."""

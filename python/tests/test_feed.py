@@ -9,7 +9,7 @@ import socket
 import struct
 import threading
 import time
-from typing import Any, Iterator
+from typing import Any, Iterable, Iterator, Optional
 
 import pytest
 import zmq
@@ -17,6 +17,7 @@ import zmq.asyncio
 
 import outband
 from outband import feed
+from outband._attention import Attention
 from outband._follow import Follow, Rules
 
 from machine import HAS_IPV6
@@ -107,6 +108,14 @@ def context() -> Iterator[Any]:
         context.setsockopt(zmq.LINGER, 0)
         yield context
         context.destroy(0)
+
+
+def within(context: Any) -> Publisher:
+    """A publisher in this process: what it has published is in the subscriber's socket."""
+    publisher = Publisher(context)
+    publisher.live.bind("inproc://live")
+    publisher.endpoints[0] = "inproc://live"
+    return publisher
 
 
 def patient(**options: Any) -> feed.Rules:
@@ -233,6 +242,69 @@ def test_a_restart_is_a_reset_and_silence_is_stale(context: Any) -> None:
         publisher.epoch, publisher.last = 200, 0
         publisher.publish("anew")
         assert take(subscriber, 3) == ["Resumed", "Reset", (1, "anew")]
+
+
+class Clock:
+    """A time that passes when it is told to, in place of the module."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def test_what_waits_for_who_was_busy_elsewhere_is_no_silence(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(feed, "time", clock)
+    publisher = within(context)
+
+    def looked(streams: str, second: float) -> list[tuple[str, str]]:
+        for stream in streams:
+            publisher.live.send(stream.encode() + b"\0" + header(2, 100, 0, 0, 1))
+        events = []
+        for clock.now in (1000 + second, 1000.05 + second):
+            events += iter(lambda: subscriber.recv(0), None)
+        return [(type(event).__name__, event.stream) for event in events]
+
+    with feed.Subscriber(context, *publisher.endpoints, [""]) as subscriber:
+        assert publisher.live.recv() == b"\1"
+        assert looked("abc", 0) == [("Joined", "a"), ("Joined", "b"), ("Joined", "c")]
+        assert looked("abc" * 8, 4) == [], "it was away for longer than stale_after"
+        assert looked("abc" * 40, 40) == []
+        # c is heard of no more, and who looks every second is told one look after the third
+        assert [looked("ab" * 50, second) for second in (41, 42, 43)] == [[], [], []]
+        assert looked("ab" * 50, 44) == [("Stale", "c")]
+        assert looked("ab" * 50, 45) == []
+        assert looked("abc", 46) == [("Resumed", "c")]
+
+
+def told_stale(looks: Iterable[float], is_behind: bool = False) -> Optional[float]:
+    """At which of these looks a stream that is not heard of is stale."""
+    attention, follow = Attention(0.0), Follow(0.0, "now", Rules())
+    for now in looks:
+        attention.look(now, is_behind)
+        follow.tick(now, attention.missed, attention.unheard)
+        if follow.steps:
+            assert follow.steps == [("stale", now)]
+            return now
+    return None
+
+
+def test_who_looks_only_now_and_then_is_told_of_a_silence_one_look_later() -> None:
+    for interval, expected in ((100, 3.0), (300, 3.3), (350, 3.5), (1000, 4.0), (10_000, 20.0)):
+        assert told_stale(at / 1000 for at in range(interval, 60_000, interval)) == expected
+    assert told_stale(second + after for second in range(1, 60) for after in (0, 0.01)) == 4.0
+
+
+def test_who_was_stopped_hears_first_of_what_lies_with_the_system() -> None:
+    before, after = [at / 20 for at in range(1, 20)], [9.0, 9.05, 9.1, 9.15]
+    assert told_stale(before + after) is None
+    assert told_stale([*before, *after, 9.25]) == 9.25
+
+
+def test_who_is_behind_counts_only_the_time_in_which_it_read() -> None:
+    assert told_stale(range(1, 29), is_behind=True) is None
+    assert told_stale(range(1, 60), is_behind=True) == 30
 
 
 def test_a_straggler_of_a_dead_publisher_is_not_followed_for_ever(context: Any) -> None:
@@ -384,14 +456,6 @@ def test_a_look_without_waiting_takes_what_has_arrived(context: Any) -> None:
             event = subscriber.recv(0)
             events += [event] if event else []
         assert isinstance(events[0], feed.Joined) and events[1].value == "one"
-
-
-def within(context: Any) -> Publisher:
-    """A publisher in this process: what it has published is in the subscriber's socket."""
-    publisher = Publisher(context)
-    publisher.live.bind("inproc://live")
-    publisher.endpoints[0] = "inproc://live"
-    return publisher
 
 
 def test_a_look_without_waiting_passes_over_what_tells_nothing(context: Any) -> None:
