@@ -62,8 +62,9 @@ class Follow:
         self.rules = rules
         self.steps: list[tuple[Any, ...]] = []
         self.is_stale = False
-        #: Whether requests in a row were not answered, as the last tick found.
-        self.is_unheeded = False
+        #: What the last tick found of a request that was not answered: "strained" where it was not the first in a row, for which the
+        #: connection may be at fault, "lost" where it was the last one.
+        self.patience = "kept"
         self._start = start
         self._epoch, self._next = start if isinstance(start, tuple) else (0, 1)
         self._high = self._next - 1
@@ -124,7 +125,7 @@ class Follow:
 
     def tick(self, now: float, missed: float = 0.0, unheard: float = 0.0) -> None:
         """Time passes. Of that which was missed so far so much may yet be heard of, and is no silence."""
-        self._now, self.is_unheeded = now, False
+        self._now, self.patience = now, "kept"
         if self._heard:
             self._heard, self._last_heard, self._missed = False, now, missed
         silent = now - self._last_heard
@@ -133,7 +134,7 @@ class Follow:
             self.steps.append(("stale", silent))
         if self._asked and now >= self._asked.deadline:
             asked, self._asked = self._asked, None
-            self.is_unheeded = self._conclude(now, asked)
+            self.patience = self._conclude(now, asked)
 
     def ask(self, now: float, request: int) -> list[tuple[int, int]]:
         """The ranges to ask for, if it is time to."""
@@ -147,6 +148,12 @@ class Follow:
                 ranges.append((start, number - 1))
             start = number + 1
         return ranges[:64]
+
+    def despair(self) -> None:
+        """Reports all that is missing as lost, where it is not asked for."""
+        if not self._asked:
+            self._attempts, self._not_before = 0, 0.0
+            self._give_up(self._high + 1, "unanswered")
 
     def answered(self) -> None:
         """What was asked for has come otherwise."""
@@ -278,16 +285,14 @@ class Follow:
                 self._next = end
             self._advance()
 
-    def _conclude(self, now: float, asked: _Asked) -> bool:
-        """Judges a request that is over: whether it was not the first in a row that brought nothing, for which the connection may be at
-        fault."""
+    def _conclude(self, now: float, asked: _Asked) -> str:
+        """Judges a request that is over: the patience that is left."""
         if asked.brought_something or self._next > asked.first_missing:
             self._attempts = 0
-            return False
+            return "kept"
         self._attempts += 1
-        is_strained = self._attempts == _STRAINING or self._attempts >= self.rules.attempts
         self._not_before = now + self.rules.timeout / 4
         if self._attempts >= self.rules.attempts:
-            self._attempts, self._not_before = 0, 0.0
-            self._give_up(self._high + 1, "unanswered")
-        return is_strained
+            self.despair()
+            return "lost"
+        return "strained" if self._attempts == _STRAINING else "kept"

@@ -206,8 +206,13 @@ class Subscriber:
         self._attention.look(now, is_behind)
         for follow in self._follows.values():
             follow.tick(now, self._attention.missed, self._attention.unheard)
-        if any(follow.is_unheeded and not follow.is_stale for follow in self._follows.values()):
+        if any(follow.patience != "kept" and not follow.is_stale for follow in self._follows.values()):
             self._ask_anew(now)  # before they ask again
+        gave_up = now - self._answered >= self._rules.attempts * self._rules.timeout
+        if gave_up and any(follow.patience == "lost" for follow in self._follows.values()):
+            # nobody is answered: those who wait need not find out one after the other
+            for follow in self._follows.values():
+                follow.despair()
         for name in list(self._follows):
             self._settle(now, name)
         self._redial(now)

@@ -221,6 +221,26 @@ def test_nobody_who_answers_is_a_gap_too(context: Any) -> None:
         assert take(subscriber, 4) == ["joined 1", (1, "one"), (2, 2, "unanswered"), (3, "three")]
 
 
+def test_those_who_wait_to_ask_give_up_with_the_first_who_is_not_answered(context: Any) -> None:
+    publisher = Publisher(context)
+    with feed.Subscriber(context, *publisher.endpoints, [""], rules=patient(timeout=0.05, attempts=2)) as subscriber:
+        assert publisher.live.recv() == b"\1"
+        streams = [f"s{index}" for index in range(8)]
+        for stream in streams:
+            for number in (1, 3):
+                publisher.live.send_multipart([stream.encode() + b"\0" + header(1, 100, number, 0), *outband.dumps(number)])
+        told: list[Any] = []
+        while sum(isinstance(event, feed.Gap) for event in told) < 8:
+            told.append(subscriber.recv(LONG))
+        assert {(event.stream, event.first, event.last, event.why) for event in told if isinstance(event, feed.Gap)} == {
+            (stream, 2, 2, "unanswered") for stream in streams
+        }
+        asked = set()
+        while publisher.router.poll(200):
+            asked.add(publisher.router.recv_multipart()[2].decode())
+        assert asked <= set(streams[:4]), "the others waited for their turn"
+
+
 def test_starts(context: Any) -> None:
     for start, expected in [(2, ["joined 3", (3, 3), (4, 4)]), ("all", ["joined 2", (2, 2), (3, 3)])]:
         publisher = Publisher(context)
