@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from typing import Any
+from typing import Any, Sequence
 
 from ._errors import CallerError, PeerError, package
 
@@ -17,6 +17,12 @@ MARKER = "$array"
 
 #: NumPy has no type string for it: the package ml_dtypes has the type.
 BFLOAT16 = "bfloat16"
+
+#: How many elements without bytes an array may have, or a field: no buffer vouches for them.
+MOST_EMPTY = 1 << 24
+
+#: How many parts the description of a record may have: lists, names, types and axes.
+MOST_PARTS = 1 << 16
 
 
 def is_array(obj: Any) -> bool:
@@ -35,7 +41,12 @@ def to_map(array: Any) -> dict[str, Any]:
 
     if isinstance(array, numpy.ma.MaskedArray):
         raise CallerError("a masked array has no place in a message: send its data and its mask")
-    described = _describe(array.dtype)
+    try:
+        described = _describe(array.dtype)
+        _check_parts(described)
+        _check_empty("it", array.dtype, array.shape)
+    except ValueError as error:
+        raise CallerError(f"this array has no place in a message: {error}") from error
     base = [1 if stride == 0 else length for length, stride in zip(array.shape, array.strides)]
     is_broadcast = array.size > 0 and base != list(array.shape)
     stored = array[tuple(slice(length) for length in base)] if is_broadcast else array
@@ -59,6 +70,7 @@ def from_map(parts: dict[Any, Any]) -> Any:
     numpy = package("numpy")
 
     try:
+        _check_parts(parts[MARKER])
         dtype, shape, order, data = _dtype(parts[MARKER]), parts["shape"], parts["order"], parts["data"]
         base = parts.get("base", shape)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -70,6 +82,11 @@ def from_map(parts: dict[Any, Any]) -> Any:
     # NumPy counts in 64 bits, axes of no elements left out
     if any(max(1, dtype.itemsize) * math.prod(filter(None, axes)) >= 1 << 63 for axes in (base, shape)):
         raise PeerError(f"this is no array: shape {shape!r:.60} of {dtype.itemsize} bytes each overflows")
+    try:
+        for axes in (base, shape):
+            _check_empty("it", dtype, axes)
+    except ValueError as error:
+        raise PeerError(f"this is no array: {error}") from error
     if not isinstance(data, (bytes, memoryview)) or math.prod(base) * dtype.itemsize != len(data):
         raise PeerError(f"this is no array: its data is not what shape {base!r:.60} of {dtype!s:.60} takes")
     if dtype.itemsize == 0:
@@ -87,6 +104,20 @@ def from_map(parts: dict[Any, Any]) -> Any:
 def levels(described: Any) -> int:
     """How deep the lists of a described dtype nest."""
     return 1 + max(map(levels, described), default=0) if isinstance(described, list) else 0
+
+
+def _check_parts(described: Any) -> None:
+    if _parts(described) > MOST_PARTS:
+        raise ValueError(f"the description of a record has more than {MOST_PARTS} parts")
+
+
+def _parts(described: Any) -> int:
+    return sum(1 + _parts(part) for part in described) if isinstance(described, list) else 0
+
+
+def _check_empty(what: str, dtype: Any, shape: Sequence[int]) -> None:
+    if dtype.itemsize == 0 and math.prod(shape) > MOST_EMPTY:
+        raise ValueError(f"{what} has {math.prod(shape)} elements without bytes, the limit is {MOST_EMPTY}")
 
 
 def _is_shape(shape: Any) -> bool:
@@ -120,6 +151,7 @@ def _describe(dtype: Any) -> Any:
         element, shape = kind, ()
         while element.subdtype:
             element, shape = element.subdtype[0], shape + element.subdtype[1]
+        _check_empty("a field", element, shape)
         fields.append([[*title, name] if title else name, _describe(element), *([list(shape)] if shape else [])])
         end = offset + kind.itemsize
     if end < dtype.itemsize:
@@ -165,6 +197,7 @@ def _dtype(described: Any, depth: int = 32) -> Any:
             shape = (outer if isinstance(outer, list) else [outer]) + inner
             if not _is_shape(shape):
                 raise ValueError(f"{shape!r:.60} is no shape of a field")
+            _check_empty("a field", kind, shape)
             kind = numpy.dtype((kind, tuple(shape)))
         if name:  # and not padding
             names.append(name)

@@ -288,8 +288,53 @@ def test_arrays_that_rust_refuses_are_refused(frames: list[bytes]) -> None:
 
 
 def test_elements_of_no_length_take_no_memory() -> None:
-    back = outband.loads(forged("|S0", [1 << 40, 3], b""))
-    assert back.shape == (1 << 40, 3) and back[5, 1] == b""
+    back = outband.loads(forged("|S0", [1 << 23, 2], b""))
+    assert back.shape == (1 << 23, 2) and back[5, 1] == b""
+
+
+MOST_EMPTY, EMPTY = 1 << 24, np.dtype([])
+
+
+@pytest.mark.parametrize(
+    "described, shape, more",
+    [
+        ("|S0", [MOST_EMPTY], {}),
+        ("<U0", [2, MOST_EMPTY // 2], {}),
+        ([], [MOST_EMPTY], {}),
+        ("|V0", [MOST_EMPTY], {"base": [1]}),
+        ([["a", [], [MOST_EMPTY]]], [1], {}),
+        ([["a", [[], [2]], [MOST_EMPTY // 2]]], [1], {}),
+    ],
+    ids=str,
+)
+def test_elements_of_no_length_are_as_many_as_in_rust(described: Any, shape: list[int], more: Any) -> None:
+    assert outband.loads(forged(described, shape, b"", **more)).shape == tuple(shape)
+    # one more along the last axis
+    if shape == [1]:
+        described[0][-1][-1] += 1
+    else:
+        shape[-1] += 1
+    with pytest.raises(outband.PeerError, match=r"has 1677721[78] elements without bytes, the limit is 16777216"):
+        outband.loads(forged(described, shape, b"", **more))
+
+
+def test_more_elements_of_no_length_than_anybody_takes_are_not_sent() -> None:
+    for dtype, shape in ((EMPTY, MOST_EMPTY + 1), ([("a", (EMPTY, MOST_EMPTY + 1))], 1)):
+        with pytest.raises(outband.CallerError, match="has 16777217 elements without bytes, the limit is 16777216"):
+            outband.dumps(np.zeros(shape, dtype))
+    assert outband.loads(outband.dumps(np.zeros((0, MOST_EMPTY + 1), EMPTY))).shape == (0, MOST_EMPTY + 1)
+    assert outband.loads(outband.dumps(np.zeros(MOST_EMPTY, EMPTY))).shape == (MOST_EMPTY,)
+
+
+def test_the_description_of_a_record_has_as_many_parts_as_in_rust() -> None:
+    most = (1 << 16) // 3  # a list, a name and a type for each field
+    fields = [(f"{number:x}", "u1") for number in range(most + 1)]
+    assert len(outband.loads(outband.dumps(np.zeros(1, fields[:-1]))).dtype) == most
+    with pytest.raises(outband.CallerError, match="the description of a record has more than 65536 parts"):
+        outband.dumps(np.zeros(1, fields))
+    for described in ([[name, "|u1"] for name, _ in fields], [["a", "|u1"], ["b", [["", "|V1"]] * most]]):
+        with pytest.raises(outband.PeerError, match="the description of a record has more than 65536 parts"):
+            outband.loads(forged(described, [0], b""))
 
 
 def test_a_map_is_an_array_only_by_its_first_key() -> None:
