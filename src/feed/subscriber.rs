@@ -71,6 +71,8 @@ pub struct Subscriber {
     pub(super) clock: Instant,
     now: Duration,
     pub(super) tick_at: Duration,
+    /// Whether frames waited to be read when time was passed on to the streams.
+    was_behind: bool,
     /// Messages since the clock was read.
     unclocked: u32,
     attention: Attention,
@@ -142,6 +144,7 @@ impl Subscriber {
             clock: Instant::now(),
             now: Duration::ZERO,
             tick_at: Duration::ZERO,
+            was_behind: false,
             unclocked: 0,
             attention: Attention::default(),
             looks: Looks::new(),
@@ -359,7 +362,10 @@ impl Subscriber {
         self.unclocked = 0;
         self.now = self.clock.elapsed();
         let moment = self.attention.look(self.now, is_behind);
-        if self.now >= self.tick_at {
+        // a silence that could not be told while frames waited may be one by now
+        let has_caught_up = self.was_behind && !is_behind;
+        if self.now >= self.tick_at || has_caught_up {
+            self.was_behind = is_behind;
             self.streams.tick(moment);
             self.tick_at = self.now + self.streams.tick_interval();
             while let Some(line) = self.streams.take_redial() {

@@ -442,6 +442,13 @@ fn what_waits_to_be_read_is_heard_before_its_stream_is_stale() {
 
 #[test]
 fn who_looks_in_only_now_and_then_is_told_of_a_silence_all_the_same() {
+    // and so is who finds so much of another stream that the clock is read while it is behind
+    for others in [0, 500] {
+        looks_in_now_and_then(others);
+    }
+}
+
+fn looks_in_now_and_then(others: u64) {
     const STALE: Duration = Duration::from_secs(1);
     const PAUSE: Duration = Duration::from_millis(300);
     let context = zmq::Context::new();
@@ -451,18 +458,29 @@ fn who_looks_in_only_now_and_then_is_told_of_a_silence_all_the_same() {
     publisher.announce("a").unwrap();
     subscriber.subscribe("a").unwrap();
     assert!(matches!(subscriber.recv_within::<u64>(LONG).unwrap(), Event::Joined { .. }));
+    if others > 0 {
+        subscriber.subscribe("b").unwrap();
+        publisher.announce("b").unwrap();
+        assert!(matches!(subscriber.recv_within::<u64>(LONG).unwrap(), Event::Joined { .. }));
+    }
     let mut looks = 0;
-    loop {
+    let mut is_told = false;
+    while !is_told {
         // it does something else
         let since = Instant::now();
+        (0..others).for_each(|value| drop(publisher.publish("b", &value).unwrap()));
         while since.elapsed() < PAUSE {
             thread::yield_now();
         }
         looks += 1;
-        match subscriber.try_recv::<u64>() {
-            Ok(Event::Stale { .. }) => break,
-            Ok(event) => panic!("{event:?}"),
-            Err(error) => assert!(error.is_timeout(), "{error}"),
+        loop {
+            match subscriber.try_recv::<u64>() {
+                Ok(Event::Stale { stream, .. }) if &*stream == "a" => is_told = true,
+                Ok(Event::Data { .. }) => {}
+                Ok(event) => panic!("{event:?}"),
+                Err(error) if error.is_timeout() => break,
+                Err(error) => panic!("{error}"),
+            }
         }
     }
     // two that may find a heartbeat, and four: three pauses are 900 ms, and of the last one 100 ms count
