@@ -68,6 +68,9 @@ fn can_be_picked(values: &DataType) -> bool {
         | DataType::FixedSizeList(item, _)
         | DataType::Map(item, _) => below(item),
         DataType::Struct(fields) => fields.iter().all(|field| below(field)),
+        DataType::Dictionary(_, values) => can_be_picked(values),
+        // nested as their values are, to Arrow
+        DataType::RunEndEncoded(..) => false,
         plain => !plain.is_nested(),
     }
 }

@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{
     Array, ArrayRef, DictionaryArray, FixedSizeListArray, Int32Array, Int64Array, LargeListViewArray, ListArray,
-    ListViewArray, RecordBatch, StringArray, StringViewArray, StructArray, UnionArray, make_array,
+    ListViewArray, RecordBatch, RunArray, StringArray, StringViewArray, StructArray, UnionArray, make_array,
 };
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_data::ArrayData;
@@ -445,4 +445,23 @@ fn keys_of_null_rows_may_be_anything() {
     // none of the rows has a value
     let none: ArrayRef = Arc::new(DictionaryArray::new(Int32Array::from(vec![None; 10]), back.values().clone()));
     sent(&none, "nothing but nulls");
+}
+
+/// Rows with these keys.
+fn keyed(keys: Vec<i32>, values: ArrayRef) -> DictionaryArray<Int32Type> {
+    DictionaryArray::new(keys.into(), values)
+}
+
+#[test]
+fn dictionaries_of_runs_are_whole() {
+    let ends = Int32Array::from_iter_values(1..=10_000);
+    let runs: ArrayRef = Arc::new(RunArray::try_new(&ends, &Int64Array::from_iter_values(0..10_000)).unwrap());
+    let field = Arc::new(Field::new("runs", runs.data_type().clone(), true));
+    let within: ArrayRef = Arc::new(StructArray::new(vec![field].into(), vec![runs.clone()], None));
+    for values in [runs, within] {
+        let column: ArrayRef = Arc::new(keyed((0..10_000).collect(), values.clone()));
+        let back: Table = every().decode(sent(&column.slice(5000, 10), "runs")).unwrap();
+        let back = back.batch().column(0).as_any_dictionary().values().clone();
+        assert_eq!(back.len(), 10_000, "{}", back.data_type());
+    }
 }
