@@ -308,14 +308,14 @@ impl Column {
 const NO_BUFFER: usize = 2;
 
 /// The number of the buffer that a view looks into, and what it looks at there.
-fn viewed(view: u128) -> (usize, Range<usize>) {
+pub(super) fn viewed(view: u128) -> (usize, Range<usize>) {
     let view = ByteView::from(view);
     let offset = view.offset as usize;
     (view.buffer_index as usize, offset..offset.saturating_add(view.length as usize))
 }
 
 /// Of each buffer what views look at.
-fn seen(views: impl Iterator<Item = u128>, buffers: usize) -> Vec<Range<usize>> {
+pub(super) fn seen(views: impl Iterator<Item = u128>, buffers: usize) -> Vec<Range<usize>> {
     let mut seen = vec![Reach::NOTHING; buffers];
     for (buffer, bytes) in views.filter(is_long).map(viewed) {
         seen[buffer].widen(bytes);
@@ -324,7 +324,7 @@ fn seen(views: impl Iterator<Item = u128>, buffers: usize) -> Vec<Range<usize>> 
 }
 
 /// Whether a view looks into a buffer.
-fn is_long(view: &u128) -> bool {
+pub(super) fn is_long(view: &u128) -> bool {
     *view as u32 > MAX_INLINE_VIEW_LEN
 }
 
@@ -361,7 +361,7 @@ impl Offset for i32 {}
 impl Offset for i64 {}
 
 /// The length in bytes of the elements of a type whose values are one buffer.
-fn width(data_type: &DataType) -> usize {
+pub(super) fn width(data_type: &DataType) -> usize {
     match layout(data_type).buffers[..] {
         [BufferSpec::FixedWidth { byte_width, .. }] => byte_width,
         _ => 0,

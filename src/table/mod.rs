@@ -9,6 +9,7 @@ mod column;
 mod leave;
 mod masked;
 mod memory;
+mod pick;
 mod piece;
 mod schema;
 pub mod serde_table;

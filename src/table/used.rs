@@ -3,18 +3,18 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
+use std::slice;
 
-use arrow_array::{Array, BinaryViewArray, StringViewArray};
-use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer as ArrowBuffer, NullBuffer, ScalarBuffer};
+use arrow_buffer::{ArrowNativeType, BooleanBuffer, NullBuffer, ScalarBuffer};
 use arrow_data::ArrayData;
-use arrow_data::transform::MutableArrayData;
-use arrow_schema::{DataType, Field};
+use arrow_schema::DataType;
 
 use super::column::Slot;
 use super::leave::made;
+use super::pick;
 use crate::element::Element;
 use crate::frame::RECEIVE_ARENA;
-use crate::{handoff, memory};
+use crate::handoff;
 
 /// The keys of `rows` and the values that they name; `None` where the dictionary is to be sent whole: where it is short, where the rows are at
 /// least half as many as its values, or have more than half of its bytes, and where keys name what is not there.
@@ -24,55 +24,34 @@ pub(super) fn alone(
     rows: Range<usize>,
     nulls: Option<&NullBuffer>,
 ) -> Option<(Slot, ArrayData)> {
-    let values = &data.child_data()[0];
-    let len = values.get_slice_memory_size().ok()?;
-    if len <= RECEIVE_ARENA || !can_be_picked(values.data_type()) {
-        return None;
+    match keys {
+        DataType::Int8 => of_keys::<i8>(data, rows, nulls),
+        DataType::Int16 => of_keys::<i16>(data, rows, nulls),
+        DataType::Int32 => of_keys::<i32>(data, rows, nulls),
+        DataType::Int64 => of_keys::<i64>(data, rows, nulls),
+        DataType::UInt8 => of_keys::<u8>(data, rows, nulls),
+        DataType::UInt16 => of_keys::<u16>(data, rows, nulls),
+        DataType::UInt32 => of_keys::<u32>(data, rows, nulls),
+        DataType::UInt64 => of_keys::<u64>(data, rows, nulls),
+        _ => None,
     }
-    let count = rows.len();
-    sharing(values, |sent| {
-        sent.rows = sent.rows.saturating_add(count);
-        if sent.rows >= values.len().div_ceil(2) {
-            return None;
-        }
-        let (keys, picked) = match keys {
-            DataType::Int8 => of_keys::<i8>(data, rows, nulls),
-            DataType::Int16 => of_keys::<i16>(data, rows, nulls),
-            DataType::Int32 => of_keys::<i32>(data, rows, nulls),
-            DataType::Int64 => of_keys::<i64>(data, rows, nulls),
-            DataType::UInt8 => of_keys::<u8>(data, rows, nulls),
-            DataType::UInt16 => of_keys::<u16>(data, rows, nulls),
-            DataType::UInt32 => of_keys::<u32>(data, rows, nulls),
-            DataType::UInt64 => of_keys::<u64>(data, rows, nulls),
-            _ => None,
-        }?;
-        sent.bytes = sent.bytes.saturating_add(picked.get_slice_memory_size().ok()?);
-        if sent.bytes > len / 2 {
-            // from here on it is whole in the message
-            sent.rows = usize::MAX;
-            return None;
-        }
-        Some((keys, picked))
-    })
 }
 
-/// Whether values of this type are nothing but what was picked, once they are: others share with those that were not.
-fn can_be_picked(values: &DataType) -> bool {
-    let below = |field: &Field| match field.data_type() {
-        DataType::Utf8View | DataType::BinaryView => false,
-        other => can_be_picked(other),
-    };
-    match values {
-        DataType::List(item)
-        | DataType::LargeList(item)
-        | DataType::FixedSizeList(item, _)
-        | DataType::Map(item, _) => below(item),
-        DataType::Struct(fields) => fields.iter().all(|field| below(field)),
-        DataType::Dictionary(_, values) => can_be_picked(values),
-        // nested as their values are, to Arrow
-        DataType::RunEndEncoded(..) => false,
-        plain => !plain.is_nested(),
-    }
+fn of_keys<K: ArrowNativeType + Element>(
+    data: &ArrayData,
+    rows: Range<usize>,
+    nulls: Option<&NullBuffer>,
+) -> Option<(Slot, ArrayData)> {
+    let values = &data.child_data()[0];
+    let keys = ScalarBuffer::<K>::new(data.buffers()[0].clone(), rows.start, rows.len());
+    // a key of a null row is no more than a number
+    let key = |(row, key): (usize, &K)| if nulls.is_some_and(|nulls| nulls.is_null(row)) { None } else { Some(*key) };
+    let named = || Named::of(keys.iter().enumerate().filter_map(key).map(K::to_usize), values.len());
+    let (named, picked) = sharing(values, |sent| sent.of_rows(rows.len(), values, named))?;
+    let values = pick::copied(values, &picked)?;
+    let moved = |key: K| K::usize_as(named.place(key.as_usize()));
+    let keys = keys.iter().enumerate().map(|row| key(row).map_or(K::usize_as(0), moved)).collect();
+    Some((made(keys), values))
 }
 
 thread_local! {
@@ -84,13 +63,6 @@ thread_local! {
 struct Message {
     number: u64,
     sent: HashMap<[usize; 2], Sent>,
-}
-
-/// How many rows there were with a dictionary, and how many bytes of its values were picked for them.
-#[derive(Default)]
-struct Sent {
-    rows: usize,
-    bytes: usize,
 }
 
 /// Runs `pick` with what was sent of these values before, in the same message: rows count together, so that what is picked in many small
@@ -114,47 +86,79 @@ fn place(values: &ArrayData) -> usize {
     }
 }
 
-fn of_keys<K: ArrowNativeType + Element>(
-    data: &ArrayData,
-    rows: Range<usize>,
-    nulls: Option<&NullBuffer>,
-) -> Option<(Slot, ArrayData)> {
-    let values = &data.child_data()[0];
-    let keys = ScalarBuffer::<K>::new(data.buffers()[0].clone(), rows.start, rows.len());
-    // a key of a null row is no more than a number
-    let key = |(row, key): (usize, &K)| if nulls.is_some_and(|nulls| nulls.is_null(row)) { None } else { Some(*key) };
-    let mut used = vec![0_u64; values.len().div_ceil(64)];
-    for key in keys.iter().enumerate().filter_map(key) {
-        let key = key.to_usize().filter(|&key| key < values.len())?;
-        used[key / 64] |= 1 << (key % 64);
-    }
-    let before = used.iter().scan(0, |before, word| {
-        let these = *before;
-        *before += word.count_ones() as usize;
-        Some(these)
-    });
-    let before: Vec<usize> = before.collect();
-    let moved = |key: K| {
-        let key = key.as_usize();
-        let lower = used[key / 64] & ((1 << (key % 64)) - 1);
-        K::usize_as(before[key / 64] + lower.count_ones() as usize)
-    };
-    let keys = keys.iter().enumerate().map(|row| key(row).map_or(K::usize_as(0), moved)).collect();
-    let used = BooleanBuffer::new(ArrowBuffer::from_vec(used), 0, values.len());
-    let mut picked = MutableArrayData::try_new(vec![values], false, used.count_set_bits()).ok()?;
-    for (start, end) in used.set_slices() {
-        picked.try_extend(0, start, end).ok()?;
-    }
-    let picked = compact(picked.freeze());
-    memory::count_copy(picked.get_slice_memory_size().ok()?);
-    Some((made(keys), picked))
+/// How many rows there were with a dictionary, and how many bytes of its values were picked for them.
+#[derive(Default)]
+struct Sent {
+    rows: usize,
+    bytes: usize,
+    /// How many bytes all of its values are, once that was asked for.
+    whole: Option<usize>,
 }
 
-/// Values that look into nothing but what they name.
-fn compact(values: ArrayData) -> ArrayData {
-    match values.data_type() {
-        DataType::Utf8View => StringViewArray::from(values).gc().into_data(),
-        DataType::BinaryView => BinaryViewArray::from(values).gc().into_data(),
-        _ => values,
+impl Sent {
+    /// The values that so many rows more name, also as ranges; `None` where all are to be sent.
+    fn of_rows(
+        &mut self,
+        rows: usize,
+        values: &ArrayData,
+        named: impl FnOnce() -> Option<Named>,
+    ) -> Option<(Named, Vec<Range<usize>>)> {
+        self.rows = self.rows.saturating_add(rows);
+        if self.rows >= values.len().div_ceil(2) || !pick::can_be_picked(values.data_type()) {
+            return None;
+        }
+        // what views look at takes a look at each of them, which few rows of many values are not to wait for
+        let least = pick::size(values, slice::from_ref(&(0..values.len())));
+        if least <= RECEIVE_ARENA && self.whole(values, least) <= RECEIVE_ARENA {
+            return None;
+        }
+        let named = named()?;
+        let picked = named.ranges();
+        let bytes = pick::size(values, &picked).saturating_add(pick::text(values, &picked)).saturating_add(self.bytes);
+        if bytes > least / 2 && bytes > self.whole(values, least) / 2 {
+            // from here on it is whole in the message
+            self.rows = usize::MAX;
+            return None;
+        }
+        self.bytes = bytes;
+        Some((named, picked))
+    }
+
+    fn whole(&mut self, values: &ArrayData, least: usize) -> usize {
+        *self.whole.get_or_insert_with(|| least + pick::reach(values))
+    }
+}
+
+/// The values that rows name: a bit for each value, and how many are set before each 64 of them.
+struct Named {
+    bits: ScalarBuffer<u64>,
+    before: Vec<usize>,
+}
+
+impl Named {
+    /// `None` where one is not there.
+    fn of(keys: impl Iterator<Item = Option<usize>>, values: usize) -> Option<Self> {
+        let mut bits = vec![0_u64; values.div_ceil(64)];
+        for key in keys {
+            let key = key.filter(|&key| key < values)?;
+            bits[key / 64] |= 1 << (key % 64);
+        }
+        let before = bits.iter().scan(0, |before, word| {
+            let these = *before;
+            *before += word.count_ones() as usize;
+            Some(these)
+        });
+        Some(Self { before: before.collect(), bits: bits.into() })
+    }
+
+    /// How many are before this one.
+    fn place(&self, key: usize) -> usize {
+        let lower = self.bits[key / 64] & ((1 << (key % 64)) - 1);
+        self.before[key / 64] + lower.count_ones() as usize
+    }
+
+    fn ranges(&self) -> Vec<Range<usize>> {
+        let bits = BooleanBuffer::new(self.bits.inner().clone(), 0, 64 * self.bits.len());
+        bits.set_slices().map(|(start, end)| start..end).collect()
     }
 }

@@ -6,8 +6,8 @@ use arrow_array::builder::StringViewBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    Array, ArrayRef, DictionaryArray, FixedSizeListArray, Int32Array, Int64Array, LargeListViewArray, ListArray,
-    ListViewArray, RecordBatch, RunArray, StringArray, StringViewArray, StructArray, UnionArray, make_array,
+    Array, ArrayRef, BinaryViewArray, DictionaryArray, FixedSizeListArray, Int32Array, Int64Array, LargeListViewArray,
+    ListArray, ListViewArray, RecordBatch, RunArray, StringArray, StringViewArray, StructArray, UnionArray, make_array,
 };
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_data::ArrayData;
@@ -464,4 +464,74 @@ fn dictionaries_of_runs_are_whole() {
         let back = back.batch().column(0).as_any_dictionary().values().clone();
         assert_eq!(back.len(), 10_000, "{}", back.data_type());
     }
+}
+
+/// A view that looks at this many bytes at the start of the first buffer, which are of this letter.
+fn view(len: usize, letter: u8) -> u128 {
+    u128::from(u32::from_le_bytes([letter; 4])) << 32 | len as u128
+}
+
+#[test]
+fn values_that_look_at_the_same_bytes_are_not_multiplied() {
+    let len = 1 << 20;
+    let values = BinaryViewArray::new(vec![view(len, b'x'); 1000].into(), vec![vec![b'x'; len].into()], None);
+    let mut rows: ArrayRef = Arc::new(keyed((0..400).collect(), Arc::new(values)));
+    // as it was made, and as it came
+    for _ in 0..2 {
+        let before = memory::copied_bytes();
+        let message = every().encode(&table(rows)).unwrap();
+        assert!(memory::copied_bytes() - before < 2 << 20);
+        assert!(message.total_len() < 2 << 20);
+        let back: Table = every().decode(message).unwrap();
+        rows = back.batch().column(0).clone();
+        assert_eq!(rows.as_any_dictionary().values().len(), 1000);
+    }
+}
+
+#[test]
+fn a_dictionary_is_as_long_as_what_is_sent_of_it() {
+    let values = |values: ArrayRef, len| {
+        let column: ArrayRef = Arc::new(keyed((0..10).collect(), values));
+        let back: Table = every().decode(sent(&column, "ten rows")).unwrap();
+        assert_eq!(back.batch().column(0).as_any_dictionary().values().len(), len);
+    };
+    // 16 bytes of views and 40 of text for each
+    values(Arc::new(texts(1 << 20).slice(0, 100)), 100);
+    values(Arc::new(texts(1 << 20).slice(7000, 140)), 140);
+    values(Arc::new(texts(1 << 20).slice(0, 150)), 10);
+    values(Arc::new(texts(4000).slice(0, 100)), 100);
+    // 4 of offsets, and 8 for each of two numbers
+    let lists = ListArray::new(
+        item(DataType::Int64),
+        OffsetBuffer::from_lengths(vec![2; ROWS]),
+        Arc::new(Int64Array::from_iter_values(0..2 * ROWS as i64)),
+        None,
+    );
+    values(Arc::new(lists.slice(9000, 400)), 400);
+    values(Arc::new(lists.slice(9000, 420)), 10);
+}
+
+#[test]
+fn slices_of_one_message_send_no_more_than_one_and_a_half_dictionaries_of_views() {
+    // one text of 900 000 bytes, and 999 of 100, in a buffer of ten million
+    let view = |row: u32| match row {
+        0 => view(900_000, b'x'),
+        row => view(100, b'x') | u128::from(900_000 + 100 * (row - 1)) << 96,
+    };
+    let values = StringViewArray::new((0..1000).map(view).collect(), vec![vec![b'x'; 10_000_000].into()], None);
+    let whole = 1_000_000 + 16 * 1000;
+    let values: ArrayRef = Arc::new(values);
+    let of = |keys: &dyn Fn(i32) -> Vec<i32>| {
+        let pages = (0..40).map(|page| table(Arc::new(keyed(keys(page), values.clone())))).collect::<Vec<_>>();
+        let before = memory::copied_bytes();
+        let message = every().encode(&pages).unwrap();
+        let copied = memory::copied_bytes() - before;
+        let back: Vec<Table> = every().decode(message.clone()).unwrap();
+        assert_eq!(back, pages);
+        (message.buffers().iter().map(Buffer::len).sum::<usize>(), copied)
+    };
+    // in each the long one, which is more than half
+    assert_eq!(of(&|page| vec![page, 0]), (whole - 100 + 40 * 8, 0));
+    // none of the long one
+    assert_eq!(of(&|page| vec![1 + page]), (40 * (4 + 16 + 100), 40 * (4 + 16 + 100)));
 }
