@@ -8,7 +8,7 @@ use arrow_data::{ArrayData, BufferSpec, ByteView, MAX_INLINE_VIEW_LEN, layout};
 use arrow_schema::{DataType, UnionMode};
 
 use super::column::{Column, Columns, MAX_PARTS, Slot};
-use super::used;
+use super::used::alone;
 use crate::buffer::Buffer;
 use crate::element::Element;
 use crate::memory;
@@ -43,6 +43,11 @@ pub(super) fn columns(batch: &RecordBatch) -> Result<Columns, String> {
 pub(crate) fn whole(array: &ArrayRef) -> Column {
     let data = array.to_data();
     column(&data, 0..data.len())
+}
+
+/// All rows of an array as a column, of whose dictionaries what is used leaves.
+pub(super) fn used(data: &ArrayData) -> Column {
+    part(data, 0..data.len(), Dictionaries::Used)
 }
 
 /// How many columns and buffers these are.
@@ -121,10 +126,10 @@ fn part(data: &ArrayData, window: Range<usize>, of: Dictionaries) -> Column {
         },
         plain => {
             if let (DataType::Dictionary(keys, _), Dictionaries::Used) = (plain, of)
-                && let Some((keys, values)) = used::alone(data, keys, rows.clone(), nulls.as_ref())
+                && let Some((keys, values)) = alone(data, keys, rows.clone(), nulls.as_ref())
             {
                 column.buffers.push(keys);
-                column.dictionary = Some(Box::new(part(&values, 0..values.len(), of)));
+                column.dictionary = Some(Box::new(values));
                 return column;
             }
             let width = width(plain);

@@ -3,13 +3,13 @@
 use std::ops::Range;
 use std::slice;
 
-use arrow_array::{Array, BinaryViewArray, StringViewArray};
 use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer};
-use arrow_data::ArrayData;
 use arrow_data::transform::MutableArrayData;
+use arrow_data::{ArrayData, ByteView};
 use arrow_schema::{DataType, Field};
 
-use super::leave::{is_long, seen, viewed, width};
+use super::column::{Column, Slot};
+use super::leave::{self, is_long, made, seen, viewed, width};
 use crate::memory;
 
 /// Whether values of this type are nothing but what was picked, once they are: others share with those that were not.
@@ -98,24 +98,50 @@ pub(super) fn reach(values: &ArrayData) -> usize {
 
 /// The views of these rows that look into a buffer. Those of null rows are no more than numbers.
 fn long(values: &ArrayData, picked: &[Range<usize>]) -> impl Iterator<Item = u128> {
-    let views = ScalarBuffer::<u128>::new(values.buffers()[0].clone(), values.offset(), values.len());
+    let views = views(values);
     let rows = picked.iter().cloned().flatten().filter(|&row| values.is_valid(row));
     rows.map(move |row| views[row]).filter(is_long)
 }
 
-/// These values, a counted copy.
-pub(super) fn copied(values: &ArrayData, picked: &[Range<usize>]) -> Option<ArrayData> {
-    let mut copy = MutableArrayData::try_new(vec![values], false, rows(picked)).ok()?;
-    picked.iter().try_for_each(|rows| copy.try_extend(0, rows.start, rows.end)).ok()?;
-    memory::count_copy(size(values, picked) + text(values, picked));
-    Some(compact(copy.freeze()))
+fn views(values: &ArrayData) -> ScalarBuffer<u128> {
+    ScalarBuffer::new(values.buffers()[0].clone(), values.offset(), values.len())
 }
 
-/// Values that look into nothing but what they name.
-fn compact(values: ArrayData) -> ArrayData {
-    match values.data_type() {
-        DataType::Utf8View => StringViewArray::from(values).gc().into_data(),
-        DataType::BinaryView => BinaryViewArray::from(values).gc().into_data(),
-        _ => values,
+/// These values, a counted copy: views in one buffer, in which nothing is that they do not name. `None` where Arrow has no form for so much.
+pub(super) fn copied(values: &ArrayData, picked: &[Range<usize>]) -> Option<Column> {
+    if is_viewed(values.data_type()) {
+        return copied_views(values, picked);
     }
+    let mut copy = MutableArrayData::try_new(vec![values], false, rows(picked)).ok()?;
+    picked.iter().try_for_each(|rows| copy.try_extend(0, rows.start, rows.end)).ok()?;
+    memory::count_copy(size(values, picked));
+    Some(leave::used(&copy.freeze()))
+}
+
+fn copied_views(values: &ArrayData, picked: &[Range<usize>]) -> Option<Column> {
+    let (views, buffers) = (views(values), &values.buffers()[1..]);
+    let len = i32::try_from(text(values, picked)).ok()?;
+    let mut text = Vec::with_capacity(len as usize);
+    let copy = |row: usize| match views[row] {
+        // other implementations look at no views of null rows, which may be anything
+        _ if values.is_null(row) => Some(0),
+        view if is_long(&view) => {
+            let (buffer, bytes) = viewed(view);
+            let copy = ByteView::from(view).with_buffer_index(0).with_offset(text.len() as u32);
+            text.extend_from_slice(buffers.get(buffer)?.get(bytes)?);
+            Some(copy.as_u128())
+        }
+        short => Some(short),
+    };
+    let rows = || picked.iter().cloned().flatten();
+    let copies = rows().map(copy).collect::<Option<Vec<_>>>()?;
+    let nulls: NullBuffer = rows().map(|row| values.is_valid(row)).collect();
+    let validity = if nulls.null_count() > 0 { made(nulls.validity().to_vec()) } else { Slot::NONE };
+    Some(Column {
+        len: nulls.len() as u64,
+        nulls: nulls.null_count() as u64,
+        buffers: [validity, made(copies)].into_iter().chain((!text.is_empty()).then(|| made(text))).collect(),
+        children: Vec::new(),
+        dictionary: None,
+    })
 }

@@ -9,7 +9,7 @@ use arrow_buffer::{ArrowNativeType, BooleanBuffer, NullBuffer, ScalarBuffer};
 use arrow_data::ArrayData;
 use arrow_schema::DataType;
 
-use super::column::Slot;
+use super::column::{Column, Slot};
 use super::leave::made;
 use super::pick;
 use crate::element::Element;
@@ -23,7 +23,7 @@ pub(super) fn alone(
     keys: &DataType,
     rows: Range<usize>,
     nulls: Option<&NullBuffer>,
-) -> Option<(Slot, ArrayData)> {
+) -> Option<(Slot, Column)> {
     match keys {
         DataType::Int8 => of_keys::<i8>(data, rows, nulls),
         DataType::Int16 => of_keys::<i16>(data, rows, nulls),
@@ -41,7 +41,7 @@ fn of_keys<K: ArrowNativeType + Element>(
     data: &ArrayData,
     rows: Range<usize>,
     nulls: Option<&NullBuffer>,
-) -> Option<(Slot, ArrayData)> {
+) -> Option<(Slot, Column)> {
     let values = &data.child_data()[0];
     let keys = ScalarBuffer::<K>::new(data.buffers()[0].clone(), rows.start, rows.len());
     // a key of a null row is no more than a number

@@ -447,6 +447,29 @@ fn keys_of_null_rows_may_be_anything() {
     sent(&none, "nothing but nulls");
 }
 
+/// As from another implementation, which looks at no views of null rows either.
+#[test]
+#[allow(unsafe_code, reason = "no constructor that checks makes such arrays")]
+fn views_of_null_values_may_be_anything() {
+    let (views, buffers, _) = texts(1 << 20).slice(0, 1000).into_parts();
+    let nulls = NullBuffer::from_iter((0..1000).map(|row| row != 5));
+    for other in [40 | 9 << 64, 40 | 0xffff_ffff << 96, u128::MAX, 3 | 0xff << 100] {
+        let views = views.iter().enumerate().map(|(row, &view)| if row == 5 { other } else { view }).collect();
+        // SAFETY: nothing here asks for a value of a null row.
+        let values = unsafe { StringViewArray::new_unchecked(views, buffers.clone(), Some(nulls.clone())) };
+        let column: ArrayRef = Arc::new(keyed(vec![4, 5, 6], Arc::new(values)));
+        let message = every().encode(&table(column)).unwrap();
+        // keys, validity and views of the values, and two texts
+        assert_eq!(message.buffers().iter().map(Buffer::len).collect::<Vec<_>>(), [12, 1, 48, 80], "{other:x}");
+        let back: Table = every().decode(message).unwrap();
+        let back = back.batch().column(0).as_dictionary::<Int32Type>();
+        assert_eq!(back.keys().values(), &[0, 1, 2]);
+        let texts: Vec<_> = back.values().as_string_view().iter().collect();
+        let text = |row| Some(format!("a text of forty bytes that is no. {row:06}"));
+        assert_eq!(texts, [text(4).as_deref(), None, text(6).as_deref()], "{other:x}");
+    }
+}
+
 /// Rows with these keys.
 fn keyed(keys: Vec<i32>, values: ArrayRef) -> DictionaryArray<Int32Type> {
     DictionaryArray::new(keys.into(), values)
