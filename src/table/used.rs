@@ -46,7 +46,7 @@ fn of_keys<K: ArrowNativeType + Element>(
     let keys = ScalarBuffer::<K>::new(data.buffers()[0].clone(), rows.start, rows.len());
     // a key of a null row is no more than a number
     let key = |(row, key): (usize, &K)| if nulls.is_some_and(|nulls| nulls.is_null(row)) { None } else { Some(*key) };
-    let named = || Named::of(keys.iter().enumerate().filter_map(key).map(K::to_usize), values.len());
+    let named = || Named::of(keys.iter().enumerate().filter_map(key).map(K::to_usize), rows.len(), values.len());
     let (named, picked) = sharing(values, |sent| sent.of_rows(rows.len(), values, named))?;
     let values = pick::copied(values, &picked)?;
     let moved = |key: K| K::usize_as(named.place(key.as_usize()));
@@ -129,36 +129,55 @@ impl Sent {
     }
 }
 
-/// The values that rows name: a bit for each value, and how many are set before each 64 of them.
-struct Named {
-    bits: ScalarBuffer<u64>,
-    before: Vec<usize>,
+/// The values that rows name.
+enum Named {
+    /// In order.
+    Few(Vec<usize>),
+    /// A bit for each value, and how many are set before each 64 of them.
+    Many { bits: ScalarBuffer<u64>, before: Vec<usize> },
 }
 
 impl Named {
-    /// `None` where one is not there.
-    fn of(keys: impl Iterator<Item = Option<usize>>, values: usize) -> Option<Self> {
-        let mut bits = vec![0_u64; values.div_ceil(64)];
-        for key in keys {
-            let key = key.filter(|&key| key < values)?;
-            bits[key / 64] |= 1 << (key % 64);
+    /// Those that so many rows name; `None` where one is not there.
+    fn of(keys: impl Iterator<Item = Option<usize>>, rows: usize, values: usize) -> Option<Self> {
+        let mut keys = keys.map(|key| key.filter(|&key| key < values));
+        // one row does not wait for all values; from about here on looking for each in order takes longer than bits for all
+        if rows < values / 512 {
+            let mut few = keys.collect::<Option<Vec<_>>>()?;
+            few.sort_unstable();
+            few.dedup();
+            return Some(Self::Few(few));
         }
+        let mut bits = vec![0_u64; values.div_ceil(64)];
+        keys.try_for_each(|key| key.map(|key| bits[key / 64] |= 1 << (key % 64)))?;
         let before = bits.iter().scan(0, |before, word| {
             let these = *before;
             *before += word.count_ones() as usize;
             Some(these)
         });
-        Some(Self { before: before.collect(), bits: bits.into() })
+        Some(Self::Many { before: before.collect(), bits: bits.into() })
     }
 
     /// How many are before this one.
     fn place(&self, key: usize) -> usize {
-        let lower = self.bits[key / 64] & ((1 << (key % 64)) - 1);
-        self.before[key / 64] + lower.count_ones() as usize
+        match self {
+            Self::Few(few) => few.partition_point(|&before| before < key),
+            Self::Many { bits, before } => {
+                let lower = bits[key / 64] & ((1 << (key % 64)) - 1);
+                before[key / 64] + lower.count_ones() as usize
+            }
+        }
     }
 
     fn ranges(&self) -> Vec<Range<usize>> {
-        let bits = BooleanBuffer::new(self.bits.inner().clone(), 0, 64 * self.bits.len());
-        bits.set_slices().map(|(start, end)| start..end).collect()
+        match self {
+            Self::Few(few) => {
+                few.chunk_by(|&key, &next| next == key + 1).map(|run| run[0]..run[0] + run.len()).collect()
+            }
+            Self::Many { bits, .. } => {
+                let bits = BooleanBuffer::new(bits.inner().clone(), 0, 64 * bits.len());
+                bits.set_slices().map(|(start, end)| start..end).collect()
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::builder::StringViewBuilder;
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int32Type;
+use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{
     Array, ArrayRef, BinaryViewArray, DictionaryArray, FixedSizeListArray, Int32Array, Int64Array, LargeListViewArray,
     ListArray, ListViewArray, RecordBatch, RunArray, StringArray, StringViewArray, StructArray, UnionArray, make_array,
@@ -557,4 +557,28 @@ fn slices_of_one_message_send_no_more_than_one_and_a_half_dictionaries_of_views(
     assert_eq!(of(&|page| vec![page, 0]), (whole - 100 + 40 * 8, 0));
     // none of the long one
     assert_eq!(of(&|page| vec![1 + page]), (40 * (4 + 16 + 100), 40 * (4 + 16 + 100)));
+}
+
+#[test]
+fn rows_send_each_value_once_and_in_order_however_few_they_are() {
+    let mut random = Random::seeded(44);
+    let values: ArrayRef = Arc::new(Int64Array::from_iter_values(0..100_000));
+    for rows in [0, 1, 2, 3, 50, 194, 195, 196, 300, 2000] {
+        // some of them beside others, some several times, some null
+        let start = random.below(99_000);
+        let keys: Vec<_> = (0..rows)
+            .map(|row| match row % 4 {
+                0 => None,
+                1 => Some(random.below(100_000) as i32),
+                _ => Some((start + random.below(100)) as i32),
+            })
+            .collect();
+        let mut named: Vec<_> = keys.iter().flatten().map(|&key| i64::from(key)).collect();
+        named.sort_unstable();
+        named.dedup();
+        let column: ArrayRef = Arc::new(DictionaryArray::new(Int32Array::from(keys), values.clone()));
+        let back: Table = every().decode(sent(&column, "rows")).unwrap();
+        let back = back.batch().column(0).as_any_dictionary().values().clone();
+        assert_eq!(back.as_primitive::<Int64Type>().values(), &named[..], "{rows} rows");
+    }
 }
