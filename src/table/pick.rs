@@ -112,7 +112,9 @@ pub(super) fn copied(values: &ArrayData, picked: &[Range<usize>]) -> Option<Colu
     if is_viewed(values.data_type()) {
         return copied_views(values, picked);
     }
-    let mut copy = MutableArrayData::try_new(vec![values], false, rows(picked)).ok()?;
+    // Arrow makes room for a value in each list, also where all are empty and a value is a gigabyte
+    let room = if values.data_type().is_nested() { 0 } else { rows(picked) };
+    let mut copy = MutableArrayData::try_new(vec![values], false, room).ok()?;
     picked.iter().try_for_each(|rows| copy.try_extend(0, rows.start, rows.end)).ok()?;
     memory::count_copy(size(values, picked));
     Some(leave::used(&copy.freeze()))

@@ -6,10 +6,11 @@ use arrow_array::builder::StringViewBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{
-    Array, ArrayRef, BinaryViewArray, DictionaryArray, FixedSizeListArray, Int32Array, Int64Array, LargeListViewArray,
-    ListArray, ListViewArray, RecordBatch, RunArray, StringArray, StringViewArray, StructArray, UnionArray, make_array,
+    Array, ArrayRef, BinaryViewArray, DictionaryArray, FixedSizeBinaryArray, FixedSizeListArray, Int32Array,
+    Int64Array, LargeListViewArray, ListArray, ListViewArray, RecordBatch, RunArray, StringArray, StringViewArray,
+    StructArray, UnionArray, make_array,
 };
-use arrow_buffer::{NullBuffer, OffsetBuffer};
+use arrow_buffer::{Buffer as ArrowBuffer, NullBuffer, OffsetBuffer};
 use arrow_data::ArrayData;
 use arrow_data::transform::MutableArrayData;
 use arrow_schema::{DataType, Field, UnionFields, UnionMode};
@@ -581,4 +582,14 @@ fn rows_send_each_value_once_and_in_order_however_few_they_are() {
         let back = back.batch().column(0).as_any_dictionary().values().clone();
         assert_eq!(back.as_primitive::<Int64Type>().values(), &named[..], "{rows} rows");
     }
+}
+
+#[test]
+fn lists_of_what_is_wide_take_no_memory_where_they_are_empty() {
+    let wide = FixedSizeBinaryArray::try_new(1 << 30, ArrowBuffer::default(), None).unwrap();
+    let offsets = OffsetBuffer::from_lengths(vec![0; ROWS]);
+    let lists = ListArray::new(item(wide.data_type().clone()), offsets, Arc::new(wide), None);
+    let column: ArrayRef = Arc::new(keyed((0..4000).collect(), Arc::new(lists)));
+    let back: Table = every().decode(sent(&column, "empty lists")).unwrap();
+    assert_eq!(back.batch().column(0).as_any_dictionary().values().len(), 4000);
 }
