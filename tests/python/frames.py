@@ -6,6 +6,8 @@ Each object goes out as a name and a pickle, of several protocols, in band and o
 default wire format, and then the same table as a pickle; with `echo`, where `outband echo --format pickle` listens, the object again. With OUTBAND_KEEP, a folder, the short ones are kept there as golden pickles.
 """
 
+import datetime
+import decimal
 import io
 import json
 import os
@@ -194,6 +196,9 @@ in_pickles |= {
         ("boolean", [True, False], "boolean"),
         ("Arrow integers", [3, 1], "int16[pyarrow]"),
         ("int8", [3, 1], "int8"),
+        ("decimals by type", [decimal.Decimal(3), decimal.Decimal(1)], pd.ArrowDtype(pa.decimal128(25, 2))),
+        ("fixed bytes by type", [b"abcd", b"efgh"], pd.ArrowDtype(pa.binary(4))),
+        ("days by type", [datetime.date(2026, 1, 2), datetime.date(2026, 1, 1)], pd.ArrowDtype(pa.date32())),
     ]
 }
 #: By Arrow's types, of which pyarrow does not know the names again.

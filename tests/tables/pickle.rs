@@ -5,9 +5,9 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowDictionaryKeyType, Float16Type, Int8Type, Int16Type, Int32Type, Int64Type};
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, BinaryViewArray, BooleanArray, DictionaryArray, DurationMillisecondArray,
-    FixedSizeBinaryArray, Float16Array, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array,
-    LargeBinaryArray, LargeStringArray, NullArray, RecordBatch, StringArray, StringViewArray,
+    Array, ArrayRef, BinaryArray, BinaryViewArray, BooleanArray, Decimal128Array, DictionaryArray,
+    DurationMillisecondArray, FixedSizeBinaryArray, Float16Array, Float32Array, Float64Array, Int8Array, Int16Array,
+    Int32Array, Int64Array, LargeBinaryArray, LargeStringArray, NullArray, RecordBatch, StringArray, StringViewArray,
     TimestampMicrosecondArray, TimestampNanosecondArray, TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array,
     UInt64Array, new_empty_array,
 };
@@ -362,6 +362,22 @@ fn a_frame_is_read_in_the_one_form_that_is_written() {
         let error = refusal(&data);
         assert!(error.contains(expected), "{data}: {error}, and not {expected}");
     }
+}
+
+#[test]
+fn categories_keep_a_type_of_arrow_that_has_no_name() {
+    let decimals = format!("C\x20d{}\x2c\x01{}", "\0".repeat(15), "\0".repeat(14));
+    let kind = "cpyarrow.lib\ndecimal128\n(I25\nI2\ntR";
+    let array =
+        format!("cpyarrow.lib\n_restore_array\n(({kind}I2\nI-1\nI0\n(lNacpyarrow.lib\npy_buffer\n({decimals}tRa(lNttR");
+    let codes = "cnumpy\nndarray\n((I2\ntcnumpy\ndtype\n(V|i1\ntRC\x02\u{ff}\x01tR";
+    let column = format!(
+        "cpandas\nCategorical.from_codes\n({codes}cpandas\narray\n({array}cpandas\nArrowDtype\n({kind}tRI00\ntRI00\ntR"
+    );
+    let table = read(&of_columns(&format!("(dVa\n{column}s"), RANGE, LABELS, "NI00\n")).unwrap();
+    let expected = Decimal128Array::from(vec![100, 300]).with_precision_and_scale(25, 2).unwrap();
+    assert_eq!(table.batch().column(0).as_any_dictionary().values().as_ref(), &expected as &dyn Array);
+    assert_eq!(there_and_back(&table), table);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde::ser::Error as _;
 
 use super::Writer;
 use super::array::Parts;
-use super::arrow::{self, Storage};
+use super::arrow::Storage;
 use crate::buffer::Buffer;
 use crate::codec::pickle::pandas::{Mask, Part};
 use crate::codec::unserializable::{Result, Unserializable};
@@ -137,9 +137,7 @@ impl Writer<'_> {
         let dtype = part.categories_dtype.as_deref().unwrap_or_default();
         let is_text = matches!(values.data_type(), DataType::Utf8 | DataType::LargeUtf8);
         match storage {
-            _ if dtype.ends_with("[pyarrow]") && arrow::is_plain(values.data_type()) => {
-                self.in_arrow(values, dtype, false, part.of_categories())?;
-            }
+            _ if dtype.ends_with("[pyarrow]") => self.in_arrow(values, dtype, false, part.of_categories())?,
             Storage::Arrow if is_text => self.in_arrow(values, dtype, false, part.of_categories())?,
             _ => {
                 self.global("pandas", "Index");
