@@ -593,3 +593,14 @@ fn lists_of_what_is_wide_take_no_memory_where_they_are_empty() {
     let back: Table = every().decode(sent(&column, "empty lists")).unwrap();
     assert_eq!(back.batch().column(0).as_any_dictionary().values().len(), 4000);
 }
+
+#[test]
+fn a_dictionary_within_the_values_of_another_sends_what_those_use() {
+    let words = words(ROWS);
+    let field = Arc::new(Field::new("word", words.data_type().clone(), true));
+    let within: ArrayRef = Arc::new(StructArray::new(vec![field].into(), vec![words], None));
+    let column: ArrayRef = Arc::new(keyed((0..ROWS as i32).collect(), within));
+    // keys, and keys, offsets and text of the words
+    assert_eq!(frames(&column.slice(5000, 10)), (vec![40, 40, 44, 100], 40 + 40 + 184));
+    assert_eq!(frames(&column).1, 0);
+}
