@@ -322,9 +322,7 @@ pub(super) fn viewed(view: u128) -> (usize, Range<usize>) {
 /// Of each buffer what views look at.
 pub(super) fn seen(views: impl Iterator<Item = u128>, buffers: usize) -> Vec<Range<usize>> {
     let mut seen = vec![Reach::NOTHING; buffers];
-    for (buffer, bytes) in views.filter(is_long).map(viewed) {
-        seen[buffer].widen(bytes);
-    }
+    views.filter(is_long).map(viewed).for_each(|(buffer, bytes)| seen[buffer].widen(bytes));
     seen.into_iter().map(Reach::range).collect()
 }
 
