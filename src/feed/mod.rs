@@ -38,6 +38,7 @@ mod statistics;
 mod step;
 mod streams;
 mod subscriber;
+mod ticks;
 #[cfg(feature = "tokio")]
 mod tokio;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
@@ -11,12 +11,12 @@ use super::header::Header;
 use super::intake::{Found, content};
 use super::looks::Looks;
 use super::options::SubscriberOptions;
-use super::pulse::Attention;
 use super::redial::Line;
 use super::sockets;
 use super::start::Start;
 use super::statistics::StreamStatistics;
 use super::streams::Streams;
+use super::ticks::Ticks;
 use crate::codec::{Decode, MsgPack};
 use crate::error::{Detail, Result};
 use crate::limits::Limits;
@@ -68,20 +68,10 @@ pub struct Subscriber {
     pub(super) streams: Streams<Item>,
     start: Start,
     conflate: bool,
-    pub(super) clock: Instant,
-    now: Duration,
-    pub(super) tick_at: Duration,
-    /// Whether frames waited to be read when time was passed on to the streams.
-    was_behind: bool,
-    /// Messages since the clock was read.
-    unclocked: u32,
-    attention: Attention,
+    pub(super) ticks: Ticks,
     looks: Looks,
     malformed: u64,
 }
-
-/// The clock is read after so many frames, and whenever there is none.
-const CLOCK_AFTER: u32 = 64;
 
 /// How many frames of which there is nothing to tell are read at once: heartbeats, and in the conflating mode those that replace each other.
 const UNTOLD: usize = 10_000;
@@ -141,12 +131,7 @@ impl Subscriber {
             streams: Streams::new(rules, room),
             start: options.start,
             conflate: rules.conflate,
-            clock: Instant::now(),
-            now: Duration::ZERO,
-            tick_at: Duration::ZERO,
-            was_behind: false,
-            unclocked: 0,
-            attention: Attention::default(),
+            ticks: Ticks::new(),
             looks: Looks::new(),
             malformed: 0,
         })
@@ -172,7 +157,7 @@ impl Subscriber {
     /// As [`subscribe`](Self::subscribe).
     pub fn subscribe_from(&mut self, name: &str, start: Start) -> Result<()> {
         // libzmq counts: what is subscribed to twice stays so when it is unsubscribed from once
-        let Some(prefix) = self.streams.subscribe(self.clock.elapsed(), name, start)? else { return Ok(()) };
+        let Some(prefix) = self.streams.subscribe(self.ticks.elapsed(), name, start)? else { return Ok(()) };
         self.live.set_subscribe(&prefix).map_err(|error| sockets::transport("subscribe", error))
     }
 
@@ -229,9 +214,10 @@ impl Subscriber {
             if self.streams.is_ready() || timeout != Some(Duration::ZERO) && self.looks.again() {
                 continue;
             }
-            let mut wait = self.tick_at.saturating_sub(self.now);
+            let mut wait = self.ticks.left();
             if let Some(timeout) = timeout {
-                let left = until.get_or_insert(self.now.saturating_add(timeout)).saturating_sub(self.now);
+                let left =
+                    until.get_or_insert(self.ticks.now().saturating_add(timeout)).saturating_sub(self.ticks.now());
                 if left.is_zero() {
                     return Err(match timeout {
                         Duration::ZERO => Detail::WouldBlock { operation: "receive an event" },
@@ -285,21 +271,20 @@ impl Subscriber {
             if !self.conflate && self.streams.is_ready() && self.find_step(found) {
                 return Ok(());
             }
-            self.unclocked += 1;
-            if self.unclocked >= CLOCK_AFTER {
+            if self.ticks.count() {
                 self.pass_time(true);
             }
             let mut recovered = false;
             if self.streams.is_recovering() {
                 // what is asked for now is waited for from now on, however long nobody looked
-                self.now = self.clock.elapsed();
+                self.ticks.read();
                 self.ask()?;
                 recovered = self.look_at_recovery(limits)?;
             }
             let mut arrival = Arrival::to_come(&self.live, &mut self.frame);
             let is_news = arrival.comes()?;
             if is_news {
-                Found::take(&mut arrival, &mut self.streams, self.now, limits, found)?;
+                Found::take(&mut arrival, &mut self.streams, self.ticks.now(), limits, found)?;
             }
             drop(arrival);
             match found {
@@ -328,11 +313,11 @@ impl Subscriber {
         let Some(mut arrival) = Arrival::on(recovery, &mut self.frame)? else { return Ok(false) };
         let frame = arrival.frame()?;
         match Header::read(frame.as_deref().unwrap_or_default()) {
-            Ok(Header::End { stamp, first, request }) => self.streams.end(self.now, stamp, first, request),
+            Ok(Header::End { stamp, first, request }) => self.streams.end(self.ticks.now(), stamp, first, request),
             Ok(Header::Recovered { stamp, request }) => {
                 let message = content(&mut arrival, &limits())?;
                 let len = message.as_ref().map_or(0, Multipart::total_len);
-                self.streams.recovered(self.now, stamp, request, (stamp.time, message), len);
+                self.streams.recovered(self.ticks.now(), stamp, request, (stamp.time, message), len);
             }
             // nobody is told: whatever it was, it is asked for again
             Ok(_) | Err(_) => self.malformed += 1,
@@ -343,7 +328,7 @@ impl Subscriber {
     /// Sends the requests that are due. One that does not go out is one without an answer.
     fn ask(&mut self) -> Result<()> {
         let Some(recovery) = &self.recovery else { return Ok(()) };
-        while let Some((stream, request)) = self.streams.request(self.now) {
+        while let Some((stream, request)) = self.streams.request(self.ticks.now()) {
             let (header, ranges) = request.write();
             if let Err(error) = send_front(recovery, zmq::DEALER, &[&header, stream.as_bytes(), &ranges])
                 && !error.is_timeout()
@@ -358,16 +343,11 @@ impl Subscriber {
     pub(super) fn read_clock(&mut self) {
         self.pass_time(false);
     }
+
     fn pass_time(&mut self, is_behind: bool) {
-        self.unclocked = 0;
-        self.now = self.clock.elapsed();
-        let moment = self.attention.look(self.now, is_behind);
-        // a silence that could not be told while frames waited may be one by now
-        let has_caught_up = self.was_behind && !is_behind;
-        if self.now >= self.tick_at || has_caught_up {
-            self.was_behind = is_behind;
+        if let Some(moment) = self.ticks.pass(is_behind) {
             self.streams.tick(moment);
-            self.tick_at = self.now + self.streams.tick_interval();
+            self.ticks.again_after(self.streams.tick_interval());
             while let Some(line) = self.streams.take_redial() {
                 self.redial(line);
             }

@@ -220,7 +220,7 @@ impl AsyncSubscriber {
 
     /// Ready when the subscriber's clock is to be read again.
     fn poll_tick(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let due = Instant::from_std(self.subscriber.clock + self.subscriber.tick_at);
+        let due = Instant::from_std(self.subscriber.ticks.due());
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(due)));
         if alarm.deadline() != due {
             alarm.as_mut().reset(due);

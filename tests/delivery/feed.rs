@@ -468,7 +468,9 @@ fn looks_in_now_and_then(others: u64) {
     while !is_told {
         // it does something else
         let since = Instant::now();
-        (0..others).for_each(|value| drop(publisher.publish("b", &value).unwrap()));
+        for value in 0..others {
+            publisher.publish("b", &value).unwrap();
+        }
         while since.elapsed() < PAUSE {
             thread::yield_now();
         }
