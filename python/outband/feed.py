@@ -67,6 +67,9 @@ _REQUESTS = 4
 #: A time in milliseconds that is short beside all timeouts.
 _TICK = 20
 
+#: So long who does not wait goes on to read messages of which there is nothing to tell, in seconds.
+_READS_FOR = 0.1
+
 #: After so many looks time passes also where more has arrived.
 _LOOKS = 64
 
@@ -151,14 +154,14 @@ class Subscriber:
                 yield event
 
     def recv(self, timeout: Optional[float] = None) -> Optional[Event]:
-        """The next event; ``None`` when there is none for so many seconds, and with 0 a look at all that has arrived."""
+        """The next event; ``None`` when there is none for so many seconds. With 0 all that has arrived is looked at, for a tenth of a second."""
         until = None if timeout is None else time.monotonic() + timeout
         while not self._events:
             is_news = self._look(time.monotonic())
             left = math.inf if until is None else until - time.monotonic()
             if self._events:
                 break
-            if left <= 0 and not (is_news and timeout == 0):
+            if left <= 0 and not (is_news and timeout == 0 and left > -_READS_FOR):
                 return None
             if not is_news:
                 zmq.select([self._live, self._recovery], [], [], min(_TICK, 1 + 1000 * left) / 1000)

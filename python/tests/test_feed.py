@@ -490,6 +490,16 @@ def test_a_look_without_waiting_passes_over_what_tells_nothing(context: Any) -> 
         assert subscriber.recv(0) is None
 
 
+def test_a_look_without_waiting_ends_also_where_what_tells_nothing_does_not(
+    context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with begin(context, within(context)) as subscriber:
+        looks = []
+        monkeypatch.setattr(subscriber, "_look", lambda now: looks.append(now) or True)
+        assert subscriber.recv(0) is None
+        assert looks[-1] - looks[0] < 0.1 and len(looks) > 1
+
+
 @pytest.mark.parametrize("name", ["a\0b", "x" * 1025, "é" * 513, b"a", 5])
 def test_what_is_no_name_of_a_stream_is_refused(context: Any, name: Any) -> None:
     with pytest.raises(outband.CallerError, match="is no name of a stream"):

@@ -16,7 +16,7 @@ use super::sockets;
 use super::start::Start;
 use super::statistics::StreamStatistics;
 use super::streams::Streams;
-use super::ticks::Ticks;
+use super::ticks::{Deadline, Ticks};
 use crate::codec::{Decode, MsgPack};
 use crate::error::{Detail, Result};
 use crate::limits::Limits;
@@ -70,6 +70,8 @@ pub struct Subscriber {
     conflate: bool,
     pub(super) ticks: Ticks,
     looks: Looks,
+    /// Whether frames may wait to be read that nobody looked at yet.
+    is_behind: bool,
     malformed: u64,
 }
 
@@ -133,6 +135,7 @@ impl Subscriber {
             conflate: rules.conflate,
             ticks: Ticks::new(),
             looks: Looks::new(),
+            is_behind: false,
             malformed: 0,
         })
     }
@@ -181,7 +184,8 @@ impl Subscriber {
         self.recv_with(&MsgPack::new(), None)
     }
 
-    /// The next event, or at once an error of kind `Timeout`.
+    /// The next event, or at once an error of kind `Timeout`: when all that has arrived was read, or a tenth of a second went by with nothing to
+    /// tell of it.
     ///
     /// # Errors
     ///
@@ -205,7 +209,7 @@ impl Subscriber {
     ///
     /// Kind `Timeout`; kind `Transport`.
     pub fn recv_with<T, C: Decode<T>>(&mut self, codec: &C, timeout: Option<Duration>) -> Result<Event<T>> {
-        let mut until = None;
+        let mut deadline = timeout.map(Deadline::after);
         loop {
             if let Some(event) = self.look(codec)? {
                 return Ok(event);
@@ -215,17 +219,8 @@ impl Subscriber {
                 continue;
             }
             let mut wait = self.ticks.left();
-            if let Some(timeout) = timeout {
-                let left =
-                    until.get_or_insert(self.ticks.now().saturating_add(timeout)).saturating_sub(self.ticks.now());
-                if left.is_zero() {
-                    return Err(match timeout {
-                        Duration::ZERO => Detail::WouldBlock { operation: "receive an event" },
-                        after => Detail::TimedOut { operation: "receive an event", after },
-                    }
-                    .into());
-                }
-                wait = wait.min(left);
+            if let Some(deadline) = &mut deadline {
+                wait = wait.min(deadline.left(self.ticks.now(), self.is_behind)?);
             }
             self.wait(wait)?;
         }
@@ -267,6 +262,7 @@ impl Subscriber {
     /// What is the next event, before it is decoded.
     fn find(&mut self, limits: &dyn Fn() -> Limits, found: &mut Found) -> Result<()> {
         let mut untold = 0;
+        self.is_behind = false;
         loop {
             if !self.conflate && self.streams.is_ready() && self.find_step(found) {
                 return Ok(());
@@ -288,7 +284,13 @@ impl Subscriber {
             }
             drop(arrival);
             match found {
-                Found::Nothing if (is_news || recovered) && untold < UNTOLD => untold += 1,
+                Found::Nothing if is_news || recovered => {
+                    untold += 1;
+                    self.is_behind = untold >= UNTOLD;
+                    if self.is_behind {
+                        break;
+                    }
+                }
                 Found::Nothing => break,
                 Found::Malformed(_) => {
                     self.malformed += 1;
@@ -339,9 +341,14 @@ impl Subscriber {
         Ok(())
     }
 
-    /// Lets time pass where everything that arrived was read.
+    /// Lets time pass where there is nothing to tell of what was read.
     pub(super) fn read_clock(&mut self) {
-        self.pass_time(false);
+        self.pass_time(self.is_behind);
+    }
+
+    /// Whether frames may wait to be read that nobody looked at yet.
+    pub(super) fn is_behind(&self) -> bool {
+        self.is_behind
     }
 
     fn pass_time(&mut self, is_behind: bool) {

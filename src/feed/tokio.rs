@@ -206,6 +206,10 @@ impl AsyncSubscriber {
             if self.subscriber.streams.is_ready() {
                 continue;
             }
+            if self.subscriber.is_behind() {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             // libzmq has taken in all there was on the live socket, and on the other where anything is expected there
             let mut is_news = self.live.forget(context)?;
             if let Some(recovery) = &self.recovery {

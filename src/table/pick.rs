@@ -16,15 +16,25 @@ use crate::memory;
 pub(super) fn can_be_picked(values: &DataType) -> bool {
     let below = |field: &Field| !is_viewed(field.data_type()) && can_be_picked(field.data_type());
     match values {
+        // Arrow notes of each value in a list whether it is null, and of those without bytes a few bytes announce any number
         DataType::List(item)
         | DataType::LargeList(item)
         | DataType::FixedSizeList(item, _)
-        | DataType::Map(item, _) => below(item),
+        | DataType::Map(item, _) => has_bytes(item.data_type()) && below(item),
         DataType::Struct(fields) => fields.iter().all(|field| below(field)),
         DataType::Dictionary(_, values) => can_be_picked(values),
         // nested as their values are, to Arrow
         DataType::RunEndEncoded(..) => false,
         plain => !plain.is_nested(),
+    }
+}
+
+fn has_bytes(values: &DataType) -> bool {
+    match values {
+        DataType::Null | DataType::FixedSizeBinary(0) => false,
+        DataType::FixedSizeList(item, len) => *len > 0 && has_bytes(item.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| has_bytes(field.data_type())),
+        _ => true,
     }
 }
 

@@ -1,6 +1,10 @@
 //! Feeds where waiting in a task differs from waiting on a thread: dropped futures, tasks that publish, runtimes.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -212,4 +216,59 @@ fn outside_of_a_runtime_there_is_none_to_be_had() {
     let publisher = publisher(&context, PublisherOptions::new());
     let error = AsyncSubscriber::connect(&context, publisher.endpoint(), publisher.recovery_endpoint()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Caller);
+}
+
+/// Whether a task was woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A topic frame of stream `a`, of a kind and with these numbers.
+fn opening(kind: u8, numbers: &[u64]) -> Vec<u8> {
+    [b"a\0F\x02", &[kind][..], &numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<_>>()].concat()
+}
+
+#[test]
+fn however_many_heartbeats_wait_nobody_sleeps_before_they_are_read() {
+    const EPOCH: u64 = 77;
+    let context = zmq::Context::new();
+    let live = context.socket(zmq::XPUB).unwrap();
+    live.set_sndhwm(0).unwrap();
+    live.set_linger(0).unwrap();
+    live.bind("inproc://live").unwrap();
+    let heartbeat = opening(2, &[EPOCH, 1, 0, 1]);
+    one_thread().block_on(async {
+        let options = SubscriberOptions::new().stale_after(LONG).recovery_timeout(LONG);
+        let mut subscriber =
+            AsyncSubscriber::connect_with(&context, "inproc://live", "inproc://nobody", options).unwrap();
+        subscriber.subscribe("a").unwrap();
+        live.recv_bytes(0).unwrap();
+        live.send(&heartbeat, 0).unwrap();
+        assert!(matches!(subscriber.recv::<u64>().await.unwrap(), Event::Joined { from: 2, .. }));
+        for _ in 0..35_000 {
+            live.send(&heartbeat, 0).unwrap();
+        }
+        live.send(opening(1, &[EPOCH, 2, 0]), zmq::SNDMORE).unwrap();
+        live.send([7_u8].as_slice(), 0).unwrap();
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        let mut event = pin!(subscriber.recv::<u64>());
+        let mut polls = 0;
+        let event = poll_fn(|_| {
+            loop {
+                polls += 1;
+                match event.as_mut().poll(&mut Context::from_waker(&waker)) {
+                    Poll::Ready(event) => return Poll::Ready(event),
+                    Poll::Pending => assert!(woken.0.swap(false, Ordering::Relaxed), "it sleeps while messages wait"),
+                }
+            }
+        });
+        assert!(matches!(event.await.unwrap(), Event::Data { number: 2, value: 7, .. }));
+        assert!(polls > 1, "other tasks had their turn");
+    });
 }

@@ -107,7 +107,7 @@ fn a_random_value_from_a_socket_is_the_same_message_again() {
         MsgPack::new().out_of_band_from(500),
         // without a byte shuffle: how long the elements of its buffers are is what a `Table` says of them, and these tables are none
         #[cfg(feature = "zlib")]
-        MsgPack::new().compression(outband::Compression::zlib()),
+        MsgPack::new().out_of_band_from(500).compression(outband::Compression::zlib()),
         placing(Placement::InBand),
         placing(Placement::OutOfBand),
     ];

@@ -7,8 +7,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{
     Array, ArrayRef, BinaryViewArray, DictionaryArray, FixedSizeBinaryArray, FixedSizeListArray, Int32Array,
-    Int64Array, LargeListViewArray, ListArray, ListViewArray, RecordBatch, RunArray, StringArray, StringViewArray,
-    StructArray, UnionArray, make_array,
+    Int64Array, LargeListArray, LargeListViewArray, ListArray, ListViewArray, NullArray, RecordBatch, RunArray,
+    StringArray, StringViewArray, StructArray, UnionArray, make_array,
 };
 use arrow_buffer::{Buffer as ArrowBuffer, NullBuffer, OffsetBuffer};
 use arrow_data::ArrayData;
@@ -292,6 +292,33 @@ fn a_slice_of_few_rows_sends_the_values_that_it_uses() {
     // of a short one nothing is left out
     let short = self::words(500);
     assert_eq!(frames(&short.slice(3, 1)), (vec![4, 2004, 5000], 0));
+}
+
+/// Few bytes announce any number of what takes none, and Arrow's copies note of each whether it is null.
+#[test]
+fn dictionaries_of_lists_of_nothing_are_whole() {
+    let nothing = |len: usize| -> [ArrayRef; 3] {
+        let nulls = || Arc::new(NullArray::new(len)) as ArrayRef;
+        let field = Arc::new(Field::new("nothing", DataType::Null, true));
+        let empty = StructArray::new_empty_fields(len, None);
+        [nulls(), Arc::new(empty), Arc::new(StructArray::new(vec![field].into(), vec![nulls()], None))]
+    };
+    const LONG: usize = 1 << 45;
+    for items in nothing(LONG) {
+        // the third of so many lists has all, and another one is null
+        let offsets = (0..=3000).map(|list| if list < 3 { 0 } else { LONG as i64 }).collect::<Vec<_>>();
+        let nulls = NullBuffer::from_iter((0..3000).map(|list| list != 9));
+        let items =
+            LargeListArray::new(item(items.data_type().clone()), OffsetBuffer::new(offsets.into()), items, Some(nulls));
+        let column: ArrayRef = Arc::new(DictionaryArray::new(Int32Array::from(vec![2]), Arc::new(items)));
+        let copied = memory::copied_bytes();
+        let message = every().encode(&table(column.clone())).unwrap();
+        assert!(memory::copied_bytes() - copied < 1 << 10);
+        let back: Table = every().decode(message).unwrap();
+        assert_eq!(back.batch().column(0).as_any_dictionary().values().len(), 3000);
+        // and what came is sent on
+        assert!(every().encode(&back).unwrap().total_len() < 50_000);
+    }
 }
 
 #[test]
