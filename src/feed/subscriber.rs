@@ -71,7 +71,7 @@ pub struct Subscriber {
     pub(super) ticks: Ticks,
     looks: Looks,
     /// Whether frames may wait to be read that nobody looked at yet.
-    is_behind: bool,
+    pub(super) is_behind: bool,
     malformed: u64,
 }
 
@@ -344,11 +344,6 @@ impl Subscriber {
     /// Lets time pass where there is nothing to tell of what was read.
     pub(super) fn read_clock(&mut self) {
         self.pass_time(self.is_behind);
-    }
-
-    /// Whether frames may wait to be read that nobody looked at yet.
-    pub(super) fn is_behind(&self) -> bool {
-        self.is_behind
     }
 
     fn pass_time(&mut self, is_behind: bool) {

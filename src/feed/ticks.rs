@@ -72,6 +72,7 @@ impl Ticks {
     }
 
     /// When it is due.
+    #[cfg(feature = "tokio")]
     pub(super) fn due(&self) -> Instant {
         self.began + self.due
     }

@@ -206,7 +206,7 @@ impl AsyncSubscriber {
             if self.subscriber.streams.is_ready() {
                 continue;
             }
-            if self.subscriber.is_behind() {
+            if self.subscriber.is_behind {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }

@@ -6,9 +6,6 @@
 
 #![cfg(all(feature = "zlib", feature = "lz4", feature = "zstd", feature = "blosc"))]
 
-use std::panic::resume_unwind;
-use std::thread;
-
 use outband::{
     Array, Buffer, Compression, Decode, Encode, Error, ErrorKind, Inner, Limits, MsgPack, Multipart, Result, Shuffle,
     SocketExt, Value, Zipped,
@@ -16,14 +13,9 @@ use outband::{
 
 use crate::counting::{Usage, measure};
 use crate::random::Random;
+use crate::stack::on_a_small_stack;
 
-const STACK: usize = 512 << 10;
 const MIB: usize = 1 << 20;
-
-fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
-    let thread = thread::Builder::new().stack_size(STACK).spawn(run).unwrap();
-    thread.join().unwrap_or_else(|panic| resume_unwind(panic));
-}
 
 /// A message of one frame, and what its one reference says of it.
 fn message(encoding: &str, stored: &[u8], raw_len: u64) -> Multipart {

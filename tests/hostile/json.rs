@@ -1,7 +1,6 @@
 //! Texts that are no JSON, or too much of it, for the `Json` codec.
 
 use std::collections::BTreeMap;
-use std::thread;
 
 use outband::{Buffer, Decode, ErrorKind, Json, Multipart};
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -10,12 +9,7 @@ use serde_json::Value;
 use crate::counting::{Usage, measure};
 use crate::json_types::{Everything, Loose, Shape, everything, read, text};
 use crate::random::Random;
-
-const STACK: usize = 512 << 10;
-
-fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
-    thread::Builder::new().stack_size(STACK).spawn(run).unwrap().join().unwrap();
-}
+use crate::stack::on_a_small_stack;
 
 /// Reads into every kind of type; an error is a typed one with a short text. Returns whether any type took it.
 fn attempt(bytes: &[u8], worst: &mut Usage) -> bool {

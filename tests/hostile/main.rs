@@ -29,6 +29,8 @@ mod python;
 mod random;
 #[path = "../support/seen.rs"]
 mod seen;
+#[path = "../support/stack.rs"]
+mod stack;
 #[path = "../golden/values.rs"]
 mod values;
 

@@ -6,8 +6,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::marker::PhantomData;
-use std::panic::resume_unwind;
-use std::thread;
 
 use outband::{
     Buffer, Decode, Encode, Error, ErrorKind, Json, Limits, MsgPack, Multipart, Pickle, Placement, Result, Value,
@@ -18,10 +16,10 @@ use serde_bytes::ByteBuf;
 
 use crate::counting::{Usage, measure};
 use crate::random::Random;
+use crate::stack::{on_a_small_stack, on_a_stack_of};
 use crate::values;
 use crate::values::{Adjacent, Flat, FlatEnum, Image, Internal, Shape, Untagged, Visit, buffer};
 
-const STACK: usize = 512 << 10;
 const METADATA_LIMIT: usize = 1 << 20;
 
 fn limits() -> Limits {
@@ -30,15 +28,6 @@ fn limits() -> Limits {
 
 fn codec() -> MsgPack {
     MsgPack::new().out_of_band_from(0).limits(limits())
-}
-
-fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
-    on_a_stack_of(STACK, run);
-}
-
-fn on_a_stack_of(stack: usize, run: impl FnOnce() + Send + 'static) {
-    let thread = thread::Builder::new().stack_size(stack).spawn(run).unwrap();
-    thread.join().unwrap_or_else(|panic| resume_unwind(panic));
 }
 
 /// Checks what every refusal promises.

@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::counting::measure;
 use crate::random::Random;
+use crate::stack::on_a_small_stack;
 
 const LIMIT: usize = 64 << 10;
 /// Of all frames of a message, and of what is copied out of them.
@@ -682,11 +683,6 @@ fn what_null_rows_name_beyond_a_list_is_not_passed_on() {
             assert_eq!(again, table);
         }
     }
-}
-
-fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
-    let thread = std::thread::Builder::new().stack_size(512 << 10).spawn(run).unwrap();
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
 }
 
 /// Refused within the limits of these tests and within those that a codec has by itself.

@@ -5,9 +5,10 @@
 use outband::{Decode, Multipart, Value};
 use serde::Deserialize;
 
-use crate::attack::{Attack, codec, on_a_small_stack};
+use crate::attack::{Attack, codec};
 use crate::pickles;
 use crate::random::Random;
+use crate::stack::on_a_small_stack;
 
 fn golden() -> Vec<Multipart> {
     let types = pickles::of_types().into_iter().map(|golden| golden.message);

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use outband::{Array, Buffer, Decode, Error, Limits, Multipart, Pickle, Value};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::attack::{Attack, LIMIT, MOST, check, codec, on_a_small_stack};
+use crate::attack::{Attack, LIMIT, MOST, check, codec};
 use crate::counting::measure;
 use crate::seen::Seen;
+use crate::stack::on_a_small_stack;
 use crate::{attack, pickles};
 
 fn message(data: &[u8]) -> Multipart {

@@ -9,13 +9,14 @@ use std::io::{BufWriter, Write};
 use outband::{Decode, Encode, Error, Limits, MsgPack, Multipart, Pickle, Result, Value};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::attack::{Attack, LIMIT, check, on_a_small_stack};
+use crate::attack::{Attack, LIMIT, check};
 use crate::globals::{LISTED, around, is_listed, text};
 use crate::pickles;
 use crate::programs::{Globals, Program, program};
 use crate::python::Script;
 use crate::random::Random;
 use crate::seen::Seen;
+use crate::stack::on_a_small_stack;
 
 fn read<T: DeserializeOwned>(data: &[u8]) -> Result<T> {
     Pickle::new().decode(Multipart::new(data.to_vec(), vec![]))

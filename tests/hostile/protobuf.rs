@@ -2,18 +2,13 @@
 
 #![cfg(feature = "protobuf")]
 
-use std::thread;
-
 use outband::{Decode, ErrorKind, Multipart, Protobuf, Result};
 use prost::Message as _;
 
 use crate::counting::{Usage, measure};
 use crate::protobuf_types::{Everything, everything};
 use crate::random::Random;
-
-fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
-    thread::Builder::new().stack_size(512 << 10).spawn(run).unwrap().join().unwrap();
-}
+use crate::stack::on_a_small_stack;
 
 fn attempt(bytes: &[u8], worst: &mut Usage) -> Result<Everything> {
     let (result, usage) =

@@ -6,7 +6,6 @@
 #![cfg(feature = "arrow")]
 
 use std::collections::HashMap;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
 
@@ -30,11 +29,7 @@ use crate::batches::{batch, types};
 use crate::counting::measure;
 use crate::forged::{Column, Wire};
 use crate::random::Random;
-
-fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
-    let thread = thread::Builder::new().stack_size(512 << 10).spawn(run).unwrap();
-    thread.join().unwrap_or_else(|panic| resume_unwind(panic));
-}
+use crate::stack::on_a_small_stack;
 
 fn plain(len: u64, nulls: u64, buffers: Vec<Option<Buffer>>, children: Vec<Column>) -> Column {
     Column::Plain(len, nulls, buffers, children)

@@ -1,9 +1,7 @@
 //! What values of pickles are in Python, and what they share: kept, shown, compared, and bounded.
 
 use std::collections::BTreeMap;
-use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::thread;
 
 use outband::python::{self, As, Kind};
 use outband::{Array, Buffer, Decode, Encode, ErrorKind, Json, Limits, MsgPack, Multipart, Pickle, Value};
@@ -12,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::counting::measure;
 use crate::pickles;
 use crate::random::Random;
+use crate::stack::on_a_small_stack;
 
 fn message(data: &[u8]) -> Multipart {
     Multipart::new(data.to_vec(), vec![])
@@ -563,11 +562,6 @@ fn equality_is_exact_and_quick_however_two_values_share() {
     assert_ne!(of_kind(Kind::Tuple, NOTHING), of_kind(Kind::Set, NOTHING));
     assert_eq!(of_kind(Kind::Set, NOTHING), shared(of_kind(Kind::Set, NOTHING)));
     assert_ne!(Value::from(1), Value::from(1.0));
-}
-
-fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
-    let thread = thread::Builder::new().stack_size(512 << 10).spawn(run).unwrap();
-    thread.join().unwrap_or_else(|panic| resume_unwind(panic));
 }
 
 #[test]

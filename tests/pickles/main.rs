@@ -12,6 +12,8 @@ mod pickles;
 mod random;
 #[path = "../support/seen.rs"]
 mod seen;
+#[path = "../support/stack.rs"]
+mod stack;
 
 mod joblib;
 mod kinds;

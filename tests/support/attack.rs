@@ -3,8 +3,6 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 use std::collections::BTreeMap;
-use std::panic::resume_unwind;
-use std::thread;
 
 use outband::{Array, Decode, Error, ErrorKind, Limits, Multipart, Pickle, Value};
 use serde::Deserialize;
@@ -18,11 +16,6 @@ pub(crate) const LIMIT: usize = 64 << 10;
 
 /// What decoding may allocate: 40 bytes for each of the values that are within the limit, and as much again while a list grows.
 pub(crate) const MOST: usize = 128 * LIMIT;
-
-pub(crate) fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
-    let thread = thread::Builder::new().stack_size(512 << 10).spawn(run).unwrap();
-    thread.join().unwrap_or_else(|panic| resume_unwind(panic));
-}
 
 pub(crate) fn codec() -> Pickle {
     pickles::allowing().limits(Limits::new().metadata_bytes(LIMIT).total_bytes(4 << 20))

@@ -7,8 +7,6 @@
 #![cfg(all(feature = "zlib", feature = "lz4", feature = "zstd", feature = "blosc", feature = "arrow"))]
 
 use std::io::Write;
-use std::panic::resume_unwind;
-use std::thread;
 
 use arrow_array::Array as _;
 use outband::{
@@ -21,11 +19,7 @@ use serde_bytes::ByteBuf;
 use crate::batches::{batch, types};
 use crate::counting::{Usage, measure};
 use crate::random::Random;
-
-fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
-    let thread = thread::Builder::new().stack_size(512 << 10).spawn(run).unwrap();
-    thread.join().unwrap_or_else(|panic| resume_unwind(panic));
-}
+use crate::stack::on_a_small_stack;
 
 /// What one attempt may take: the windows of the formats, and an object of a few kilobytes.
 const MOST: usize = 2 << 20;

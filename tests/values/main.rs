@@ -21,6 +21,8 @@ mod pickles;
 mod protobuf_types;
 #[path = "../support/random.rs"]
 mod random;
+#[path = "../support/stack.rs"]
+mod stack;
 #[path = "../golden/values.rs"]
 mod values;
 
