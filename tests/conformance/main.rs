@@ -8,6 +8,8 @@ mod common;
 mod credit;
 mod delivery;
 mod feed;
+#[path = "../support/full.rs"]
+mod full;
 mod handling;
 #[path = "../support/patience.rs"]
 mod patience;

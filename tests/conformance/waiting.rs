@@ -3,21 +3,13 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use outband::{Buffer, Encode, ErrorKind, MsgPack, Multipart};
+use outband::{Buffer, ErrorKind, Multipart};
 
 use super::common::{LONG, Place};
+use super::full::{given_back, message, pointers};
 use super::{Shell, Test, connected, everywhere};
 
 /// A message of three frames that nobody copies.
-fn message() -> Multipart {
-    let buffer = |byte: u8| Buffer::from_vec(vec![byte; 20_000]);
-    MsgPack::new().encode(&("three frames", buffer(1), buffer(2))).unwrap()
-}
-
-fn pointers(message: &Multipart) -> Vec<*const u8> {
-    std::iter::once(message.metadata().as_ptr()).chain(message.buffers().iter().map(|buffer| buffer.as_ptr())).collect()
-}
-
 struct Timeouts;
 
 impl Test for Timeouts {
@@ -87,20 +79,7 @@ impl Test for Full {
             sent += 1;
             assert!(sent < 10_000, "the high-water mark is never reached");
         }
-        // it was full, or libzmq's threads had no processor for so long, and now there is room again
-        let mut ahead = 0;
-        let message = loop {
-            let message = message();
-            let before = pointers(&message);
-            let Err(error) = push.try_send_message(message) else {
-                ahead += 1;
-                continue;
-            };
-            assert_eq!(error.kind(), ErrorKind::Timeout);
-            let message = error.into_message().unwrap();
-            assert_eq!(pointers(&message), before);
-            break message;
-        };
+        let (message, ahead) = given_back(|message| push.try_send_message(message));
         // it waits, and goes through once the peer reads
         push.with(|socket| socket.set_sndtimeo(LONG)).unwrap();
         let receiver = thread::spawn(move || {

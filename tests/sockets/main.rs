@@ -9,6 +9,8 @@ mod batches;
 mod common;
 #[path = "../support/forged.rs"]
 mod forged;
+#[path = "../support/full.rs"]
+mod full;
 #[path = "../support/random.rs"]
 mod random;
 

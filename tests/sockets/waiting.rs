@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::common;
 use crate::common::{LONG, Place};
-use outband::{Buffer, Encode, ErrorKind, MsgPack, Multipart, SocketExt};
+use crate::full::{given_back, message, pointers};
+use outband::{Buffer, ErrorKind, SocketExt};
 
 /// Runs `act` on this thread while another one sends it signals, which interrupt system calls.
 fn under_signals<R>(act: impl FnOnce() -> R) -> R {
@@ -50,16 +51,6 @@ fn cpu_time() -> Duration {
 }
 
 /// A message of three frames that nobody copies.
-fn message() -> Multipart {
-    MsgPack::new()
-        .encode(&("three frames", Buffer::from_vec(vec![1_u8; 20_000]), Buffer::from_vec(vec![2_u8; 20_000])))
-        .unwrap()
-}
-
-fn pointers(message: &Multipart) -> Vec<*const u8> {
-    std::iter::once(message.metadata().as_ptr()).chain(message.buffers().iter().map(|buffer| buffer.as_ptr())).collect()
-}
-
 /// A PUSH whose peer takes no more.
 fn full_push(place: &Place) -> (zmq::Socket, zmq::Socket) {
     let (pull, push) = (place.socket(zmq::PULL), place.socket(zmq::PUSH));
@@ -180,20 +171,7 @@ fn a_try_send_at_the_high_water_mark_gives_the_same_memory_back() {
     for transport in ["inproc", "tcp"] {
         let place = Place::new(transport);
         let (pull, push) = full_push(&place);
-        // it was full, or libzmq's threads had no processor for so long, and now there is room again
-        let mut ahead = 0;
-        let message = loop {
-            let message = message();
-            let before = pointers(&message);
-            let Err(error) = push.try_send_message(message) else {
-                ahead += 1;
-                continue;
-            };
-            assert_eq!(error.kind(), ErrorKind::Timeout);
-            let message = error.into_message().unwrap();
-            assert_eq!(pointers(&message), before);
-            break message;
-        };
+        let (message, mut ahead) = given_back(|message| push.try_send_message(message));
         // and it can be sent as it is when there is room
         let receiver = thread::spawn(move || {
             loop {
