@@ -1,3 +1,4 @@
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // links between the long texts: these definitions win over the files' own, which serve readers of the repository
 #![doc = "[docs/wire.md]: docs::wire"]
 #![doc = "[docs/arrays.md]: docs::arrays"]

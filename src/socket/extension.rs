@@ -28,6 +28,7 @@ use crate::tracker::Tracker;
 /// | ROUTER or DEALER facing REQ or REP | [`send_obj_via`](Self::send_obj_via) | [`recv_obj_via`](Self::recv_obj_via) |
 /// | any of these, another codec | [`send_with`](Self::send_with), `publish_with`, `send_with_to`, `send_with_via` | [`recv_with`](Self::recv_with), `recv_topic_with`, `recv_with_from`, `recv_with_via` |
 /// | any, JSON as pyzmq has it | [`send_json`](Self::send_json), or `send_with(&Json::new(), ...)` and its kin | [`recv_json`](Self::recv_json), or `recv_with(&Json::new())` and its kin |
+/// | any, Python's pickles | `send_with(&Pickle::new().in_band(), ...)` for `recv_pyobj` | `recv_with(&Pickle::new())` from `send_pyobj`: [`Pickle`](crate::Pickle) |
 /// | any, undecoded | [`send_message`](Self::send_message) | [`recv_message`](Self::recv_message) |
 ///
 /// **A send is all or nothing.** Either every frame of a message is with libzmq for one peer, or none is: when a peer dies

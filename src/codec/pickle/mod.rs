@@ -119,6 +119,8 @@ use write::{Classes, Writer};
 /// assert!(error.is_peer() && error.to_string().contains("system of os"));
 /// # Ok::<(), outband::Error>(())
 /// ```
+#[doc(alias = "send_pyobj")]
+#[doc(alias = "recv_pyobj")]
 #[derive(Clone)]
 pub struct Pickle {
     classes: Classes,

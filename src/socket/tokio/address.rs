@@ -103,7 +103,8 @@ impl AsyncSocket {
         self.encode_and_send(codec, value, &[peer.as_ref()]).await
     }
 
-    /// Receives a peer's routing id and a value on a ROUTER, with or without an empty delimiter frame between them.
+    /// Receives a peer's routing id and a value on a ROUTER, with or without an empty delimiter frame between them. To answer a REQ take
+    /// [`recv_obj_via`](Self::recv_obj_via): this forgets the delimiter.
     pub async fn recv_obj_from<T: DeserializeOwned>(&self) -> Result<(Bytes, T)> {
         self.recv_with_from(&MsgPack::new()).await
     }
