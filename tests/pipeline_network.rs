@@ -32,11 +32,12 @@ const RUNS: &str = "OUTBAND_TEST_RUNS";
 
 type Test = fn(&Net);
 
-const TESTS: [(&str, Test); 5] = [
+const TESTS: [(&str, Test); 6] = [
     ("every_result_comes_once_through_cables_that_lose_and_delay", lossy),
     ("a_short_interruption_costs_nobody_a_task", interrupted),
     ("what_a_host_had_that_is_cut_off_is_done_by_the_other", partitioned),
     ("a_cable_that_works_one_way_only_is_no_connection", one_way),
+    ("what_takes_longer_than_the_liveness_to_arrive_is_lost_to_nobody", narrow),
     ("whatever_the_network_does_every_result_comes_once", anything),
 ];
 
@@ -309,6 +310,30 @@ fn one_way(net: &Net) {
         until("they are back", || site.workers() == 2 * WORKERS);
         site.both_work();
     }
+}
+
+/// Tasks and results behind which no sign of life comes through for longer than anybody may be silent.
+fn narrow(net: &Net) {
+    const LEN: usize = 8_000_000;
+    let site = net.open(impatient());
+    for host in AROUND {
+        net.narrow(host);
+    }
+    for number in 0..2 * WORKERS {
+        let payload = Buffer::from_vec(vec![number as u8; LEN]);
+        site.dispatcher.submit(&Job { number, millis: 1, payload }).unwrap();
+    }
+    let mut numbers = BTreeMap::new();
+    for _ in 0..2 * WORKERS {
+        let outcome = site.dispatcher.recv_timeout(LONG).unwrap().expect("it is not closed");
+        let (number, host, sum, back): (u64, usize, u64, Buffer) = outcome.decode().unwrap();
+        assert_eq!((outcome.attempts(), sum, back.len()), (1, number * LEN as u64, LEN));
+        numbers.insert(number, host);
+    }
+    assert_eq!(numbers.len() as u64, 2 * WORKERS);
+    assert!(AROUND.iter().all(|host| numbers.values().any(|by| by == host)), "{numbers:?}");
+    let stats = site.dispatcher.stats();
+    assert_eq!((stats.lost, stats.redelivered, stats.late), (0, 0, 0), "the connections stood: {stats:?}");
 }
 
 /// Rounds of loss, delay, interruptions long and short, and killed workers, with a seed.

@@ -44,6 +44,8 @@ pub(super) struct Engine {
     /// Whose connection has ended, and when that was heard, while there may be messages of theirs to be read.
     gone: Vec<(Time, Peer)>,
     parcels: BTreeMap<Peer, Parcel>,
+    /// How often a message could not be sent.
+    lost: u64,
     complaints: Complaints,
 }
 
@@ -75,6 +77,7 @@ impl Engine {
             connections: HashMap::new(),
             gone: Vec::new(),
             parcels: BTreeMap::new(),
+            lost: 0,
             complaints: Complaints::new("messages to the dispatcher were dropped"),
         })
     }
@@ -108,7 +111,10 @@ impl Engine {
             let is_dry = self.listen()?;
             self.complaints.tell_in_time();
             self.ledger.tick(self.now());
-            self.send()?;
+            while self.send()? {
+                // what one was to get is for others
+                self.ledger.tick(self.now());
+            }
             while let Some(outcome) = self.ledger.pop_outcome() {
                 outcomes.push_back(outcome);
             }
@@ -238,8 +244,9 @@ impl Engine {
         Ok(())
     }
 
-    /// Sends what the ledger has to say. Tasks for one worker travel together.
-    fn send(&mut self) -> Result<()> {
+    /// Sends what the ledger has to say; whether somebody was not to be reached. Tasks for one worker travel together.
+    fn send(&mut self) -> Result<bool> {
+        let lost = self.lost;
         while let Some((peer, message, object)) = self.ledger.pop_message() {
             match (message, object) {
                 (Down::Task { session, ticket, attempt }, Some(object)) => {
@@ -254,7 +261,7 @@ impl Engine {
         while let Some((peer, parcel)) = self.parcels.pop_first() {
             self.post(&peer, wire::tasks(parcel.session, parcel.tasks))?;
         }
-        Ok(())
+        Ok(self.lost > lost)
     }
 
     fn pack(&mut self, peer: Peer, session: u64, task: (Ticket, u32, Multipart)) -> Result<()> {
@@ -289,6 +296,7 @@ impl Engine {
                 // its credit should have prevented that it is sent more than it reads
                 let loss = if error.is_unreachable() { Loss::Disconnected } else { Loss::Deaf };
                 self.ledger.lose(self.now(), peer, loss);
+                self.lost += 1;
                 Ok(())
             }
             Err(error) => Err(error),

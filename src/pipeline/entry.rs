@@ -24,6 +24,8 @@ pub(super) struct Entry {
     returns: u32,
     /// Earlier deliveries that may still bring a result: their workers were given up, or their leases ended.
     strays: Vec<u32>,
+    /// Its lease has ended and it waits: how long it waits at most before that counts as another failure, where nobody can take it.
+    pub(super) unclaimed: Option<Time>,
 }
 
 /// Where a task is.
@@ -44,7 +46,8 @@ pub(super) enum Answered {
 impl Entry {
     pub(super) fn new(message: Multipart) -> Self {
         let (bytes, place) = (message.total_len() as u64, Place::Waiting);
-        Self { message, bytes, attempts: 0, deliveries: 0, place, failures: Vec::new(), returns: 0, strays: Vec::new() }
+        let (failures, strays) = (Vec::new(), Vec::new());
+        Self { message, bytes, attempts: 0, deliveries: 0, place, failures, returns: 0, strays, unclaimed: None }
     }
 
     /// Who holds this very delivery.
@@ -65,9 +68,18 @@ impl Entry {
         self.holder(delivery).is_some() || self.strays.contains(&delivery)
     }
 
-    /// Whether this delivery is under a lease that ends then.
+    /// Whether this delivery is under a lease that ends then, or was, and nobody has taken the task since.
     pub(super) fn has_lease(&self, ticket: Ticket, end: Time) -> bool {
-        self.deliveries == ticket.delivery && matches!(self.place, Place::Held { lease, .. } if lease == Some(end))
+        self.deliveries == ticket.delivery && self.lease() == Some(end)
+    }
+
+    /// When its lease ends; where that has ended and nobody took the task, when that is to be looked at again.
+    pub(super) fn lease(&self) -> Option<Time> {
+        match self.place {
+            Place::Held { lease, .. } => lease,
+            Place::Waiting => self.unclaimed,
+            Place::Delayed(_) => None,
+        }
     }
 
     /// The worker that holds it does so no longer.

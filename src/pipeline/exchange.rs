@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::bell::Bell;
 use super::finished::{Load, weight};
 use super::options::Quota;
-use super::outcome::Outcome;
+use super::outcome::{Ending, Outcome};
 use super::sign::Sign;
 use super::stats::Stats;
 use crate::error::{Detail, Error, Result};
@@ -31,7 +31,7 @@ struct State {
     /// Outcomes that were read since the dispatcher's thread last looked.
     read: Load,
     next_task: u64,
-    /// Tasks without an outcome.
+    /// Tasks without an outcome, and those that were cancelled and of which that was not read.
     open: usize,
     open_bytes: u64,
     /// Whether the dispatcher's thread waits for the bell.
@@ -163,8 +163,16 @@ impl Exchange {
             if let Some(outcome) = state.outcomes.pop_front() {
                 state.read.count += 1;
                 state.read.bytes += weight(&outcome);
+                let was_cancelled = matches!(outcome.ending, Ending::Cancelled);
+                state.open -= usize::from(was_cancelled);
                 if state.wants_room {
                     self.wake(state);
+                } else {
+                    drop(state);
+                }
+                if was_cancelled {
+                    self.room.notify_all();
+                    self.outcome.notify_all();
                 }
                 return Ok(Some(outcome));
             }
@@ -318,7 +326,8 @@ mod tests {
     #[test]
     fn what_was_read_is_not_unread_whether_or_not_its_thread_has_looked() {
         let exchange = Exchange::new(Quota { messages: 3, bytes: 1 }, 1, 1).unwrap();
-        let outcome = |task| Outcome { task: TaskId(task), attempts: 0, ending: Ending::Cancelled, receipt: None };
+        let ending = || Ending::Done(Multipart::new(vec![1], vec![]));
+        let outcome = |task| Outcome { task: TaskId(task), attempts: 0, ending: ending(), receipt: None };
         // three that nobody has read, of which one is not here yet
         let mut outcomes: VecDeque<Outcome> = (1..=2).map(outcome).collect();
         exchange.bring(&mut outcomes, Load::default(), false, Stats { unread: 3, ..Stats::default() });
@@ -329,6 +338,22 @@ mod tests {
         assert!(read() && exchange.stats().unread == 1);
         exchange.bring(&mut outcomes, Load::default(), false, Stats { unread: 2, ..Stats::default() });
         assert_eq!(exchange.stats().unread, 1);
+    }
+
+    #[test]
+    fn what_was_cancelled_has_its_place_in_the_backlog_until_that_is_read() {
+        let exchange = Exchange::new(Quota { messages: 2, bytes: 100 }, 10, 1).unwrap();
+        let submit = || exchange.submit(Multipart::new(vec![1], vec![]), Patience::None, |_, _| {});
+        assert!(submit().is_ok() && submit().is_ok() && submit().unwrap_err().is_timeout());
+        let cancelled = |task| Outcome { task: TaskId(task), attempts: 0, ending: Ending::Cancelled, receipt: None };
+        exchange.bring(&mut [cancelled(1)].into(), Load { count: 0, bytes: 1 }, false, Stats::default());
+        assert!(submit().unwrap_err().is_timeout());
+        assert!(exchange.recv(Patience::None).unwrap().is_some());
+        assert!(submit().is_ok());
+        exchange.close();
+        exchange.bring(&mut [cancelled(2), cancelled(3)].into(), Load::default(), false, Stats::default());
+        assert!((0..2).all(|_| exchange.recv(Patience::None).unwrap().is_some()));
+        assert!(exchange.recv(Patience::None).unwrap().is_none(), "that was all");
     }
 
     #[test]

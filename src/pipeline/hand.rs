@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use self::progress::Progress;
-use super::message::{Down, Fault, Nak, Stands, Ticket, Time, Up, Welcome, Window};
+use super::message::{Down, Fault, LARGE, Nak, Stands, Ticket, Time, Up, Welcome, Window, transfer_time};
 use crate::multipart::Multipart;
 
 /// How long a worker waits for an answer to its hello before it says it again.
@@ -77,6 +77,8 @@ pub(super) struct Hand {
     heard: Time,
     /// The latest of the dispatcher's clocks in this session.
     clock: u64,
+    /// How long what comes next may take, beyond what the dispatcher may be silent.
+    coming: Time,
     ticked: Time,
     next_beat: Time,
     /// Since when it is leaving, and the state of that.
@@ -147,6 +149,7 @@ impl Hand {
             progress: Progress::default(),
             heard: now,
             clock: 0,
+            coming: Time::ZERO,
             ticked: now,
             next_beat: now,
             leaving: None,
@@ -159,7 +162,7 @@ impl Hand {
 
     /// Takes a message from the dispatcher.
     pub(super) fn handle(&mut self, now: Time, message: Down, object: Option<Multipart>) {
-        self.heard = now;
+        self.hear(now);
         match (message, object) {
             (Down::Welcome(welcome), _) if welcome.session == self.session => self.welcome(now, welcome),
             (Down::Task { session, ticket, attempt }, Some(object)) if session == self.session => {
@@ -167,7 +170,10 @@ impl Hand {
             }
             (Down::Cancel { ticket }, _) => self.cancel(ticket),
             (Down::Who { session }, _) if session == self.session => self.seek(now),
-            (Down::Beat { clock }, _) if self.is_joined() => self.clock = self.clock.max(clock),
+            (Down::Beat { clock, coming }, _) if self.is_joined() => {
+                self.clock = self.clock.max(clock);
+                self.coming = transfer_time(coming.min(self.terms.capacity.bytes));
+            }
             (Down::Refused { session, reason, stands }, _) if session == self.session => {
                 self.refusal = Some(reason);
                 if stands == Stands::ForGood {
@@ -182,7 +188,7 @@ impl Hand {
 
     /// A task came that is over this worker's limits: those of another may be wider.
     pub(super) fn decline(&mut self, now: Time, message: &Down, reason: &str) {
-        self.heard = now;
+        self.hear(now);
         let (Phase::Joined(Welcome { epoch, .. }), Down::Task { session, ticket, .. }) = (self.phase, message) else {
             return;
         };
@@ -202,7 +208,7 @@ impl Hand {
         self.has_said_hello |= matches!(popped, Some((Up::Hello(_), _)));
         popped.or_else(|| {
             let held = self.held.get(&self.progress.pop()?)?;
-            Some((Up::Progress { epoch: held.job.epoch, ticket: held.job.ticket }, None))
+            Some((Up::Progress { epoch: held.job.epoch, ticket: held.job.ticket, coming: 0 }, None))
         })
     }
 
@@ -216,13 +222,13 @@ impl Hand {
             }
             Up::Beat(_) => true,
             Up::Bye => !self.is_joined(),
-            Up::Progress { epoch, ticket } => {
+            Up::Progress { epoch, ticket, coming: 0 } => {
                 if self.tells_progress(ticket.task, epoch) {
                     self.progress.note_unsaid(ticket.task);
                 }
                 return;
             }
-            Up::Result { .. } | Up::Nak(_) => false,
+            Up::Progress { .. } | Up::Result { .. } | Up::Nak(_) => false,
         };
         if !is_stale {
             self.outbox.push_front((message, object));
@@ -367,10 +373,21 @@ impl Hand {
             return;
         }
         let message = match answer {
-            Answer::Done(object) => (Up::Result { epoch, ticket }, Some(object)),
+            Answer::Done(object) => {
+                let coming = object.total_len() as u64;
+                if coming >= LARGE {
+                    self.outbox.push_back((Up::Progress { epoch, ticket, coming }, None));
+                }
+                (Up::Result { epoch, ticket }, Some(object))
+            }
             Answer::Undone { fault, delay, reason } => (Up::Nak(Nak { epoch, ticket, fault, delay, reason }), None),
         };
         self.outbox.push_back(message);
+    }
+
+    /// The dispatcher has said something.
+    fn hear(&mut self, now: Time) {
+        (self.heard, self.coming) = (now, Time::ZERO);
     }
 
     fn is_epoch(&self, epoch: u64) -> bool {

@@ -294,7 +294,18 @@ fn read_next(database: &Database) -> Result<u64, redb::Error> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+    use super::super::options::DispatcherOptions;
     use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn tasks_that_the_store_could_not_take_are_refused_before_there_is_any() {
+        let options = DispatcherOptions::new().task_bytes((2 << 30) + 1);
+        assert!(options.check().is_ok());
+        let error = options.clone().journal("tasks").check().unwrap_err();
+        assert!(error.kind() == ErrorKind::Caller && error.to_string().contains("2 GiB"), "{error}");
+        assert!(options.task_bytes(2 << 30).journal("tasks").check().is_ok());
+    }
 
     /// A disk whose power fails: of what was written it keeps what it had when it was last told to.
     #[derive(Clone, Debug, Default)]

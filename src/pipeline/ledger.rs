@@ -9,6 +9,7 @@
 //!                 +-- delayed <+  nak, worker lost, lease over
 //! ```
 
+mod lapse;
 mod session;
 
 use std::collections::{HashMap, VecDeque};
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use super::entry::{Answered, Entry, Place};
 use super::finished::{Finished, Load};
 use super::lease::Leases;
-use super::message::{Down, Fault, Nak, Peer, Ticket, Time, Up};
+use super::message::{Down, Fault, LARGE, Nak, Peer, Ticket, Time, Up};
 use super::options::DispatcherOptions;
 use super::outcome::{DeadLetter, Ending, Failed, Outcome, TaskId};
 use super::queue::Queue;
@@ -45,6 +46,8 @@ pub(super) struct Ledger {
     /// Tasks that got their outcome since that was last asked, and their bytes.
     done: Load,
     next_round: Time,
+    /// Whether there are workers with room and tasks for them, and no room for outcomes.
+    is_stalled: bool,
     /// Whether goodbye has been said.
     is_closing: bool,
     stats: Stats,
@@ -94,6 +97,7 @@ impl Ledger {
             exposed: 0,
             done: Load::default(),
             next_round: Time::ZERO,
+            is_stalled: false,
             is_closing: false,
             stats: Stats::default(),
             terms,
@@ -134,9 +138,10 @@ impl Ledger {
             (Up::Beat(beat), _) => self.beat(now, peer, &beat),
             (Up::Result { epoch, ticket }, Some(object)) if epoch == self.epoch => self.result(peer, ticket, object),
             (Up::Nak(nak), _) if nak.epoch == self.epoch => self.nak(now, peer, nak),
-            (Up::Progress { epoch, ticket }, _) if epoch == self.epoch => {
+            (Up::Progress { epoch, ticket, coming }, _) if epoch == self.epoch => {
                 self.renew(now, ticket);
                 self.sweep_leases();
+                self.roster.await_result(peer, ticket, coming.min(self.terms.limits.max_total()));
             }
             (Up::Bye, _) => {
                 self.lose(now, peer, Loss::Left);
@@ -202,10 +207,9 @@ impl Ledger {
         std::mem::take(&mut self.done)
     }
 
-    /// Whether tasks wait for nothing but outcomes to be read.
+    /// Whether tasks waited for nothing but outcomes to be read, when they were last handed out.
     pub(super) fn is_stalled(&self) -> bool {
-        let has_room = |task| self.finished.has_room(task, self.exposed);
-        self.queue.waiting() > 0 && self.roster.is_ready() && self.queue.first(has_room).is_none()
+        self.is_stalled
     }
 
     pub(super) fn knows(&self, peer: &[u8]) -> bool {
@@ -266,20 +270,6 @@ impl Ledger {
         }
     }
 
-    fn expire(&mut self, now: Time, ticket: Ticket) {
-        let Some(Entry { place: Place::Held { by, lease }, deliveries, .. }) = self.tasks.get(&ticket.task) else {
-            return;
-        };
-        if *deliveries != ticket.delivery || lease.is_none_or(|end| end > now) {
-            return;
-        }
-        let by = by.clone();
-        self.stats.expired += 1;
-        let failure = Failed { worker: self.name(&by), reason: "its lease ended".to_owned() };
-        self.take_back(now, ticket.task, Answered::No, Some(failure), Time::ZERO);
-        self.say(&by, Down::Cancel { ticket });
-    }
-
     /// Gives waiting tasks to workers with room, the oldest first.
     fn assign(&mut self, now: Time) {
         let mut aside = Vec::new();
@@ -296,6 +286,7 @@ impl Ledger {
             };
             self.queue.remove(task);
             self.exposed += usize::from(!entry.is_exposed());
+            entry.unclaimed = None;
             entry.deliveries += 1;
             entry.attempts += 1;
             self.stats.redelivered += u64::from(entry.deliveries > 1);
@@ -305,9 +296,13 @@ impl Ledger {
             self.held += 1;
             self.roster.hold(now, &peer, ticket, entry.bytes);
             let session = self.roster.member(&peer).map_or(0, |member| member.session);
+            if entry.bytes >= LARGE {
+                self.outbox.push_back((peer.clone(), Down::Beat { clock: 0, coming: entry.bytes }, None));
+            }
             let message = Down::Task { session, ticket, attempt: entry.attempts };
             self.outbox.push_back((peer, message, Some(entry.message.clone())));
         }
+        self.is_stalled = self.roster.is_ready() && self.queue.waiting() > 0;
         aside.into_iter().for_each(|task| self.set_waiting(task));
     }
 
@@ -378,7 +373,6 @@ impl Ledger {
     fn finish(&mut self, task: u64, delivery: Option<u32>, ending: impl FnOnce(Entry) -> Ending) {
         let Some(entry) = self.tasks.remove(&task) else { return };
         self.exposed -= usize::from(entry.is_exposed());
-        self.done.count += 1;
         self.done.bytes += entry.bytes;
         // a result of a delivery that did not count as an attempt makes it one
         let attempts = entry.attempts.max(u32::from(delivery.is_some()));
@@ -394,6 +388,8 @@ impl Ledger {
             }
         }
         let ending = ending(entry);
+        // one that was cancelled keeps its place in the backlog until that was read: nothing else bounds those
+        self.done.count += usize::from(!matches!(ending, Ending::Cancelled));
         self.finished.push(Outcome { task: TaskId(task), attempts, ending, receipt: None });
     }
 }
@@ -427,6 +423,6 @@ impl Ledger {
         }
         let exposed = self.tasks.values().filter(|entry| entry.is_exposed()).count();
         assert_eq!(exposed, self.exposed);
-        assert!(self.leases.len() <= 2 * self.held + 65, "{} leases for {} tasks", self.leases.len(), self.held);
+        assert!(self.leases.len() <= 2 * exposed + 65, "{} leases for {exposed} tasks", self.leases.len());
     }
 }

@@ -345,10 +345,8 @@ fn dealer(context: &zmq::Context, endpoint: &str, prepare: Option<&Prepare>) -> 
         socket.set_immediate(true)?;
         socket.set_sndhwm(0)?;
         socket.set_rcvhwm(0)?;
-        // libzmq's own heartbeats find connections that are half open; the protocol's find processes that do not run. They are safe where
-        // nothing waits for room: see `keep_alive`
-        socket.set_heartbeat_ivl(5000)?;
-        socket.set_heartbeat_timeout(15_000)?;
+        // no heartbeats of libzmq's: those of the protocol find what they would, and they end a connection in the middle of a frame that
+        // takes longer than they wait
         socket.set_handshake_ivl(HANDSHAKE)?;
         // where packets are lost the system asks again ever more rarely, and would miss the end of that by seconds
         socket.set_connect_timeout(CONNECT)?;

@@ -4,6 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+/// A task or result of so many bytes is announced: behind it no sign of life comes through until it is over.
+pub(super) const LARGE: u64 = 1 << 20;
+
+/// How long so many bytes may take, that is as long as over a connection that carries a megabyte in a second.
+pub(super) fn transfer_time(bytes: u64) -> Time {
+    Time::from_micros(bytes)
+}
+
 /// The version of the protocol that is written down in `docs/pipeline.md`.
 pub(super) const VERSION: u64 = 1;
 
@@ -26,9 +34,17 @@ pub(super) struct Ticket {
 pub(super) enum Up {
     Hello(Hello),
     Beat(Beat),
-    Result { epoch: u64, ticket: Ticket },
+    Result {
+        epoch: u64,
+        ticket: Ticket,
+    },
     Nak(Nak),
-    Progress { epoch: u64, ticket: Ticket },
+    /// The handler is getting on; or it is done, and a result of `coming` bytes is next.
+    Progress {
+        epoch: u64,
+        ticket: Ticket,
+        coming: u64,
+    },
     Bye,
 }
 
@@ -116,9 +132,10 @@ pub(super) enum Down {
     Cancel {
         ticket: Ticket,
     },
-    /// A sign of life, and when it was given, in milliseconds by the dispatcher's clock.
+    /// A sign of life, and when it was given, in milliseconds by the dispatcher's clock. Before a large task, how many bytes are coming.
     Beat {
         clock: u64,
+        coming: u64,
     },
     Bye,
 }

@@ -24,6 +24,10 @@ pub(super) struct Quota {
     pub(super) bytes: u64,
 }
 
+/// The largest task that the embedded store takes, with room to spare for its frames' lengths.
+#[cfg(feature = "journal")]
+const MAX_JOURNALED: u64 = 2 << 30;
+
 /// How a [`Dispatcher`](super::Dispatcher) works.
 ///
 /// | option | default | |
@@ -137,7 +141,9 @@ impl DispatcherOptions {
     /// How long a handler may be busy with a task before another worker gets it too; each
     /// [`progress`](super::Task::progress) starts it anew.
     ///
-    /// It begins when a thread takes the task up, give or take a heartbeat.
+    /// It begins when a thread takes the task up, give or take a heartbeat. A task that waits behind a handler whose lease has ended goes to
+    /// another worker after a lease as well, and that costs it no attempt. Where every worker has had a task and none answers, each further lease
+    /// counts as an attempt, so that it is a dead letter in the end.
     pub const fn lease(mut self, lease: Duration) -> Self {
         self.lease = Some(lease);
         self
@@ -150,7 +156,7 @@ impl DispatcherOptions {
     }
 
     /// How long a worker, and to a worker the dispatcher, may be silent before it is given up. A worker whose connection
-    /// ends is given up at once.
+    /// ends is given up at once. Tasks and results of a MiB and more are announced, and have a second more for each megabyte.
     pub const fn liveness(mut self, silence: Duration) -> Self {
         self.liveness = silence;
         self
@@ -218,7 +224,8 @@ impl DispatcherOptions {
         self
     }
 
-    /// Keeps every task in this file until its outcome is dropped: a submit that returned survives the dispatcher.
+    /// Keeps every task in this file until its outcome is dropped: a submit that returned survives the dispatcher. With it
+    /// [`task_bytes`](Self::task_bytes) is 2 GiB at most.
     ///
     /// The file is made if it is not there. What is in it is taken up again, before anything new, under the ids that
     /// it had. See the [protocol](crate::docs::pipeline) for what that promises.
@@ -241,6 +248,10 @@ impl DispatcherOptions {
         }
         if self.attempts == 0 || self.workers == 0 || self.in_flight == 0 {
             return refuse("attempts, workers and tasks in flight are at least one each");
+        }
+        #[cfg(feature = "journal")]
+        if self.journal.is_some() && self.task_bytes > MAX_JOURNALED {
+            return refuse("with a journal task_bytes is 2 GiB at most");
         }
         if self.backlog.messages == 0 || self.unread.messages == 0 || self.unread.bytes == 0 {
             return refuse("the backlog and the unread outcomes have room for at least one");

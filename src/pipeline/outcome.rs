@@ -145,10 +145,8 @@ impl fmt::Display for Ending {
 impl fmt::Display for DeadLetter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("it was given up")?;
-        match self.failures.last() {
-            Some(last) => write!(f, " after {} failures, the last on {last}", self.failures.len()),
-            None => Ok(()),
-        }
+        // not how many: the first of many are not kept
+        self.failures.last().map_or(Ok(()), |last| write!(f, " after it had failed on {last}"))
     }
 }
 
@@ -170,7 +168,7 @@ mod tests {
         assert_eq!(failed.to_string(), printed);
         let letter = DeadLetter { message: Multipart::new(vec![1], vec![]), failures: vec![failed] };
         let ending = Ending::Dead(letter);
-        assert_eq!(ending.to_string(), format!("it was given up after 1 failures, the last on {printed}"));
+        assert_eq!(ending.to_string(), format!("it was given up after it had failed on {printed}"));
         let outcome = Outcome { task: TaskId(1), attempts: 1, ending, receipt: None };
         let error = outcome.decode::<u32>().map_err(|error| error.to_string());
         assert!(error.as_ref().is_err_and(|text| text.ends_with(printed)), "{error:?}");

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use super::message::{Hello, Peer, Ticket, Time, Window};
+use super::message::{Hello, Peer, Ticket, Time, Window, transfer_time};
 
 /// One worker in one session.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub(super) struct Member {
     /// What was sent to it and not answered, whether or not the answer is still wanted: it takes up room there.
     holds: BTreeMap<u64, Hold>,
     held_bytes: u64,
+    /// Whose result comes next, by its last word, and how long that may take beyond what it may be silent.
+    brings: Option<(Ticket, Time)>,
     is_in_ring: bool,
 }
 
@@ -30,6 +32,8 @@ struct Hold {
     since: Time,
     /// The clock in the first beat that should have named it and did not.
     doubted: Option<Time>,
+    /// Whether it waited for a thread when the worker last told.
+    waits: bool,
 }
 
 impl Member {
@@ -39,6 +43,21 @@ impl Member {
 
     pub(super) fn has(&self, task: u64) -> bool {
         self.holds.contains_key(&task)
+    }
+
+    /// Whether it has this task and had not begun with it when it last told.
+    pub(super) fn lets_wait(&self, task: u64) -> bool {
+        self.holds.get(&task).is_some_and(|hold| hold.waits)
+    }
+
+    /// Whether the result of this is what comes next.
+    pub(super) fn brings(&self, ticket: Ticket) -> bool {
+        self.brings.is_some_and(|(brought, _)| brought == ticket)
+    }
+
+    /// How long what comes next may take.
+    pub(super) fn brings_for(&self) -> Time {
+        self.brings.map_or(Time::ZERO, |(_, time)| time)
     }
 
     pub(super) fn tickets(&self) -> impl Iterator<Item = Ticket> {
@@ -135,6 +154,7 @@ impl Roster {
             window,
             holds: BTreeMap::new(),
             held_bytes: 0,
+            brings: None,
             is_in_ring: false,
         };
         self.members.insert(peer.clone(), member);
@@ -177,6 +197,25 @@ impl Roster {
     pub(super) fn heard(&mut self, now: Time, peer: &Peer) {
         if let Some(member) = self.members.get_mut(peer) {
             member.heard = now;
+            member.brings = None;
+        }
+    }
+
+    /// So many bytes come next from this worker.
+    pub(super) fn await_result(&mut self, peer: &Peer, ticket: Ticket, bytes: u64) {
+        if let Some(member) = self.members.get_mut(peer).filter(|_| bytes > 0) {
+            member.brings = Some((ticket, transfer_time(bytes)));
+        }
+    }
+
+    /// These have not begun at this worker, and what else it has has.
+    pub(super) fn note_waiting(&mut self, peer: &Peer, waiting: &[u64]) {
+        let Some(member) = self.members.get_mut(peer) else { return };
+        member.holds.values_mut().for_each(|hold| hold.waits = false);
+        for task in waiting {
+            if let Some(hold) = member.holds.get_mut(task) {
+                hold.waits = true;
+            }
         }
     }
 
@@ -230,7 +269,7 @@ impl Roster {
 
     pub(super) fn hold(&mut self, now: Time, peer: &Peer, ticket: Ticket, bytes: u64) {
         if let Some(member) = self.members.get_mut(peer) {
-            let hold = Hold { delivery: ticket.delivery, bytes, since: now, doubted: None };
+            let hold = Hold { delivery: ticket.delivery, bytes, since: now, doubted: None, waits: false };
             member.holds.insert(ticket.task, hold);
             member.held_bytes += bytes;
         }

@@ -74,6 +74,7 @@ fn every_task_has_one_outcome_whatever_the_network_does() {
         sum.repeats * 4 > enough && sum.declined * 10 > enough && sum.bulky > enough && sum.too_long * 50 > enough,
         "{sum:?}"
     );
+    assert!(sum.hangs > enough && sum.in_vain * 50 > enough, "{sum:?}");
     assert!(sum.missing * 2 > enough && sum.refusals * 50 > enough && sum.questions * 50 > enough, "{sum:?}");
 }
 
@@ -121,6 +122,8 @@ struct Tally {
     declined: u64,
     bulky: u64,
     too_long: u64,
+    hangs: u64,
+    in_vain: u64,
     events: u64,
     last: Time,
 }
@@ -151,6 +154,8 @@ impl Tally {
         self.declined += other.declined;
         self.bulky += other.bulky;
         self.too_long += other.too_long;
+        self.hangs += other.hangs;
+        self.in_vain += other.in_vain;
         self.events += other.events;
         self.last = self.last.max(other.last);
     }
@@ -798,8 +803,11 @@ impl World {
     }
 
     fn handle(&mut self, worker: usize, life: u64, job: Job) {
+        // many times as long as any lease
+        let hangs = self.options.lease.is_some() && self.random.one_in(30);
+        self.tally.hangs += u64::from(hangs);
         let long = if self.random.one_in(8) { 900 } else { 60 };
-        let time = self.random.millis(long);
+        let time = if hangs { Duration::from_secs(4) } else { self.random.millis(long) };
         let reason = "on purpose".to_owned();
         let answer = match self.random.below(24) {
             0 | 1 => Answer::Undone { fault: Fault::Failed, delay: None, reason },
@@ -868,6 +876,9 @@ impl World {
                     assert_eq!(letter.message, task(id));
                     assert!(!letter.failures.is_empty() && outcome.attempts() <= self.options.attempts);
                     self.tally.dead += 1;
+                    let is_in_vain =
+                        letter.failures.iter().any(|failure| failure.reason.starts_with("no other worker"));
+                    self.tally.in_vain += u64::from(is_in_vain);
                     let is_declined = letter.failures.iter().any(|failure| failure.reason.contains(OVER_LIMITS));
                     assert!(!is_declined || task(id).total_len() > SHORT, "charged with the fault of another");
                     if is_too_long(id) {

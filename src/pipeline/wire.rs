@@ -51,8 +51,8 @@ pub(super) fn up(message: &Up) -> Multipart {
             header.begin("nak", 7).number(nak.epoch).ticket(nak.ticket).text(fault_name(nak.fault));
             header.millis(nak.delay).text(&nak.reason);
         }
-        Up::Progress { epoch, ticket } => {
-            header.begin("progress", 4).number(*epoch).ticket(*ticket);
+        Up::Progress { epoch, ticket, coming } => {
+            header.begin("progress", if *coming > 0 { 5 } else { 4 }).number(*epoch).ticket(*ticket).coming(*coming);
         }
         Up::Bye => {
             header.begin("bye", 1);
@@ -82,8 +82,8 @@ pub(super) fn down(message: &Down) -> Multipart {
         Down::Cancel { ticket } => {
             header.begin("cancel", 3).ticket(*ticket);
         }
-        Down::Beat { clock } => {
-            header.begin("beat", 2).number(*clock);
+        Down::Beat { clock, coming } => {
+            header.begin("beat", if *coming > 0 { 3 } else { 2 }).number(*clock).coming(*coming);
         }
         Down::Bye => {
             header.begin("bye", 1);
@@ -141,7 +141,7 @@ pub(super) fn read_up(message: Multipart) -> Result<Vec<(Up, Option<Multipart>)>
             delay: reader.millis()?,
             reason: reader.text()?.to_owned(),
         }),
-        "progress" => Up::Progress { epoch: reader.number()?, ticket: reader.ticket()? },
+        "progress" => Up::Progress { epoch: reader.number()?, ticket: reader.ticket()?, coming: reader.last_number()? },
         "bye" => Up::Bye,
         _ => return Err(refuse("its header names nothing that a worker says")),
     };
@@ -176,7 +176,7 @@ pub(super) fn read_down(message: Multipart) -> Result<Vec<(Down, Option<Multipar
             return bodies.end().map(|()| tasks);
         }
         "cancel" => Down::Cancel { ticket: reader.ticket()? },
-        "beat" => Down::Beat { clock: reader.clock()? },
+        "beat" => Down::Beat { clock: reader.last_number()?, coming: reader.last_number()? },
         "bye" => Down::Bye,
         _ => return Err(refuse("its header names nothing that a dispatcher says")),
     };
@@ -280,7 +280,8 @@ mod tests {
             Up::Nak(nak(Fault::Failed, Some(Duration::from_millis(1500)))),
             Up::Nak(nak(Fault::Rejected, None)),
             Up::Nak(nak(Fault::Returned, Some(Duration::ZERO))),
-            Up::Progress { epoch: u64::MAX, ticket: TICKET },
+            Up::Progress { epoch: u64::MAX, ticket: TICKET, coming: 0 },
+            Up::Progress { epoch: 1, ticket: TICKET, coming: 1 << 40 },
             Up::Bye,
         ]
     }
@@ -296,8 +297,9 @@ mod tests {
             Down::Refused { session: 2, reason: "too small".to_owned(), stands: Stands::ForGood },
             Down::Who { session: 1 << 33 },
             Down::Cancel { ticket: TICKET },
-            Down::Beat { clock: 0 },
-            Down::Beat { clock: 1 << 40 },
+            Down::Beat { clock: 0, coming: 0 },
+            Down::Beat { clock: 1 << 40, coming: 0 },
+            Down::Beat { clock: 0, coming: u64::MAX },
             Down::Bye,
         ]
     }

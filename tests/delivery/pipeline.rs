@@ -439,6 +439,29 @@ fn what_strangers_say_is_counted_and_harms_nobody() {
     worker.join().unwrap();
 }
 
+/// Over inproc no end of a connection is told of: that a worker is gone is found out when it is sent something.
+#[test]
+fn what_a_worker_was_to_get_that_is_gone_goes_to_another_one_without_a_sign_of_life() {
+    for round in 0..100 {
+        let context = zmq::Context::new();
+        let options = DispatcherOptions::new().heartbeat(Duration::MAX).liveness(Duration::MAX);
+        let dispatcher = Dispatcher::bind(&context, &format!("inproc://in-vain-{round}"), options).unwrap();
+        // the first in turn is the one that goes
+        let goes = greet(&context, 100, 1, &dispatcher);
+        let stays = greet(&context, 100, 2, &dispatcher);
+        drop(goes);
+        dispatcher.submit(&7).unwrap();
+        until("it is handed out", || dispatcher.stats().in_flight == 1);
+        if dispatcher.stats().lost == 1 {
+            let task = stays.recv_multipart(0).unwrap();
+            assert!(task[0].starts_with(b"\x93\xa4task"), "{task:?}");
+            return;
+        }
+        // libzmq had not heard yet that it is gone, and took the task
+    }
+    panic!("no worker was found to be gone");
+}
+
 /// A DEALER of a stranger that says hello as the worker of this number, without what a worker does besides.
 fn stranger(number: u8, dispatcher: &Dispatcher) -> zmq::Socket {
     stranger_for(100, number, dispatcher)
@@ -446,7 +469,10 @@ fn stranger(number: u8, dispatcher: &Dispatcher) -> zmq::Socket {
 
 /// The same, with room for so many tasks.
 fn stranger_for(tasks: u8, number: u8, dispatcher: &Dispatcher) -> zmq::Socket {
-    let context = zmq::Context::new();
+    greet(&zmq::Context::new(), tasks, number, dispatcher)
+}
+
+fn greet(context: &zmq::Context, tasks: u8, number: u8, dispatcher: &Dispatcher) -> zmq::Socket {
     let stranger = context.socket(zmq::DEALER).unwrap();
     stranger.set_linger(0).unwrap();
     stranger.set_rcvhwm(1).unwrap();

@@ -141,6 +141,12 @@ impl Hosts {
         self.each_end(host, |tc| tc("del", "root"))
     }
 
+    /// Carries five megabytes in a second on the cable of a host, each way.
+    #[allow(dead_code, reason = "not every test has large messages")]
+    pub(crate) fn narrow(&self, host: usize) {
+        self.each_end(host, |tc| tc("replace", "root tbf rate 40mbit burst 64kb limit 512kb")).unwrap();
+    }
+
     fn each_end(
         &self,
         host: usize,

@@ -13,7 +13,7 @@ impl Hand {
         let (patience, interval) = match self.phase {
             Phase::Ended(_) => return,
             Phase::Seeking => (PATIENCE, RETRY),
-            Phase::Joined(welcome) => (welcome.liveness, welcome.heartbeat),
+            Phase::Joined(welcome) => (welcome.liveness.saturating_add(self.coming), welcome.heartbeat),
         };
         if now.saturating_sub(std::mem::replace(&mut self.ticked, now)) > interval.saturating_mul(2) {
             // this process has been stopped: what was said meanwhile is still to be read
@@ -45,7 +45,7 @@ impl Hand {
         let silence = match self.phase {
             Phase::Ended(_) => return None,
             Phase::Seeking => self.heard + PATIENCE,
-            Phase::Joined(welcome) => self.heard.saturating_add(welcome.liveness),
+            Phase::Joined(welcome) => self.heard.saturating_add(welcome.liveness).saturating_add(self.coming),
         };
         [Some(self.next_beat), Some(silence), self.leaving, self.progress.next_tick()].into_iter().flatten().min()
     }
@@ -120,6 +120,8 @@ impl Hand {
             self.outbox.push_back((Up::Bye, None));
         } else if self.is_joined() || self.has_said_hello {
             self.seek(now);
+            // nobody will ever want what these come to
+            self.held.values().for_each(|held| held.job.is_void.store(true, Ordering::Relaxed));
             // it stays for this answer, and then there is nobody for a while
             self.outbox.push_front((Up::Bye, None));
             self.next_beat = now + RETRY;
@@ -155,6 +157,7 @@ impl Hand {
         self.progress.clear();
         self.session += 1;
         self.clock = 0;
+        self.coming = Time::ZERO;
         self.next_beat = now;
         // the dispatcher hands these out again, as it does the running ones: but those have begun
         while let Some(task) = self.waiting.pop_front() {
@@ -186,7 +189,8 @@ impl Hand {
         // it may be welcome, and have been given tasks, before it has read so
         if self.is_joined() || (self.has_said_hello && is_done) {
             self.has_said_bye = true;
-            self.leaving = Some(now + FAREWELL);
+            // what was answered last may be large, and is on its way before this
+            self.leaving = Some(end.max(now.saturating_add(FAREWELL)));
             self.outbox.push_back((Up::Bye, None));
         } else if is_done {
             self.end(End::Left);

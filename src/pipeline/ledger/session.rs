@@ -1,8 +1,9 @@
 //! Workers that come, stay and go, as the ledger sees them.
 
-use super::super::entry::{Answered, Place};
+use super::super::entry::Answered;
 use super::super::message::{Account, Beat, Down, Hello, Peer, Stands, Ticket, Time, VERSION, Welcome, Window};
 use super::super::outcome::Failed;
+use super::super::roster::Member;
 use super::super::wire::MAX_NAMED;
 use super::{Ledger, Loss};
 
@@ -116,42 +117,10 @@ impl Ledger {
             _ => return self.say(peer, Down::Who { session: beat.session }),
         }
         self.roster.grant(peer, self.capped(beat.window));
-        if self.terms.lease.is_some() {
-            for &task in &beat.waiting {
-                let delivery = self.tasks.get(&task).map_or(0, |entry| entry.deliveries);
-                let ticket = Ticket { task, delivery };
-                if self.is_current(peer, ticket) {
-                    self.renew(now, ticket);
-                }
-            }
-            self.sweep_leases();
-        }
+        self.renew_waiting(now, peer, &beat.waiting);
         if let Some(account) = &beat.account {
             self.audit(now, peer, &beat.waiting, account);
         }
-    }
-
-    /// Begins a lease anew.
-    pub(super) fn renew(&mut self, now: Time, ticket: Ticket) {
-        let Some(entry) = self.tasks.get_mut(&ticket.task).filter(|entry| entry.holder(ticket.delivery).is_some())
-        else {
-            return;
-        };
-        let Place::Held { lease, .. } = &mut entry.place else { return };
-        let end = self.leases.end(now);
-        // named once more at the same time: it is in the queue already
-        if *lease != end {
-            *lease = end;
-            self.leases.begin(now, ticket);
-        }
-    }
-
-    /// Keeps the leases in proportion to the tasks. To be done once per message, however many leases that renews, and once for
-    /// all tasks that are handed out together.
-    pub(super) fn sweep_leases(&mut self) {
-        let tasks = &self.tasks;
-        let holds = |end, ticket: Ticket| tasks.get(&ticket.task).is_some_and(|entry| entry.has_lease(ticket, end));
-        self.leases.sweep(self.held, holds);
     }
 
     /// Takes back what was lost on the way to a worker, or its answer on the way back.
@@ -179,14 +148,17 @@ impl Ledger {
         self.excuse_if_stopped(now);
         // four looks to a heartbeat: a silent worker is found at most a quarter late
         self.next_round = now.saturating_add(self.terms.heartbeat / 4);
-        let silent = |heard: Time| now.saturating_sub(heard) >= self.terms.liveness;
+        let is_silent = |member: &Member| {
+            now.saturating_sub(member.heard) >= self.terms.liveness.saturating_add(member.brings_for())
+        };
         let lost: Vec<Peer> =
-            self.roster.iter().filter(|(_, member)| silent(member.heard)).map(|(peer, _)| peer.clone()).collect();
+            self.roster.iter().filter(|(_, member)| is_silent(member)).map(|(peer, _)| peer.clone()).collect();
         for peer in lost {
             self.lose(now, &peer, Loss::Silent);
         }
         for peer in self.roster.due(now, self.terms.heartbeat) {
-            self.say(&peer, Down::Beat { clock: u64::try_from(now.as_millis()).unwrap_or(u64::MAX) });
+            let clock = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+            self.say(&peer, Down::Beat { clock, coming: 0 });
         }
     }
 }
@@ -295,6 +267,287 @@ mod tests {
         assert_eq!(pair.ledger.stats().expired, 0);
         pair.ledger.tick(first_end + BEAT);
         assert_eq!(pair.ledger.stats().expired, 2);
+    }
+
+    /// Several workers and their dispatcher.
+    struct Crew {
+        ledger: Ledger,
+        hands: Vec<Hand>,
+        now: Time,
+    }
+
+    impl Crew {
+        fn new(options: DispatcherOptions) -> Self {
+            let options = options.heartbeat(BEAT).liveness(LIVENESS);
+            Self { ledger: Ledger::new(options, 7), hands: Vec::new(), now: Time::ZERO }
+        }
+
+        /// One more worker with room for so many tasks.
+        fn join(&mut self, messages: u64) {
+            let capacity = Window { messages, bytes: 256 << 20 };
+            let terms = Terms { name: String::new(), capacity, grace: BEAT, ends_with_dispatcher: false };
+            self.hands.push(Hand::new(self.now, terms, self.hands.len() as u64));
+            self.talk();
+        }
+
+        fn submit(&mut self, tasks: std::ops::RangeInclusive<u64>) {
+            tasks.for_each(|task| self.ledger.submit(task, Multipart::new(vec![1], vec![])));
+            self.talk();
+        }
+
+        fn talk(&mut self) {
+            loop {
+                let mut said = 0;
+                for (number, hand) in self.hands.iter_mut().enumerate() {
+                    hand.tick(self.now);
+                    while let Some((message, object)) = hand.pop_message() {
+                        self.ledger.handle(self.now, &Peer::copy_from_slice(&[number as u8]), message, object);
+                        said += 1;
+                    }
+                }
+                self.ledger.tick(self.now);
+                while let Some((peer, message, object)) = self.ledger.pop_message() {
+                    self.hands[usize::from(peer[0])].handle(self.now, message, object);
+                    said += 1;
+                }
+                self.ledger.check();
+                if said == 0 {
+                    return;
+                }
+            }
+        }
+
+        /// So many heartbeats go by, in each of which `work` is done four times.
+        fn pass(&mut self, beats: u32, mut work: impl FnMut(&mut [Hand], Time)) {
+            for _ in 0..4 * beats {
+                self.now += BEAT / 4;
+                work(&mut self.hands, self.now);
+                self.talk();
+            }
+        }
+    }
+
+    fn done(job: &super::super::super::hand::Job) -> Answer {
+        Answer::Done(job.object.clone())
+    }
+
+    #[test]
+    fn what_waits_behind_a_handler_whose_lease_has_ended_goes_to_another_worker_and_has_not_failed() {
+        let mut crew = Crew::new(DispatcherOptions::new().lease(10 * BEAT));
+        crew.join(2);
+        crew.submit(1..=2);
+        assert!(crew.hands[0].pop_job().is_some(), "it never ends");
+        crew.join(2);
+        crew.pass(25, |hands, now| {
+            while let Some(job) = hands[1].pop_job() {
+                hands[1].finish(now, &job, done(&job));
+            }
+        });
+        let mut ended: Vec<_> = std::iter::from_fn(|| crew.ledger.pop_outcome()).collect();
+        ended.sort_by_key(|outcome| outcome.task().0);
+        assert_eq!(ended.iter().map(|outcome| outcome.attempts()).collect::<Vec<_>>(), [2, 1]);
+    }
+
+    #[test]
+    fn what_no_worker_answers_for_is_a_dead_letter_though_they_are_fewer_than_attempts() {
+        for workers in 1..=3 {
+            let mut crew = Crew::new(DispatcherOptions::new().lease(10 * BEAT).attempts(5));
+            (0..workers).for_each(|_| crew.join(3));
+            crew.submit(1..=1);
+            crew.pass(49, |hands, _| hands.iter_mut().for_each(|hand| drop(hand.pop_job())));
+            assert!(crew.ledger.pop_outcome().is_none());
+            crew.pass(3, |_, _| {});
+            let outcome = crew.ledger.pop_outcome().expect("an end");
+            let letter = outcome.dead_letter().expect("an end");
+            let reasons: Vec<_> = letter.failures.iter().map(|failure| failure.reason.as_str()).collect();
+            assert_eq!(reasons[..workers], vec!["its lease ended"; workers]);
+            let vain = "no other worker can take it, and those that have it do not answer";
+            assert_eq!(reasons[workers..], vec![vain; 5 - workers]);
+            assert_eq!(outcome.attempts(), 5);
+        }
+    }
+
+    #[test]
+    fn what_hangs_is_given_at_once_to_a_worker_that_comes() {
+        let mut crew = Crew::new(DispatcherOptions::new().lease(10 * BEAT).attempts(5));
+        crew.join(1);
+        crew.submit(1..=1);
+        crew.pass(25, |hands, _| drop(hands[0].pop_job()));
+        crew.join(1);
+        let job = crew.hands[1].pop_job().expect("the task");
+        crew.hands[1].finish(crew.now, &job, done(&job));
+        crew.talk();
+        // the two leases, and this
+        assert_eq!(crew.ledger.pop_outcome().map(|outcome| outcome.attempts()), Some(3));
+    }
+
+    #[test]
+    fn what_waits_for_a_worker_that_is_at_work_has_not_failed() {
+        let mut crew = Crew::new(DispatcherOptions::new().lease(10 * BEAT).attempts(5));
+        crew.join(1);
+        crew.submit(1..=1);
+        assert!(crew.hands[0].pop_job().is_some(), "it never ends");
+        crew.join(1);
+        crew.submit(2..=2);
+        let job = crew.hands[1].pop_job().expect("another");
+        crew.pass(100, |hands, _| _ = hands[1].progress(&job));
+        assert_eq!(crew.ledger.stats().waiting, 1);
+        crew.hands[1].finish(crew.now, &job, done(&job));
+        crew.talk();
+        let job = crew.hands[1].pop_job().expect("the first");
+        crew.hands[1].finish(crew.now, &job, done(&job));
+        crew.talk();
+        assert_eq!(crew.ledger.pop_outcome().map(|outcome| outcome.attempts()), Some(1));
+        assert_eq!(crew.ledger.pop_outcome().map(|outcome| outcome.attempts()), Some(2));
+    }
+
+    #[test]
+    fn a_task_that_everybody_has_from_before_keeps_no_reader_from_being_heard() {
+        let mut crew = Crew::new(DispatcherOptions::new().lease(10 * BEAT).unread(2, 1 << 20));
+        crew.join(3);
+        crew.submit(1..=1);
+        crew.pass(11, |hands, _| drop(hands[0].pop_job()));
+        crew.submit(2..=3);
+        let job = crew.hands[0].pop_job().expect("the second");
+        crew.hands[0].finish(crew.now, &job, done(&job));
+        crew.talk();
+        assert_eq!(crew.ledger.stats().waiting, 2);
+        assert!(crew.ledger.is_stalled(), "the third is for whoever reads the second's outcome");
+        assert!(crew.ledger.pop_outcome().is_some());
+        crew.ledger.read(super::super::Load { count: 1, bytes: 1 });
+        crew.talk();
+        assert!(crew.hands[0].pop_job().is_some() && !crew.ledger.is_stalled());
+    }
+
+    /// A large task, or a large result.
+    fn large() -> Multipart {
+        Multipart::new(vec![1], vec![vec![0; 5_000_000].into()])
+    }
+
+    #[test]
+    fn while_a_large_task_is_on_its_way_its_worker_does_not_take_the_dispatcher_for_silent() {
+        let mut pair = Pair::joined();
+        pair.ledger.terms.task_bytes = 10 << 20;
+        pair.hand = Hand::new(
+            Time::ZERO,
+            Terms {
+                name: String::new(),
+                capacity: Window { messages: 2, bytes: 10 << 20 },
+                grace: BEAT,
+                ends_with_dispatcher: false,
+            },
+            6,
+        );
+        pair.talk(Time::ZERO);
+        pair.ledger.submit(1, large());
+        let mut downs = pair.downs(Time::ZERO).into_iter();
+        let (beat, task) = (downs.next().expect("an announcement"), downs.next().expect("the task"));
+        assert_eq!(beat.0, Down::Beat { clock: 0, coming: 5_000_001 });
+        pair.hand.handle(Time::ZERO, beat.0, None);
+        let mut now = Time::ZERO;
+        while now < LIVENESS + 5 * BEAT {
+            pair.ups(now);
+            assert!(!pair.hand.takes_socket(), "at {now:?}");
+            now += BEAT / 4;
+        }
+        let mut late = pair.hand.next_tick().expect("a time");
+        assert!(late <= now + BEAT);
+        pair.hand.handle(now, task.0, task.1);
+        assert!(pair.hand.pop_job().is_some());
+        // and that was that
+        while late < now + LIVENESS {
+            pair.ups(late);
+            assert!(!pair.hand.takes_socket());
+            late += BEAT / 4;
+        }
+        pair.ups(now + LIVENESS);
+        assert!(pair.hand.takes_socket());
+    }
+
+    #[test]
+    fn while_a_large_result_is_on_its_way_its_worker_is_not_silent_and_its_lease_does_not_end() {
+        for comes in [true, false] {
+            let mut pair = Pair::new();
+            pair.ledger = Ledger::new(pair.ledger.terms.clone().lease(2 * BEAT), 7);
+            pair.talk(Time::ZERO);
+            pair.submit(Time::ZERO, 1..=1);
+            pair.talk(Time::ZERO);
+            let job = pair.hand.pop_job().expect("the task");
+            pair.hand.finish(Time::ZERO, &job, Answer::Done(large()));
+            let mut ups = pair.ups(Time::ZERO).into_iter();
+            let (announced, result) = (ups.next().expect("an announcement"), ups.next().expect("the result"));
+            assert!(matches!(announced.0, Up::Progress { coming: 5_000_001, .. }), "{announced:?}");
+            pair.hear(Time::ZERO, vec![announced]);
+            let mut now = Time::ZERO;
+            while now < LIVENESS + 5 * BEAT {
+                pair.ledger.tick(now);
+                assert_eq!((pair.ledger.stats().lost, pair.ledger.stats().expired), (0, 0), "at {now:?}");
+                now += BEAT / 4;
+            }
+            if comes {
+                pair.hear(now, vec![result]);
+                assert_eq!(pair.ledger.pop_outcome().map(|outcome| outcome.attempts()), Some(1));
+            } else {
+                pair.ledger.tick(now + BEAT);
+                assert_eq!(pair.ledger.stats().lost, 1);
+            }
+        }
+    }
+
+    #[test]
+    fn an_announcement_that_could_not_be_sent_goes_out_before_its_result() {
+        let mut pair = Pair::joined();
+        pair.submit(Time::ZERO, 1..=1);
+        pair.talk(Time::ZERO);
+        let job = pair.hand.pop_job().expect("the task");
+        pair.hand.finish(Time::ZERO, &job, Answer::Done(large()));
+        pair.ups(Time::ZERO).into_iter().rev().for_each(|(message, object)| pair.hand.unsaid(message, object));
+        let said: Vec<_> = pair.ups(Time::ZERO).into_iter().map(|(message, _)| message).collect();
+        assert!(matches!(said[..], [Up::Progress { coming: 1.., .. }, Up::Result { .. }]), "{said:?}");
+    }
+
+    #[test]
+    fn a_dispatcher_that_says_goodbye_wants_nothing_any_more_of_what_runs() {
+        let mut pair = Pair::joined();
+        pair.submit(Time::ZERO, 1..=1);
+        pair.talk(Time::ZERO);
+        let job = pair.hand.pop_job().expect("the task");
+        pair.hand.handle(Time::ZERO, Down::Bye, None);
+        assert!(job.is_void.load(std::sync::atomic::Ordering::Relaxed));
+        assert_eq!(pair.hand.ended(), None::<End>, "it stays for another dispatcher");
+    }
+
+    #[test]
+    fn a_worker_that_leaves_waits_for_its_last_answers_to_be_heard_as_long_as_its_grace() {
+        let mut pair = Pair::joined();
+        pair.hand = Hand::new(
+            Time::ZERO,
+            Terms {
+                name: String::new(),
+                capacity: Window { messages: 2, bytes: 200 },
+                grace: 10 * BEAT,
+                ends_with_dispatcher: false,
+            },
+            6,
+        );
+        pair.talk(Time::ZERO);
+        pair.submit(Time::ZERO, 1..=1);
+        pair.talk(Time::ZERO);
+        let job = pair.hand.pop_job().expect("the task");
+        pair.hand.drain(Time::ZERO);
+        pair.talk(Time::ZERO);
+        pair.hand.finish(Time::ZERO, &job, Answer::Done(job.object.clone()));
+        let last = pair.ups(Time::ZERO);
+        assert!(matches!(last.last(), Some((Up::Bye, None))), "{last:?}");
+        for now in 1..10 {
+            // the dispatcher lives, and these are on their way
+            pair.hand.handle(now * BEAT, Down::Beat { clock: 0, coming: 0 }, None);
+            pair.hand.tick(now * BEAT);
+            assert_eq!(pair.hand.ended(), None::<End>, "after {now} heartbeats");
+        }
+        pair.hear(9 * BEAT, last);
+        pair.talk(9 * BEAT);
+        assert_eq!((pair.hand.ended(), pair.ledger.stats().done), (Some(End::Left), 1));
     }
 
     #[test]

@@ -76,6 +76,11 @@ impl Header {
         }
     }
 
+    /// How much comes next, where that is much.
+    pub(super) fn coming(&mut self, bytes: u64) -> &mut Self {
+        if bytes > 0 { self.number(bytes) } else { self }
+    }
+
     /// How many frames an object has, and the frames themselves to `frames`.
     pub(super) fn object(&mut self, object: Multipart, frames: &mut Vec<Buffer>) {
         let (metadata, buffers) = object.into_parts();
@@ -189,7 +194,7 @@ impl<'h> Reader<'h> {
     }
 
     /// What an earlier release did not say either.
-    pub(super) fn clock(&mut self) -> Result<u64> {
+    pub(super) fn last_number(&mut self) -> Result<u64> {
         if self.left == 0 { Ok(0) } else { self.number() }
     }
 
