@@ -1,7 +1,7 @@
 //! Workers that come, stay and go, as the ledger sees them.
 
 use super::super::entry::Answered;
-use super::super::message::{Account, Beat, Down, Hello, Peer, Stands, Ticket, Time, VERSION, Welcome, Window};
+use super::super::message::{Account, Beat, Down, Hello, Peer, Stands, Time, VERSION, Welcome, Window};
 use super::super::outcome::Failed;
 use super::super::roster::Member;
 use super::super::wire::MAX_NAMED;
@@ -166,7 +166,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::super::super::hand::{Answer, End, Hand, NO_ROOM, Terms};
-    use super::super::super::message::{Fault, Nak, Up};
+    use super::super::super::message::{Fault, Nak, Ticket, Up};
     use super::super::super::options::DispatcherOptions;
     use super::super::super::outcome::Ending;
     use super::*;
