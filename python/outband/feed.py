@@ -64,6 +64,9 @@ _REST = 16
 #: Requests under way at a time.
 _REQUESTS = 4
 
+#: A request's id is which stream it is for, and how many requests there were: what comes after the next one was made is of use too.
+_STREAM_SHIFT = 40
+
 #: A time in milliseconds that is short beside all timeouts.
 _TICK = 20
 
@@ -114,7 +117,9 @@ class Subscriber:
         self._follows: dict[str, Follow] = {}
         self._starts: dict[str, Start] = {}
         self._default = start
-        self._asked: dict[int, str] = {}
+        self._names: list[str] = []
+        self._places: dict[str, int] = {}
+        self._asked: dict[str, int] = {}
         self._requests = 0
         self._events: deque[tuple[Any, ...]] = deque()
         self._attention, self._was_behind = Attention(time.monotonic()), False
@@ -139,7 +144,8 @@ class Subscriber:
         if _is_wildcard(name):
             self._live.subscribe(name.encode())
         else:
-            self._follows.setdefault(name, self._follow(time.monotonic(), start))
+            if name not in self._follows:
+                self._follow(time.monotonic(), name, start)
             self._live.subscribe(name.encode() + b"\0")
         self._starts[name] = start
 
@@ -258,18 +264,21 @@ class Subscriber:
             self._answered = now
         if kind == _RECOVERED:
             (request,) = _numbers(rest, 1)
-            name = self._asked.get(request)
-            if name is not None:
-                self._follows[name].recovered(now, epoch, number, request, (sent, frames[1:]), _size(frames))
-                self._settle(now, name)
         elif kind == _END:
             first, request = _cache(number, rest, 2)
-            name = self._asked.pop(request, None)
-            if name is not None:
-                self._follows[name].end(now, epoch, first, request)
-                self._settle(now, name)
         else:
             raise PeerError("the header of the feed's message is of a kind that answers no request")
+        at = request >> _STREAM_SHIFT
+        if at >= len(self._names):
+            return
+        name = self._names[at]
+        if kind == _RECOVERED:
+            self._follows[name].recovered(now, epoch, number, request, (sent, frames[1:]), _size(frames))
+        else:
+            self._follows[name].end(now, epoch, first, request)
+            if self._asked.get(name) == request:
+                del self._asked[name]
+        self._settle(now, name)
 
     def _find(self, now: float, topic: bytes) -> tuple[str, Follow]:
         try:
@@ -284,11 +293,13 @@ class Subscriber:
             raise LimitError(f"there are more streams than the limit of {self._max_streams}")
         matching = [prefix for prefix in self._starts if _is_wildcard(prefix) and name.startswith(prefix)]
         start = self._starts[max(matching, key=len)] if matching else self._default
-        follow = self._follows[name] = self._follow(now, start)
-        return name, follow
+        return name, self._follow(now, name, start)
 
-    def _follow(self, now: float, start: Start) -> Follow:
-        return Follow(now, start, self._rules, self._attention.missed)
+    def _follow(self, now: float, name: str, start: Start) -> Follow:
+        follow = self._follows[name] = Follow(now, start, self._rules, self._attention.missed)
+        self._places[name] = len(self._names)
+        self._names.append(name)
+        return follow
 
     def _settle(self, now: float, name: str) -> None:
         """Passes on what a stream has to tell, and asks for what it misses."""
@@ -300,21 +311,19 @@ class Subscriber:
             return
         if len(self._asked) >= _REQUESTS:
             # a request that was given up, or that nobody needs any more, makes room for another
-            for request, other in list(self._asked.items()):
+            for other in list(self._asked):
                 if not self._follows[other].is_missing_something:
                     self._follows[other].answered()
-                    del self._asked[request]
-        if len(set(self._asked.values()) - {name}) >= _REQUESTS:
+                    del self._asked[other]
+        if len(self._asked.keys() - {name}) >= _REQUESTS:
             return
-        self._requests += 1
-        ranges = follow.ask(now, self._requests)
+        request = self._places[name] << _STREAM_SHIFT | self._requests
+        ranges = follow.ask(now, request)
         if ranges:
-            self._asked = {request: other for request, other in self._asked.items() if other != name}
-            self._asked[self._requests] = name
+            self._requests += 1
+            self._asked[name] = request
             epoch, rules = follow.position[0], self._rules
-            header = _REQUEST.pack(
-                b"F", _VERSION, _ASK, epoch, self._requests, rules.credit_messages, rules.credit_bytes
-            )
+            header = _REQUEST.pack(b"F", _VERSION, _ASK, epoch, request, rules.credit_messages, rules.credit_bytes)
             numbers = [number for pair in ranges for number in pair]
             try:
                 packed = struct.pack(f"<{len(numbers)}Q", *numbers)
