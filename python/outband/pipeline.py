@@ -25,7 +25,7 @@ from typing import Any, Callable, Collection, Deque, Dict, Optional, Tuple
 import msgpack  # type: ignore[import-untyped]
 import zmq
 
-from . import _compression, _down, _link, _parts, _wire
+from . import _compression, _down, _link, _memory, _parts, _wire
 from ._complaints import Complaints
 from ._errors import CallerError, PeerError
 from ._limits import Limits
@@ -175,7 +175,8 @@ class Worker:
     def _attempt(self, handler: Callable[[Task], Any], job: Job) -> Any:
         try:
             value = _wire.loads(job.frames, limits=self._limits, encodings=self._encodings)
-            return list(_wire.dumps(handler(Task(job, value, self._progress))))
+            # without a variable for the result, which would hold it
+            return _memory.settled(_wire.dumps(handler(Task(job, value, self._progress))))
         except BaseException as error:  # SystemExit too: a task whose thread has ended would be held for ever
             return told(error)
 

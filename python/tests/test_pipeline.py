@@ -12,12 +12,14 @@ import time
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import msgpack
+import numpy
 import pytest
 import zmq
 import zmq.asyncio
 
 import outband
 from outband import _link
+from outband._tasks import Job
 from outband.pipeline import Failure, Rejected, Returned, Task, Worker
 
 from machine import HAS_IPV6
@@ -96,6 +98,45 @@ def test_it_presents_itself_and_returns_results(context: zmq.Context[Any]) -> No
     _, beat = dispatcher.next("beat")
     assert beat[1:4] == [1, 4, 30_000]
     dispatcher.close()
+
+
+def results(handler: Callable[[], Any], count: int = 1) -> List[Any]:
+    """The frames of what a worker would send for so many tasks, of which none has left when the last one is done."""
+    worker, frames = Worker(zmq.Context.instance(), "inproc://nobody"), outband.dumps(None)
+    answers = [worker._attempt(lambda _task: handler(), Job(1, EPOCH, task, 1, 1, list(frames))) for task in range(count)]
+    assert not [answer for answer in answers if isinstance(answer, Failure)]
+    return answers
+
+
+def test_a_result_is_what_it_was_when_its_handler_returned() -> None:
+    array, text = numpy.zeros(2000), bytearray(20_000)
+
+    def filled() -> Any:
+        array[:] += 1
+        text[0] += 1
+        still = array[:1500]
+        still.flags.writeable = False
+        return [array, array[500:], still, text, memoryview(text), numpy.frombuffer(text, "u1")]
+
+    for number, frames in enumerate(results(filled, 3), 1):
+        *arrays, first, second, third = outband.loads(frames)
+        assert [list(set(part.tolist())) for part in arrays] == [[number]] * 3
+        assert first[0] == second[0] == third[0] == number
+
+
+def test_results_that_nobody_else_has_or_may_write_to_are_not_copied() -> None:
+    constant = numpy.arange(5000.0)
+    constant.flags.writeable = False
+    made: List[int] = []
+
+    def fresh() -> Any:
+        new = numpy.zeros(5000)
+        made.append(new.ctypes.data)
+        return [new[:2000], new[2000:], constant]
+
+    ((_, *frames),) = results(fresh)
+    expected = [made[0], made[0] + 16_000, constant.ctypes.data]
+    assert [numpy.frombuffer(frame).ctypes.data for frame in frames] == expected
 
 
 def test_what_fails_says_how(context: zmq.Context[Any]) -> None:
