@@ -20,7 +20,7 @@ import math
 import struct
 import time
 from collections import deque
-from typing import Any, Collection, Iterator, Optional, Sequence
+from typing import Any, Callable, Collection, Iterator, Optional, Sequence
 
 import zmq
 
@@ -75,6 +75,16 @@ _READS_FOR = 0.1
 
 #: After so many looks time passes also where more has arrived.
 _LOOKS = 64
+
+
+#: The number that comes next for who has not taken such an event.
+_NEXT: dict[str, Callable[[Any], int]] = {
+    "joined": lambda step: step[1],
+    "item": lambda step: step[1],
+    "gap": lambda step: step[1],
+    "reset": lambda step: 1,
+    "returned": lambda step: step[2],
+}
 
 
 class Subscriber:
@@ -149,9 +159,14 @@ class Subscriber:
             self._live.subscribe(name.encode() + b"\0")
         self._starts[name] = start
 
-    def position(self, stream: str) -> tuple[int, int]:
-        """A ``start`` with which to go on after a restart, once all events so far are taken."""
-        return self._follows[stream].position
+    def position(self, stream: str) -> Start:
+        """A ``start`` with which to go on after a restart: with the message after the last event that was taken. Before anything was
+        heard of the stream it is the start that it was given."""
+        for name, kind, *step in self._events:
+            if name == stream and kind in _NEXT:
+                return step[0], _NEXT[kind](step)
+        follow = self._follows.get(stream)
+        return follow.position if follow and follow.position[0] else self._start_of(stream)
 
     def __iter__(self) -> Iterator[Event]:
         while True:
@@ -291,9 +306,12 @@ class Subscriber:
             return name, self._follows[name]
         if len(self._follows) >= self._max_streams:
             raise LimitError(f"there are more streams than the limit of {self._max_streams}")
-        matching = [prefix for prefix in self._starts if _is_wildcard(prefix) and name.startswith(prefix)]
-        start = self._starts[max(matching, key=len)] if matching else self._default
-        return name, self._follow(now, name, start)
+        return name, self._follow(now, name, self._start_of(name))
+
+    def _start_of(self, name: str) -> Start:
+        """What the longest of the subscriptions that match says."""
+        matching = [other for other in self._starts if name == other or _is_wildcard(other) and name.startswith(other)]
+        return self._starts[max(matching, key=len)] if matching else self._default
 
     def _follow(self, now: float, name: str, start: Start) -> Follow:
         follow = self._follows[name] = Follow(now, start, self._rules, self._attention.missed)

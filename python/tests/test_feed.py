@@ -282,6 +282,41 @@ def test_those_who_wait_to_ask_give_up_with_the_first_who_is_not_answered(contex
         assert asked <= set(streams[:4]), "the others waited for their turn"
 
 
+def test_a_position_is_after_the_last_event_that_was_taken(context: Any) -> None:
+    publisher = Publisher(context)
+    with begin(context, publisher) as subscriber:
+        for number in range(1, 6):
+            publisher.publish(number, lost=number in (2, 3))
+        assert take(subscriber, 2) == ["joined 1", (1, 1)]
+        until_it_asks(publisher, subscriber)
+        publisher.first = 3
+        publisher.answer()
+        assert subscriber.position("a") == (100, 2)
+        for event, after in (((2, 2, "evicted"), 3), ((3, 3), 4), ((4, 4), 5), ((5, 5), 6)):
+            assert take(subscriber, 1) == [event] and subscriber.position("a") == (100, after)
+        publisher.epoch, publisher.last, publisher.first = 200, 0, 1
+        publisher.publish("anew")
+        assert take(subscriber, 1) == ["Reset"] and subscriber.position("a") == (200, 1)
+        # as it is in the middle of what one message brings
+        subscriber._events.append(("b", "item"))
+        subscriber._events.appendleft(("a", "reset", 300, 200))
+        assert subscriber.position("a") == (300, 1)
+        subscriber._events.appendleft(("a", "stale", 2.0))
+        subscriber._events.appendleft(("a", "returned", 100, 200, 7))
+        assert subscriber.position("a") == (100, 7)
+        subscriber._events.clear()
+
+
+def test_a_position_before_anything_was_heard_is_the_start(context: Any) -> None:
+    with feed.Subscriber(context, "inproc://live", "inproc://recovery", ["a", "b/"], start="all") as subscriber:
+        subscriber.subscribe("c", (100, 5))
+        subscriber.subscribe("b/c/", 7)
+        expected: dict[str, Any] = {"a": "all", "b/": "all", "b/a": "all", "b/c/d": 7, "c": (100, 5)}
+        assert {stream: subscriber.position(stream) for stream in expected} == expected
+        for name, start in expected.items():
+            subscriber.subscribe(name, start)
+
+
 def test_starts(context: Any) -> None:
     for start, expected in [(2, ["joined 3", (3, 3), (4, 4)]), ("all", ["joined 2", (2, 2), (3, 3)])]:
         publisher = Publisher(context)
