@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, List, Tuple
 import msgpack  # type: ignore[import-untyped]
 
 from ._errors import PeerError
+from ._unpack import unpacked
 
 Frames = List[Any]
 #: The task, the delivery, the attempt, and the frames of the object.
@@ -24,7 +25,7 @@ def read(frames: Frames) -> Tuple[str, List[Any], List[Object]]:
     if len(header) > _LONGEST_HEADER:
         raise _refused("its header is too long")
     try:
-        said = msgpack.unpackb(header, strict_map_key=False)
+        said = unpacked(header, strict_map_key=False)
     except (ValueError, TypeError, OverflowError, RecursionError, MemoryError, msgpack.UnpackException) as error:
         raise _refused("its header is no MessagePack array") from error
     if not isinstance(said, list) or not said or not isinstance(said[0], str) or said[0] not in _FORMS:

@@ -17,6 +17,7 @@ import zmq
 from . import _array, _compression, _layout, _table
 from ._errors import CallerError, LimitError, PeerError
 from ._limits import Limits
+from ._unpack import unpacked
 
 #: The MessagePack extension type of a buffer reference: ``'B'``.
 REFERENCE = 0x42
@@ -93,7 +94,7 @@ def loads(
     limits.check(len(metadata), lengths)
     decoder = _Decoder(metadata, buffers, limits, encodings)
     try:
-        value = msgpack.unpackb(
+        value = unpacked(
             metadata,
             ext_hook=decoder.resolve,
             object_pairs_hook=decoder.from_entries,
@@ -294,7 +295,7 @@ class _Decoder:
     def resolve(self, kind: int, payload: bytes) -> Any:
         if kind != REFERENCE:
             return msgpack.ExtType(kind, payload)
-        reference = msgpack.unpackb(payload)
+        reference = unpacked(payload)
         if not isinstance(reference, list) or len(reference) not in (2, 3, 5):
             raise PeerError("a buffer reference has a form that this version does not know")
         frame, length = reference[:2]

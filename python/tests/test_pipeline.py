@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import msgpack
@@ -18,7 +19,7 @@ import zmq
 import zmq.asyncio
 
 import outband
-from outband import _link
+from outband import _down, _link
 from outband._tasks import Job
 from outband.pipeline import Failure, Rejected, Returned, Task, Worker
 
@@ -673,6 +674,17 @@ def test_what_a_dispatcher_says_wrongly_is_refused_as_such_or_is_right(context: 
         worker._is_ended = worker._owes_bye = False
         assert worker._held_bytes <= 1 << 20 and len(worker._held) <= 1000 and len(worker._waiting) <= 1000
         assert 0 < worker._heartbeat < 1 << 62 and 0 < worker._liveness < 1 << 62, f"seed {seed}"
+
+
+def test_a_header_takes_no_memory_for_what_its_lists_only_promise() -> None:
+    lists = b"".join(b"\xdd" + (100_000 - at).to_bytes(4, "big") for at in range(5, 4000, 5))
+    tracemalloc.start()
+    try:
+        with pytest.raises(outband.PeerError, match="no MessagePack array"):
+            _down.read([lists + b"\xc0" * (100_000 - len(lists))])
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
 
 
 WRONG = [

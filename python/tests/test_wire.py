@@ -13,6 +13,7 @@ import pickle
 import struct
 import subprocess
 import sys
+import tracemalloc
 from typing import Any
 
 import ml_dtypes
@@ -463,6 +464,25 @@ except outband.LimitError as error:
 def test_memory_that_does_not_suffice_is_a_limit() -> None:
     printed = subprocess.run([sys.executable, "-B", "-c", TOO_LITTLE], check=True, capture_output=True, text=True).stdout
     assert printed == "the message takes more memory than there is\n"
+
+
+def empty_lists(length: int) -> bytes:
+    """Lists in each other that end after their headers, each of which promises as much as a reader believes."""
+    headers = b"".join(b"\xdd" + (length - at).to_bytes(4, "big") for at in range(5, 4000, 5))
+    return headers + b"\xc0" * (length - len(headers))
+
+
+@pytest.mark.parametrize("is_reference", [False, True], ids=["metadata", "reference"])
+def test_a_message_takes_no_memory_for_what_its_lists_only_promise(is_reference: bool) -> None:
+    message = empty_lists(100_000)
+    message = msgpack.packb(msgpack.ExtType(0x42, message)) if is_reference else message
+    tracemalloc.start()
+    try:
+        with pytest.raises(outband.PeerError, match="incomplete input"):
+            outband.loads([message])
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_slices_of_one_object_are_frames_of_their_own_without_numpy() -> None:
