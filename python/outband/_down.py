@@ -25,7 +25,8 @@ def read(frames: Frames) -> Tuple[str, List[Any], List[Object]]:
     if len(header) > _LONGEST_HEADER:
         raise _refused("its header is too long")
     try:
-        said = unpacked(header, strict_map_key=False)
+        # maps are what a later release says: no dict is made of them, whose keys might be chosen to collide
+        said = unpacked(header, object_pairs_hook=tuple, strict_map_key=False)
     except (ValueError, TypeError, OverflowError, RecursionError, MemoryError, msgpack.UnpackException) as error:
         raise _refused("its header is no MessagePack array") from error
     if not isinstance(said, list) or not said or not isinstance(said[0], str) or said[0] not in _FORMS:

@@ -17,7 +17,7 @@ import zmq
 from . import _array, _compression, _layout, _table
 from ._errors import CallerError, LimitError, PeerError
 from ._limits import Limits
-from ._unpack import unpacked
+from ._unpack import Dicts, unpacked
 
 #: The MessagePack extension type of a buffer reference: ``'B'``.
 REFERENCE = 0x42
@@ -283,6 +283,7 @@ class _Decoder:
         self.limits = limits
         self.forms: dict[int, list[Any]] = {}
         self.unpacked: dict[int, memoryview] = {}
+        self.dicts = Dicts()
         self.decompressed = 0
         self.work = _layout.Work()
         self.work.have(len(metadata) + sum(map(len, buffers)))
@@ -334,7 +335,7 @@ class _Decoder:
     def from_entries(self, entries: list[tuple[Any, Any]]) -> Any:
         """A map, which is an array or a table where its first key says so."""
         try:
-            value = dict(entries)
+            value = self.dicts.of(entries)
         except TypeError as error:
             raise PeerError(f"a map has a key that no dict can have: {error}") from error
         if len(value) < len(entries):

@@ -687,6 +687,13 @@ def test_a_header_takes_no_memory_for_what_its_lists_only_promise() -> None:
         tracemalloc.stop()
 
 
+def test_no_dict_is_made_of_a_map_in_a_header() -> None:
+    assert _down.read([msgpack.packb(["beat", 300, {1: 2, (3, 4): {}}])]) == ("beat", [300, ((1, 2), ([3, 4], ()))], [])
+    for wrong in ({1: 2}, ["beat", {}], ["welcome", 1, 1, 1, {}, None], ["task", 1, dict.fromkeys(range(4))], [{"beat": 1}]):
+        with pytest.raises(outband.PeerError):
+            _down.read([msgpack.packb(wrong)])
+
+
 WRONG = [
     msgpack.packb(["welcome", 1, 1, EPOCH, float("nan"), 10_000, None]),
     msgpack.packb(["welcome", 1, 1, EPOCH, -5, 10_000, None]),

@@ -10,6 +10,7 @@ import decimal
 import enum
 import pathlib
 import pickle
+import random
 import struct
 import subprocess
 import sys
@@ -483,6 +484,43 @@ def test_a_message_takes_no_memory_for_what_its_lists_only_promise(is_reference:
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
         tracemalloc.stop()
+
+
+def colliding(count: int) -> list[msgpack.Timestamp]:
+    """Timestamps of one hash: what CPython makes of a pair, backwards."""
+    first, second, start, whole = 11400714785074694791, 14029467366897019727, 2870177450012600261, 1 << 64
+    keys: list[msgpack.Timestamp] = []
+    nanoseconds = 0
+    while len(keys) < count:
+        nanoseconds += 1
+        mixed = (12345 - nanoseconds * second) * pow(first, -1, whole) % whole
+        seconds = ((mixed >> 31 | mixed << 33) % whole - start) * pow(second, -1, whole) % whole
+        seconds -= whole if seconds >= whole // 2 else 0
+        if -(1 << 61) + 1 < seconds < (1 << 61) - 1 and seconds != -1:
+            keys.append(msgpack.Timestamp(seconds, nanoseconds))
+    return keys
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="the hash of a pair is CPython's")
+def test_keys_that_are_chosen_to_collide_are_a_limit() -> None:
+    def packed(keys: list[msgpack.Timestamp]) -> bytes:
+        # without a dict, which takes as long
+        return msgpack.Packer().pack_map_header(len(keys)) + b"".join(msgpack.packb(key) + b"\xc0" for key in keys)
+
+    keys = colliding(6000)
+    assert set(map(hash, keys)) == {hash(keys[0])}
+    with pytest.raises(outband.LimitError, match="the keys of a map of 6000 entries collide"):
+        outband.loads([packed(keys)])
+    # in many maps, each of which would pass
+    with pytest.raises(outband.LimitError, match="the keys of a map of 600 entries collide"):
+        outband.loads([b"\xdc\0\x64" + 100 * packed(keys[:600])])
+
+
+def test_maps_of_many_keys_are_no_limit() -> None:
+    chance = random.Random(0)
+    for keys in (range(100_000), [chance.getrandbits(64) for _ in range(100_000)], map(str, range(100_000)), [n / 7 for n in range(100_000)]):
+        value = {key: None for key in keys}
+        assert outband.loads(outband.dumps(value)) == value
 
 
 def test_slices_of_one_object_are_frames_of_their_own_without_numpy() -> None:
