@@ -69,7 +69,8 @@ def send(socket: Any, frames: Sequence[Any], flags: int = 0) -> Any:
     """Sends all frames or none; an awaitable on an asyncio socket. An exception out of a handler is raised after the last frame."""
     check_socket(socket)
     if type(socket).send is not zmq.Socket.send:
-        return socket.send_multipart(frames, flags, copy=False)
+        with signals_held():
+            return socket.send_multipart(frames, flags, copy=False)
     if len(frames) == 1:
         socket.send_multipart(frames, flags, copy=False)
         return None
@@ -175,13 +176,18 @@ def recv(socket: Any, flags: int = 0) -> list[Any]:
         received: list[Any] = socket.recv_multipart(flags, copy=False)
         return received
     except BaseException:
-        while _has_rest(socket):
-            pass
+        _skip_rest(socket)
         raise
 
 
+def _skip_rest(socket: Any) -> None:
+    """Drops what there is of a message that was begun, whatever comes in between."""
+    while _has_rest(socket):
+        pass
+
+
 def _has_rest(socket: Any) -> bool:
-    """Drops what there is of a message that was begun; whether another exception came in between."""
+    """The same; whether another exception came in between."""
     try:
         while socket.getsockopt(zmq.RCVMORE):
             socket.recv(zmq.NOBLOCK, copy=False)
@@ -205,5 +211,8 @@ async def recv_async(socket: Any, flags: int = 0) -> list[Any]:
         except zmq.Again:
             if flags & zmq.NOBLOCK:
                 raise
+        except BaseException:
+            _skip_rest(zmq.Socket.shadow(socket.underlying))
+            raise
         if not await socket.poll(socket.getsockopt(zmq.RCVTIMEO), zmq.POLLIN):
             raise zmq.Again()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 import multiprocessing
 import signal
 import socket
@@ -399,6 +400,40 @@ def test_a_receive_that_a_signal_interrupts_leaves_no_half_of_a_message(context:
             interrupted += 1
         left = pull.poll(200) or not got
     assert interrupted and got == sorted(set(got) - {"end"}) + ["end"] * ("end" in got)
+
+
+def test_a_signal_within_a_message_on_asyncio_tears_none(alarms: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    def rings_before_the_second_frame(method: Any) -> Any:
+        calls = itertools.count(1)
+
+        def ring(*arguments: Any, **options: Any) -> Any:
+            if next(calls) == 2:
+                signal.raise_signal(signal.SIGALRM)
+            return method(*arguments, **options)
+
+        return ring
+
+    async def talk() -> None:
+        with zmq.asyncio.Context() as context:
+            pull, push = pair(context, zmq.PULL, zmq.PUSH)
+            alarms["armed"] = True
+            with monkeypatch.context() as patch, pytest.raises(Alarm):
+                patch.setattr(zmq.Socket, "send", rings_before_the_second_frame(zmq.Socket.send))
+                await outband.send_obj(push, [bytes(70_000), bytes(70_000), 1])
+            await outband.send_obj(push, [bytes(70_000), bytes(70_000), 2])
+            assert (await outband.recv_obj(pull))[2] == 1, "it went on to its last frame"
+            assert (await outband.recv_obj(pull))[2] == 2
+            for value in (3, 4):
+                await outband.send_obj(push, [bytes(70_000), bytes(70_000), value])
+            await pull.poll()
+            alarms["armed"] = True
+            with monkeypatch.context() as patch, pytest.raises(Alarm):
+                patch.setattr(zmq.Socket, "recv", rings_before_the_second_frame(zmq.Socket.recv))
+                await outband.recv_obj(pull)
+            assert (await outband.recv_obj(pull))[2] == 4
+            context.destroy(0)
+
+    asyncio.run(talk())
 
 
 def _use(socket: Any, answers: Any) -> None:
