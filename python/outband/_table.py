@@ -7,6 +7,7 @@ table comes by.
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
@@ -15,6 +16,10 @@ from ._errors import CallerError, PeerError, package
 
 #: The first key of a map that is a table.
 MARKER = "$table"
+
+
+#: The oldest pyarrow that is asked. Before 14.0.1 one that reads a schema runs what a stranger wrote into it (CVE-2023-47248).
+OLDEST = (19, 0, 1)
 
 
 def is_table(obj: Any) -> bool:
@@ -26,7 +31,7 @@ def is_table(obj: Any) -> bool:
 
 def to_map(table: Any) -> dict[str, Any]:
     """The table's map, its buffers memoryviews of Arrow's; a pandas frame goes through Arrow, which copies what it must."""
-    pa = package("pyarrow")
+    pa = _arrow()
 
     try:
         if not isinstance(table, (pa.Table, pa.RecordBatch)):
@@ -43,7 +48,7 @@ def to_map(table: Any) -> dict[str, Any]:
 
 def from_map(parts: dict[Any, Any], work: _layout.Work) -> Any:
     """The ``pyarrow.Table`` of a map, on the memory of its buffers, and fully validated."""
-    pa = package("pyarrow")
+    pa = _arrow()
 
     try:
         schema = pa.ipc.read_schema(pa.py_buffer(parts[MARKER]))
@@ -79,6 +84,13 @@ def from_map(parts: dict[Any, Any], work: _layout.Work) -> Any:
         return pa.Table.from_batches([batch])
     except (pa.ArrowException, KeyError, ValueError, TypeError, OverflowError, OSError) as error:
         raise PeerError(f"this is no table: {error}") from error
+
+
+def _arrow() -> Any:
+    pa = package("pyarrow")
+    if tuple(map(int, re.findall(r"\d+", pa.__version__)[:3])) < OLDEST:
+        raise CallerError(f"tables take pyarrow {'.'.join(map(str, OLDEST))} or later, and this is {pa.__version__}")
+    return pa
 
 
 def _in_one(table: Any) -> Any:

@@ -492,3 +492,25 @@ def test_a_table_without_columns_keeps_its_rows() -> None:
         back = outband.loads(outband.dumps(table))
         assert (back.num_rows, back.num_columns, back.schema.metadata) == (rows, 0, {b"why": b"kept"})
     assert outband.loads(outband.dumps(pd.DataFrame(index=["a", "b"]))).to_pandas().index.tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize("version", ["14.0.0", "9.1.2", "19.0.0", "19.0"])
+def test_a_pyarrow_that_is_too_old_is_not_asked(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = pa.table({"volts": [1.5]})
+    frames = outband.dumps(table)
+    monkeypatch.setattr(pa, "__version__", version)
+    monkeypatch.setattr(pa.ipc, "read_schema", None)
+    for call in (lambda: outband.dumps(table), lambda: outband.loads(frames)):
+        with pytest.raises(outband.CallerError, match=f"tables take pyarrow 19.0.1 or later, and this is {version}"):
+            call()
+
+
+@pytest.mark.parametrize("version", ["19.0.1", "20.0.0.dev35+g1", "101.0"])
+def test_a_pyarrow_that_is_new_enough_is_asked(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pa, "__version__", version)
+    assert outband.loads(outband.dumps(pa.table({"volts": [1.5]}))).to_pydict() == {"volts": [1.5]}
+
+
+def test_the_oldest_pyarrow_is_the_one_that_is_promised() -> None:
+    promised = (pathlib.Path(__file__).parents[1] / "pyproject.toml").read_text()
+    assert f'"pyarrow>={".".join(map(str, outband._table.OLDEST))}"' in promised

@@ -26,6 +26,8 @@ random_tables = importlib.import_module("random_tables") if "tables" in sys.argv
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "python"))
 import outband
 
+outband._table.OLDEST = (17, 0, 0)  # the pickles of an older pyarrow are looked at too
+
 #: What each format gives back as it was: for pickle see `likeness`. One more word here is one more kind of object that is sent
 #: as itself.
 KINDS = {
