@@ -65,10 +65,8 @@ class Follow:
         #: What the last tick found of a request that was not answered: "strained" where it was not the first in a row, for which the
         #: connection may be at fault, "lost" where it was the last one.
         self.patience = "kept"
-        self._start = start
-        self._epoch, self._next = start if isinstance(start, tuple) else (0, 1)
-        self._high = self._next - 1
         self._is_open = False
+        self._begin(start)
         self._pending: dict[int, tuple[Any, int]] = {}
         #: What was followed before: its epoch, and the number that comes next.
         self._former: dict[int, int] = {}
@@ -80,6 +78,16 @@ class Follow:
         self._heard = False
         self._last_heard = self._now = now
         self._missed = missed  # before it was last heard of
+
+    def begin_at(self, start: Start) -> None:
+        """Begins elsewhere, where nothing was heard of it so far."""
+        if not self._epoch or isinstance(self._start, tuple) and not self._is_open:
+            self._begin(start)
+
+    def _begin(self, start: Start) -> None:
+        self._start = start
+        self._epoch, self._next = (start[0], max(start[1], 1)) if isinstance(start, tuple) else (0, 1)
+        self._high = self._next - 1
 
     @property
     def position(self) -> tuple[int, int]:

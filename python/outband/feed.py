@@ -20,7 +20,7 @@ import math
 import struct
 import time
 from collections import deque
-from typing import Any, Callable, Collection, Iterator, Optional, Sequence
+from typing import Any, Callable, Collection, Iterable, Iterator, Optional
 
 import zmq
 
@@ -98,7 +98,7 @@ class Subscriber:
         context: zmq.Context[Any],
         endpoint: str,
         recovery: str,
-        streams: Sequence[str],
+        streams: Iterable[str],
         *,
         start: Start = "now",
         rules: Optional[Rules] = None,
@@ -113,6 +113,7 @@ class Subscriber:
             raise CallerError(f"max_streams is an int of at least 1, and this is {max_streams!r:.60}")
         if isinstance(streams, str):
             raise CallerError("streams are a list of names, and this is one text")
+        streams = list(streams)  # which may be a generator
         for name in streams:
             _check(name, start)
         context = _parts.blocking(context)
@@ -154,7 +155,9 @@ class Subscriber:
         if _is_wildcard(name):
             self._live.subscribe(name.encode())
         else:
-            if name not in self._follows:
+            if name in self._follows:
+                self._follows[name].begin_at(start)
+            else:
                 self._follow(time.monotonic(), name, start)
             self._live.subscribe(name.encode() + b"\0")
         self._starts[name] = start

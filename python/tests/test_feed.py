@@ -330,6 +330,40 @@ def test_starts(context: Any) -> None:
             assert take(subscriber, 3) == expected
 
 
+def test_streams_may_come_from_a_generator(context: Any) -> None:
+    publisher = Publisher(context)
+    with feed.Subscriber(context, *publisher.endpoints, (name for name in ("a", "b/"))):
+        assert {publisher.live.recv() for _ in range(2)} == {b"\1a\0", b"\1b/"}
+
+
+def test_a_start_counts_also_for_a_stream_that_is_followed_and_was_not_heard_of(context: Any) -> None:
+    for former in ("now", (7, 3)):
+        publisher = Publisher(context)
+        for value in range(1, 6):
+            publisher.publish(value)
+        with begin(context, publisher, start=former) as subscriber:
+            subscriber.subscribe("a", (100, 4))
+            assert subscriber.position("a") == (100, 4)
+            publisher.heartbeat()
+            assert take(subscriber, 1) == ["joined 4"]
+            until_it_asks(publisher, subscriber)
+            publisher.answer()
+            assert take(subscriber, 2) == [(4, 4), (5, 5)]
+            subscriber.subscribe("a", (100, 1))
+            assert subscriber.position("a") == (100, 6), "it was heard of"
+
+
+def test_a_position_with_the_number_0_is_the_beginning(context: Any) -> None:
+    publisher = Publisher(context)
+    publisher.publish("one")
+    with begin(context, publisher, start=(100, 0)) as subscriber:
+        publisher.heartbeat()
+        assert take(subscriber, 1) == ["joined 1"]
+        until_it_asks(publisher, subscriber)
+        publisher.answer()
+        assert take(subscriber, 1) == [(1, "one")]
+
+
 def test_a_restart_is_a_reset_and_silence_is_stale(context: Any) -> None:
     publisher = Publisher(context)
     with begin(context, publisher, rules=patient(stale_after=2)) as subscriber:
