@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import functools
 import zlib
 from typing import Any, Collection, Iterable, Sequence, Union
 
@@ -17,7 +18,7 @@ import zmq
 from . import _array, _compression, _layout, _table
 from ._errors import CallerError, LimitError, PeerError
 from ._limits import Limits
-from ._unpack import Dicts, unpacked
+from ._unpack import UNTIMED, Dicts, look_through, unpacked
 
 #: The MessagePack extension type of a buffer reference: ``'B'``.
 REFERENCE = 0x42
@@ -94,7 +95,8 @@ def loads(
     limits.check(len(metadata), lengths)
     decoder = _Decoder(metadata, buffers, limits, encodings)
     try:
-        value = unpacked(
+        look_through(metadata)
+        value = msgpack.unpackb(
             metadata,
             ext_hook=decoder.resolve,
             object_pairs_hook=decoder.from_entries,
@@ -283,7 +285,6 @@ class _Decoder:
         self.limits = limits
         self.forms: dict[int, list[Any]] = {}
         self.unpacked: dict[int, memoryview] = {}
-        self.dicts = Dicts()
         self.decompressed = 0
         self.work = _layout.Work()
         self.work.have(len(metadata) + sum(map(len, buffers)))
@@ -332,10 +333,14 @@ class _Decoder:
             self.unpacked[frame] = memoryview(_compression.unpack(frame, stored, reference[3], reference[4]))
         return self.unpacked[frame]
 
+    @functools.cached_property
+    def dicts(self) -> Dicts:
+        return Dicts()
+
     def from_entries(self, entries: list[tuple[Any, Any]]) -> Any:
         """A map, which is an array or a table where its first key says so."""
         try:
-            value = self.dicts.of(entries)
+            value = dict(entries) if len(entries) <= UNTIMED else self.dicts.of(entries)
         except TypeError as error:
             raise PeerError(f"a map has a key that no dict can have: {error}") from error
         if len(value) < len(entries):
