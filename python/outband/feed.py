@@ -135,6 +135,7 @@ class Subscriber:
         self._events: deque[tuple[Any, ...]] = deque()
         self._attention, self._was_behind = Attention(time.monotonic()), False
         self._ticked, self._looks = 0.0, 0
+        self._due, self._rested_at = 0.0, 0.0
         self._endpoints = (endpoint, recovery)
         self._redial_at, self._pause = 0.0, _SILENCE
         self._answered, self._ask_anew_at = 0.0, 0.0
@@ -225,12 +226,25 @@ class Subscriber:
             is_behind = any(socket.getsockopt(zmq.EVENTS) & zmq.POLLIN for socket in (self._live, self._recovery))
             if not is_behind or is_due and self._looks >= _LOOKS:
                 with _parts.signals_held():
-                    self._pass_time(now, is_behind)
+                    self._tick(now, is_behind)
         return is_news
 
-    def _pass_time(self, now: float, is_behind: bool) -> None:
-        self._ticked, self._looks, self._was_behind = now, 0, is_behind
+    def _tick(self, now: float, is_behind: bool) -> None:
+        """Looks at the clock, and passes time on to the streams where that is due."""
+        self._ticked, self._looks = now, 0
         self._attention.look(now, is_behind)
+        # a silence that could not be told while messages waited may be one by now
+        if now < (self._rested_at if self._was_behind and not is_behind else self._due):
+            return
+        self._was_behind, began = is_behind, time.monotonic()
+        self._pass_time(now)
+        ended = time.monotonic()
+        # with very many streams it takes long, and messages are to be read too
+        self._rested_at = ended + 4 * (ended - began)
+        interval = min(max(min(self._rules.timeout, self._rules.stale_after) / 8, 0.002), 0.1)
+        self._due = max(now + interval, self._rested_at)
+
+    def _pass_time(self, now: float) -> None:
         for follow in self._follows.values():
             follow.tick(now, self._attention.missed, self._attention.unheard)
         if any(follow.patience != "kept" and not follow.is_stale for follow in self._follows.values()):

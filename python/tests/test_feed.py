@@ -408,6 +408,26 @@ def test_what_waits_for_who_was_busy_elsewhere_is_no_silence(context: Any, monke
         assert looked("abc", 46) == [("Resumed", "c")]
 
 
+@pytest.mark.parametrize("timeout, takes, interval", [(0.5, 0.0, 0.0625), (60, 0.0, 0.1), (0.5, 0.25, 1.25)])
+def test_time_is_passed_on_now_and_then_and_takes_a_fifth_of_it_at_most(
+    context: Any, monkeypatch: pytest.MonkeyPatch, timeout: float, takes: float, interval: float
+) -> None:
+    clock, passed = Clock(), []
+    monkeypatch.setattr(feed, "time", clock)
+
+    def pass_time(now: float) -> None:
+        passed.append(now)
+        clock.now += takes
+
+    with begin(context, within(context), rules=feed.Rules(timeout=timeout)) as subscriber:
+        monkeypatch.setattr(subscriber, "_pass_time", pass_time)
+        while len(passed) < 20:
+            clock.now += 0.005
+            assert subscriber.recv(0) is None
+        for former, later in itertools.pairwise(passed):
+            assert interval <= round(later - former, 6) < interval + 0.05
+
+
 def told_stale(looks: Iterable[float], is_behind: bool = False) -> Optional[float]:
     """At which of these looks a stream that is not heard of is stale."""
     attention, follow = Attention(0.0), Follow(0.0, "now", Rules())
