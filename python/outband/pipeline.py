@@ -13,6 +13,7 @@ as often as the dispatcher says. It may run more than once for one task.
 from __future__ import annotations
 
 import collections
+import itertools
 import logging
 import os
 import secrets
@@ -39,6 +40,7 @@ VERSION = 1
 _RETRY = 0.5
 _PATIENCE = 5.0
 _FAREWELL = 1.0
+_AT_ONCE = 256
 _MAX_TEXT = 4096
 _MAX_NAMED = 100_000
 _LONGEST = (1 << 31) - 1
@@ -250,7 +252,8 @@ class Worker:
                 # asked before the socket is read: what came before the end is read too, as far as libzmq has kept it
                 is_cut, is_lost = any([True for _ in _link.received(monitor)]), False
                 with self._condition:
-                    for frames in _link.received(dealer):
+                    # not all that there is: a peer may never stop, and there is more to do
+                    for frames in itertools.islice(_link.received(dealer), _AT_ONCE):
                         try:
                             is_asked = self._handle(frames)
                         except PeerError as error:

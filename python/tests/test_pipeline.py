@@ -781,6 +781,20 @@ def test_a_worker_takes_a_context_of_asyncio_and_its_options(context: zmq.Contex
         assert not thread.is_alive()
 
 
+def test_a_peer_that_never_stops_keeps_nobody_from_leaving(context: zmq.Context[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def endless(socket: Any) -> Iterator[Any]:
+        for _ in range(100_000 if socket.type == zmq.DEALER else 0):
+            yield [msgpack.packb(["beat"])]
+
+    read: List[Any] = []
+    worker = Worker(context, "inproc://nobody")
+    monkeypatch.setattr(_link, "received", endless)
+    monkeypatch.setattr(worker, "_handle", read.append)
+    worker.leave()
+    worker.run(lambda _task: None)
+    assert len(read) < 10_000
+
+
 def test_a_name_is_text_and_no_longer_than_a_dispatcher_hears(context: zmq.Context[Any]) -> None:
     with pytest.raises(outband.CallerError, match="the name of a worker is text, and this is of type int"):
         Worker(context, "inproc://nobody", name=7)  # type: ignore[arg-type]
