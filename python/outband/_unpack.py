@@ -54,7 +54,7 @@ class Dicts:
         made: dict[Any, Any] = {}
         began = self._clock()
         for at in range(0, len(entries), _AT_ONCE):
-            some = entries[at : at + _AT_ONCE]
+            some = entries[at : at + _AT_ONCE] if len(entries) > _AT_ONCE else entries
             made.update(some)
             now = self._clock()
             self._left += _EACH * len(some) - (now - began)

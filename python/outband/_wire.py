@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
-import functools
 import zlib
 from typing import Any, Collection, Iterable, Sequence, Union
 
@@ -285,6 +284,7 @@ class _Decoder:
         self.limits = limits
         self.forms: dict[int, list[Any]] = {}
         self.unpacked: dict[int, memoryview] = {}
+        self.dicts: Dicts | None = None
         self.decompressed = 0
         self.work = _layout.Work()
         self.work.have(len(metadata) + sum(map(len, buffers)))
@@ -333,14 +333,10 @@ class _Decoder:
             self.unpacked[frame] = memoryview(_compression.unpack(frame, stored, reference[3], reference[4]))
         return self.unpacked[frame]
 
-    @functools.cached_property
-    def dicts(self) -> Dicts:
-        return Dicts()
-
     def from_entries(self, entries: list[tuple[Any, Any]]) -> Any:
         """A map, which is an array or a table where its first key says so."""
         try:
-            value = dict(entries) if len(entries) <= UNTIMED else self.dicts.of(entries)
+            value = dict(entries) if len(entries) <= UNTIMED else self.large(entries)
         except TypeError as error:
             raise PeerError(f"a map has a key that no dict can have: {error}") from error
         if len(value) < len(entries):
@@ -353,6 +349,10 @@ class _Decoder:
             self.within[id(made)] = _levels(value, self.within, self.kinds, self.limits.depth), made
             self.kinds.add(type(made))
         return made
+
+    def large(self, entries: list[tuple[Any, Any]]) -> dict[Any, Any]:
+        self.dicts = self.dicts or Dicts()
+        return self.dicts.of(entries)
 
     def check_used(self) -> None:
         for frame in range(len(self.buffers)):
