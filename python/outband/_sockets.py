@@ -177,8 +177,11 @@ def _send(socket: Socket, frames: list[Any], flags: int) -> Any:
     except zmq.ZMQError as error:
         _explain(error, socket, "send")
         raise
-    if isinstance(sent, asyncio.Future) and sent.done() and not sent.cancelled():
-        _explain(sent.exception(), socket, "send")
+    if isinstance(sent, asyncio.Future) and sent.done() and not sent.cancelled() and (failed := sent.exception()):
+        _explain(failed, socket, "send")
+        # this one has been looked at: asyncio would not tell that nobody else did
+        sent = type(sent)()
+        sent.set_exception(failed)
     return sent
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import itertools
 import multiprocessing
@@ -779,6 +780,23 @@ def test_a_socket_whose_turn_it_is_not_says_so_and_how_a_req_asks_again(is_async
                     await answered
                 answer = outband.recv_obj(req)
                 assert (await answer if is_async else answer) == 2
+            context.destroy(0)
+
+    asyncio.run(talk())
+
+
+def test_a_send_on_asyncio_that_failed_and_that_nobody_waited_for_is_told_of() -> None:
+    async def talk() -> None:
+        told: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context["message"]))
+        with zmq.asyncio.Context() as context:
+            router, _ = pair(context, zmq.ROUTER, zmq.DEALER)
+            outband.send_obj_to(router, "nobody", OBJECT)
+            gc.collect()
+            assert told == ["Future exception was never retrieved"]
+            with pytest.raises(zmq.ZMQError) as raised:
+                await outband.send_obj_to(router, "nobody", OBJECT)
+            assert raised.value.errno == zmq.EHOSTUNREACH
             context.destroy(0)
 
     asyncio.run(talk())
