@@ -107,6 +107,8 @@ def loads(
         raise LimitError("the message takes more memory than there is") from error
     except (ValueError, TypeError, OverflowError) as error:
         why = str(error) or "it has a byte 0xc1 as a type"  # of a FormatError, which says nothing
+        if "timestamp" in why or "nanoseconds" in why:
+            raise PeerError(f"an extension value of type -1 is no timestamp to Python: {why}") from error
         raise PeerError(f"the metadata is not one MessagePack value: {why}{_likeness(metadata)}") from error
     decoder.check_used()
     decoder.check_depth(value)
@@ -295,6 +297,8 @@ class _Decoder:
         self.kinds: set[type] = {dict, list}  # the types of what nests
 
     def resolve(self, kind: int, payload: bytes) -> Any:
+        if kind < 0:
+            raise PeerError(f"an extension value of type {kind}, and Python has those of types 0 to 127")
         if kind != REFERENCE:
             return msgpack.ExtType(kind, payload)
         reference = unpacked(payload)

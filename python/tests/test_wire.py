@@ -207,6 +207,20 @@ def test_extension_values_of_others_pass_through_both_ways() -> None:
         outband.dumps([msgpack.ExtType(0x42, b"")])
 
 
+@pytest.mark.parametrize(
+    "value, why",
+    [
+        (b"\xd4\xfe\0", "an extension value of type -2, and Python has those of types 0 to 127"),
+        (b"\xc7\1\x80\0", "an extension value of type -128,"),
+        (b"\xc7\5\xff12345", r"an extension value of type -1 is no timestamp to Python: .*\(length 5\)"),
+        (b"\xd7\xff" + 8 * b"\xff", "an extension value of type -1 is no timestamp to Python: nanoseconds must be"),
+    ],
+)
+def test_extension_values_that_python_has_no_place_for_are_named(value: bytes, why: str) -> None:
+    with pytest.raises(outband.PeerError, match=f"^{why}"):
+        outband.loads([b"\x91" + value])
+
+
 def test_arrays_that_would_lose_something_are_refused() -> None:
     masked = np.ma.masked_array([1, 2], [True, False])
     overlap = np.zeros(2, np.dtype({"names": ["a", "b"], "formats": ["<i4", "<i2"], "offsets": [0, 2]}))
