@@ -54,10 +54,10 @@ class Envelope:
 
 def to_frame(name: Union[bytes, str], what: str) -> bytes:
     """The frame for a topic or a routing id."""
-    if isinstance(name, str):
-        return name.encode()
     try:
-        return bytes(memoryview(name))
+        return name.encode() if isinstance(name, str) else bytes(memoryview(name))
+    except UnicodeEncodeError as error:
+        raise CallerError(f"a {what} is UTF-8 where it is text, and {name!r:.60} has half of a surrogate pair") from error
     except TypeError as error:
         raise CallerError(f"a {what} is bytes or text, and this is of type {type(name).__name__}") from error
 

@@ -386,7 +386,11 @@ def _reconnect(socket: zmq.Socket[Any], endpoint: str) -> None:
 
 def _check(name: Any, start: Any) -> None:
     """Refuses what is no name of a stream, and what is no place to begin."""
-    if not isinstance(name, str) or "\0" in name or len(name.encode()) > _LONGEST_NAME:
+    try:
+        is_name = isinstance(name, str) and "\0" not in name and len(name.encode()) <= _LONGEST_NAME
+    except UnicodeEncodeError:
+        is_name = False
+    if not is_name:
         raise CallerError(f"{name!r:.60} is no name of a stream: text of at most {_LONGEST_NAME} bytes, none of which is zero")
     numbers = start if isinstance(start, tuple) and len(start) == 2 else (start,)
     if start not in ("now", "all") and not all(type(number) is int and 0 <= number < 1 << 64 for number in numbers):

@@ -631,7 +631,7 @@ def test_a_look_without_waiting_ends_also_where_what_tells_nothing_does_not(
         assert 0.09 < looks[-1] - looks[0] < 0.11 and len(looks) > 10
 
 
-@pytest.mark.parametrize("name", ["a\0b", "x" * 1025, "é" * 513, b"a", 5])
+@pytest.mark.parametrize("name", ["a\0b", "x" * 1025, "é" * 513, "a\ud800", b"a", 5])
 def test_what_is_no_name_of_a_stream_is_refused(context: Any, name: Any) -> None:
     with pytest.raises(outband.CallerError, match="is no name of a stream"):
         feed.Subscriber(context, "inproc://a", "inproc://b", [name])

@@ -687,6 +687,16 @@ def test_what_looks_like_the_number_of_a_request_is_the_metadata_of_a_dealer(con
         outband.recv_obj_via(router)
 
 
+def test_text_that_has_no_bytes_is_refused_as_a_topic_and_as_a_routing_id(context: zmq.Context) -> None:
+    for call in (
+        lambda: outband.publish_obj(context.socket(zmq.PUB), "lone \ud800", 1),
+        lambda: outband.send_obj_to(context.socket(zmq.ROUTER), "lone \ud800", 1),
+        lambda: outband.Envelope.to_req("lone \ud800"),
+    ):
+        with pytest.raises(outband.CallerError, match="has half of a surrogate pair"):
+            call()
+
+
 def test_a_dealer_asks_a_rep(context: zmq.Context) -> None:
     rep, dealer = pair(context, zmq.REP, zmq.DEALER)
     for receive in (outband.recv_obj, lambda socket: outband.recv_obj_via(socket)[1]):
