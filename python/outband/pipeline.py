@@ -144,6 +144,7 @@ class Worker:
         finally:
             with self._condition:
                 self._is_ended = True
+                self._void()
                 self._condition.notify_all()
             restore()
             self._complaints.tell()
@@ -208,6 +209,11 @@ class Worker:
         job.is_void = True
         self._let_go(job)
         self._answer(job, Returned(reason))
+
+    def _void(self) -> None:
+        """Nobody wants the results of what is held: handlers that ask are told so."""
+        for job in self._held.values():
+            job.is_void = True
 
     def _let_go(self, job: Job) -> None:
         del self._held[job.task]

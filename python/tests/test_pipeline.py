@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -530,6 +531,43 @@ def test_a_goodbye_is_answered(context: zmq.Context[Any]) -> None:
     dispatcher.hears_hello(2)  # it stays for another dispatcher
     dispatcher.worker._ends_with_dispatcher = True
     dispatcher.close()
+
+
+def polling() -> Tuple[threading.Event, threading.Event, Callable[[Task], None]]:
+    """A handler that runs until it is told that nobody wants its result: when it has begun, and when it was told."""
+    has_begun, was_told = threading.Event(), threading.Event()
+
+    def handler(task: Task) -> None:
+        has_begun.set()
+        until = time.monotonic() + LONG
+        while not task.is_cancelled and time.monotonic() < until:
+            time.sleep(0.01)
+        if task.is_cancelled:
+            was_told.set()
+
+    return has_begun, was_told, handler
+
+
+@pytest.mark.parametrize("end", [["bye"], ["refused", 1, "too small", "for good"]], ids=lambda end: end[0])
+def test_handlers_are_told_when_their_worker_ends(context: zmq.Context[Any], end: List[Any]) -> None:
+    has_begun, was_told, handler = polling()
+    with context.socket(zmq.ROUTER) as router:
+        worker = Worker(context, f"tcp://127.0.0.1:{router.bind_to_random_port('tcp://127.0.0.1')}", ends_with_dispatcher=True)
+
+        def run() -> None:
+            with pytest.raises(outband.CallerError) if end[0] == "refused" else contextlib.nullcontext():
+                worker.run(handler)
+
+        running = threading.Thread(target=run)
+        running.start()
+        peer, _hello = router.recv_multipart()
+        frames = outband.dumps(None)
+        router.send_multipart([peer, msgpack.packb(["welcome", 1, 1, EPOCH, 100, 1000 * LONG])])
+        router.send_multipart([peer, msgpack.packb(["task", 1, [7, 1, 1, len(frames)]]), *frames])
+        assert has_begun.wait(LONG)
+        router.send_multipart([peer, msgpack.packb(end)])
+        running.join(LONG)
+        assert not running.is_alive() and was_told.wait(LONG)
 
 
 def test_nothing_is_heard_after_the_goodbye_that_ends_it(context: zmq.Context[Any]) -> None:
