@@ -399,6 +399,7 @@ class Worker:
             elif self._ends_with_dispatcher:
                 self._is_ended = self._owes_bye = True
             elif self._is_joined or self._has_said_hello:
+                self._void()
                 self._seek()
                 self._owes_bye = True
         return False

@@ -570,6 +570,20 @@ def test_handlers_are_told_when_their_worker_ends(context: zmq.Context[Any], end
         assert not running.is_alive() and was_told.wait(LONG)
 
 
+def test_handlers_are_told_of_a_goodbye_also_where_their_worker_stays(context: zmq.Context[Any]) -> None:
+    has_begun, was_told, handler = polling()
+    dispatcher = Dispatcher(context, handler)
+    dispatcher.worker._ends_with_dispatcher = False
+    dispatcher.welcome(1)
+    dispatcher.task(1, 1, None)
+    assert has_begun.wait(LONG)
+    dispatcher.say(["bye"])
+    assert was_told.wait(LONG)
+    dispatcher.hears_hello(2)
+    dispatcher.worker._ends_with_dispatcher = True
+    dispatcher.close()
+
+
 def test_nothing_is_heard_after_the_goodbye_that_ends_it(context: zmq.Context[Any]) -> None:
     # "who" answers a sign of life that was under way with the worker's own goodbye, and comes with the answer to that
     worker = Worker(context, "inproc://nobody", ends_with_dispatcher=True)
