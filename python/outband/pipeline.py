@@ -50,7 +50,7 @@ class Worker:
     """Runs a handler for each task that a dispatcher gives it.
 
     ``threads`` handlers run at once, and ``in_flight`` tasks of together ``bytes`` bytes are held, those that wait for a
-    thread included. ``grace`` is how many seconds running handlers may take to end when it leaves.
+    thread included. ``grace`` is how many seconds running handlers, and the dispatcher's answer, may take when it leaves.
     ``ends_with_dispatcher`` ends it when the dispatcher says goodbye, or when there is none for five seconds; without that
     it waits for the next one. ``prepare_socket`` is called with each DEALER before it connects, to set CURVE keys and the like.
     ``limits`` and ``encodings`` are those of :func:`outband.loads`.
@@ -352,7 +352,8 @@ class Worker:
             for job in list(self._held.values()):
                 self._hand_back(job, "handed back: the worker leaves and the handler is not done")
             if self._is_joined:
-                self._has_said_bye, self._leaving = True, now + _FAREWELL
+                # what was answered last may be large, and is on its way before this
+                self._has_said_bye, self._leaving = True, max(self._leaving, now + _FAREWELL)
                 self._outbox.append((None, None, [_pack("bye")]))
             elif now >= self._leaving or not self._outbox:
                 # it may be welcome, and have been given tasks, before it has read so

@@ -268,6 +268,21 @@ def test_a_worker_that_leaves_hands_back_what_waits(context: zmq.Context[Any]) -
     dispatcher.close()
 
 
+@pytest.mark.parametrize("grace, end", [(30.0, 130.0), (0.0, 101.0)])
+def test_a_worker_that_leaves_waits_for_the_answer_until_its_grace_is_over(context: zmq.Context[Any], grace: float, end: float) -> None:
+    for ends_sooner in (False, True):
+        worker = Worker(context, "inproc://nobody")
+        worker._is_joined, worker._leaving = True, 100.0 + grace
+        worker._leave_if_due(100.0, None)  # type: ignore[arg-type]
+        assert worker._has_said_bye and worker._outbox.pop()[2] == [msgpack.packb(["bye"])]
+        worker._leave_if_due(end - 0.1, None)  # type: ignore[arg-type]
+        assert not worker._is_ended
+        if ends_sooner:
+            worker._seek()  # after a silence, or the end of the connection
+        worker._leave_if_due(end - 0.1 if ends_sooner else end, None)  # type: ignore[arg-type]
+        assert worker._is_ended
+
+
 def test_a_session_begins_anew_and_answers_for_the_later_delivery(context: zmq.Context[Any]) -> None:
     is_free = threading.Event()
 
