@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import struct
 import time
 from collections import deque
 from typing import Any, Callable, Collection, Iterable, Iterator, Optional
 
 import zmq
 
-from . import _compression, _parts, _wire
+from . import _compression, _header, _parts, _wire
 from ._attention import Attention
 from ._errors import CallerError, Error, LimitError, PeerError
 from ._events import EVENTS, Data, Event, Gap, Joined, Malformed, Reset, Resumed, Returned, Stale, Undecodable
@@ -46,14 +45,6 @@ __all__ = [
     "Subscriber",
     "Undecodable",
 ]
-
-_VERSION = 2
-_STAMP = struct.Struct("<cBBQQQ")
-_REQUEST = struct.Struct("<cBBQQQQ")
-_DATA, _HEARTBEAT, _RECOVERED, _END, _ASK = 1, 2, 3, 4, 5
-
-#: In bytes.
-_LONGEST_NAME = 1024
 
 #: How long nothing comes before the connection for it is made anew, in seconds.
 _SILENCE = 5.0
@@ -276,35 +267,35 @@ class Subscriber:
             _reconnect(self._recovery, self._endpoints[1])
 
     def _take_live(self, now: float, frames: list[zmq.Frame]) -> None:
-        topic, header = _split(frames[0].buffer)
+        topic, header = _header.split(frames[0].buffer)
         if not header and len(frames) > 1:
-            _read_header(frames[1].buffer)  # where version 1 had it: the error says so
-        kind, epoch, number, sent, rest = _read_header(header)
-        if kind not in (_DATA, _HEARTBEAT):
+            _header.read(frames[1].buffer)  # where version 1 had it: the error says so
+        kind, epoch, number, sent, rest = _header.read(header)
+        if kind not in (_header.DATA, _header.HEARTBEAT):
             raise PeerError("the header of the feed's message is of a kind that is not published")
-        cache = _cache(number, rest, 1) if kind == _HEARTBEAT else ()
+        cache = _header.cache(number, rest, 1) if kind == _header.HEARTBEAT else ()
         name, follow = self._find(now, topic)
-        if kind == _DATA:
+        if kind == _header.DATA:
             follow.data(epoch, number, (sent, frames[1:]), _size(frames))
         else:
             follow.heartbeat(epoch, number, *cache)
         self._settle(now, name)
 
     def _take_answer(self, now: float, frames: list[zmq.Frame]) -> None:
-        kind, epoch, number, sent, rest = _read_header(frames[0].buffer)
-        if kind in (_RECOVERED, _END):
+        kind, epoch, number, sent, rest = _header.read(frames[0].buffer)
+        if kind in (_header.RECOVERED, _header.END):
             self._answered = now
-        if kind == _RECOVERED:
-            (request,) = _numbers(rest, 1)
-        elif kind == _END:
-            first, request = _cache(number, rest, 2)
+        if kind == _header.RECOVERED:
+            (request,) = _header.numbers(rest, 1)
+        elif kind == _header.END:
+            first, request = _header.cache(number, rest, 2)
         else:
             raise PeerError("the header of the feed's message is of a kind that answers no request")
         at = request >> _STREAM_SHIFT
         if at >= len(self._names):
             return
         name = self._names[at]
-        if kind == _RECOVERED:
+        if kind == _header.RECOVERED:
             self._follows[name].recovered(now, epoch, number, request, (sent, frames[1:]), _size(frames))
         else:
             self._follows[name].end(now, epoch, first, request)
@@ -358,11 +349,9 @@ class Subscriber:
             self._requests += 1
             self._asked[name] = request
             epoch, rules = follow.position[0], self._rules
-            header = _REQUEST.pack(b"F", _VERSION, _ASK, epoch, request, rules.credit_messages, rules.credit_bytes)
-            numbers = [number for pair in ranges for number in pair]
+            header = _header.request(epoch, request, rules.credit_messages, rules.credit_bytes)
             try:
-                packed = struct.pack(f"<{len(numbers)}Q", *numbers)
-                _parts.send(self._recovery, [header, name.encode(), packed], zmq.DONTWAIT)
+                _parts.send(self._recovery, [header, name.encode(), _header.ranges(ranges)], zmq.DONTWAIT)
             except zmq.Again:
                 pass  # a request without an answer: it is made again
 
@@ -387,11 +376,11 @@ def _reconnect(socket: zmq.Socket[Any], endpoint: str) -> None:
 def _check(name: Any, start: Any) -> None:
     """Refuses what is no name of a stream, and what is no place to begin."""
     try:
-        is_name = isinstance(name, str) and "\0" not in name and len(name.encode()) <= _LONGEST_NAME
+        is_name = isinstance(name, str) and "\0" not in name and len(name.encode()) <= _header.LONGEST_NAME
     except UnicodeEncodeError:
         is_name = False
     if not is_name:
-        raise CallerError(f"{name!r:.60} is no name of a stream: text of at most {_LONGEST_NAME} bytes, none of which is zero")
+        raise CallerError(f"{name!r:.60} is no name of a stream: text of at most {_header.LONGEST_NAME} bytes, none of which is zero")
     numbers = start if isinstance(start, tuple) and len(start) == 2 else (start,)
     if start not in ("now", "all") and not all(type(number) is int and 0 <= number < 1 << 64 for number in numbers):
         raise CallerError(f'{start!r:.60} is no start: "now", "all", a number of messages, or a position')
@@ -399,44 +388,6 @@ def _check(name: Any, start: Any) -> None:
 
 def _is_wildcard(name: str) -> bool:
     return not name or name.endswith("/")
-
-
-def _split(frame: memoryview) -> tuple[bytes, memoryview]:
-    """A topic frame as the name of a stream and a header."""
-    name, end, _ = bytes(frame[: _LONGEST_NAME + 1]).partition(b"\0")
-    if not end:
-        raise PeerError(f"the topic of the feed's message has no zero byte that ends a name of at most {_LONGEST_NAME} bytes")
-    return name, frame[len(name) + 1 :]
-
-
-def _read_header(header: memoryview) -> tuple[int, int, int, int, memoryview]:
-    """Kind, epoch, number, time, and what follows."""
-    if len(header) < 2 or header[0] != ord("F"):
-        raise PeerError("the header of the feed's message is not one of a feed")
-    if header[1] != _VERSION:
-        raise PeerError(
-            f"the header of the feed's message is of version {header[1]} of the protocol, and only version {_VERSION} is known here"
-        )
-    if len(header) < _STAMP.size:
-        raise PeerError("the header of the feed's message is too short")
-    _magic, _version, kind, epoch, number, sent = _STAMP.unpack_from(header)
-    if not epoch or number > 1 << 62 or (number == 0 and kind in (_DATA, _RECOVERED)):
-        raise PeerError("the header of the feed's message has an epoch or a number that cannot be")
-    return kind, epoch, number, sent, header[_STAMP.size :]
-
-
-def _numbers(rest: memoryview, count: int) -> tuple[int, ...]:
-    if len(rest) < 8 * count:
-        raise PeerError("the header of the feed's message is too short")
-    return struct.unpack_from(f"<{count}Q", rest)
-
-
-def _cache(newest: int, rest: memoryview, count: int) -> tuple[int, ...]:
-    """Where the cache begins, and what else follows."""
-    first, *others = _numbers(rest, count)
-    if not 1 <= first <= newest + 1:
-        raise PeerError("the header of the feed's message says that the cache begins where it cannot")
-    return (first, *others)
 
 
 def _size(frames: list[zmq.Frame]) -> int:
