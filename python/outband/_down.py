@@ -94,4 +94,4 @@ _FORMS: Dict[str, _Form] = {
 }
 
 #: What follows that, where an earlier release does not say it.
-_LATER: Dict[str, _Form] = {"welcome": (_is_time,), "refused": (_is_text,), "beat": (_is_number,)}
+_LATER: Dict[str, _Form] = {"welcome": (_is_time,), "refused": (_is_text,), "beat": (_is_number, _is_number)}

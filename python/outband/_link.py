@@ -35,8 +35,6 @@ def opened(context: zmq.Context[Any], endpoint: str, prepare: Optional[Prepare])
     dealer.setsockopt(zmq.IMMEDIATE, 1)
     dealer.setsockopt(zmq.SNDHWM, 0)
     dealer.setsockopt(zmq.RCVHWM, 0)
-    dealer.setsockopt(zmq.HEARTBEAT_IVL, 5000)
-    dealer.setsockopt(zmq.HEARTBEAT_TIMEOUT, 15000)
     dealer.setsockopt(zmq.CONNECT_TIMEOUT, 2000)
     _parts.allow_ipv6(dealer, endpoint)
     place = f"inproc://outband.pipeline.{secrets.token_hex(8)}"

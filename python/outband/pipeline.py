@@ -41,6 +41,8 @@ _RETRY = 0.5
 _PATIENCE = 5.0
 _FAREWELL = 1.0
 _AT_ONCE = 256
+#: A result of so many bytes is announced, and so is a task; so many bytes in a second are what a slow connection carries.
+_LARGE, _LEAST_RATE = 1 << 20, 1_000_000
 _MAX_TEXT = 4096
 _MAX_NAMED = 100_000
 _LONGEST = (1 << 31) - 1
@@ -91,6 +93,7 @@ class Worker:
         self._has_lease = True
         self._getting_on: Dict[int, Job] = {}  # of which that is to be said, at this time
         self._next_progress = 0.0
+        self._coming = 0.0  # seconds that what comes next may take, beyond what the dispatcher may be silent
         self._held: Dict[int, Job] = {}
         self._held_bytes = 0  # of all that is held
         self._waiting: Deque[Job] = collections.deque()
@@ -202,6 +205,10 @@ class Worker:
             nak = _pack("nak", job.epoch, job.task, job.delivery, answer.fault, delay, reason)
             self._outbox.append((job.epoch, job.task, [nak]))
         else:
+            size = sum(memoryview(frame).nbytes for frame in answer)
+            if size >= _LARGE:
+                coming = _pack("progress", job.epoch, job.task, job.delivery, size)
+                self._outbox.append((job.epoch, job.task, [coming]))
             header = _pack("result", job.epoch, [job.task, job.delivery, len(answer)])
             self._outbox.append((job.epoch, job.task, [header, *answer]))
 
@@ -275,7 +282,7 @@ class Worker:
                             self._seek()
                         self._has_said_hello, beat = False, now
                     interval, patience = (
-                        (self._heartbeat, self._liveness) if self._is_joined else (_RETRY, _PATIENCE)
+                        (self._heartbeat, self._liveness + self._coming) if self._is_joined else (_RETRY, _PATIENCE)
                     )
                     if now - ticked > 2 * interval:
                         heard = now  # this process has been stopped: what was said meanwhile is still to be read
@@ -320,7 +327,7 @@ class Worker:
             waiting = [job.task for job in self._waiting]
             # one of a dispatcher that is gone is not the task that has its number now
             busy = [job.task for job in self._held.values() if job.is_running and job.epoch == self._epoch]
-            busy += [task for _, task, _ in self._outbox if task is not None]  # this overtakes those
+            busy += {task for _, task, _ in self._outbox if task is not None}  # this overtakes those
             # an account that leaves something out would make that missing
             account = (self._clock, busy) if len(waiting) + len(busy) <= _MAX_NAMED else ()
             sign = _pack("beat", self._session, *self._room(), waiting[:_MAX_NAMED], *account)
@@ -336,7 +343,7 @@ class Worker:
         """Begins a new session. The dispatcher hands out again what has not begun."""
         self._is_joined = self._has_said_bye = self._has_said_hello = False
         self._session += 1
-        self._clock = 0
+        self._clock, self._coming = 0, 0.0
         self._getting_on.clear()
         for job in self._waiting:
             self._let_go(job)
@@ -365,6 +372,7 @@ class Worker:
         if self._is_ended:
             return False  # a "who" after the goodbye that ended it would have it say hello, and be lost
         name, fields, objects = _down.read(frames)
+        self._coming = 0.0
         if name == "task" and self._is_joined and fields[0] == self._session:
             for task, delivery, attempt, body in objects:
                 self._take(Job(self._session, self._epoch, task, delivery, attempt, body))
@@ -394,6 +402,7 @@ class Worker:
             return True
         elif name == "beat" and self._is_joined and fields:
             self._clock = max(self._clock, fields[0])
+            self._coming = min(sum(fields[1:2]), self._capacity[1]) / _LEAST_RATE
         elif name == "bye":
             if self._has_said_bye:
                 self._is_ended = True

@@ -283,6 +283,21 @@ def test_a_worker_that_leaves_waits_for_the_answer_until_its_grace_is_over(conte
         assert worker._is_ended
 
 
+def test_a_large_task_has_time_to_arrive_and_a_large_result_is_announced(context: zmq.Context[Any]) -> None:
+    dispatcher = Dispatcher(context, lambda task: bytes(1 << 20), bytes=60_000_000)
+    dispatcher.say(["welcome", 1, 1, EPOCH, 50, 100])
+    dispatcher.next("beat")
+    dispatcher.say(["beat", 0, 1 << 40])  # a minute, as it is no longer than what the worker could hold
+    time.sleep(1)
+    dispatcher.task(1, 7, None)
+    dispatcher.say(["beat", 0, 1 << 40])
+    _, announced = dispatcher.next("progress")
+    size = announced.pop()
+    assert announced == ["progress", EPOCH, 7, 1] and 1 << 20 < size < (1 << 20) + 100
+    assert dispatcher.result() == (EPOCH, 7, 1, bytes(1 << 20))
+    dispatcher.close()
+
+
 def test_a_session_begins_anew_and_answers_for_the_later_delivery(context: zmq.Context[Any]) -> None:
     is_free = threading.Event()
 
@@ -755,7 +770,7 @@ def test_a_header_takes_no_memory_for_what_its_lists_only_promise() -> None:
 
 
 def test_no_dict_is_made_of_a_map_in_a_header() -> None:
-    assert _down.read([msgpack.packb(["beat", 300, {1: 2, (3, 4): {}}])]) == ("beat", [300, ((1, 2), ([3, 4], ()))], [])
+    assert _down.read([msgpack.packb(["beat", 300, 0, {1: 2, (3, 4): {}}])]) == ("beat", [300, 0, ((1, 2), ([3, 4], ()))], [])
     for wrong in ({1: 2}, ["beat", {}], ["welcome", 1, 1, 1, {}, None], ["task", 1, dict.fromkeys(range(4))], [{"beat": 1}]):
         with pytest.raises(outband.PeerError):
             _down.read([msgpack.packb(wrong)])
@@ -769,6 +784,7 @@ WRONG = [
     msgpack.packb(["welcome", 1, 1]),
     msgpack.packb(["task", 1, [7, 1, 1, 1 << 62]]),
     msgpack.packb(["beat", float("nan")]),
+    msgpack.packb(["beat", 0, -1]),
     msgpack.packb([["beat"], 1]),
     b"\xdd\xff\xff\xff\xff",
     b"\x91" * 5000,

@@ -189,8 +189,9 @@ impl Hand {
         // it may be welcome, and have been given tasks, before it has read so
         if self.is_joined() || (self.has_said_hello && is_done) {
             self.has_said_bye = true;
+            let farewell = now.saturating_add(FAREWELL);
             // what was answered last may be large, and is on its way before this
-            self.leaving = Some(end.max(now.saturating_add(FAREWELL)));
+            self.leaving = Some(if self.is_joined() { end.max(farewell) } else { farewell });
             self.outbox.push_back((Up::Bye, None));
         } else if is_done {
             self.end(End::Left);
