@@ -42,7 +42,7 @@ pub(crate) struct Follow<M> {
     newest: Option<(u64, Held<M>)>,
     handed: u64,
     inquiry: Inquiry,
-    /// Answers to requests with lower ids belong to a stream that was here before.
+    /// Answers to requests with lower ids belong to a stream that was in this slot before.
     born: u64,
     pulse: Pulse,
     statistics: StreamStatistics,

@@ -198,8 +198,8 @@ impl<M> Streams<M> {
         }
         for _ in 0..self.waiting.len() {
             let index = self.waiting.pop_front()?;
+            let id = self.next_id(index);
             let Some(slot) = &mut self.slots[index] else { continue };
-            let id = (index as u64) << SLOT_SHIFT | self.asked;
             match slot.follow.ask(now, id, &self.rules) {
                 Some(request) => {
                     slot.is_waiting = false;
@@ -335,7 +335,8 @@ impl<M> Streams<M> {
         let left = left.or_else(|| self.left.take(topic));
         let start = left.map_or(start, |(epoch, number)| Start::From { epoch, number });
         let moment = Moment { now, missed: self.missed, ..Moment::default() };
-        let follow = Follow::new(moment, start, self.asked);
+        let index = self.free.pop().unwrap_or(self.slots.len());
+        let follow = Follow::new(moment, start, self.next_id(index));
         let topic: Arc<[u8]> = topic.into();
         let slot = Slot {
             topic: topic.clone(),
@@ -345,13 +346,17 @@ impl<M> Streams<M> {
             is_waiting: false,
             is_asking: false,
         };
-        let index = self.free.pop().unwrap_or(self.slots.len());
         match self.slots.get_mut(index) {
             Some(place) => *place = Some(slot),
             None => self.slots.push(Some(slot)),
         }
         self.by_topic.insert(topic, index);
         Ok(index)
+    }
+
+    /// The id of the next request, where it is for the stream in this slot.
+    fn next_id(&self, index: usize) -> u64 {
+        (index as u64) << SLOT_SHIFT | self.asked
     }
 
     /// A stream that nothing was heard of for long, and that has nothing to tell.
@@ -387,6 +392,75 @@ impl<M> Streams<M> {
         if slot.follow.has_steps() && !slot.is_ready {
             slot.is_ready = true;
             self.ready.push_back(index);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::feed::event::Origin;
+
+    const RULES: Rules = Rules {
+        conflate: false,
+        timeout: Duration::from_millis(500),
+        attempts: 5,
+        stale_after: Duration::from_secs(3),
+        credit_messages: 10,
+        credit_bytes: 1000,
+        requests: 4,
+        max_streams: 2,
+    };
+
+    fn streams(rules: Rules) -> Streams<&'static str> {
+        Streams::new(rules, Room::new(10, 1000))
+    }
+
+    fn stamp(number: u64) -> Stamp {
+        Stamp { epoch: 7, number, time: 0 }
+    }
+
+    /// All that there is to tell.
+    fn told(streams: &mut Streams<&'static str>) -> Vec<(Arc<str>, Step<&'static str>)> {
+        std::iter::from_fn(|| streams.poll()).collect()
+    }
+
+    /// The request for what a stream lacks that is known to be at 5.
+    fn request(streams: &mut Streams<&'static str>, topic: &[u8]) -> Request {
+        let index = streams.locate(Duration::ZERO, topic).unwrap();
+        streams.heartbeat(index, stamp(5), 1);
+        streams.request(Duration::ZERO).unwrap().1
+    }
+
+    #[test]
+    fn what_was_asked_for_a_stream_that_is_gone_is_not_taken_for_the_next_one_in_its_slot() {
+        for is_stale in [false, true] {
+            let mut streams = streams(RULES);
+            streams.subscribe(Duration::ZERO, "x", Start::Now).unwrap();
+            streams.subscribe(Duration::ZERO, "a", Start::All).unwrap();
+            let former = request(&mut streams, b"a\0");
+            assert_eq!(former.id >> SLOT_SHIFT, 1);
+            if is_stale {
+                for now in [Duration::ZERO, RULES.stale_after] {
+                    streams.tick(Moment { now, ..Moment::default() });
+                }
+                let x = streams.locate(RULES.stale_after, b"x\0").unwrap();
+                streams.heartbeat(x, stamp(0), 1);
+            } else {
+                streams.unsubscribe("a");
+            }
+            told(&mut streams);
+            streams.subscribe(RULES.stale_after, "b", Start::All).unwrap();
+            let latter = request(&mut streams, b"b\0");
+            assert_eq!((latter.id >> SLOT_SHIFT, &*latter.ranges), (1, &[(1, 5)][..]));
+            streams.recovered(RULES.stale_after, stamp(1), former.id, "of a", 4);
+            streams.end(RULES.stale_after, stamp(5), 4, former.id);
+            assert_eq!(told(&mut streams), []);
+            streams.recovered(RULES.stale_after, stamp(1), latter.id, "of b", 4);
+            let first = Step::Item { epoch: 7, number: 1, item: "of b", origin: Origin::Recovered, skipped: 0 };
+            assert_eq!(told(&mut streams), [("b".into(), Step::Joined { epoch: 7, from: 1 }), ("b".into(), first)]);
         }
     }
 }

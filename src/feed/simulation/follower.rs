@@ -99,22 +99,38 @@ impl Follower {
     /// Another life: from where the former one was, or anew.
     pub(super) fn restart(&mut self, now: Duration, start: Start, seen: &mut Seen) {
         let positions = self.positions(seen);
-        let mut streams = Streams::new(self.rules, Room::new(self.room.0, self.room.1));
-        streams.subscribe(now, "s/", start).unwrap();
+        self.streams = Streams::new(self.rules, Room::new(self.room.0, self.room.1));
+        self.subscribe(now, start, positions, seen);
+        (self.life, self.is_alive) = (self.life + 1, true);
+        self.unread.clear();
+        self.stalled_until = Duration::ZERO;
+    }
+
+    /// Ends all subscriptions and begins others, from where it was or anew: what was under way for the former ones still comes.
+    pub(super) fn resubscribe(&mut self, now: Duration, start: Start, seen: &mut Seen) {
+        let positions = self.positions(seen);
+        for name in ["s/", "s/0", "s/1", "s/2"] {
+            self.streams.unsubscribe(name);
+        }
+        assert_eq!(self.streams.names().count(), 0);
+        assert!(!self.streams.is_recovering() && !self.streams.is_ready());
+        assert_eq!(self.streams.room().left(), self.room, "nobody is left who holds anything");
+        self.subscribe(now, start, positions, seen);
+    }
+
+    fn subscribe(&mut self, now: Duration, start: Start, positions: [Option<(u64, u64)>; STREAMS], seen: &mut Seen) {
+        self.streams.subscribe(now, "s/", start).unwrap();
         let mut ledgers = [const { None }; STREAMS];
         for (stream, position) in positions.into_iter().enumerate() {
             if let Some((epoch, number)) = position.filter(|_| start == Start::Now) {
                 let from = Start::From { epoch, number };
-                streams.subscribe(now, &format!("s/{stream}"), from).unwrap();
+                self.streams.subscribe(now, &format!("s/{stream}"), from).unwrap();
                 ledgers[stream] = Some(Ledger::new(epoch, number));
                 seen.count(What::ResumedFromAPosition);
             }
         }
-        (self.streams, self.ledgers, self.start) = (streams, ledgers, start);
-        (self.life, self.is_alive, self.is_linked) = (self.life + 1, true, false);
-        self.unread.clear();
+        (self.ledgers, self.start, self.is_linked) = (ledgers, start, false);
         self.trouble = [0; SLOTS];
-        self.stalled_until = Duration::ZERO;
     }
 
     /// Where it would go on with each stream that it was told of: what it has not read yet comes after that.

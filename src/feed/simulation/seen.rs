@@ -22,6 +22,7 @@ pub(super) enum What {
     ClockSetBack,
     FollowerKilled,
     FollowerStalled,
+    SubscribedAgain,
     NetworkUnplugged,
     LiveFrameLost,
     RecoveryFrameLost,
@@ -35,7 +36,7 @@ pub(super) enum What {
     SendFailed,
 }
 
-const ALL: [What; 28] = [
+const ALL: [What; 29] = [
     What::Joined,
     What::Live,
     What::Recovered,
@@ -53,6 +54,7 @@ const ALL: [What; 28] = [
     What::ClockSetBack,
     What::FollowerKilled,
     What::FollowerStalled,
+    What::SubscribedAgain,
     What::NetworkUnplugged,
     What::LiveFrameLost,
     What::RecoveryFrameLost,

@@ -13,6 +13,7 @@ use super::super::header::{Header, MAX_HEADER, MAX_RANGES, Request};
 use super::super::room::Rules;
 use super::super::source::Source;
 use super::super::start::Start;
+use super::super::streams::SLOT_SHIFT;
 use super::agenda::Agenda;
 use super::follower::{Follower, Frame};
 use super::ledger::{Published, STREAMS, Truth, index, signature};
@@ -83,6 +84,7 @@ enum Event {
     KillFollower(usize),
     RestartFollower(usize),
     Stall(usize),
+    Resubscribe(usize),
     Unplug,
     Plug(Network),
 }
@@ -167,10 +169,11 @@ impl World {
         }
         for _ in 0..self.random.between(0, 4) {
             let follower = self.random.between(0, self.followers.len() as u64 - 1) as usize;
-            let event = match self.random.between(0, 3) {
+            let event = match self.random.between(0, 4) {
                 0 => Event::Kill,
                 1 => Event::KillFollower(follower),
                 2 => Event::Stall(follower),
+                3 => Event::Resubscribe(follower),
                 _ => Event::Unplug,
             };
             let when = self.random.between(20, FAULTS_END.as_millis() as u64 - 150);
@@ -259,16 +262,20 @@ impl World {
                 let follower = &mut self.followers[index];
                 if !follower.is_alive {
                     follower.restart(self.now, start, &mut self.seen);
-                    if self.published.has_higher(self.epoch) {
-                        // it may go on with one that is gone
-                        self.settles_within(LOST);
-                    }
-                    self.connect(index);
+                    self.subscribed_again(index);
                 }
             }
             Event::Stall(index) => {
                 self.seen.count(What::FollowerStalled);
                 self.followers[index].stalled_until = self.now + Duration::from_millis(self.random.between(10, 150));
+            }
+            Event::Resubscribe(index) => {
+                let start = self.start();
+                if self.followers[index].is_alive {
+                    self.seen.count(What::SubscribedAgain);
+                    self.followers[index].resubscribe(self.now, start, &mut self.seen);
+                    self.subscribed_again(index);
+                }
             }
             Event::Unplug => {
                 self.seen.count(What::NetworkUnplugged);
@@ -308,6 +315,15 @@ impl World {
     /// Nobody is expected to be up to date before so much time has passed.
     fn settles_within(&mut self, time: Duration) {
         self.settled = self.settled.max(self.now + time);
+    }
+
+    /// A follower has begun anew.
+    fn subscribed_again(&mut self, index: usize) {
+        if self.published.has_higher(self.epoch) {
+            // it may go on with one that is gone
+            self.settles_within(LOST);
+        }
+        self.connect(index);
     }
 
     /// A subscription sets out to the publisher.
@@ -459,7 +475,8 @@ impl World {
         let id = request.id;
         let peer = Bytes::from(vec![follower as u8, life as u8]);
         // overtaken by the one that it replaces now, which gets no answer
-        let overtook = desk.waiting_of(&peer, name).filter(|&waiting| waiting > id);
+        let asked = |id: u64| id & ((1 << SLOT_SHIFT) - 1);
+        let overtook = desk.waiting_of(&peer, name).filter(|&waiting| asked(waiting) > asked(id));
         if !desk.ask(peer, name, request) {
             self.suffer(follower, Some(id));
         }
