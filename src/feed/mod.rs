@@ -39,6 +39,7 @@ mod step;
 mod streams;
 mod subscriber;
 mod ticks;
+mod turns;
 #[cfg(feature = "tokio")]
 mod tokio;
 

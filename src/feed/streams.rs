@@ -1,7 +1,7 @@
 //! All streams of a subscriber: who they are, whose turn it is to be asked for, and what they have to tell. No socket and no
 //! clock.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use super::room::{Room, Rules};
 use super::start::Start;
 use super::statistics::StreamStatistics;
 use super::step::Step;
+use super::turns::Turns;
 use crate::error::{Detail, Result};
 
 /// The streams of a subscriber; `M` is what a message is.
@@ -35,8 +36,8 @@ pub(crate) struct Streams<M> {
     /// The stream of the last frame, which is often that of the next.
     recent: usize,
     /// Streams with something to tell, and streams that want to ask.
-    ready: VecDeque<usize>,
-    waiting: VecDeque<usize>,
+    ready: Turns,
+    waiting: Turns,
     /// Requests under way.
     asking: usize,
     /// Requests so far.
@@ -62,8 +63,6 @@ struct Slot<M> {
     topic: Arc<[u8]>,
     name: Arc<str>,
     follow: Follow<M>,
-    is_ready: bool,
-    is_waiting: bool,
     is_asking: bool,
 }
 
@@ -84,8 +83,8 @@ impl<M> Streams<M> {
             free: Vec::new(),
             left: Left::default(),
             recent: 0,
-            ready: VecDeque::new(),
-            waiting: VecDeque::new(),
+            ready: Turns::default(),
+            waiting: Turns::default(),
             asking: 0,
             asked: 0,
             ask_at: Duration::ZERO,
@@ -197,19 +196,20 @@ impl<M> Streams<M> {
             return None;
         }
         for _ in 0..self.waiting.len() {
-            let index = self.waiting.pop_front()?;
+            let index = self.waiting.pop()?;
             let id = self.next_id(index);
             let Some(slot) = &mut self.slots[index] else { continue };
             match slot.follow.ask(now, id, &self.rules) {
                 Some(request) => {
-                    slot.is_waiting = false;
                     let name = slot.name.clone();
                     self.asked += 1;
                     self.settle(index);
                     return Some((name, request));
                 }
-                None if slot.follow.wants() => self.waiting.push_back(index),
-                None => slot.is_waiting = false,
+                None if slot.follow.wants() => {
+                    self.waiting.push(index);
+                }
+                None => {}
             }
         }
         self.ask_at = now.saturating_add(self.rules.timeout / 8);
@@ -241,9 +241,8 @@ impl<M> Streams<M> {
             let gave_up = self.rules.timeout.saturating_mul(self.rules.attempts);
             if patience == Patience::Lost && self.redial.unanswered(now) >= gave_up {
                 // nobody is answered: those who wait need not find out one after the other
-                for index in std::mem::take(&mut self.waiting) {
+                while let Some(index) = self.waiting.pop() {
                     let Some(slot) = &mut self.slots[index] else { continue };
-                    slot.is_waiting = false;
                     slot.follow.despair(&self.rules, &mut self.room);
                     self.settle(index);
                 }
@@ -265,14 +264,13 @@ impl<M> Streams<M> {
 
     /// Takes what some stream has to tell.
     pub(crate) fn poll(&mut self) -> Option<(Arc<str>, Step<M>)> {
-        while let Some(&index) = self.ready.front() {
-            if let Some(slot) = &mut self.slots[index] {
-                if let Some(step) = slot.follow.poll() {
-                    return Some((slot.name.clone(), step));
-                }
-                slot.is_ready = false;
+        while let Some(index) = self.ready.front() {
+            if let Some(slot) = &mut self.slots[index]
+                && let Some(step) = slot.follow.poll()
+            {
+                return Some((slot.name.clone(), step));
             }
-            self.ready.pop_front();
+            self.ready.pop();
         }
         None
     }
@@ -342,8 +340,6 @@ impl<M> Streams<M> {
             topic: topic.clone(),
             name: name.into(),
             follow,
-            is_ready: false,
-            is_waiting: false,
             is_asking: false,
         };
         match self.slots.get_mut(index) {
@@ -361,15 +357,16 @@ impl<M> Streams<M> {
 
     /// A stream that nothing was heard of for long, and that has nothing to tell.
     fn stalest(&self) -> Option<usize> {
-        self.slots.iter().position(|slot| slot.as_ref().is_some_and(|slot| slot.follow.is_stale() && !slot.is_ready))
+        let mut all = self.slots.iter().enumerate();
+        all.position(|(at, slot)| slot.as_ref().is_some_and(|slot| slot.follow.is_stale()) && !self.ready.has(at))
     }
 
     fn remove(&mut self, index: usize) {
         let Some(mut slot) = self.slots[index].take() else { return };
         slot.follow.release(&mut self.room);
         self.asking -= usize::from(slot.is_asking);
-        self.ready.retain(|&ready| ready != index);
-        self.waiting.retain(|&waiting| waiting != index);
+        self.ready.remove(index);
+        self.waiting.remove(index);
         self.by_topic.remove(&slot.topic);
         self.free.push(index);
     }
@@ -384,14 +381,11 @@ impl<M> Streams<M> {
             slot.is_asking = !slot.is_asking;
             self.asking = if slot.is_asking { self.asking + 1 } else { self.asking - 1 };
         }
-        if slot.follow.wants() && !slot.is_waiting {
-            slot.is_waiting = true;
-            self.waiting.push_back(index);
+        if slot.follow.wants() && self.waiting.push(index) {
             self.ask_at = Duration::ZERO;
         }
-        if slot.follow.has_steps() && !slot.is_ready {
-            slot.is_ready = true;
-            self.ready.push_back(index);
+        if slot.follow.has_steps() {
+            self.ready.push(index);
         }
     }
 }
