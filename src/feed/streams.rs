@@ -262,15 +262,15 @@ impl<M> Streams<M> {
         interval.clamp(Duration::from_millis(2), Duration::from_millis(100))
     }
 
-    /// Takes what some stream has to tell.
+    /// Takes what some stream has to tell. They take turns: one that always has something new holds up no other.
     pub(crate) fn poll(&mut self) -> Option<(Arc<str>, Step<M>)> {
-        while let Some(index) = self.ready.front() {
-            if let Some(slot) = &mut self.slots[index]
-                && let Some(step) = slot.follow.poll()
-            {
-                return Some((slot.name.clone(), step));
+        while let Some(index) = self.ready.pop() {
+            let Some(slot) = &mut self.slots[index] else { continue };
+            if let Some(step) = slot.follow.poll() {
+                let name = slot.name.clone();
+                self.settle(index);
+                return Some((name, step));
             }
-            self.ready.pop();
         }
         None
     }
@@ -456,5 +456,22 @@ mod tests {
             let first = Step::Item { epoch: 7, number: 1, item: "of b", origin: Origin::Recovered, skipped: 0 };
             assert_eq!(told(&mut streams), [("b".into(), Step::Joined { epoch: 7, from: 1 }), ("b".into(), first)]);
         }
+    }
+
+    #[test]
+    fn a_stream_that_always_has_something_new_holds_up_no_other() {
+        let mut streams = streams(Rules { conflate: true, ..RULES });
+        streams.subscribe(Duration::ZERO, "", Start::Now).unwrap();
+        let [a, b] = [&b"a\0"[..], b"b\0"].map(|topic| streams.locate(Duration::ZERO, topic).unwrap());
+        [a, b].into_iter().for_each(|index| streams.heartbeat(index, stamp(0), 1));
+        assert_eq!(told(&mut streams).len(), 2);
+        streams.data(a, stamp(1), "of a", 4);
+        streams.data(b, stamp(1), "of b", 4);
+        let names = (2..5).map(|number| {
+            let (name, _) = streams.poll().unwrap();
+            streams.data(a, stamp(number), "of a", 4);
+            name
+        });
+        assert_eq!(names.collect::<Vec<_>>(), ["a".into(), "b".into(), "a".into()]);
     }
 }

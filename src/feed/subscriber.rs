@@ -73,6 +73,8 @@ pub struct Subscriber {
     /// Whether frames may wait to be read that nobody looked at yet.
     pub(super) is_behind: bool,
     malformed: u64,
+    /// Whether a stream has its turn before anything else is read.
+    tells_first: bool,
 }
 
 /// How many frames of which there is nothing to tell are read at once: heartbeats, and in the conflating mode those that replace each other.
@@ -137,6 +139,7 @@ impl Subscriber {
             looks: Looks::new(),
             is_behind: false,
             malformed: 0,
+            tells_first: false,
         })
     }
 
@@ -264,7 +267,8 @@ impl Subscriber {
         let mut untold = 0;
         self.is_behind = false;
         loop {
-            if !self.conflate && self.streams.is_ready() && self.find_step(found) {
+            if (!self.conflate || self.tells_first) && self.streams.is_ready() && self.find_step(found) {
+                self.tells_first = false;
                 return Ok(());
             }
             if self.ticks.count() {
@@ -294,6 +298,8 @@ impl Subscriber {
                 Found::Nothing => break,
                 Found::Malformed(_) => {
                     self.malformed += 1;
+                    // or whoever sends such a thing now and then is all that is ever told of
+                    self.tells_first = true;
                     return Ok(());
                 }
                 _ => return Ok(()),
@@ -383,5 +389,45 @@ impl fmt::Debug for Subscriber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let streams = self.streams.names().count();
         f.debug_struct("Subscriber").field("streams", &streams).field("malformed", &self.malformed).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::feed::header::Stamp;
+
+    /// A conflating subscriber to everything, and the socket that it listens to.
+    fn conflating() -> (zmq::Socket, Subscriber) {
+        let context = zmq::Context::new();
+        let (publisher, live) = (context.socket(zmq::XPUB).unwrap(), context.socket(zmq::SUB).unwrap());
+        publisher.set_sndhwm(0).unwrap();
+        live.set_rcvhwm(0).unwrap();
+        publisher.bind("inproc://live").unwrap();
+        live.connect("inproc://live").unwrap();
+        let mut subscriber = Subscriber::over(live, None, SubscriberOptions::new().conflate()).unwrap();
+        subscriber.subscribe("").unwrap();
+        assert_eq!(publisher.recv_bytes(0).unwrap(), [1]);
+        (publisher, subscriber)
+    }
+
+    /// Publishes the number.
+    fn publish(publisher: &zmq::Socket, epoch: u64, number: u64) {
+        let mut opening = Vec::new();
+        Header::Data(Stamp { epoch, number, time: 0 }).write_after(b"a\0", &mut opening);
+        publisher.send_multipart([&opening[..], &[number as u8]], 0).unwrap();
+    }
+
+    #[test]
+    fn whoever_sends_garbage_for_ever_does_not_keep_a_conflating_subscriber_from_its_messages() {
+        let (publisher, mut subscriber) = conflating();
+        let told = (1..100).any(|number| {
+            publish(&publisher, 7, number);
+            publisher.send(&b"garbage"[..], 0).unwrap();
+            matches!(subscriber.recv::<u64>().unwrap(), Event::Data { .. })
+        });
+        assert!(told && subscriber.malformed() > 0);
     }
 }

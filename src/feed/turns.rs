@@ -22,10 +22,6 @@ impl Turns {
         is_new
     }
 
-    pub(super) fn front(&self) -> Option<usize> {
-        self.order.front().copied()
-    }
-
     pub(super) fn pop(&mut self) -> Option<usize> {
         let index = self.order.pop_front()?;
         self.is_in[index] = false;
