@@ -194,9 +194,9 @@ impl<M> Follow<M> {
         self.steps.pop_front().or_else(|| self.take_newest())
     }
 
-    /// Whether [`poll`](Self::poll) has something.
-    pub(crate) fn has_steps(&self) -> bool {
-        !self.steps.is_empty() || self.newest.is_some()
+    /// Whether [`poll`](Self::poll) has something that a later frame does not replace, and whether it has the newest message after that.
+    pub(crate) fn has_steps(&self) -> (bool, bool) {
+        (!self.steps.is_empty(), self.newest.is_some())
     }
 
     /// Gives back what it holds, before it is dropped.

@@ -22,7 +22,7 @@ use crate::error::{Detail, Result};
 /// The streams of a subscriber; `M` is what a message is.
 ///
 /// Whoever drives it takes all that [`poll`](Self::poll) has before the next frame goes in: that bounds what is held here.
-/// (In the conflating mode frames may go in first, and replace each other.)
+/// (In the conflating mode frames may go in while nothing [waits](Self::has_queue), and replace each other.)
 #[derive(Debug)]
 pub(crate) struct Streams<M> {
     rules: Rules,
@@ -35,8 +35,9 @@ pub(crate) struct Streams<M> {
     left: Left,
     /// The stream of the last frame, which is often that of the next.
     recent: usize,
-    /// Streams with something to tell, and streams that want to ask.
+    /// Streams with something to tell that nothing replaces, streams with a newest message, and streams that want to ask.
     ready: Turns,
+    renewed: Turns,
     waiting: Turns,
     /// Requests under way.
     asking: usize,
@@ -84,6 +85,7 @@ impl<M> Streams<M> {
             left: Left::default(),
             recent: 0,
             ready: Turns::default(),
+            renewed: Turns::default(),
             waiting: Turns::default(),
             asking: 0,
             asked: 0,
@@ -264,7 +266,7 @@ impl<M> Streams<M> {
 
     /// Takes what some stream has to tell. They take turns: one that always has something new holds up no other.
     pub(crate) fn poll(&mut self) -> Option<(Arc<str>, Step<M>)> {
-        while let Some(index) = self.ready.pop() {
+        while let Some(index) = self.ready.pop().or_else(|| self.renewed.pop()) {
             let Some(slot) = &mut self.slots[index] else { continue };
             if let Some(step) = slot.follow.poll() {
                 let name = slot.name.clone();
@@ -277,6 +279,11 @@ impl<M> Streams<M> {
 
     /// Whether [`poll`](Self::poll) may have something.
     pub(crate) fn is_ready(&self) -> bool {
+        self.has_queue() || !self.renewed.is_empty()
+    }
+
+    /// Whether anything waits to be told that a later frame does not replace.
+    pub(crate) fn has_queue(&self) -> bool {
         !self.ready.is_empty()
     }
 
@@ -357,8 +364,9 @@ impl<M> Streams<M> {
 
     /// A stream that nothing was heard of for long, and that has nothing to tell.
     fn stalest(&self) -> Option<usize> {
+        let is_done = |at| !self.ready.has(at) && !self.renewed.has(at);
         let mut all = self.slots.iter().enumerate();
-        all.position(|(at, slot)| slot.as_ref().is_some_and(|slot| slot.follow.is_stale()) && !self.ready.has(at))
+        all.position(|(at, slot)| slot.as_ref().is_some_and(|slot| slot.follow.is_stale()) && is_done(at))
     }
 
     fn remove(&mut self, index: usize) {
@@ -366,6 +374,7 @@ impl<M> Streams<M> {
         slot.follow.release(&mut self.room);
         self.asking -= usize::from(slot.is_asking);
         self.ready.remove(index);
+        self.renewed.remove(index);
         self.waiting.remove(index);
         self.by_topic.remove(&slot.topic);
         self.free.push(index);
@@ -384,8 +393,12 @@ impl<M> Streams<M> {
         if slot.follow.wants() && self.waiting.push(index) {
             self.ask_at = Duration::ZERO;
         }
-        if slot.follow.has_steps() {
+        let (has_queue, has_newest) = slot.follow.has_steps();
+        if has_queue {
             self.ready.push(index);
+        }
+        if has_newest {
+            self.renewed.push(index);
         }
     }
 }

@@ -67,7 +67,6 @@ pub struct Subscriber {
     frame: zmq::Message,
     pub(super) streams: Streams<Item>,
     start: Start,
-    conflate: bool,
     pub(super) ticks: Ticks,
     looks: Looks,
     /// Whether frames may wait to be read that nobody looked at yet.
@@ -134,7 +133,6 @@ impl Subscriber {
             frame: zmq::Message::new(),
             streams: Streams::new(rules, room),
             start: options.start,
-            conflate: rules.conflate,
             ticks: Ticks::new(),
             looks: Looks::new(),
             is_behind: false,
@@ -267,7 +265,9 @@ impl Subscriber {
         let mut untold = 0;
         self.is_behind = false;
         loop {
-            if (!self.conflate || self.tells_first) && self.streams.is_ready() && self.find_step(found) {
+            // what a later message replaces is read on for, and nothing else
+            let is_next = self.streams.has_queue() || self.tells_first && self.streams.is_ready();
+            if is_next && self.find_step(found) {
                 self.tells_first = false;
                 return Ok(());
             }
@@ -418,6 +418,19 @@ mod tests {
         let mut opening = Vec::new();
         Header::Data(Stamp { epoch, number, time: 0 }).write_after(b"a\0", &mut opening);
         publisher.send_multipart([&opening[..], &[number as u8]], 0).unwrap();
+    }
+
+    #[test]
+    fn a_conflating_subscriber_reads_no_further_than_to_what_has_to_be_told() {
+        let (publisher, mut subscriber) = conflating();
+        for epoch in 1..1000 {
+            publish(&publisher, epoch, 1);
+        }
+        for _ in 0..10 {
+            subscriber.recv::<u64>().unwrap();
+            let waiting = std::iter::from_fn(|| subscriber.streams.poll()).count();
+            assert!(waiting <= 3, "{waiting} events wait");
+        }
     }
 
     #[test]
