@@ -38,10 +38,11 @@ mod statistics;
 mod step;
 mod streams;
 mod subscriber;
+mod subscriptions;
 mod ticks;
-mod turns;
 #[cfg(feature = "tokio")]
 mod tokio;
+mod turns;
 
 #[cfg(feature = "tokio")]
 pub use self::tokio::{AsyncSubscriber, Events};

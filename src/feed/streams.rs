@@ -16,6 +16,7 @@ use super::room::{Room, Rules};
 use super::start::Start;
 use super::statistics::StreamStatistics;
 use super::step::Step;
+use super::subscriptions::Subscriptions;
 use super::turns::Turns;
 use crate::error::{Detail, Result};
 
@@ -27,7 +28,7 @@ use crate::error::{Detail, Result};
 pub(crate) struct Streams<M> {
     rules: Rules,
     room: Room,
-    subscriptions: Vec<Subscription>,
+    subscriptions: Subscriptions,
     by_topic: HashMap<Arc<[u8]>, usize>,
     slots: Vec<Option<Slot<M>>>,
     free: Vec<usize>,
@@ -53,13 +54,6 @@ pub(crate) struct Streams<M> {
 }
 
 #[derive(Debug)]
-struct Subscription {
-    name: Box<str>,
-    prefix: Box<[u8]>,
-    start: Start,
-}
-
-#[derive(Debug)]
 struct Slot<M> {
     topic: Arc<[u8]>,
     name: Arc<str>,
@@ -78,7 +72,7 @@ impl<M> Streams<M> {
         Self {
             rules,
             room,
-            subscriptions: Vec::new(),
+            subscriptions: Subscriptions::default(),
             by_topic: HashMap::new(),
             slots: Vec::new(),
             free: Vec::new(),
@@ -105,27 +99,32 @@ impl<M> Streams<M> {
                 None => drop(self.add(now, &prefix, name, start)?),
             }
         }
-        if let Some(same) = self.subscriptions.iter_mut().find(|subscription| subscription.prefix == prefix) {
-            same.start = start;
-            return Ok(None);
-        }
-        self.subscriptions.push(Subscription { name: name.into(), prefix: prefix.clone(), start });
-        Ok(Some(prefix))
+        let is_new = self.subscriptions.insert(&prefix, start);
+        Ok(is_new.then_some(prefix))
     }
 
     /// Follows no longer what [`subscribe`](Self::subscribe) began to follow under this name, but for what is subscribed to
     /// under another one; returns what to unsubscribe from on the socket.
     pub(crate) fn unsubscribe(&mut self, name: &str) -> Option<Box<[u8]>> {
-        let at = self.subscriptions.iter().position(|subscription| &*subscription.name == name)?;
-        let prefix = self.subscriptions.swap_remove(at).prefix;
+        let prefix = name::prefix(name).ok().filter(|prefix| self.subscriptions.remove(prefix))?;
+        if !name::is_wildcard(name) {
+            if self.subscriptions.start_of(&prefix).is_none() {
+                if let Some(&index) = self.by_topic.get(&*prefix) {
+                    self.remove(index);
+                }
+                self.left.take(&prefix);
+            }
+            return Some(prefix);
+        }
         for index in 0..self.slots.len() {
-            if self.slots[index].as_ref().is_some_and(|slot| self.start_of(&slot.topic).is_none()) {
+            let is_over =
+                |slot: &Slot<M>| slot.topic.starts_with(&prefix) && self.subscriptions.start_of(&slot.topic).is_none();
+            if self.slots[index].as_ref().is_some_and(is_over) {
                 self.remove(index);
             }
         }
-        let mut left = std::mem::take(&mut self.left);
-        left.retain(|topic| self.start_of(topic).is_some());
-        self.left = left;
+        let subscriptions = &self.subscriptions;
+        self.left.retain(|topic| !topic.starts_with(&prefix) || subscriptions.start_of(topic).is_some());
         Some(prefix)
     }
 
@@ -144,7 +143,8 @@ impl<M> Streams<M> {
             return Ok(index);
         }
         let name = name::of_topic(topic)?;
-        let start = self.start_of(topic).ok_or(Detail::BadFeedTopic { reason: "was not subscribed to" })?;
+        let start =
+            self.subscriptions.start_of(topic).ok_or(Detail::BadFeedTopic { reason: "was not subscribed to" })?;
         self.add(now, topic, name, start)
     }
 
@@ -314,12 +314,6 @@ impl<M> Streams<M> {
         self.slots[index].as_ref()
     }
 
-    /// Where a stream begins: the longest of the subscriptions that match says so.
-    fn start_of(&self, topic: &[u8]) -> Option<Start> {
-        let matching = self.subscriptions.iter().filter(|subscription| topic.starts_with(&subscription.prefix));
-        matching.max_by_key(|subscription| subscription.prefix.len()).map(|subscription| subscription.start)
-    }
-
     fn add(&mut self, now: Duration, topic: &[u8], name: &str, start: Start) -> Result<usize> {
         // where it was comes first: the position of the one that makes room may be one too many
         let mut left = None;
@@ -343,12 +337,7 @@ impl<M> Streams<M> {
         let index = self.free.pop().unwrap_or(self.slots.len());
         let follow = Follow::new(moment, start, self.next_id(index));
         let topic: Arc<[u8]> = topic.into();
-        let slot = Slot {
-            topic: topic.clone(),
-            name: name.into(),
-            follow,
-            is_asking: false,
-        };
+        let slot = Slot { topic: topic.clone(), name: name.into(), follow, is_asking: false };
         match self.slots.get_mut(index) {
             Some(place) => *place = Some(slot),
             None => self.slots.push(Some(slot)),
@@ -469,6 +458,26 @@ mod tests {
             let first = Step::Item { epoch: 7, number: 1, item: "of b", origin: Origin::Recovered, skipped: 0 };
             assert_eq!(told(&mut streams), [("b".into(), Step::Joined { epoch: 7, from: 1 }), ("b".into(), first)]);
         }
+    }
+
+    /// Where each of these compares each topic with each subscription, this takes hours.
+    #[test]
+    fn as_many_subscriptions_as_there_may_be_begin_and_end() {
+        let max_streams = 1 << 14;
+        let mut streams = streams(Rules { max_streams, ..RULES });
+        let names: Vec<_> = (0..max_streams).map(|index| format!("s/{index}")).collect();
+        for name in &names {
+            assert!(streams.subscribe(Duration::ZERO, name, Start::Now).unwrap().is_some());
+        }
+        streams.subscribe(Duration::ZERO, "s/", Start::Now).unwrap();
+        assert!(streams.unsubscribe("s/").is_some() && streams.unsubscribe("s/").is_none());
+        assert_eq!(streams.names().count(), names.len(), "they are subscribed to by name");
+        for (index, name) in names.iter().enumerate() {
+            assert!(streams.unsubscribe(name).is_some());
+            assert_eq!(streams.position(name), None);
+            assert_eq!(streams.by_topic.len(), names.len() - index - 1);
+        }
+        assert!(streams.by_topic.is_empty());
     }
 
     #[test]
