@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::ser::{self, Serialize, SerializeStruct, Serializer};
 
 use crate::buffer::Buffer;
@@ -308,11 +308,25 @@ impl<'de> Visitor<'de> for TableVisitor {
         let schema = schema.ok_or_else(|| de::Error::missing_field(KEYS[0]))?;
         let rows = rows.ok_or_else(|| de::Error::missing_field(KEYS[1]))?;
         let columns = columns.ok_or_else(|| de::Error::missing_field(KEYS[2]))?;
-        let message = schema;
-        let schema = schema::from_bytes(&message.0).map_err(de::Error::custom)?;
+        self.table(schema, rows, columns)
+    }
+
+    /// As serializers that leave the names of fields out have it.
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Table, A::Error> {
+        let missing = |at| move || de::Error::invalid_length(at, &"the three parts of a table");
+        let schema = parts.next_element()?.ok_or_else(missing(0))?;
+        let rows = parts.next_element()?.ok_or_else(missing(1))?;
+        let columns = parts.next_element()?.ok_or_else(missing(2))?;
+        self.table(schema, rows, columns)
+    }
+}
+
+impl TableVisitor {
+    fn table<E: de::Error>(self, message: SchemaBytes, rows: u64, columns: Arrived) -> Result<Table, E> {
+        let schema = schema::from_bytes(&message.0).map_err(E::custom)?;
         let Arrived { columns, memory } = columns;
         let came = self.keeps.then(|| Arc::new(Came::of(message, &schema, &columns)));
-        let (batch, is_masked) = arrive::batch(schema, rows, columns).map_err(de::Error::custom)?;
+        let (batch, is_masked) = arrive::batch(schema, rows, columns).map_err(E::custom)?;
         let blocks = block::around(&batch);
         Ok(Table { batch, blocks, memory, is_masked, came })
     }

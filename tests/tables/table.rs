@@ -265,6 +265,13 @@ fn a_table_passes_through_another_serializer() {
     let table = Table::from(batch(&mut random, &types(), 20));
     let text = serde_json::to_string(&table).unwrap();
     assert_eq!(serde_json::from_str::<Table>(&text).unwrap(), table);
+    for bytes in [rmp_serde::to_vec_named(&table).unwrap(), rmp_serde::to_vec(&table).unwrap()] {
+        assert_eq!(rmp_serde::from_slice::<Table>(&bytes).unwrap(), table);
+        assert_eq!(rmp_serde::from_read::<_, Table>(&bytes[..]).unwrap(), table);
+    }
+    // without the names of fields a table is three parts
+    let short = rmp_serde::from_slice::<Table>(&rmp_serde::to_vec(&(&b"schema"[..], 20)).unwrap()).unwrap_err();
+    assert!(short.to_string().contains("table"), "{short}");
 }
 
 #[test]
