@@ -7,6 +7,7 @@ use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer as ArrowBuffer, NullBu
 use arrow_data::{ArrayData, BufferSpec, ByteView, MAX_INLINE_VIEW_LEN, layout};
 use arrow_schema::{DataType, UnionMode};
 
+use super::arrive::MAX_ROWS;
 use super::column::{Column, Columns, MAX_PARTS, Slot};
 use super::used::alone;
 use crate::buffer::Buffer;
@@ -26,7 +27,7 @@ enum Dictionaries {
 ///
 /// # Errors
 ///
-/// A text: more columns or buffers than a receiver takes.
+/// A text: more columns, buffers or rows than a receiver takes.
 pub(super) fn columns(batch: &RecordBatch) -> Result<Columns, String> {
     let column = |array: &ArrayRef| part(&array.to_data(), 0..array.len(), Dictionaries::Used);
     let columns: Vec<_> = batch.columns().iter().map(column).collect();
@@ -35,6 +36,9 @@ pub(super) fn columns(batch: &RecordBatch) -> Result<Columns, String> {
         return Err(format!(
             "a table of {all} columns, children counted, and {buffers} buffers: {MAX_PARTS} is the most"
         ));
+    }
+    if batch.num_rows() as u64 > MAX_ROWS {
+        return Err(format!("a table of {} rows: {MAX_ROWS} is the most", batch.num_rows()));
     }
     Ok(Columns(columns))
 }

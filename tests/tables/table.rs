@@ -275,6 +275,19 @@ fn a_table_passes_through_another_serializer() {
 }
 
 #[test]
+fn a_table_of_more_rows_than_a_receiver_takes_does_not_leave() {
+    for (rows, leaves) in [(1_usize << 48, true), ((1 << 48) + 1, false)] {
+        let nulls = Arc::new(arrow_array::NullArray::new(rows)) as ArrayRef;
+        let table = Table::from(RecordBatch::try_from_iter([("nothing", nulls)]).unwrap());
+        let message = to_multipart(&table);
+        match message {
+            Ok(message) => assert!(leaves && from_multipart::<Table>(message).unwrap().rows() == rows),
+            Err(error) => assert!(!leaves && error.kind() == ErrorKind::Caller, "{error}"),
+        }
+    }
+}
+
+#[test]
 fn tables_without_columns_keep_their_rows() {
     let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(42));
     let batch = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options).unwrap();
