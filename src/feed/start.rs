@@ -38,12 +38,29 @@ impl Start {
     pub(super) fn judge(self, stamp: Stamp, first: Option<u64>, conflate: bool) -> (u64, u64) {
         let live = if first.is_some() { stamp.number + 1 } else { stamp.number };
         let wanted = match self {
-            Self::Now => live,
+            Self::Now | Self::Last(0) => live,
             // the newest one is all that will be delivered
             _ if conflate => live.min(stamp.number.max(1)),
             Self::Last(messages) => (stamp.number + 1).saturating_sub(messages).clamp(1, live),
             Self::All | Self::From { .. } => 1,
         };
         (wanted.max(first.unwrap_or(1)), live)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn none_of_the_newest_messages_is_what_comes_next() {
+        let stamp = Stamp { epoch: 7, number: 5, time: 0 };
+        for (first, next) in [(None, 5), (Some(2), 6)] {
+            for conflate in [false, true] {
+                for start in [Start::Now, Start::Last(0)] {
+                    assert_eq!(start.judge(stamp, first, conflate), (next, next), "{start:?}");
+                }
+            }
+        }
     }
 }
