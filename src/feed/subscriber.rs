@@ -228,7 +228,8 @@ impl Subscriber {
     }
 
     /// Where each stream is: what to give to [`subscribe_from`](Self::subscribe_from) after a restart to go on with the
-    /// message after the last one that was handed over. `None` before anything was heard of it.
+    /// message after the last one that was handed over. `None` before anything was heard of it, but where it began with
+    /// [`Start::From`] that position.
     pub fn resume_point(&self, stream: &str) -> Option<Start> {
         self.streams.position(stream).map(|(epoch, number)| Start::From { epoch, number })
     }

@@ -187,7 +187,7 @@ impl AsyncSubscriber {
         self.subscriber.streams()
     }
 
-    /// How many `Malformed` events there were.
+    /// How many messages there were that are none of a feed, as [`Subscriber::malformed`].
     pub fn malformed(&self) -> u64 {
         self.subscriber.malformed()
     }
