@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::away::Away;
 pub(crate) use super::log::Place;
 use super::log::{Log, SHORT};
+use super::queue::Queue;
 use crate::frame::Shared;
 use crate::multipart::Multipart;
 
@@ -47,7 +48,7 @@ pub(crate) struct Cache {
 #[derive(Debug)]
 struct Kept {
     first: u64,
-    entries: VecDeque<Entry>,
+    entries: Queue<Entry>,
     /// The messages of one short frame.
     log: Log,
 }
@@ -130,7 +131,7 @@ impl Cache {
 
     /// Makes room for another stream.
     pub(crate) fn add_stream(&mut self) {
-        self.streams.push(Kept { first: 1, entries: VecDeque::new(), log: Log::default() });
+        self.streams.push(Kept { first: 1, entries: Queue::new(), log: Log::default() });
     }
 
     /// The oldest number that is there; one past the newest where none is.
@@ -352,6 +353,18 @@ mod tests {
         }
         assert_eq!((cache.first(0), cache.first(1), cache.messages()), (4, 1, 5));
         assert_eq!(cache.bytes(), 5 * (1000 + OVERHEAD));
+    }
+
+    #[test]
+    fn a_stream_that_has_had_its_burst_takes_no_more_than_what_is_left_of_it() {
+        let mut cache = cache(10_000, 10_000 * OVERHEAD, 60, 100);
+        for stream in 0..100 {
+            for number in 1..=10_000 {
+                cache.push(Duration::ZERO, stream, number, message(0));
+            }
+        }
+        let places: usize = cache.streams.iter().map(|kept| kept.entries.capacity()).sum();
+        assert!(places < 4 * 10_000, "{places} places for {} messages", cache.messages());
     }
 
     #[test]

@@ -11,7 +11,6 @@
 //! not pending is missing, and asked for. Nothing is believed before the first live frame: only that proves that the
 //! subscription has reached the publisher, so that from there on every message either arrives or is noticed to be missing.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::epochs::{Epochs, Heard};
@@ -20,6 +19,7 @@ use super::header::{MAX_RANGES, Request, Stamp};
 use super::inquiry::{Asked, Inquiry, Patience};
 use super::pending::{Held, Pending};
 use super::pulse::{Moment, Pulse};
+use super::queue::Queue;
 use super::room::{Room, Rules};
 use super::start::Start;
 use super::statistics::StreamStatistics;
@@ -37,7 +37,7 @@ pub(crate) struct Follow<M> {
     /// Whether it was said where the stream begins. Until then, what has left the cache is no gap.
     is_open: bool,
     pending: Pending<M>,
-    steps: VecDeque<Step<M>>,
+    steps: Queue<Step<M>>,
     /// In the conflating mode, the newest message; `handed` is the number of the one before.
     newest: Option<(u64, Held<M>)>,
     handed: u64,
@@ -60,7 +60,7 @@ impl<M> Follow<M> {
             high: next - 1,
             is_open: false,
             pending: Pending::new(),
-            steps: VecDeque::new(),
+            steps: Queue::new(),
             newest: None,
             handed: next - 1,
             inquiry: Inquiry::default(),
@@ -273,8 +273,7 @@ impl<M> Follow<M> {
     /// Follows another start of the publisher.
     fn turn_to(&mut self, epoch: u64, rules: &Rules, room: &mut Room) {
         self.give_up(self.high + 1, Lost::Restarted, rules, room);
-        let newest = self.take_newest();
-        self.steps.extend(newest);
+        self.take_newest().into_iter().for_each(|newest| self.steps.push_back(newest));
         let (previous, next) = (self.epoch, if rules.conflate { self.handed + 1 } else { self.next });
         let left = self.epochs.turn_to(epoch, next);
         self.epoch = epoch;

@@ -26,6 +26,7 @@ mod options;
 mod pending;
 mod publisher;
 mod pulse;
+mod queue;
 mod redial;
 mod room;
 mod server;
