@@ -151,7 +151,8 @@ impl Cache {
         Some((entry.time, message))
     }
 
-    /// Takes the next message of a stream in.
+    /// Takes the next message of a stream in. It is there, and counted, before anything that leaves for it is dropped: a `Drop` of the
+    /// caller's may panic.
     #[inline]
     pub(crate) fn push(&mut self, now: Duration, stream: usize, time: u64, message: Fresh<'_>) {
         match message {
@@ -160,9 +161,7 @@ impl Cache {
                 self.push_short(now, stream, time, message.metadata());
             }
             Fresh::Lent(place) => {
-                // kept first: what leaves for it cannot take its block along
                 self.streams[stream].log.keep(place);
-                self.make_room(stream, place.len());
                 self.keep(now, stream, time, Content::Logged(place), place.len());
             }
             Fresh::Frame(frame) => self.push_whole(now, stream, time, Multipart::new(frame.to_vec(), Vec::new())),
@@ -190,7 +189,7 @@ impl Cache {
     }
 
     fn push_short(&mut self, now: Duration, stream: usize, time: u64, frame: &[u8]) {
-        if self.make_room(stream, frame.len()) {
+        if self.has_room(stream, frame.len()) {
             let content = Content::Logged(self.streams[stream].log.push(frame));
             self.keep(now, stream, time, content, frame.len());
         }
@@ -198,26 +197,25 @@ impl Cache {
 
     fn push_whole(&mut self, now: Duration, stream: usize, time: u64, message: Multipart) {
         let len = message.total_len();
-        if self.make_room(stream, len) {
+        if self.has_room(stream, len) {
             self.keep(now, stream, time, Content::Whole(Box::new(message)), len);
         }
     }
 
-    /// Makes room for one more message of a stream; `false` where it is too long for the whole cache.
-    fn make_room(&mut self, stream: usize, len: usize) -> bool {
-        if !self.bounds.have_room_for(len) {
-            // a message that can never be kept ends what was kept before it: numbers are contiguous
-            while self.drop_first(stream) {}
+    /// Whether the cache may keep the next message of a stream. One that it never can ends what was kept before it: numbers are contiguous.
+    fn has_room(&mut self, stream: usize, len: usize) -> bool {
+        let has_room = self.bounds.have_room_for(len);
+        if !has_room {
+            let left: Vec<_> = std::iter::from_fn(|| self.take_first(stream)).collect();
             self.streams[stream].first += 1;
-            return false;
+            drop(left);
         }
-        while self.streams[stream].entries.len() >= self.bounds.messages {
-            self.drop_first(stream);
-        }
-        true
+        has_room
     }
 
     fn keep(&mut self, now: Duration, stream: usize, time: u64, content: Content, len: usize) {
+        let is_full = self.streams[stream].entries.len() >= self.bounds.messages;
+        let left = if is_full { self.take_first(stream) } else { None };
         let kept = &mut self.streams[stream];
         let number = kept.first + kept.entries.len() as u64;
         kept.entries.push_back(Entry { content, time, since: now.as_nanos() as u64 });
@@ -230,6 +228,7 @@ impl Cache {
                 self.forget_runs();
             }
         }
+        drop(left);
         while self.bytes > self.bounds.bytes {
             self.drop_oldest();
         }
@@ -245,18 +244,19 @@ impl Cache {
 
     fn drop_old(&mut self, now: Duration) {
         // what comes later leaves later
-        self.expire_at = now.saturating_add(self.bounds.age);
+        let mut expire_at = now.saturating_add(self.bounds.age);
         while let Some(run) = self.order.front() {
             let oldest = run.from.max(self.first(run.stream));
             // past the end of a run that has left there may be a later one of the same stream
             match self.entry(run.stream, oldest).filter(|_| oldest <= run.to) {
                 Some(entry) if now.saturating_sub(entry.since()) < self.bounds.age => {
-                    self.expire_at = entry.since().saturating_add(self.bounds.age);
+                    expire_at = entry.since().saturating_add(self.bounds.age);
                     break;
                 }
                 _ => self.drop_oldest(),
             }
         }
+        self.expire_at = expire_at;
         self.forget_runs();
     }
 
@@ -296,13 +296,14 @@ impl Cache {
             self.order.pop_front();
         }
         if !is_left {
-            self.drop_first(stream);
+            drop(self.take_first(stream));
         }
     }
 
-    fn drop_first(&mut self, stream: usize) -> bool {
+    /// Takes the oldest message of a stream out, to be dropped when all counts are right.
+    fn take_first(&mut self, stream: usize) -> Option<Entry> {
         let kept = &mut self.streams[stream];
-        let Some(entry) = kept.entries.pop_front() else { return false };
+        let entry = kept.entries.pop_front()?;
         self.bytes -= entry.len();
         if let Content::Logged(place) = entry.content
             && let Some(page) = kept.log.pop(place)
@@ -311,7 +312,7 @@ impl Cache {
         }
         kept.first += 1;
         self.messages -= 1;
-        true
+        Some(entry)
     }
 }
 

@@ -113,12 +113,12 @@ impl Source {
 
     /// Counts and keeps a message that was sent with [`next_stamp`](Self::next_stamp).
     pub(crate) fn commit(&mut self, now: Duration, stream: usize, time: u64, message: Fresh<'_>) -> u64 {
+        let Stream { last, spoke, called, .. } = &mut self.streams[stream];
+        *last += 1;
+        (*spoke, *called) = (now, false);
+        let number = *last;
         self.cache.push(now, stream, time, message);
-        let stream = &mut self.streams[stream];
-        stream.last += 1;
-        stream.spoke = now;
-        stream.called = false;
-        stream.last
+        number
     }
 
     /// Lends a message of one frame from the cache before it is sent, where that is worth it.
@@ -232,7 +232,10 @@ impl Source {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
     use super::*;
+    use crate::buffer::Buffer;
 
     fn source() -> Source {
         let bounds = Bounds { messages: 2, bytes: 1 << 20, age: Duration::from_secs(60) };
@@ -253,6 +256,43 @@ mod tests {
         }
         assert_eq!((source.first(stream), source.last(stream)), (4, 5));
         assert_eq!(source.stream("a").unwrap(), stream);
+    }
+
+    /// A message whose owner does not let go of it in peace.
+    fn panicking() -> Fresh<'static> {
+        struct Panics;
+        impl AsRef<[u8]> for Panics {
+            fn as_ref(&self) -> &[u8] {
+                b"owned"
+            }
+        }
+        impl Drop for Panics {
+            fn drop(&mut self) {
+                panic!("an owner that panics");
+            }
+        }
+        Fresh::Message(Multipart::new(&b"1"[..], vec![Buffer::from_owner(Panics)]))
+    }
+
+    #[test]
+    fn a_number_is_used_once_though_an_owner_panics_whose_message_leaves() {
+        for (why, messages, len, millis) in
+            [("number", 2, 1, 0), ("bytes", 10, 1 << 20, 0), ("length", 10, 2 << 20, 0), ("age", 10, 1, 70_000)]
+        {
+            let bounds = Bounds { messages, bytes: (1 << 20) + 300, age: Duration::from_secs(60) };
+            let mut source = Source::new(7, Duration::from_secs(1), 2, bounds);
+            let stream = source.stream("a").unwrap();
+            source.commit(at(0), stream, 0, panicking());
+            source.commit(at(0), stream, 0, Fresh::Frame(b"2"));
+            let third = vec![3; len];
+            let unwound = catch_unwind(AssertUnwindSafe(|| source.commit(at(millis), stream, 0, Fresh::Frame(&third))));
+            assert!(unwound.is_err(), "{why}: nothing has left");
+            assert_eq!(source.next_stamp(stream, 0).number, 4, "{why}");
+            assert_eq!(source.commit(at(70_001), stream, 4, Fresh::Frame(b"4")), 4);
+            let found = source.cached(stream, 4).map(|(time, message)| (time, message.metadata().clone()));
+            assert_eq!(found, Some((4, "4".into())), "{why}");
+            assert!(source.cached(stream, 2).is_none(), "{why}");
+        }
     }
 
     #[test]
