@@ -120,6 +120,9 @@ impl Publisher {
     ///
     /// Of the options those that concern sockets are not applied. `ZMQ_XPUB_VERBOSE` and `ZMQ_ROUTER_MANDATORY` are set.
     ///
+    /// With `ZMQ_XPUB_NODROP` a subscriber that has no room stops the streams that it subscribes to, for everybody: publishing on them fails
+    /// at once with kind `Timeout`, and their heartbeats are left out, until it has read something. Other streams go on.
+    ///
     /// # Errors
     ///
     /// Kind `Caller` for sockets of another type; kind `Transport`.

@@ -5,6 +5,7 @@ use std::iter;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::nodrop::set_nodrop;
 use crate::way::Way;
 use outband::feed::{Event, Lost, Origin, Publisher, PublisherOptions, Start, Subscriber, SubscriberOptions};
 use outband::{Buffer, ErrorKind, Multipart, memory};
@@ -588,6 +589,43 @@ fn who_sends_a_publisher_long_frames_is_disconnected() {
         peer.send(vec![2; 5000], 0).unwrap();
         assert!(events.recv_multipart(0).is_ok(), "it was taken at {endpoint}");
     }
+}
+
+#[test]
+fn who_has_no_room_where_nothing_may_be_dropped_costs_other_streams_no_heartbeat() {
+    let context = zmq::Context::new();
+    let [mut live, recovery] = [zmq::XPUB, zmq::ROUTER].map(|kind| context.socket(kind).unwrap());
+    live.set_sndhwm(1).unwrap();
+    set_nodrop(&mut live);
+    live.bind("inproc://live").unwrap();
+    recovery.bind("inproc://recovery").unwrap();
+    // once for a stream that begins, once for a subscription, and once at the end
+    let options = PublisherOptions::new().heartbeat(Duration::from_secs(3600));
+    let publisher = Publisher::over(live, recovery, options).unwrap();
+    // heartbeats that are due together begin with the second of the streams, and at the end with the first
+    ["a", "full", "b"].into_iter().for_each(|name| publisher.announce(name).unwrap());
+    while publisher.statistics().heartbeats < 3 {
+        thread::yield_now();
+    }
+    let full = context.socket(zmq::SUB).unwrap();
+    full.set_rcvhwm(1).unwrap();
+    full.connect("inproc://live").unwrap();
+    full.set_subscribe(b"full\0").unwrap();
+    let error = (0_u64..).find_map(|value| publisher.publish("full", &value).err()).unwrap();
+    assert!(error.is_timeout(), "{error}");
+
+    let live = context.socket(zmq::SUB).unwrap();
+    live.connect("inproc://live").unwrap();
+    let mut subscriber = Subscriber::over(live, None, SubscriberOptions::new()).unwrap();
+    subscriber.subscribe("").unwrap();
+    let mut joined: Vec<_> = (0..2).map(|_| next::<u64>(&mut subscriber).stream().unwrap().to_string()).collect();
+    joined.sort();
+    assert_eq!(joined, ["a", "b"]);
+    drop(publisher);
+    let heard = |subscriber: &Subscriber| ["a", "b"].map(|name| subscriber.statistics(name).unwrap().heartbeats);
+    assert_eq!(heard(&subscriber), [1, 1]);
+    while subscriber.try_recv::<u64>().is_ok() {}
+    assert_eq!(heard(&subscriber), [2, 2], "the farewell");
 }
 
 #[test]

@@ -4,6 +4,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../support/nodrop.rs"]
+mod nodrop;
 #[path = "../support/patience.rs"]
 mod patience;
 #[path = "../support/way.rs"]

@@ -11,6 +11,8 @@ mod common;
 mod forged;
 #[path = "../support/full.rs"]
 mod full;
+#[path = "../support/nodrop.rs"]
+mod nodrop;
 #[path = "../support/random.rs"]
 mod random;
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::common;
 use crate::common::{LONG, Place};
 use crate::full::{given_back, message, pointers};
+use crate::nodrop::set_nodrop;
 use outband::{Buffer, ErrorKind, SocketExt};
 
 /// Runs `act` on this thread while another one sends it signals, which interrupt system calls.
@@ -242,13 +243,7 @@ fn an_xpub_that_may_not_drop_waits_for_its_slowest_subscriber() {
     let (mut publisher, subscriber) = (place.socket(zmq::XPUB), place.socket(zmq::SUB));
     publisher.set_sndhwm(1).unwrap();
     subscriber.set_rcvhwm(1).unwrap();
-    let on: libc::c_int = 1;
-    let socket = publisher.as_mut_ptr();
-    // SAFETY: the option takes an int, which lives across the call; the socket is open and used on this thread only.
-    let status = unsafe {
-        zmq_sys::zmq_setsockopt(socket, zmq_sys::ZMQ_XPUB_NODROP as i32, (&raw const on).cast(), size_of_val(&on))
-    };
-    assert_eq!(status, 0);
+    set_nodrop(&mut publisher);
     subscriber.connect(&place.bind(&publisher)).unwrap();
     subscriber.set_subscribe(b"").unwrap();
     publisher.recv_message().unwrap();
