@@ -1,5 +1,6 @@
 //! The protocol in virtual time: a publisher, its followers, and a network that drops, repeats, reorders and delays, while
-//! all of them are killed, restarted and stalled, and clocks are set back. Every schedule comes from a seed.
+//! all of them are killed, restarted and stalled, clocks are set back, and subscriptions end and begin again. Every schedule comes
+//! from a seed.
 //!
 //! ```text
 //! cargo test --release --lib feed::simulation            20 000 schedules
