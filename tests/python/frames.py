@@ -145,6 +145,18 @@ in_pickles = {
     "index of several levels, of numbers with gaps": pd.DataFrame({"n": [1, 2, 3]}, index=gaps),
     "levels of numbers with gaps alone": gaps,
 }
+#: Of which pyarrow makes an index that is not of several levels, and texts that look like tuples.
+single = pd.MultiIndex.from_tuples([("a",), ("b",)], names=["n"])
+in_pickles |= {
+    "labels of one level": pd.DataFrame([[1, 2.5], [3, 4.5]], columns=single),
+    "labels of one level, of one dtype": pd.DataFrame([[1.5, 2.5], [3.5, 4.5]], columns=single),
+    "labels of one level, of numbers": pd.DataFrame([[1, 2.5]], columns=pd.MultiIndex.from_arrays([[7, 8]])),
+    "labels of one level, of no columns": pd.DataFrame(index=[5, 7], columns=pd.MultiIndex.from_arrays([pd.Index([], dtype=object)], names=["n"])),
+    "index of one level": pd.DataFrame({"x": [1, 2]}, index=single),
+    "one level alone": single,
+    "series of a tuple of one": pd.Series([1, 2], name=("a",)),
+    "series by one level": pd.Series([1, 2], index=single, name=("a", 1)),
+}
 #: And what is refused, in which words.
 refused = {
     "labels that are missing": (

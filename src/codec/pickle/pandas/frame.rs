@@ -14,7 +14,7 @@ use super::came::Came;
 use super::index::{self, Index};
 use super::label::Label;
 use super::labels::Labels;
-use super::metadata;
+use super::metadata::{self, MULTI};
 use super::object::{attributes, called, elements, exactly, needed};
 use super::piece::{Piece, named};
 use super::shown::Shown;
@@ -64,26 +64,29 @@ impl Frame {
             described.push(piece.described(name.as_str().into(), name.as_str().into()));
         }
         let mut columns: Vec<_> = columns.into_iter().map(|piece| piece.column).collect();
-        let mut kept_levels = Vec::new();
-        let index = match index {
-            Index::Range { name, start, stop, step } => vec![index::described(name.titled(), start, stop, step)],
-            Index::Levels(levels, came) => {
-                kept_levels = came;
-                let mut taken: HashSet<String> = names.iter().cloned().collect();
-                let mut index = Vec::new();
-                for (at, (name, piece)) in levels.into_iter().enumerate() {
-                    let own = Some(name.to_text()).filter(|text| name != Label::None && !taken.contains(text));
-                    let field = own.unwrap_or_else(|| format!("__index_level_{at}__"));
-                    taken.insert(field.clone());
-                    fields.push(piece.field(&field));
-                    described.push(piece.described(name.titled(), field.as_str().into()));
-                    columns.push(piece.column);
-                    parts.push(piece.part);
-                    index.push(Json::from(field));
-                }
-                index
+        let is_alone = matches!(&index, Index::Levels(levels, _) if levels.len() == 1);
+        let (mut index, levels, kept_levels) = match index {
+            Index::Range { name, start, stop, step } => {
+                (vec![index::described(name.titled(), start, stop, step)], Vec::new(), Vec::new())
             }
+            Index::Level(name, piece) => (Vec::new(), vec![(name, piece)], Vec::new()),
+            Index::Levels(levels, kept) => (Vec::new(), levels, kept),
         };
+        let mut taken: HashSet<String> = names.iter().filter(|_| !levels.is_empty()).cloned().collect();
+        for (at, (name, piece)) in levels.into_iter().enumerate() {
+            let own = Some(name.to_text()).filter(|text| name != Label::None && !taken.contains(text));
+            let field = own.unwrap_or_else(|| format!("__index_level_{at}__"));
+            taken.insert(field.clone());
+            fields.push(piece.field(&field));
+            let mut level = piece.described(name.titled(), field.as_str().into());
+            if is_alone {
+                level["metadata"][MULTI] = true.into();
+            }
+            described.push(level);
+            columns.push(piece.column);
+            parts.push(piece.part);
+            index.push(Json::from(field));
+        }
         let metadata = metadata::of(index, &label_levels, described, origin);
         Shown::new(reader, &Schema::new(fields).with_metadata(metadata), rows, columns)
             .map(|it| it.that_came(Came { parts, labels: kept, levels: kept_levels, passed, ..Came::default() }))

@@ -27,7 +27,8 @@ pub(super) enum Index {
         stop: i64,
         step: i64,
     },
-    /// Columns; and of several levels what they are picked from, where that is worth keeping.
+    Level(Label, Piece),
+    /// A `MultiIndex`, of one level or more; and what these are picked from, where that is worth keeping.
     Levels(Vec<(Label, Piece)>, Vec<Level>),
 }
 
@@ -73,13 +74,14 @@ impl Index {
         }
         let piece = extension::column(reader, needed(reader, call, entries, "data")?)
             .map_err(|why| Mismatch::because(format_args!("the index: {why}")))?;
-        Ok(Self::Levels(vec![(name, piece)], Vec::new()))
+        Ok(Self::Level(name, piece))
     }
 
     /// How many rows it has.
     pub(super) fn rows(&self) -> u64 {
         match self {
             Self::Range { start, stop, step, .. } => range_len(*start, *stop, *step),
+            Self::Level(_, piece) => piece.column.len,
             Self::Levels(levels, _) => levels.first().map_or(0, |(_, piece)| piece.column.len),
         }
     }
@@ -134,7 +136,7 @@ impl Index {
     /// The one column of its values.
     fn written_out(self, reader: Reader<'_>) -> Result<Piece> {
         match self {
-            Self::Levels(mut levels, _) if levels.len() == 1 => Ok(levels.remove(0).1),
+            Self::Level(_, piece) => Ok(piece),
             Self::Levels(..) => Err(several_levels()),
             Self::Range { start, stop, step, .. } => {
                 let len = range_len(start, stop, step);
@@ -171,7 +173,7 @@ pub(super) fn several<'g>(
         let found = level(reader, id).map_err(|why| says(&why))?;
         let range = match found {
             Index::Range { start, stop, step, .. } => Some(Kept::Range { start, stop, step }),
-            Index::Levels(..) => None,
+            Index::Level(..) | Index::Levels(..) => None,
         };
         let values = found.written_out(reader).and_then(Values::of).map_err(|why| says(&why))?;
         let codes = Numbers::read(reader, codes)?.single()?;

@@ -27,6 +27,8 @@ pub(super) struct Level {
     /// What its labels are, in pandas' and in NumPy's words.
     pub(super) kind: &'static str,
     pub(super) dtype: String,
+    /// Whether they are parts of tuples, also where there is no other level.
+    pub(super) is_of_tuples: bool,
 }
 
 /// The labels of all columns.
@@ -81,9 +83,10 @@ impl Labels {
             name: Label::None,
             kind: if *label == Label::None { "empty" } else { label.kind() },
             dtype: dtype_of(label).to_owned(),
+            is_of_tuples: false,
         };
         let levels = match label {
-            Label::Tuple(parts) => parts.iter().map(level).collect(),
+            Label::Tuple(parts) => parts.iter().map(|part| Level { is_of_tuples: true, ..level(part) }).collect(),
             label => vec![level(label)],
         };
         Ok(Self { levels, names, kept: None })
@@ -157,7 +160,8 @@ impl Found {
             _ => None,
         };
         let names = labels.iter().map(Label::to_text).collect();
-        Ok((Labels { levels: vec![Level { name, kind: kind_of(&labels, &dtype)?, dtype }], names, kept }, labels))
+        let level = Level { name, kind: kind_of(&labels, &dtype)?, dtype, is_of_tuples: false };
+        Ok((Labels { levels: vec![level], names, kept }, labels))
     }
 
     /// The labels that a column of text or numbers is.
@@ -174,6 +178,8 @@ impl Found {
             _ if values.array.null_count() > 0 => {
                 return Err(Mismatch::because("labels of columns of which one is missing"));
             }
+            // objects of which there are none
+            DataType::Null if values.array.is_empty() => Vec::new(),
             DataType::Boolean => values.array.as_boolean().values().iter().map(Label::Bool).collect(),
             DataType::Float32 | DataType::Float64 => {
                 let wide = cast(&values.array, &DataType::Float64).map_err(|_| odd(values.data_type()))?;
@@ -236,6 +242,7 @@ pub(super) fn several<'g>(
             name: Label::read(reader, title)?,
             kind: kind_of(&labels, &dtype).map_err(|why| says(&why))?,
             dtype,
+            is_of_tuples: true,
         });
         kept.add(values, &numbers)?;
     }

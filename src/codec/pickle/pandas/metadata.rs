@@ -9,6 +9,10 @@ use super::labels::Level;
 /// The key under which the metadata says what a table was in Python that was no data frame.
 pub(in crate::codec::pickle) const ORIGIN: &str = "outband.from";
 
+/// The key under which the metadata of a level says that it is the one level of a `MultiIndex`. To pyarrow its labels are texts that look
+/// like tuples of one, and its rows those of another index.
+pub(in crate::codec::pickle) const MULTI: &str = "multi";
+
 /// The metadata of a frame: of its index, of the labels of its columns, and of the columns.
 pub(super) fn of(
     index: Vec<Json>,
@@ -16,10 +20,15 @@ pub(super) fn of(
     columns: Vec<Json>,
     origin: Option<&str>,
 ) -> HashMap<String, String> {
-    let levels: Vec<_> = levels.iter().map(level).collect();
+    let mut described: Vec<_> = levels.iter().map(level).collect();
+    if let ([level], [described]) = (levels, &mut described[..])
+        && level.is_of_tuples
+    {
+        described["metadata"][MULTI] = true.into();
+    }
     let pandas = json!({
         "index_columns": index,
-        "column_indexes": levels,
+        "column_indexes": described,
         "columns": columns,
         "attributes": {},
         "creator": {"library": "outband", "version": env!("CARGO_PKG_VERSION")},

@@ -47,7 +47,7 @@ pub(super) use came::{Bytes, Came, Mask, Origin, Part};
 pub(super) use given::Given;
 pub(super) use index::MAX_LEVELS;
 pub(super) use label::Label;
-pub(super) use metadata::ORIGIN;
+pub(super) use metadata::{MULTI, ORIGIN};
 pub(super) use shown::{Parts, Shown};
 
 /// The table that a call of pandas or pyarrow describes.

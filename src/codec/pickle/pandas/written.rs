@@ -126,7 +126,7 @@ pub(super) fn index<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Index> {
         }
         Listed::Pandas(Pandas::Index) => {
             let level = level(reader, call).map_err(|why| Mismatch::because(format_args!("the index: {why}")))?;
-            Ok(Index::Levels(vec![level], Vec::new()))
+            Ok(Index::Level(level.0, level.1))
         }
         Listed::Pandas(Pandas::MultiIndex) => {
             index::several(reader, call, coded(reader, call)?, |reader, id| single(reader, called(reader, id)?))
@@ -228,7 +228,7 @@ fn labels_from_arrays<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<(Labels,
             return Err(call.odd());
         }
         let (kind, dtype) = (labels::kind_of(&found.labels, &found.dtype)?, found.dtype);
-        described.push(Level { name: Label::read(reader, name)?, kind, dtype });
+        described.push(Level { name: Label::read(reader, name)?, kind, dtype, is_of_tuples: true });
         rows.iter_mut().zip(found.labels).for_each(|(row, label)| row.push(label));
     }
     let all: Vec<_> = rows.into_iter().map(Label::Tuple).collect();
@@ -239,10 +239,8 @@ fn labels_from_arrays<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<(Labels,
 fn labels_of_one<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<labels::Found> {
     match single(reader, call)? {
         Index::Range { start, stop, step, .. } => labels::of_range(reader, [start, stop, step], None),
-        Index::Levels(mut levels, _) => {
-            let (_, piece) = levels.pop().ok_or_else(|| call.odd())?;
-            labels::Found::of(reader, piece, true)
-        }
+        Index::Level(_, piece) => labels::Found::of(reader, piece, true),
+        Index::Levels(..) => Err(call.odd()),
     }
 }
 

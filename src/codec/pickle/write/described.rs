@@ -11,7 +11,7 @@ use serde::ser::Error as _;
 use serde_json::Value as Json;
 
 use super::arrow::Storage;
-use crate::codec::pickle::pandas::{Came, Label, MAX_LEVELS, Part};
+use crate::codec::pickle::pandas::{Came, Label, MAX_LEVELS, MULTI, Part};
 use crate::codec::unserializable::{Result, Unserializable};
 use crate::error::excerpt;
 use crate::table::Table;
@@ -30,7 +30,9 @@ pub(super) enum Index {
         step: i64,
         name: Json,
     },
-    /// Columns by number, and their names.
+    /// A column by number, and its name.
+    Level(usize, Json),
+    /// The same of a `MultiIndex`.
     Levels(Vec<(usize, Json)>),
 }
 
@@ -42,6 +44,8 @@ pub(super) struct Described {
     pub(super) columns: Vec<usize>,
     /// The labels of these.
     pub(super) labels: Vec<Label>,
+    /// Whether these are tuples, which may be of one part.
+    pub(super) are_tuples: bool,
     pub(super) levels: Vec<Level>,
     pub(super) index: Index,
     dtypes: Vec<String>,
@@ -73,18 +77,21 @@ impl Described {
         };
         let index = index(batch, &pandas, &described);
         let is_index = |at: &usize| match &index {
+            Index::Level(level, _) => level == at,
             Index::Levels(levels) => levels.iter().any(|(level, _)| level == at),
             Index::Range { .. } => false,
         };
         let columns: Vec<usize> = numbers.clone().filter(|at| !is_index(at)).collect();
         let mut levels: Vec<_> = list(&pandas["column_indexes"]).map(level).collect();
+        let mut are_tuples = levels.len() > 1 || pandas["column_indexes"][0]["metadata"][MULTI] == true;
         let names = columns.iter().map(|&at| schema.field(at).name().as_str());
         let labels: Option<Vec<_>> = match levels.len() {
             0 => None,
-            1 => names.clone().map(|name| label(name, levels[0].1)).collect(),
+            1 if !are_tuples => names.clone().map(|name| label(name, levels[0].1)).collect(),
             _ => names.clone().map(|name| tuple(name, &levels)).collect(),
         };
         let labels = labels.unwrap_or_else(|| {
+            are_tuples = false;
             levels = vec![(Level { name: Json::Null, dtype: String::new() }, "")];
             names.map(|name| Label::Text(name.to_owned())).collect()
         });
@@ -93,6 +100,7 @@ impl Described {
             origin,
             columns,
             labels,
+            are_tuples,
             levels: levels.into_iter().map(|(level, _)| level).collect(),
             index,
             dtypes: numbers.clone().map(dtype).collect(),
@@ -184,9 +192,14 @@ fn index<'j>(batch: &RecordBatch, pandas: &'j Json, described: &impl Fn(usize) -
     let Some(levels) = parts.iter().map(level).collect::<Option<Vec<_>>>() else { return default };
     // each would be written whole
     let distinct: HashSet<_> = levels.iter().map(|(at, _)| at).collect();
-    match distinct.len() == levels.len() {
-        true => Index::Levels(levels),
-        false => default,
+    if distinct.len() != levels.len() {
+        return default;
+    }
+    match &levels[..] {
+        [(at, name)] if described(*at).is_none_or(|column| column["metadata"][MULTI] != true) => {
+            Index::Level(*at, name.clone())
+        }
+        _ => Index::Levels(levels),
     }
 }
 

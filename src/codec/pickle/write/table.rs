@@ -141,7 +141,7 @@ impl Writer<'_> {
             return self.axis(axis, described.levels.iter().map(|level| &level.name));
         }
         let levels = &described.levels;
-        if let [level] = &levels[..] {
+        if let ([level], false) = (&levels[..], described.are_tuples) {
             let labels: Vec<_> = described.labels.iter().collect();
             return self.level(&labels, &level.dtype, &level.name);
         }
@@ -204,8 +204,7 @@ impl Writer<'_> {
                 self.range([*start, *stop, *step], name);
                 Ok(())
             }
-            Index::Levels(levels) if levels.len() == 1 => {
-                let (at, name) = &levels[0];
+            Index::Level(at, name) => {
                 self.index_of(described.dtype(*at), name, |writer| writer.values(batch, *at, described))
             }
             Index::Levels(levels) if !described.came().levels.is_empty() => {
