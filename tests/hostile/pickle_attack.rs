@@ -990,6 +990,20 @@ fn what_is_long_and_named_often_is_not_read_as_often() {
 }
 
 #[test]
+fn what_is_long_is_not_read_to_tell_whether_it_is_missing() {
+    for missing in [&b"cpandas\nNA\n"[..], b"cpandas._libs.tslibs.nattype\n_nat_unpickle\n(NtR"] {
+        for (before, after) in [(&b"X\0\0\0\x01"[..], &b"q\x00"[..]), (b"V", b"\nq\x00")] {
+            let long = [before, &vec![b'k'; 1 << 24], after].concat();
+            let data = [&b"]("[..], &long, missing, &b"h\0".repeat(200_000), b"e."].concat();
+            let started = Instant::now();
+            let all: Vec<Option<IgnoredAny>> = Pickle::new().decode(message(&data)).unwrap();
+            assert_eq!((all.len(), all.iter().filter(|one| one.is_none()).count()), (200_002, 1));
+            assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+        }
+    }
+}
+
+#[test]
 fn a_dtype_with_a_long_code_is_paid_for_each_time_that_it_is_read() {
     let long = [b"X", &(1_u32 << 22).to_le_bytes()[..], &vec![b'k'; 1 << 22], b"q\x000"].concat();
     let f8 = b"cnumpy\ndtype\n(X\x02\0\0\0f8\x89\x88tR(K\x03X\x01\0\0\0<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb";

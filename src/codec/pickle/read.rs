@@ -30,6 +30,9 @@ pub(super) struct Reader<'g> {
     pub(super) depth: usize,
 }
 
+/// No name of what is not there has more bytes, nor has that of its module.
+const LONGEST: usize = 64;
+
 /// How a visitor wants to see what can be shown in more than one way.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
@@ -108,9 +111,9 @@ impl<'g> Reader<'g> {
     /// Only what is listed as such is looked into: what is anything else may be long, and is read once it is shown.
     #[cold]
     fn is_nothing(self) -> bool {
-        match self.tree.shown(self.id) {
-            Node::Global { .. } => self.tree.listed(self.id) == Some(Listed::Pandas(Pandas::Missing)),
-            Node::Object(object) => {
+        match self.tree.graph().short(self.id, LONGEST) {
+            Some(Node::Global { .. }) => self.tree.listed(self.id) == Some(Listed::Pandas(Pandas::Missing)),
+            Some(Node::Object(object)) => {
                 self.tree.listed(object.callable) == Some(Listed::NotATime) && matches!(self.form(), Ok(Form::Unit))
             }
             _ => false,
