@@ -18,6 +18,9 @@ use crate::pickle::{Node, NodeId};
 pub(super) struct Span(i128);
 
 pub(super) const SECOND: i128 = 1_000_000;
+const NANOS: u128 = 1000 * SECOND as u128;
+/// Up to here every whole number is a float.
+const EXACT: u128 = 1 << f64::MANTISSA_DIGITS;
 pub(super) const DAY: i128 = 86_400 * SECOND;
 pub(super) const MOST_DAYS: i64 = 999_999_999;
 
@@ -30,8 +33,17 @@ impl Span {
         Self(1000 * micros)
     }
 
+    /// The float that is nearest, as `total_seconds()` has it.
     pub(super) fn seconds(self) -> f64 {
-        self.0 as f64 / (1000 * SECOND) as f64
+        match self.micros() {
+            // both are exact, so that only the quotient is rounded
+            Some(micros) if micros.unsigned_abs() <= EXACT => micros as f64 / SECOND as f64,
+            _ => {
+                let (sign, size) = (if self.0 < 0 { "-" } else { "" }, self.0.unsigned_abs());
+                let (seconds, nanos) = (size / NANOS, size % NANOS);
+                format!("{sign}{seconds}.{nanos:09}").parse().expect("invariant: these are the digits of a float")
+            }
+        }
     }
 
     /// Microseconds, where that is all there is.
@@ -213,7 +225,7 @@ impl fmt::Display for Offset {
 
 #[cfg(test)]
 mod tests {
-    use super::{Offset, SECOND, Span, date, time};
+    use super::{DAY, Offset, SECOND, Span, date, time};
 
     #[test]
     fn spans_and_offsets_are_as_iso_8601_has_them() {
@@ -224,6 +236,18 @@ mod tests {
         for (seconds, expected) in [(0, "+00:00"), (-16_200, "-04:30"), (3661, "+01:01:01")] {
             assert_eq!(Offset(seconds * SECOND).to_string(), expected);
         }
+    }
+
+    #[test]
+    fn seconds_are_rounded_once() {
+        let micros = 3067 * DAY + 33_432 * SECOND + 123_646;
+        assert_eq!(Span::of_micros(micros).seconds(), 265_022_232.123_646);
+        assert_eq!(Span::of_micros(-micros).seconds(), -265_022_232.123_646);
+        // more than a float has digits for
+        let micros = 999_999_999 * DAY + 86_399 * SECOND + 999_999;
+        assert_eq!(Span::of_micros(micros).seconds(), 8.64e13);
+        assert_eq!(Span::of_nanos(265_022_232_123_646_001).seconds(), 265_022_232.123_646);
+        assert_eq!(Span::of_nanos(-1).seconds(), -1e-9);
     }
 
     #[test]
