@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::types::Int8Type;
+use arrow_array::types::{Int8Type, Int16Type};
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Date32Array, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch,
     StringArray, TimestampMicrosecondArray,
@@ -93,7 +93,14 @@ fn has_index_in_its_frames(name: &str, packages: Packages) -> bool {
 fn plain() -> Table {
     let when = TimestampMicrosecondArray::from(vec![Some(0), None, Some(1)]).with_timezone("UTC");
     let kind: DictionaryArray<Int8Type> = [Some("high"), None, Some("low")].into_iter().collect();
-    let columns: [(&str, ArrayRef); 7] = [
+    // a dictionary that was put together, and of values that are missing or equal in Python
+    let twice = StringArray::from(vec![Some("a"), Some("b"), Some("a"), None]);
+    let twice = DictionaryArray::<Int8Type>::new(vec![2, 3, 1].into(), Arc::new(twice));
+    let zeros = Float64Array::from(vec![f64::NAN, 0.0, -0.0]);
+    let zeros = DictionaryArray::<Int8Type>::new(vec![2, 0, 1].into(), Arc::new(zeros));
+    let times = TimestampMicrosecondArray::from(vec![1, i64::MIN, 1]);
+    let times = DictionaryArray::<Int16Type>::new(vec![Some(2), None, Some(1)].into(), Arc::new(times));
+    let columns: [(&str, ArrayRef); 10] = [
         ("whole", Arc::new(Int64Array::from(vec![1, 2, 3]))),
         ("gaps", Arc::new(Int32Array::from(vec![Some(1), None, Some(3)]))),
         ("floats", Arc::new(Float64Array::from(vec![Some(0.5), None, Some(1.5)]))),
@@ -101,6 +108,9 @@ fn plain() -> Table {
         ("truth", Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)]))),
         ("when", Arc::new(when)),
         ("kind", Arc::new(kind)),
+        ("twice", Arc::new(twice)),
+        ("zeros", Arc::new(zeros)),
+        ("times", Arc::new(times)),
     ];
     Table::from(RecordBatch::try_from_iter(columns).unwrap())
 }

@@ -556,6 +556,9 @@ same_frame(made, pd.DataFrame({
     "truth": pd.array([True, None, False], dtype="boolean"),
     "when": pd.DatetimeIndex(np.array([0, "NaT", 1], "M8[us]")).tz_localize("UTC"),
     "kind": pd.Categorical(["high", None, "low"], ["high", "low"]),
+    "twice": pd.Categorical(["a", None, "b"], ["a", "b"]),
+    "zeros": pd.Categorical.from_codes([0, -1, 0], [0.0]),
+    "times": pd.Categorical.from_codes([0, -1, -1], np.array([1], "M8[us]")),
 }))
 assert is_in_place(made["whole"].to_numpy(), message[1:])
 socket.context.destroy(linger=60_000)

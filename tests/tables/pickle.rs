@@ -9,8 +9,10 @@ use arrow_array::{
     DurationMillisecondArray, FixedSizeBinaryArray, Float16Array, Float32Array, Float64Array, Int8Array, Int16Array,
     Int32Array, Int64Array, LargeBinaryArray, LargeStringArray, NullArray, RecordBatch, StringArray, StringViewArray,
     TimestampMicrosecondArray, TimestampNanosecondArray, TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array,
-    UInt64Array, new_empty_array,
+    UInt64Array, make_array, new_empty_array,
 };
+use arrow_cast::cast;
+use arrow_data::transform::MutableArrayData;
 use arrow_schema::Schema;
 use outband::{Buffer, Decode, Encode, Multipart, Pickle, Table, Value, memory};
 use serde::{Deserialize, Serialize};
@@ -155,6 +157,28 @@ fn all_columns_come_back_together_in_a_value_and_in_a_type_of_ones_own() {
         let Some([Value::Table(all), Value::Table(none)]) = value.as_list() else { panic!("{value} holds no tables") };
         assert_eq!(**all, again);
         assert_eq!(bare(none), bare(&plainly(&whole.slice(0, 0))));
+    }
+}
+
+#[test]
+fn categories_that_come_twice_are_one_and_those_that_are_missing_none() {
+    for (name, values) in columns().into_iter().filter(|(name, _)| !name.starts_with("categories")) {
+        // each value twice, and rows of the second ones as well
+        let gaps = name.ends_with("with gaps");
+        let data = values.to_data();
+        let mut twice = MutableArrayData::try_new(vec![&data, &data], false, 12).unwrap();
+        (0..2).for_each(|at| twice.try_extend(at, 0, 6).unwrap());
+        let keys = Int8Array::from(vec![Some(0), Some(6), None, Some(11), Some(5), Some(7), Some(3)]);
+        let column = DictionaryArray::new(keys, make_array(twice.freeze()));
+        let message = Pickle::new().encode(&table([(name.clone(), Arc::new(column.clone()) as ArrayRef)])).unwrap();
+        let again: Table = Pickle::new().decode(message).unwrap();
+        let again = again.batch().column(0).clone();
+        let categories = again.as_dictionary::<Int8Type>().values();
+        assert!(categories.len() <= if gaps { 4 } else { 6 }, "{name}: {} categories", categories.len());
+        assert_eq!(categories.logical_null_count(), 0, "{name}");
+        let plain = |column: &dyn Array| cast(column, values.data_type()).unwrap();
+        let of_one = |column: ArrayRef| bare(&plainly(&table([(name.clone(), column)])));
+        assert_eq!(of_one(plain(&again)), of_one(plain(&column)), "{name}");
     }
 }
 

@@ -9,6 +9,7 @@ use serde::ser::Error as _;
 use super::Writer;
 use super::array::Parts;
 use super::arrow::Storage;
+use super::distinct::Distinct;
 use crate::buffer::Buffer;
 use crate::codec::pickle::pandas::{Mask, Part};
 use crate::codec::unserializable::{Result, Unserializable};
@@ -112,7 +113,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// `Categorical.from_codes(codes, Index(categories), ordered)`, where the code of a null is -1.
+    /// `Categorical.from_codes(codes, Index(categories), ordered)`, where the code of a null is -1. Values that come twice are one
+    /// category, and those that are missing none: then codes and categories are copied.
     pub(super) fn categories(
         &mut self,
         array: &ArrayRef,
@@ -132,16 +134,24 @@ impl Writer<'_> {
         };
         self.global("pandas", "Categorical.from_codes");
         let keys = dictionary.keys();
-        self.ndarray(code, fill(values_of(keys), keys.nulls(), null), part.place())?;
-        let values = dictionary.values();
+        let distinct = Distinct::of(dictionary.values())?;
+        let codes = match &distinct {
+            Some(distinct) => distinct.codes(dictionary, null.len()),
+            None => fill(values_of(keys), keys.nulls(), null),
+        };
+        self.ndarray(code, codes, part.place())?;
+        let (values, categories) = match &distinct {
+            Some(distinct) => (&distinct.values, Part::UNKNOWN),
+            None => (dictionary.values(), part.of_categories()),
+        };
         let dtype = part.categories_dtype.as_deref().unwrap_or_default();
         let is_text = matches!(values.data_type(), DataType::Utf8 | DataType::LargeUtf8);
         match storage {
-            _ if dtype.ends_with("[pyarrow]") => self.in_arrow(values, dtype, false, part.of_categories())?,
-            Storage::Arrow if is_text => self.in_arrow(values, dtype, false, part.of_categories())?,
+            _ if dtype.ends_with("[pyarrow]") => self.in_arrow(values, dtype, false, categories)?,
+            Storage::Arrow if is_text => self.in_arrow(values, dtype, false, categories)?,
             _ => {
                 self.global("pandas", "Index");
-                self.column(values, dtype, part.of_categories())?;
+                self.column(values, dtype, categories)?;
                 self.out.ops(&[op::TUPLE1, op::REDUCE]);
             }
         }

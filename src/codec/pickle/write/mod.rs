@@ -15,6 +15,8 @@ mod class;
 mod column;
 #[cfg(feature = "arrow")]
 mod described;
+#[cfg(feature = "arrow")]
+mod distinct;
 mod kind;
 mod member;
 mod names;
