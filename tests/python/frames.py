@@ -145,6 +145,18 @@ in_pickles = {
     "index of several levels, of numbers with gaps": pd.DataFrame({"n": [1, 2, 3]}, index=gaps),
     "levels of numbers with gaps alone": gaps,
 }
+#: Rows and columns, whose names are NumPy's scalars.
+in_pickles |= {
+    "series at a whole number": pd.DataFrame({"a": [1, 2]}, index=[5, 7]).iloc[0],
+    "series at a large number": pd.DataFrame({"a": [1, 2]}, index=np.array([5, 2**64 - 1], "u8")).iloc[1],
+    "series at a float": pd.DataFrame({"a": [1, 2]}, index=[0.5, 7]).iloc[0],
+    "series at a short float": pd.DataFrame({"a": [1, 2]}, index=np.array([0.1, 7], "f4")).iloc[0],
+    "series at a truth value": pd.DataFrame({"a": [1, 2]}, index=[True, False]).iloc[0],
+    "series at a tuple": pd.DataFrame({"a": [1, 2]}, index=pd.MultiIndex.from_arrays([[5, 7], [0.5, 1], ["x", "y"]])).iloc[0],
+    "series under a number": pd.DataFrame([[1, 2]], columns=[10, 20])[10],
+    "series at a time": pd.DataFrame({"a": [1, 2]}, index=times[[0, 2]]).iloc[0],
+    "index with a scalar for its name": pd.Series([7, 7, 8], name=np.int64(3)).value_counts(),
+}
 #: Of which pyarrow makes an index that is not of several levels, and texts that look like tuples.
 single = pd.MultiIndex.from_tuples([("a",), ("b",)], names=["n"])
 in_pickles |= {
@@ -383,6 +395,8 @@ def check_pickled(made, back, sent):
     if isinstance(made, pd.DataFrame):
         same_frame(back, made)
     elif isinstance(made, pd.Series):
+        if isinstance(made.name, pd.Timestamp):
+            made = made.rename(made.name.isoformat())
         same_series(back, made)
     elif isinstance(made, pd.Index):
         same_index(back, made)

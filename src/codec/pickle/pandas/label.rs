@@ -6,9 +6,11 @@ use std::fmt::Write as _;
 
 use serde_json::{Number, Value as Json};
 
+use super::super::form::Form;
+use super::super::list::Listed;
 use super::super::mismatch::{Mismatch, Result};
-use super::super::number;
 use super::super::read::Reader;
+use super::super::{array, number, stamp};
 use crate::pickle::{Node, NodeId};
 
 /// A label, or the name of an index.
@@ -39,13 +41,34 @@ impl Label {
                     reader.tree.spend(text.len())?;
                     Self::Text(text.to_owned())
                 }
-                _ => return Err(Mismatch::because("a name that is neither text nor a number")),
+                // of an index of numbers each row has a scalar for its name
+                Node::Object(object) if reader.tree.listed(object.callable) == Some(Listed::Scalar) => {
+                    match array::scalar(reader, reader.call(object)?)? {
+                        Form::Bool(value) => Self::Bool(value),
+                        Form::Int(value) => Self::Int(value.into()),
+                        Form::Unsigned(value) => Self::Int(value.into()),
+                        Form::Float(value) => Self::Float(value),
+                        Form::Made(text) => Self::Text(text),
+                        _ => return Err(odd()),
+                    }
+                }
+                _ => return Err(odd()),
             })
         };
         match reader.tree.shown(id) {
             Node::Tuple(parts) => parts.map(one).collect::<Result<_>>().map(Self::Tuple),
             _ => one(id),
         }
+    }
+
+    /// The name of a series: of a row at a point in time it is that, which is read as text.
+    pub(super) fn of_series(reader: Reader<'_>, id: NodeId) -> Result<Self> {
+        if let Node::Object(object) = reader.tree.shown(id)
+            && reader.tree.listed(object.callable) == Some(Listed::Timestamp)
+        {
+            return stamp::point(reader, reader.call(object)?).map(Self::Text);
+        }
+        Self::read(reader, id)
     }
 
     /// As pyarrow writes it.
@@ -118,6 +141,10 @@ impl Label {
             Self::Tuple(_) => "tuple",
         }
     }
+}
+
+fn odd() -> Mismatch {
+    Mismatch::because("a name that is neither text, a number nor a truth value")
 }
 
 /// A tuple of texts as Python prints it, which is how it is read again.

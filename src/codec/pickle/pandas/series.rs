@@ -20,7 +20,7 @@ pub(super) fn read<'g>(reader: Reader<'g>, call: Call<'g>) -> Result<Shown> {
     let entries = attributes(reader, call)?;
     // `_name` since pandas 2.1
     let name = match entry(reader, entries, "_name")?.or(entry(reader, entries, "name")?) {
-        Some(name) => Label::read(reader, name)?,
+        Some(name) => Label::of_series(reader, name)?,
         None => Label::None,
     };
     let manager = called(reader, needed(reader, call, entries, "_mgr")?)?;
