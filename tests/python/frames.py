@@ -157,6 +157,10 @@ in_pickles |= {
     "series at a time": pd.DataFrame({"a": [1, 2]}, index=times[[0, 2]]).iloc[0],
     "index with a scalar for its name": pd.Series([7, 7, 8], name=np.int64(3)).value_counts(),
 }
+frames |= {
+    "labels of which one is NaN": pd.DataFrame([[1, 2.5], [3, 4.5]], columns=[1.0, np.nan]),
+    "labels of which one is NaN, of one dtype": pd.DataFrame([[1.5, 2.5], [3.5, 4.5]], columns=[1.0, np.nan]),
+}
 #: Of which pyarrow makes an index that is not of several levels, and texts that look like tuples.
 single = pd.MultiIndex.from_tuples([("a",), ("b",)], names=["n"])
 in_pickles |= {
