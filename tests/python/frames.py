@@ -145,6 +145,18 @@ in_pickles = {
     "index of several levels, of numbers with gaps": pd.DataFrame({"n": [1, 2, 3]}, index=gaps),
     "levels of numbers with gaps alone": gaps,
 }
+#: What is missing among Python objects, for which Arrow has one word.
+in_pickles |= {
+    f"{kind} of {name} with {missing}": make(pd.Series([value or missing, missing, value or missing], dtype=object))
+    for name, value in [("text", "a"), ("bytes", b"a"), ("truth", True), ("nothing", None)]
+    for missing in (np.nan, pd.NA)
+    for kind, make in [
+        ("column", lambda it: pd.DataFrame({"a": it, "b": ["x", None, "y"], "c": it})),
+        ("series", lambda it: it),
+        ("index", lambda it: pd.Series([1, 2, 3], index=pd.Index(it, dtype=object))),
+        ("lone array", lambda it: it.array),
+    ]
+}
 #: Rows and columns, whose names are NumPy's scalars.
 in_pickles |= {
     "series at a whole number": pd.DataFrame({"a": [1, 2]}, index=[5, 7]).iloc[0],
@@ -395,7 +407,15 @@ def cases():
     yield "a schema", pa.schema([field for field in tables["table"].schema if field.name != "union"]), check_schema
 
 
+def missing(made):
+    """What stands where there are no Python objects: pandas takes `None` and `NaN` for equal."""
+    columns = [made.iloc[:, at] for at in range(made.shape[1])] if isinstance(made, pd.DataFrame) else [made]
+    return [[repr(value) for value in it if value is None or value is pd.NA or value != value] for it in columns if it.dtype == object]
+
+
 def check_pickled(made, back, sent):
+    if isinstance(made, (pd.DataFrame, pd.Series)):
+        assert missing(made) == missing(back), (missing(made), missing(back))
     if isinstance(made, pd.DataFrame):
         same_frame(back, made)
     elif isinstance(made, pd.Series):

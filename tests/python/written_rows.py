@@ -326,9 +326,10 @@ def arrow():
 
 
 def objects():
-    for values, name in [(["a", None], "Utf8"), ([b"a", None], "Binary"), ([True, None], "Boolean")]:
-        said = column_of(pd.Series(values * 3000, dtype=object), type=name, nulls=3000, in_place=False)
-        assert said["copied"] > 0, said
+    for value, name in [("a", "Utf8"), (b"a", "Binary"), (True, "Boolean")]:
+        for missing in (None, np.nan, pd.NA):
+            said = column_of(pd.Series([value, missing] * 3000, dtype=object), type=name, nulls=3000, in_place=False)
+            assert said["copied"] > 0, said
 
 
 def masks():
@@ -366,7 +367,7 @@ READ = {
     "`bool`": truth,
     "`datetime64`, in a zone or not; `timedelta64`": times,
     "`str`, `string[pyarrow]`, `int64[pyarrow]` and whatever else is in Arrow": arrow,
-    "`object` of text, bytes or truth values, and `None`": objects,
+    "`object` of text, bytes or truth values, and `None`, `NaN` or `NA`": objects,
     "`Int64`, `Float32`, `boolean` and the like": masks,
     "categories": categories,
     "a `RangeIndex`": ranges,

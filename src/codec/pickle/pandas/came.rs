@@ -53,8 +53,19 @@ pub(in crate::codec::pickle) struct Part {
     pub(in crate::codec::pickle) categories_dtype: Option<String>,
     /// Whether it is text that pandas has by Arrow's type, `ArrowDtype(string)`, and not as its own: both go by one name.
     pub(in crate::codec::pickle) is_by_type: bool,
+    /// What stands where a Python object is missing.
+    pub(in crate::codec::pickle) missing: Missing,
     /// The array of pyarrow that it was.
     pub(in crate::codec::pickle) arrow: Option<Box<Given>>,
+}
+
+/// What stands in a column of Python objects where there is none; `None` where several do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::codec::pickle) enum Missing {
+    #[default]
+    None,
+    NaN,
+    NA,
 }
 
 /// A byte for each truth value of a column, in the block of it and others.
@@ -98,6 +109,7 @@ impl Part {
         categories: None,
         categories_dtype: None,
         is_by_type: false,
+        missing: Missing::None,
         arrow: None,
     };
 

@@ -43,7 +43,7 @@ use super::mismatch::{Mismatch, Result};
 use super::read::Reader;
 pub(super) use arrow::name;
 pub(super) use axis::{Axis, Kept, Level, Values};
-pub(super) use came::{Bytes, Came, Mask, Origin, Part};
+pub(super) use came::{Bytes, Came, Mask, Missing, Origin, Part};
 pub(super) use given::Given;
 pub(super) use index::MAX_LEVELS;
 pub(super) use label::Label;

@@ -8,6 +8,7 @@ use super::super::array::axes;
 use super::super::list::{Listed, Pandas};
 use super::super::mismatch::{Mismatch, Result};
 use super::super::read::Reader;
+use super::came::Missing;
 use super::object::{called, copying, state};
 use super::piece::{Nulls, Piece, packed};
 use crate::buffer::Buffer;
@@ -87,11 +88,15 @@ impl<'g> Objects<'g> {
             let mut kind = first;
             let column = items;
             let mut odd = None;
+            let mut missing = None;
             let mut left = items.by_ref().take(self.rows);
             for id in left.by_ref() {
                 let value = Value::of(reader, id);
                 // before all of them are looked at once more
                 reader.tree.spend(1 + value.len())?;
+                if let Value::Missing(new) = value {
+                    missing = Some(if missing.is_none_or(|known| known == new) { new } else { Missing::None });
+                }
                 odd = kind.meet(value).err();
                 if odd.is_some() {
                     break;
@@ -100,7 +105,15 @@ impl<'g> Objects<'g> {
             left.for_each(drop);
             pieces.push(match odd {
                 Some(why) => Err(why),
-                None => Ok(piece(reader, kind, column, self.rows)?),
+                None => {
+                    let column = Column { reader, items: column, left: self.rows };
+                    let mut piece = piece(kind, column, missing.is_some())?;
+                    // text has one word for it
+                    if let (Kind::Nothing, Some(missing @ (Missing::NaN | Missing::NA))) = (first, missing) {
+                        piece.part.get_or_insert_default().missing = missing;
+                    }
+                    Ok(piece)
+                }
             });
         }
         Ok(pieces)
@@ -120,8 +133,7 @@ pub(super) const PIECE: usize = 64;
 
 /// One object.
 enum Value<'g> {
-    /// `None`, `NaN` or `pandas.NA`.
-    Missing,
+    Missing(Missing),
     Bool(bool),
     Text(&'g str),
     Bytes(Cow<'g, [u8]>),
@@ -142,9 +154,11 @@ impl<'g> Value<'g> {
 
     fn of(reader: Reader<'g>, id: NodeId) -> Self {
         match reader.tree.shown(id) {
-            Node::None => Self::Missing,
-            Node::Float(value) if value.is_nan() => Self::Missing,
-            Node::Global { .. } if reader.tree.listed(id) == Some(Listed::Pandas(Pandas::Missing)) => Self::Missing,
+            Node::None => Self::Missing(Missing::None),
+            Node::Float(value) if value.is_nan() => Self::Missing(Missing::NaN),
+            Node::Global { .. } if reader.tree.listed(id) == Some(Listed::Pandas(Pandas::Missing)) => {
+                Self::Missing(Missing::NA)
+            }
             Node::Bool(value) => Self::Bool(value),
             Node::Str(text) => Self::Text(text),
             Node::Bytes(bytes) => Self::Bytes(Cow::Borrowed(bytes)),
@@ -178,7 +192,7 @@ enum Kind {
 impl Kind {
     fn meet(&mut self, value: Value<'_>) -> std::result::Result<(), String> {
         let (new, name) = match value {
-            Value::Missing => return Ok(()),
+            Value::Missing(_) => return Ok(()),
             Value::Bool(_) => (Self::Bool, "a truth value"),
             Value::Text(_) => (Self::Text, "text"),
             Value::Bytes(_) => (Self::Bytes, "bytes"),
@@ -193,11 +207,11 @@ impl Kind {
 }
 
 /// A column of objects of one kind: copied.
-fn piece<'g>(reader: Reader<'g>, kind: Kind, items: Items<'g>, rows: usize) -> Result<Piece> {
-    let values = || Column { reader, items, left: rows };
-    let has_nulls = values().any(|value| matches!(value, Value::Missing));
+fn piece(kind: Kind, values: Column<'_>, has_nulls: bool) -> Result<Piece> {
+    let rows = values.left;
+    let values = || values;
     let nulls = || match has_nulls {
-        true => Nulls::of(values().map(|value| matches!(value, Value::Missing))),
+        true => Nulls::of(values().map(|value| matches!(value, Value::Missing(_)))),
         false => Ok(None),
     };
     Ok(match kind {
@@ -239,6 +253,7 @@ fn piece<'g>(reader: Reader<'g>, kind: Kind, items: Items<'g>, rows: usize) -> R
 }
 
 /// The objects of one column.
+#[derive(Clone, Copy)]
 struct Column<'g> {
     reader: Reader<'g>,
     items: Items<'g>,

@@ -11,7 +11,7 @@ use super::array::Parts;
 use super::arrow::Storage;
 use super::distinct::Distinct;
 use crate::buffer::Buffer;
-use crate::codec::pickle::pandas::{Mask, Part};
+use crate::codec::pickle::pandas::{Mask, Missing, Part};
 use crate::codec::unserializable::{Result, Unserializable};
 use crate::handoff::Place;
 use crate::memory;
@@ -26,7 +26,7 @@ impl Writer<'_> {
         let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
         let (code, masked) = match array.data_type() {
             DataType::Boolean if dtype == "object" => {
-                return self.objects(array.as_boolean().iter(), |writer, value| writer.out.bool(value));
+                return self.objects(array.as_boolean().iter(), part, |writer, value| writer.out.bool(value));
             }
             DataType::Boolean => ("|b1", "BooleanArray"),
             DataType::Int8 => ("|i1", "IntegerArray"),
@@ -46,14 +46,14 @@ impl Writer<'_> {
             DataType::Duration(unit) => {
                 return self.filled(&format!("<m8[{}]", short(*unit)), array, &i64::MIN.to_le_bytes(), place);
             }
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => return self.texts(array, dtype),
-            DataType::Binary => return self.objects(array.as_binary::<i32>().iter(), Self::object_of_bytes),
-            DataType::LargeBinary => return self.objects(array.as_binary::<i64>().iter(), Self::object_of_bytes),
-            DataType::BinaryView => return self.objects(array.as_binary_view().iter(), Self::object_of_bytes),
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => return self.texts(array, dtype, part),
+            DataType::Binary => return self.objects(array.as_binary::<i32>().iter(), part, Self::object_of_bytes),
+            DataType::LargeBinary => return self.objects(array.as_binary::<i64>().iter(), part, Self::object_of_bytes),
+            DataType::BinaryView => return self.objects(array.as_binary_view().iter(), part, Self::object_of_bytes),
             DataType::FixedSizeBinary(_) => {
-                return self.objects(array.as_fixed_size_binary().iter(), Self::object_of_bytes);
+                return self.objects(array.as_fixed_size_binary().iter(), part, Self::object_of_bytes);
             }
-            DataType::Null => return self.objects((0..array.len()).map(|_| None), Self::object_of_bytes),
+            DataType::Null => return self.objects((0..array.len()).map(|_| None), part, Self::object_of_bytes),
             other => {
                 return Err(Unserializable::custom(format_args!(
                     "{other} has no form in pandas that needs no pyarrow: send the table in the default format"
@@ -160,7 +160,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn texts(&mut self, array: &ArrayRef, dtype: &str) -> Result<()> {
+    fn texts(&mut self, array: &ArrayRef, dtype: &str, part: &Part) -> Result<()> {
         let texts: Box<dyn Iterator<Item = Option<&str>>> = match array.data_type() {
             DataType::Utf8 => Box::new(array.as_string::<i32>().iter()),
             DataType::LargeUtf8 => Box::new(array.as_string::<i64>().iter()),
@@ -174,12 +174,13 @@ impl Writer<'_> {
             Some(_) => self.global("pandas", "array"),
             None => {}
         }
+        let missing = if dtype == Some("object") { part.missing } else { Missing::None };
         self.many(texts, |writer, text| match text {
             Some(text) => {
                 memory::count_copy(text.len());
                 writer.out.text(text);
             }
-            None => writer.out.op(op::NONE),
+            None => writer.missing(missing),
         })?;
         if let Some(dtype) = dtype {
             self.out.text(dtype);
@@ -188,20 +189,29 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Python objects, and `None`.
+    /// Python objects, and what stood where there were none.
     fn objects<T>(
         &mut self,
         values: impl Iterator<Item = Option<T>>,
+        part: &Part,
         mut write: impl FnMut(&mut Self, T),
     ) -> Result<()> {
         self.global("pandas", "Index");
         self.many(values, |writer, value| match value {
             Some(value) => write(writer, value),
-            None => writer.out.op(op::NONE),
+            None => writer.missing(part.missing),
         })?;
         self.out.text("object");
         self.out.ops(&[op::TUPLE2, op::REDUCE]);
         Ok(())
+    }
+
+    fn missing(&mut self, missing: Missing) {
+        match missing {
+            Missing::None => self.out.op(op::NONE),
+            Missing::NaN => self.out.float(f64::NAN),
+            Missing::NA => self.global("pandas", "NA"),
+        }
     }
 
     fn object_of_bytes(&mut self, bytes: &[u8]) {
