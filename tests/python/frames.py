@@ -173,6 +173,14 @@ frames |= {
     "labels of which one is NaN": pd.DataFrame([[1, 2.5], [3, 4.5]], columns=[1.0, np.nan]),
     "labels of which one is NaN, of one dtype": pd.DataFrame([[1.5, 2.5], [3.5, 4.5]], columns=[1.0, np.nan]),
 }
+#: Of which pyarrow makes two columns of one name, or takes the name for none.
+in_pickles |= {
+    "column of the name of an index": pd.DataFrame({"__index_level_0__": [1, 2.5], "x": ["a", "b"]}, index=[5, 7]),
+    "column of the names of levels": pd.DataFrame(
+        {"__index_level_1__": [1, 2.5], "__index_level_0__": [1, 2]},
+        index=pd.MultiIndex.from_arrays([[5, 7], ["x", "y"], [0.5, 1.5]], names=[None, "__index_level_2__", None]),
+    ),
+}
 #: Of which pyarrow makes an index that is not of several levels, and texts that look like tuples.
 single = pd.MultiIndex.from_tuples([("a",), ("b",)], names=["n"])
 in_pickles |= {

@@ -72,10 +72,17 @@ impl Frame {
             Index::Level(name, piece) => (Vec::new(), vec![(name, piece)], Vec::new()),
             Index::Levels(levels, kept) => (Vec::new(), levels, kept),
         };
+        let mut number = 0;
         let mut taken: HashSet<String> = names.iter().filter(|_| !levels.is_empty()).cloned().collect();
         for (at, (name, piece)) in levels.into_iter().enumerate() {
             let own = Some(name.to_text()).filter(|text| name != Label::None && !taken.contains(text));
-            let field = own.unwrap_or_else(|| format!("__index_level_{at}__"));
+            let field = own.unwrap_or_else(|| {
+                number = number.max(at);
+                while taken.contains(&unnamed(number)) {
+                    number += 1;
+                }
+                unnamed(number)
+            });
             taken.insert(field.clone());
             fields.push(piece.field(&field));
             let mut level = piece.described(name.titled(), field.as_str().into());
@@ -91,4 +98,9 @@ impl Frame {
         Shown::new(reader, &Schema::new(fields).with_metadata(metadata), rows, columns)
             .map(|it| it.that_came(Came { parts, labels: kept, levels: kept_levels, passed, ..Came::default() }))
     }
+}
+
+/// The name of a level without one.
+fn unnamed(number: usize) -> String {
+    format!("__index_level_{number}__")
 }
