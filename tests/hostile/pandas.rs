@@ -472,6 +472,29 @@ fn what_is_long_and_named_often_is_not_read_as_often() {
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
 
+/// A series of one row, with this in its state beside its values.
+fn series_beside(more: Vec<u8>) -> Vec<u8> {
+    let state = tuple(&[list(&[range(0, 1, 1)]), list(&[array("f8", &[1])]), more]);
+    let manager = instance("pandas.core.internals.managers", "SingleBlockManager", state);
+    instance("pandas", "Series", dict(&[("_mgr", manager), ("_name", text("s"))]))
+}
+
+#[test]
+fn what_is_passed_over_is_paid_for_each_time_that_it_is() {
+    let named = |more: Vec<u8>, times: usize| {
+        let column = [series_beside(more), b"q\x010".to_vec()].concat();
+        let column = [column, list(&vec![b"h\x01".to_vec(); times])].concat();
+        codec().decode(message(column, &[&[0; 8]])).map(|tables: Vec<Table>| tables.len())
+    };
+    let states = || [call("builtins", "list", &[]), b"Nb".repeat(10_000)].concat();
+    let elements = || list(&vec![list(&vec![NONE.to_vec(); 1000]); 10]);
+    for more in [states(), elements()] {
+        assert_eq!(named(more.clone(), 2).unwrap(), 2);
+        let error = named(more, 20).unwrap_err();
+        assert!(error.is_limit(), "{error}");
+    }
+}
+
 fn message_of(table: &Table, limits: Limits) -> (Result<Multipart, Error>, usize) {
     let (message, usage) = measure(|| Pickle::new().limits(limits).encode(table));
     (message, usage.peak)

@@ -10,7 +10,7 @@ use super::object::buffer;
 use crate::buffer::Buffer;
 use crate::pickle::{Node, NodeId};
 
-/// What looking at a node costs.
+/// What looking at a node costs, and more bytes than are looked at: there is no frame in text.
 const NODE: usize = 16;
 /// A list of more is one of Python objects: an index has fewer levels, and an array fewer buffers.
 const MOST: usize = 1024;
@@ -27,14 +27,19 @@ pub(super) fn frames(
             continue;
         }
         reader.tree.spend(NODE)?;
-        match reader.tree.shown(id) {
+        let Some(node) = reader.tree.graph().short(id, NODE) else { continue };
+        match node {
             Node::Buffer { index, .. } => {
                 found.insert(index);
             }
-            Node::Tuple(items) | Node::List(items) | Node::Dict(items) if items.len() <= MOST => open.extend(items),
+            Node::Tuple(items) | Node::List(items) | Node::Dict(items) if items.len() <= MOST => {
+                reader.tree.spend(items.len())?;
+                open.extend(items);
+            }
             Node::Object(object) => {
-                let graph = reader.tree.graph();
-                open.extend([object.args].into_iter().chain(object.keywords).chain(graph.states_of(object)));
+                let states = reader.tree.graph().states_of(object);
+                reader.tree.spend(states.len())?;
+                open.extend([object.args].into_iter().chain(object.keywords).chain(states));
             }
             _ => {}
         }
