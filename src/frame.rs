@@ -20,7 +20,6 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::mem::{self, ManuallyDrop, MaybeUninit, align_of, size_of};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::Arc;
 
@@ -29,6 +28,7 @@ use zmq_sys::{zmq_msg_t, zmq_pollitem_t};
 
 use named::error_of;
 pub(crate) use page::Page;
+use shared::drop_quietly;
 pub(crate) use shared::{Shared, Slot};
 use shelf::Shelf;
 
@@ -53,15 +53,13 @@ pub(crate) fn lend(bytes: Shared, hold: Option<Hold>) -> zmq::Message {
     if hold.is_some() {
         return lend_held(Box::new(Held { bytes, hold }));
     }
-    let (data, len) = (bytes.as_ptr(), bytes.len());
-    // SAFETY: `data` is valid for `len` bytes for as long as there is a user of them, who ends in `let_go`.
-    unsafe { lent(data, len, let_go, bytes.into_raw()) }
+    // SAFETY: the bytes are valid for as long as there is a user of them, who ends in `let_go`.
+    unsafe { lent(bytes.as_ptr(), bytes.len(), let_go, bytes.into_raw()) }
 }
 
 fn lend_held(held: Box<Held>) -> zmq::Message {
-    let (data, len) = (held.bytes.as_ptr(), held.bytes.len());
-    // SAFETY: `data` is valid for `len` bytes for as long as `held` lives, which is until `release` frees it.
-    unsafe { lent(data, len, release, Box::into_raw(held).cast()) }
+    // SAFETY: the bytes are valid for as long as `held` lives, which is until `release` frees it.
+    unsafe { lent(held.bytes.as_ptr(), held.bytes.len(), release, Box::into_raw(held).cast()) }
 }
 
 /// A message of memory that is not libzmq's.
@@ -72,12 +70,32 @@ fn lend_held(held: Box<Held>) -> zmq::Message {
 #[inline]
 unsafe fn lent(data: *const u8, len: usize, release: Release, owner: *mut c_void) -> zmq::Message {
     let mut raw = zmq_msg_t::default();
-    // SAFETY: `raw` is no message yet. libzmq calls `release` once, and only reads from memory that it did not allocate.
-    let status = unsafe { zmq_sys::zmq_msg_init_data(&raw mut raw, data.cast_mut().cast(), len, Some(release), owner) };
-    // zmq_msg_init_data(3): the only failure is ENOMEM, for a control block of 40 bytes
-    assert_eq!(status, 0, "invariant: libzmq has memory for a message header");
+    // SAFETY: as the caller promises.
+    unsafe { init_lent(&mut raw, data, len, release, owner) };
     // SAFETY: just initialised, and not used again.
     unsafe { wrap(raw) }
+}
+
+/// Makes a message of memory that is not libzmq's, and that it only reads. One part of it writes: the sending end of a WebSocket masks
+/// messages where they lie, but for those that others share (`ws_encoder_t::size_ready`). A message that was copied counts as shared from
+/// then on, also where the copy is gone.
+///
+/// # Safety
+///
+/// As for [`lent`]; and `raw` is no message yet.
+#[inline]
+unsafe fn init_lent(raw: &mut zmq_msg_t, data: *const u8, len: usize, release: Release, owner: *mut c_void) {
+    // SAFETY: `raw` is no message yet, and libzmq calls `release` once.
+    let status = unsafe { zmq_sys::zmq_msg_init_data(raw, data.cast_mut().cast(), len, Some(release), owner) };
+    // zmq_msg_init_data(3): the only failure is ENOMEM, for a control block of 40 bytes
+    assert_eq!(status, 0, "invariant: libzmq has memory for a message header");
+    let mut copy = zmq_msg_t::default();
+    // SAFETY: it is no message yet. zmq_msg_init(3) always succeeds.
+    unsafe { zmq_sys::zmq_msg_init(&raw mut copy) };
+    // SAFETY: both are messages, for which zmq_msg_copy(3) does not fail.
+    unsafe { zmq_sys::zmq_msg_copy(&raw mut copy, raw) };
+    // SAFETY: it is a message, and not used again; the other one has the bytes still.
+    unsafe { zmq_sys::zmq_msg_close(&raw mut copy) };
 }
 
 /// Makes the message that carries a metadata or envelope frame: short ones are copied, long ones lent.
@@ -189,17 +207,14 @@ impl<'s> Handle<'s> {
         assert_eq!(status, 0, "invariant: libzmq has memory for a message header");
         let error = loop {
             // SAFETY: message and socket are valid, and the message is used by nobody else. It is as it was where it was not sent.
-            if unsafe { zmq_sys::zmq_msg_send(&raw mut raw, self.raw, flags) } >= 0 {
-                return Ok(());
-            }
-            match error_of(errno()) {
-                zmq::Error::EINTR => {}
-                error => break error,
-            }
-        };
-        // SAFETY: initialised above, and not used again: it was not sent.
-        drop(unsafe { wrap(raw) });
-        Err(error)
+            let len = unsafe { zmq_sys::zmq_msg_send(&raw mut raw, self.raw, flags) };
+            if len >= 0 { Ok(()) } else { Err(error_of(errno())) }
+        });
+        if sent.is_err() {
+            // SAFETY: initialised above, and not used again: it was not sent.
+            drop(unsafe { wrap(raw) });
+        }
+        sent
     }
 
     /// Receives a frame in the place of another; its length.
@@ -344,13 +359,6 @@ struct Held {
 
 /// A free function of libzmq's: zmq_msg_init_data(3).
 type Release = unsafe extern "C" fn(*mut c_void, *mut c_void);
-
-/// Drops an owner, whose panic ends here: not even what it panicked with is dropped, for that may panic as well.
-fn drop_quietly<T>(held: T) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(move || drop(held))) {
-        mem::forget(payload);
-    }
-}
 
 /// The free function of a frame that is a user of its bytes. Runs on any thread.
 unsafe extern "C" fn let_go(_data: *mut c_void, owner: *mut c_void) {

@@ -11,6 +11,7 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::mem::{self, ManuallyDrop};
 use std::ops::{Bound, Deref, RangeBounds};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
@@ -303,6 +304,13 @@ impl From<Bytes> for Shared {
             return Self::new();
         }
         Self::from_owner(bytes)
+    }
+}
+
+/// Drops an owner, whose panic ends here: not even what it panicked with is dropped, for that may panic as well.
+pub(super) fn drop_quietly<T>(held: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(move || drop(held))) {
+        mem::forget(payload);
     }
 }
 

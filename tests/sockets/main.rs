@@ -21,3 +21,4 @@ mod roundtrip;
 mod tracker;
 mod values;
 mod waiting;
+mod websocket;
