@@ -126,7 +126,7 @@ impl Buffer {
         &self.0
     }
 
-    /// A part of the buffer **without copying**; both keep the owner alive.
+    /// A part of the buffer **without copying**; both keep the owner alive, but for a part without bytes, which keeps nobody.
     ///
     /// # Panics
     ///
