@@ -33,8 +33,8 @@ use crate::tracker::Tracker;
 ///
 /// **A send is all or nothing.** Either every frame of a message is with libzmq for one peer, or none is: when a peer dies
 /// between two frames, what was sent is abandoned and the message goes out whole to the next peer. A failed
-/// [`send_message`](Self::send_message) gives the message back. What no sender can see is a message that libzmq accepted
-/// whole and lost with the connection; only an answer from the other end rules that out.
+/// [`send_message`](Self::send_message) gives the message back. What no sender can see is a message that libzmq lost with the connection, or
+/// tore as a third peer died ([`docs::delivery`](crate::docs::delivery)): only an answer from the other end rules that out.
 ///
 /// **A failed receive loses nothing else.** A message that is malformed or over a limit is taken off the socket whole,
 /// and the next one is untouched. A REP that refuses a request still owes an answer: it is its turn to send.

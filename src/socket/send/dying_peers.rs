@@ -621,6 +621,28 @@ fn the_message_of_a_killed_process_arrives_whole_at_another() {
     }
 }
 
+/// What no sender can see, as `docs/delivery.md` says: libzmq goes on with another peer when a third one dies.
+#[test]
+fn the_death_of_a_third_peer_tears_a_message_with_every_call_successful() {
+    let case = case(zmq::PUSH, zmq::PULL, Notice::Early, Heir::There);
+    let bench = Bench::new(Case { transport: "inproc", frames: 3, ..case });
+    let [first, second, third] = [(); 3].map(|()| bench.peers.connect());
+    bench.look();
+    for peer in [&first, &second] {
+        bench.sender.send("warm", 0).unwrap();
+        assert_eq!(peer.recv_multipart(0).unwrap(), [b"warm"]);
+    }
+    let mut second = Some(second);
+    let kill = || {
+        drop(second.take());
+        bench.learn();
+    };
+    assert_eq!(bench.send("a", once(1, kill)).unwrap(), 0);
+    assert_eq!(first.recv_multipart(0).unwrap(), bench.expected("a")[1..]);
+    assert_eq!(bench.send("b", |_| {}).unwrap(), 0);
+    assert_eq!(third.recv_multipart(0).unwrap(), [&bench.expected("a")[..1], &bench.expected("b")].concat());
+}
+
 #[test]
 fn a_req_that_stays_torn_says_what_to_do() {
     let bench = Bench::new(Case { transport: "tcp", frames: 2, ..case(zmq::REQ, zmq::REP, Notice::Late, Heir::Later) });
