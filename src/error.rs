@@ -199,7 +199,7 @@ pub(crate) enum Detail {
     NoRuntime,
     NoSuchDirection { socket: zmq::SocketType, operation: &'static str, use_instead: &'static str },
     OutOfTurn { socket: zmq::SocketType, operation: &'static str },
-    Forked { created: u32, current: u32 },
+    Forked { created: Option<u32>, current: u32 },
     CastLength { bytes: usize, element: usize },
     CastAlignment { address: usize, align: usize },
     EmptyMetadata,

@@ -4,7 +4,7 @@
 //! `Ok`, and one that closes it makes the parent abort (measured with libzmq 4.3.4 as `zmq-sys` builds it). A plain
 //! socket has nowhere to note its process, so: a flag is raised in every forked child, and only there each socket is asked
 //! who made the descriptor it wakes up by. Where that is an eventfd, as in most distributions' libzmq, it does not say, and
-//! nothing is refused.
+//! nothing is refused but a receive, which such a libzmq says is interrupted, again and again (`frame::uninterrupted`).
 
 #![allow(unsafe_code, reason = "pthread_atfork, getsockopt and the list of functions to run at load time are C's")]
 

@@ -27,6 +27,7 @@ use bytes::Bytes;
 use zmq_sys::{zmq_msg_t, zmq_pollitem_t};
 
 use named::error_of;
+pub(crate) use named::uninterrupted;
 pub(crate) use page::Page;
 use shared::drop_quietly;
 pub(crate) use shared::{Shared, Slot};
@@ -200,12 +201,9 @@ impl<'s> Handle<'s> {
     #[inline]
     pub(crate) fn lend(self, bytes: Shared, flags: i32) -> Result<(), zmq::Error> {
         let mut raw = zmq_msg_t::default();
-        let (data, len) = (bytes.as_ptr().cast_mut().cast(), bytes.len());
-        let owner = bytes.into_raw();
-        // SAFETY: as in `lent`, whose promise is kept as `lend` keeps it.
-        let status = unsafe { zmq_sys::zmq_msg_init_data(&raw mut raw, data, len, Some(let_go), owner) };
-        assert_eq!(status, 0, "invariant: libzmq has memory for a message header");
-        let error = loop {
+        // SAFETY: as in the function `lend`; and `raw` is no message yet.
+        unsafe { init_lent(&mut raw, bytes.as_ptr(), bytes.len(), let_go, bytes.into_raw()) };
+        let sent = uninterrupted(|| {
             // SAFETY: message and socket are valid, and the message is used by nobody else. It is as it was where it was not sent.
             let len = unsafe { zmq_sys::zmq_msg_send(&raw mut raw, self.raw, flags) };
             if len >= 0 { Ok(()) } else { Err(error_of(errno())) }

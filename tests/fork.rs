@@ -108,6 +108,39 @@ fn a_child_is_told_that_a_socket_is_its_parents() {
     if plays(name) { inherits(true) } else { in_a_process(name) }
 }
 
+/// Also where libzmq wakes up by an eventfd, which does not say who made it: then each call is interrupted, as it says, and nothing
+/// else.
+#[test]
+fn a_receive_in_a_child_ends_whatever_libzmq_it_is() {
+    let name = "a_receive_in_a_child_ends_whatever_libzmq_it_is";
+    if !plays(name) {
+        return in_a_process(name);
+    }
+    for transport in common::TRANSPORTS {
+        let place = Place::new(transport);
+        let (rx, tx) = place.connected(zmq::PULL, zmq::PUSH);
+        tx.send_obj(&0).unwrap();
+        assert_eq!(rx.recv_obj::<i32>().unwrap(), 0);
+        let fine = forked(|| {
+            let is_told = |error: outband::Error| {
+                let text = error.to_string();
+                assert!(text.contains(&format!("child {}", std::process::id())), "{text}");
+                assert_eq!(error.kind(), ErrorKind::Caller);
+            };
+            // so many that those are among them that wait without a look before
+            for _ in 0..20 {
+                is_told(rx.recv_obj::<u32>().unwrap_err());
+                is_told(rx.recv_message().unwrap_err());
+            }
+            is_told(rx.try_recv_obj::<u32>().unwrap_err());
+        });
+        assert!(fine, "{transport}: the child failed");
+        tx.send_obj(&1).unwrap();
+        assert_eq!(rx.recv_obj::<i32>().unwrap(), 1);
+    }
+    println!("the parent is fine");
+}
+
 #[test]
 fn a_child_is_told_even_when_the_parent_never_sent_anything() {
     let name = "a_child_is_told_even_when_the_parent_never_sent_anything";

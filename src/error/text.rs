@@ -27,11 +27,15 @@ impl fmt::Display for Detail {
                     _ => Ok(()),
                 }
             }
-            Forked { created, current } => write!(
-                f,
-                "the socket belongs to process {created}, and this is its child {current} after a fork: \
-                 create a context and its sockets after forking"
-            ),
+            Forked { created, current } => {
+                let parent = created.map(|created| format!("process {created}"));
+                let parent = parent.as_deref().unwrap_or("another process");
+                write!(
+                    f,
+                    "the socket belongs to {parent}, and this is its child {current} after a fork: \
+                     create a context and its sockets after forking"
+                )
+            }
             CastLength { bytes, element } => {
                 write!(f, "{bytes} bytes are not a whole number of elements of {element} bytes")
             }

@@ -1,4 +1,4 @@
-//! The errors of libzmq's calls, by their numbers.
+//! The errors of libzmq's calls: what a number means, and what a signal interrupted.
 
 /// The error of this number; for one that `zmq` has no name for, where its own `from_raw` panics, [`UNNAMED`].
 #[cold]
@@ -11,6 +11,24 @@ pub(super) fn error_of(errno: i32) -> zmq::Error {
 
 /// Of the errors that libzmq's calls for sending and receiving may fail with, the one that says nothing of peers and connections.
 const UNNAMED: zmq::Error = zmq::Error::EFAULT;
+
+/// Makes a call that does not wait, again where a signal interrupts it.
+///
+/// In a forked child some libzmqs say of every call on an inherited socket that it was interrupted (`signaler_t::wait` with `HAVE_FORK`),
+/// and nothing else tells. No signal interrupts so many calls in a row: none of them waits.
+#[inline]
+pub(crate) fn uninterrupted<R>(mut call: impl FnMut() -> Result<R, zmq::Error>) -> Result<R, zmq::Error> {
+    for _ in 0..INTERRUPTIONS {
+        match call() {
+            Err(zmq::Error::EINTR) => {}
+            done => return done,
+        }
+    }
+    call()
+}
+
+/// After so many interruptions in a row a call has failed.
+const INTERRUPTIONS: u32 = 100;
 
 const NAMED: [zmq::Error; 28] = {
     use zmq::Error::{

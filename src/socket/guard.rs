@@ -32,7 +32,7 @@ impl Direction {
 pub(super) fn check_process(socket: &zmq::Socket) -> Result<()> {
     match fork::foreign_owner(socket) {
         None => Ok(()),
-        Some(created) => Err(Detail::Forked { created, current: std::process::id() }.into()),
+        Some(created) => Err(forked(Some(created))),
     }
 }
 
@@ -77,8 +77,14 @@ pub(super) fn failed(socket: &zmq::Socket, direction: Direction, wait: Wait, err
             };
             Detail::NoSuchDirection { socket: socket_type(), operation, use_instead }.into()
         }
+        // not by a signal: see `frame::uninterrupted`
+        zmq::Error::EINTR => forked(None),
         error => transport(operation, error),
     }
+}
+
+fn forked(created: Option<u32>) -> Error {
+    Detail::Forked { created, current: std::process::id() }.into()
 }
 
 #[cold]

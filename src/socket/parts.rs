@@ -58,12 +58,7 @@ fn publish(
 
 #[inline]
 fn send_copied(handle: Handle<'_>, bytes: &[u8], flags: i32) -> std::result::Result<(), zmq::Error> {
-    loop {
-        match handle.send(frame::copied(bytes), flags | zmq::DONTWAIT) {
-            Err(zmq::Error::EINTR) => {}
-            sent => return sent,
-        }
-    }
+    frame::uninterrupted(|| handle.send(frame::copied(bytes), flags | zmq::DONTWAIT))
 }
 
 /// A message that has arrived and is taken off the socket frame by frame; what is left of it goes when this is dropped.

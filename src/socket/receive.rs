@@ -116,7 +116,12 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
     fn receive_within(&mut self, deadline: &mut Deadline<'_>) -> Result<std::result::Result<(), zmq::Error>> {
         loop {
             match self.socket.recv(self.frame.borrow_mut(), 0) {
-                Err(zmq::Error::EINTR) => deadline.resume()?,
+                Err(zmq::Error::EINTR) => {}
+                received => return Ok(received),
+            }
+            // by a signal, or because this is a forked child: then a look is interrupted as well
+            match self.receive_now() {
+                Err(zmq::Error::EAGAIN) => deadline.resume()?,
                 received => return Ok(received),
             }
         }
@@ -284,15 +289,12 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
     /// The same, where the frame is to stay.
     #[inline]
     fn advance_into(&mut self, adopter: &mut Adopter) -> Result<()> {
-        loop {
-            match adopter.receive(self.handle, zmq::DONTWAIT) {
-                Ok((len, more)) => {
-                    (self.len, self.more) = (len, more);
-                    return Ok(());
-                }
-                Err(zmq::Error::EINTR) => {}
-                Err(error) => return Err(self.failed(error)),
+        match frame::uninterrupted(|| adopter.receive(self.handle, zmq::DONTWAIT)) {
+            Ok((len, more)) => {
+                (self.len, self.more) = (len, more);
+                Ok(())
             }
+            Err(error) => Err(self.failed(error)),
         }
     }
 
@@ -304,12 +306,8 @@ impl<'s, F: BorrowMut<zmq::Message>> Incoming<'s, F> {
 
     /// Receives a frame without waiting.
     fn receive_now(&mut self) -> std::result::Result<(), zmq::Error> {
-        loop {
-            match self.handle.receive(self.frame.borrow_mut(), zmq::DONTWAIT) {
-                Err(zmq::Error::EINTR) => {}
-                received => return received.map(|len| self.len = len),
-            }
-        }
+        self.len = frame::uninterrupted(|| self.handle.receive(self.frame.borrow_mut(), zmq::DONTWAIT))?;
+        Ok(())
     }
 }
 

@@ -233,18 +233,16 @@ impl<'s, 'm> Sending<'s, 'm> {
     /// call; one that is was swallowed, and the others with it.
     fn send_last_watched(&self, last: usize) -> Result<Pass> {
         let send = |message: zmq::Message| self.handle.send(message, zmq::DONTWAIT);
-        let (swallowed, sent) = loop {
+        let swallowed = frame::uninterrupted(|| {
             let (swallowed, sent) = frame::was_swallowed(self.outgoing.bytes(last), self.outgoing.hold(), send);
-            if sent != Err(zmq::Error::EINTR) {
-                break (swallowed, sent);
-            }
-        };
-        match sent {
+            sent.map(|()| swallowed)
+        });
+        match swallowed {
             Err(zmq::Error::EAGAIN) => Ok(Pass::RefusedLast),
             Err(error) => Err(self.failed(error)),
-            Ok(()) if !swallowed => Ok(Pass::Sent),
-            Ok(()) if self.kind == zmq::ROUTER => Err(self.unreachable()),
-            Ok(()) => Ok(Pass::Swallowed),
+            Ok(false) => Ok(Pass::Sent),
+            Ok(true) if self.kind == zmq::ROUTER => Err(self.unreachable()),
+            Ok(true) => Ok(Pass::Swallowed),
         }
     }
 
@@ -272,12 +270,7 @@ impl<'s, 'm> Sending<'s, 'm> {
     }
 
     fn send_now_with(&self, frame: impl Fn() -> zmq::Message, flags: i32) -> Result<(), zmq::Error> {
-        loop {
-            match self.handle.send(frame(), flags | zmq::DONTWAIT) {
-                Err(zmq::Error::EINTR) => {}
-                sent => return sent,
-            }
-        }
+        frame::uninterrupted(|| self.handle.send(frame(), flags | zmq::DONTWAIT))
     }
 
     /// Lets libzmq act on what it has heard of its peers.
