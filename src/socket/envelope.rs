@@ -119,6 +119,8 @@ impl Envelope {
 
     /// Opens a message that begins with a topic.
     fn topic<F: BorrowMut<zmq::Message>>(incoming: &mut Incoming<'_, F>) -> Result<Self> {
+        // the peers of a STREAM have routing ids, which look like topics
+        incoming.socket_type()?;
         let topic = incoming.take_before("metadata")?;
         Ok(Self { peer: Some(frame::detach(topic)), ..Self::EMPTY })
     }

@@ -1,6 +1,7 @@
 //! Every pattern carries objects over every transport, and what a socket cannot do is a clear error.
 
 use std::fmt::Debug;
+use std::net::TcpStream;
 use std::thread;
 
 use crate::common;
@@ -382,6 +383,30 @@ fn a_stream_socket_is_refused() {
     let stream = Place::new("tcp").socket(zmq::STREAM);
     is_the_callers(stream.send_obj(&1), "STREAM");
     is_the_callers(stream.recv_obj::<u8>(), "STREAM");
+    is_the_callers(stream.recv_obj_from::<u8>(), "STREAM");
+}
+
+/// Each costs what was there: that it is bytes is seen when they are taken.
+#[test]
+fn the_bytes_of_a_stream_socket_are_no_message() {
+    let stream = Place::new("tcp").socket(zmq::STREAM);
+    stream.bind("tcp://127.0.0.1:*").unwrap();
+    let endpoint = stream.get_last_endpoint().unwrap().unwrap();
+    let mut peers = Vec::new();
+    let mut comes = || {
+        // that somebody connects is a message of its own
+        peers.push(TcpStream::connect(endpoint.strip_prefix("tcp://").unwrap()).unwrap());
+        assert_eq!(stream.poll(zmq::POLLIN, i64::from(common::LONG)).unwrap(), 1);
+    };
+    comes();
+    is_the_callers(stream.recv_topic_message(), "STREAM");
+    comes();
+    is_the_callers(stream.recv_topic_obj::<u8>(), "STREAM");
+    comes();
+    is_the_callers(stream.recv_obj::<u8>(), "STREAM");
+    comes();
+    is_the_callers(stream.recv_message(), "STREAM");
+    comes();
     is_the_callers(stream.recv_obj_from::<u8>(), "STREAM");
 }
 
