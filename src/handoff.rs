@@ -20,7 +20,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -67,7 +67,8 @@ thread_local! {
     static GIVEN: Slot = const { Slot::new() };
     /// What is known of the buffer that comes next.
     static HINT: Cell<Hint> = const { Cell::new(Hint { item: 1, place: None }) };
-    static OWNERS: RefCell<Option<Owners>> = const { RefCell::new(None) };
+    /// Never dropped, as the others: who decodes while the thread ends needs it still, and nothing is left in it.
+    static OWNERS: ManuallyDrop<RefCell<Option<Owners>>> = const { ManuallyDrop::new(RefCell::new(None)) };
 }
 
 /// What the serializer at work says to buffers.

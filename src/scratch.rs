@@ -20,11 +20,12 @@ pub(crate) fn with<R>(write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         fn drop(&mut self) {
             if self.0.capacity() <= 2 * KEEP {
                 self.0.clear();
-                SCRATCH.set(mem::take(&mut self.0));
+                let _ = SCRATCH.try_with(|scratch| scratch.set(mem::take(&mut self.0)));
             }
         }
     }
-    let mut scratch = Scratch(SCRATCH.take());
+    // a thread that is about to end has none
+    let mut scratch = Scratch(SCRATCH.try_with(Cell::take).unwrap_or_default());
     write(&mut scratch.0)
 }
 

@@ -13,6 +13,7 @@
 //! ```
 
 use std::cell::Cell;
+use std::mem::ManuallyDrop;
 
 use super::Array;
 use super::dtype::DType;
@@ -29,15 +30,15 @@ pub(crate) static FIELDS: [&str; 5] = ["$array", "shape", "order", "base", "data
 const FEW: usize = 8;
 
 thread_local! {
-    /// An array that was read whole and is being handed over.
-    static WHOLE: Cell<Option<Array>> = const { Cell::new(None) };
+    /// An array that was read whole and is being handed over. Never dropped: who decodes while the thread ends needs it still.
+    static WHOLE: ManuallyDrop<Cell<Option<Array>>> = const { ManuallyDrop::new(Cell::new(None)) };
 }
 
 /// Puts an array where its visitor [takes](taken) it when it is [shown](show) a unit: serde has no word for a value that is there
 /// already.
 #[inline]
 pub(crate) fn hand_over(array: Array) {
-    WHOLE.set(Some(array));
+    WHOLE.with(|whole| whole.set(Some(array)));
 }
 
 /// Runs `visit`, in which the visitor that asked for an array is shown a unit. Nothing is left behind for the next one.
@@ -47,7 +48,7 @@ pub(crate) fn show<R>(visit: impl FnOnce() -> R) -> R {
     impl Drop for Clear {
         #[inline]
         fn drop(&mut self) {
-            WHOLE.set(None);
+            WHOLE.with(|whole| whole.set(None));
         }
     }
     let _clear = Clear;
@@ -57,7 +58,7 @@ pub(crate) fn show<R>(visit: impl FnOnce() -> R) -> R {
 /// The array that is being handed over; `None` where a unit is just that.
 #[inline]
 pub(super) fn taken() -> Option<Array> {
-    WHOLE.take()
+    WHOLE.with(|whole| whole.take())
 }
 
 /// All of an array but its elements.

@@ -1,7 +1,7 @@
 //! Messages of one frame that are decoded where they lie: there is nothing to share, and hardly anything to know of one.
 
 use std::cell::{Cell, RefCell};
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 
 use super::{OWNERS, Owners};
 
@@ -25,7 +25,8 @@ pub(super) enum State {
 thread_local! {
     static STATE: Cell<State> = const { Cell::new(State::Frameless(Places::Forgotten)) };
     /// The owners of the messages within which messages of one frame are being decoded, the innermost last.
-    static ASIDE: RefCell<Vec<Owners>> = const { RefCell::new(Vec::new()) };
+    /// Never dropped, as [`OWNERS`] is not.
+    static ASIDE: ManuallyDrop<RefCell<Vec<Owners>>> = const { ManuallyDrop::new(RefCell::new(Vec::new())) };
 }
 
 /// Runs `decode`, which decodes a message that is one frame, with the frames of no other message at hand.
@@ -57,7 +58,14 @@ fn set_aside() {
 
 #[cold]
 fn put_back() {
-    let owners = ASIDE.with(|aside| aside.borrow_mut().pop());
+    let owners = ASIDE.with(|aside| {
+        let mut aside = aside.borrow_mut();
+        let owners = aside.pop();
+        if aside.is_empty() {
+            *aside = Vec::new();
+        }
+        owners
+    });
     let ours = OWNERS.with(|place| mem::replace(&mut *place.borrow_mut(), owners));
     // dropped after the borrow has ended: an owner's `Drop` may come back here
     drop(ours);

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 /// The newtype name that tells a codec that a value follows which may stand in other places as well.
@@ -11,7 +12,8 @@ pub(crate) const SHARED: &str = "outband::Shared";
 pub(crate) type SharedOwner = Arc<dyn Any + Send + Sync>;
 
 thread_local! {
-    static SHARED_OWNER: Cell<Option<SharedOwner>> = const { Cell::new(None) };
+    /// Never dropped: who encodes while the thread ends needs it still, and nothing is left in it.
+    static SHARED_OWNER: ManuallyDrop<Cell<Option<SharedOwner>>> = const { ManuallyDrop::new(Cell::new(None)) };
 }
 
 /// Runs `serialize`, which serializes a newtype struct named [`SHARED`], with who owns its content at hand.
@@ -19,10 +21,10 @@ pub(crate) fn shared<R>(owner: SharedOwner, serialize: impl FnOnce() -> R) -> R 
     struct Restore(Option<SharedOwner>);
     impl Drop for Restore {
         fn drop(&mut self) {
-            SHARED_OWNER.set(self.0.take());
+            SHARED_OWNER.with(|place| place.set(self.0.take()));
         }
     }
-    let _restore = Restore(SHARED_OWNER.replace(Some(owner)));
+    let _restore = Restore(SHARED_OWNER.with(|place| place.replace(Some(owner))));
     serialize()
 }
 
@@ -31,7 +33,7 @@ pub(crate) fn shared<R>(owner: SharedOwner, serialize: impl FnOnce() -> R) -> R 
 /// Two that are one have one address. It stays theirs as long as the owner is kept, so a codec that compares addresses keeps the
 /// owners as long.
 pub(crate) fn owner_of_shared() -> Option<SharedOwner> {
-    SHARED_OWNER.take()
+    SHARED_OWNER.with(|place| place.take())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell};
+use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -38,7 +39,8 @@ enum Talk {
 
 thread_local! {
     static TALK: Cell<Talk> = const { Cell::new(Talk::Silence) };
-    static TOLD: Cell<Option<Told>> = const { Cell::new(None) };
+    /// Never dropped: who decodes while the thread ends needs it still.
+    static TOLD: ManuallyDrop<Cell<Option<Told>>> = const { ManuallyDrop::new(Cell::new(None)) };
 }
 
 /// A question that stands until it is dropped. It is no closure around the decoder: decoding recurses through here, and a
@@ -56,7 +58,7 @@ impl Question {
     /// What the decoder told, which has returned.
     #[inline]
     pub(crate) fn answer(self) -> Option<Told> {
-        if TALK.get() == Talk::Answered { TOLD.take() } else { None }
+        if TALK.get() == Talk::Answered { TOLD.with(|place| place.take()) } else { None }
     }
 }
 
@@ -93,7 +95,7 @@ pub(crate) fn stop_asking() {
 
 /// Answers: the last thing that a decoder does that was asked.
 pub(crate) fn tell(told: Told) {
-    TOLD.set(Some(told));
+    TOLD.with(|place| place.set(Some(told)));
     TALK.set(Talk::Answered);
 }
 

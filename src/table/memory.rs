@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer};
@@ -13,7 +14,8 @@ pub(crate) type Memory = Arc<dyn Any + Send + Sync>;
 
 thread_local! {
     /// What is kept of the table whose columns are being shown.
-    static ARRIVING: RefCell<Option<Memory>> = const { RefCell::new(None) };
+    /// Never dropped: who decodes while the thread ends needs it still, and nothing is left in it.
+    static ARRIVING: ManuallyDrop<RefCell<Option<Memory>>> = const { ManuallyDrop::new(RefCell::new(None)) };
 }
 
 /// Runs `show`, which shows the columns of a table, with what is kept of it at hand.

@@ -19,6 +19,7 @@ mod used;
 
 use std::cell::RefCell;
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
@@ -244,7 +245,8 @@ impl Serialize for Leaving<'_> {
 
 thread_local! {
     /// The table that is being serialized, for a codec that writes tables in a form of its own.
-    static LEAVING: RefCell<Option<Table>> = const { RefCell::new(None) };
+    /// Never dropped: who encodes while the thread ends needs it still, and nothing is left in it.
+    static LEAVING: ManuallyDrop<RefCell<Option<Table>>> = const { ManuallyDrop::new(RefCell::new(None)) };
 }
 
 /// The table that is being serialized.

@@ -69,12 +69,17 @@ struct Message {
 /// batches stays less than the whole, which they could share.
 fn sharing<R>(values: &ArrayData, pick: impl FnOnce(&mut Sent) -> R) -> R {
     let Some(number) = handoff::message() else { return pick(&mut Sent::default()) };
-    SENT.with_borrow_mut(|message| {
+    let mut pick = Some(pick);
+    let mut picked = |sent: &mut Sent| pick.take().map(|pick| pick(sent));
+    let shared = SENT.try_with(|message| {
+        let mut message = message.borrow_mut();
         if message.number != number {
             *message = Message { number, ..Message::default() };
         }
-        pick(message.sent.entry([place(values), values.len()]).or_default())
-    })
+        picked(message.sent.entry([place(values), values.len()]).or_default())
+    });
+    // a thread that is about to end remembers nothing
+    shared.ok().flatten().or_else(|| picked(&mut Sent::default())).expect("invariant: it is called once, here or there")
 }
 
 /// Where values lie.

@@ -1,8 +1,11 @@
 //! Values survive the codec at any depth, and buffers are never copied.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::mpsc;
+use std::thread;
 
-use outband::{Buffer, Decode, Encode, ErrorKind, MsgPack, Multipart, Value, from_multipart, memory, to_multipart};
+use outband::{Array, Buffer, Decode, Encode, ErrorKind, MsgPack, Multipart, Value, from_multipart, memory, to_multipart};
 use serde::{Deserialize, Serialize};
 
 fn big(byte: u8) -> Buffer {
@@ -100,6 +103,54 @@ fn a_flattened_enum_works_and_its_copy_is_counted() {
         assert_eq!(message.buffers().len(), 1, "{value:?}");
         assert!(memory::copied_bytes() - copied <= 20_000);
         assert_eq!(from_multipart::<FlatEnum>(message).unwrap(), value);
+    }
+}
+
+/// Whose values of a thread are dropped first is not said, and one that is dropped may send.
+#[test]
+fn a_thread_that_ends_encodes_and_decodes_still() {
+    struct Last(Option<mpsc::Sender<usize>>);
+    impl Drop for Last {
+        fn drop(&mut self) {
+            let value = (big(1), Array::from_shape_vec([3], vec![1_u8, 2, 3]).unwrap(), Value::from(7_u64));
+            let message = to_multipart(&value).unwrap();
+            assert_eq!(from_multipart::<(Buffer, Array, Value)>(message).unwrap(), value);
+            let within = to_multipart(&(big(2), Within(big(3)))).unwrap();
+            assert_eq!(from_multipart::<(Buffer, Within)>(within).unwrap(), (big(2), Within(big(3))));
+            self.0.take().unwrap().send(value.0.len()).unwrap();
+        }
+    }
+    thread_local! {
+        static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
+    }
+    let (ends, ended) = mpsc::channel();
+    thread::spawn(move || {
+        // what is first of use is dropped last
+        LAST.set(Some(Last(Some(ends))));
+        comes_back(vec![big(1), big(2)], 2);
+        let nested = to_multipart(&(big(2), Within(big(3)))).unwrap();
+        from_multipart::<(Buffer, Within)>(nested).unwrap();
+    })
+    .join()
+    .unwrap();
+    assert_eq!(ended.recv().unwrap(), 20_000);
+}
+
+/// A buffer that travels as a message of one frame within another one.
+#[derive(PartialEq, Debug)]
+struct Within(Buffer);
+
+impl Serialize for Within {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let message = MsgPack::new().out_of_band_from(usize::MAX).encode(&self.0).map_err(serde::ser::Error::custom)?;
+        serializer.serialize_bytes(message.metadata())
+    }
+}
+
+impl<'de> Deserialize<'de> for Within {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let metadata = <&[u8]>::deserialize(deserializer)?;
+        MsgPack::new().decode_frame(metadata).map(Self).map_err(serde::de::Error::custom)
     }
 }
 
