@@ -94,6 +94,12 @@ impl Error {
         matches!(self.0.detail, Detail::StreamEnded)
     }
 
+    /// Whether it was not the socket's turn, which comes again.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_out_of_turn(&self) -> bool {
+        matches!(self.0.detail, Detail::OutOfTurn { .. })
+    }
+
     pub(crate) fn new(detail: Detail) -> Self {
         Self(Box::new(Inner { detail, source: None, hint: None, payload: None }))
     }

@@ -592,6 +592,31 @@ fn a_socket_that_keeps_only_the_last_frame_is_refused_whenever_it_was_told_to() 
     });
 }
 
+/// A request that is refused wants an answer as well, and the stream of requests goes on with it.
+#[test]
+fn the_requests_of_a_rep_go_on_after_one_that_is_refused() {
+    let place = Place::new("inproc");
+    let (rep, req) = place.connected(zmq::REP, zmq::REQ);
+    one_thread().block_on(async {
+        let rep = AsyncSocket::new(rep).unwrap();
+        let mut requests = rep.objects::<u64>();
+        for number in 0..3 {
+            req.send_obj("no number").unwrap();
+            assert!(requests.next().await.unwrap().unwrap_err().is_peer());
+            // who polls on owes the answer still
+            for _ in 0..2 {
+                assert_eq!(requests.next().await.unwrap().unwrap_err().kind(), ErrorKind::Caller);
+            }
+            rep.send_obj("what?").await.unwrap();
+            assert_eq!(req.recv_obj::<String>().unwrap(), "what?");
+            req.send_obj(&number).unwrap();
+            assert_eq!(requests.next().await.unwrap().unwrap(), number);
+            rep.send_obj(&number).await.unwrap();
+            assert_eq!(req.recv_obj::<u64>().unwrap(), number);
+        }
+    });
+}
+
 #[test]
 fn outside_of_a_runtime_there_is_none_to_be_had() {
     let socket = zmq::Context::new().socket(zmq::PULL).unwrap();

@@ -63,7 +63,9 @@ impl AsyncSocket {
 /// The messages that arrive on an [`AsyncSocket`]: made by [`AsyncSocket::messages`].
 ///
 /// A message that is refused, and a wait that exceeds `ZMQ_RCVTIMEO`, is an error among the others, and the stream goes
-/// on. It ends after an error that every further receive would return: of kind `Transport`, or `Caller`.
+/// on. It ends after an error that every further receive would return: of kind `Transport`, or `Caller`. That it is not the socket's turn to
+/// receive is none: a REP owes an answer to a request that was refused as well, and whoever polls on without one gets that error until it is
+/// sent.
 #[must_use = "a stream receives nothing unless it is polled"]
 pub struct Messages<'s> {
     waiter: Waiter<'s>,
@@ -80,8 +82,9 @@ impl Messages<'_> {
             return Poll::Ready(None);
         }
         let received = ready!(self.waiter.poll(context, receive));
-        self.is_over =
-            received.as_ref().is_err_and(|error| !(error.is_timeout() || error.is_peer() || error.is_limit()));
+        self.is_over = received.as_ref().is_err_and(|error| {
+            !(error.is_timeout() || error.is_peer() || error.is_limit() || error.is_out_of_turn())
+        });
         Poll::Ready(Some(received))
     }
 }
