@@ -11,6 +11,7 @@
 //!   come of this message, up to a frame without `SNDMORE`; then the message starts over.
 //! * Success, and the last frame was freed within the call: swallowed unseen. The message starts over as well.
 
+use super::envelope::Envelope;
 use super::guard::{self, Direction, Wait};
 use super::outgoing::Outgoing;
 use crate::error::{Detail, Error, Result};
@@ -130,6 +131,20 @@ pub(super) fn check_routes(socket: &zmq::Socket) -> Result<()> {
             use_instead: "that takes a ROUTER",
         }
         .into()),
+    }
+}
+
+/// Refuses sockets that such an envelope means nothing to.
+pub(super) fn check_routable(socket: &zmq::Socket, envelope: &Envelope) -> Result<()> {
+    if envelope.has_peer() {
+        return check_routes(socket);
+    }
+    match guard::socket_type(socket)? {
+        kind if envelope.has_delimiter() && !matches!(kind, zmq::ROUTER | zmq::DEALER) => {
+            let use_instead = "that takes a ROUTER or a DEALER, and other sockets take their messages without one";
+            Err(Detail::NoSuchDirection { socket: kind, operation: "send a delimiter", use_instead }.into())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -46,20 +46,16 @@ pub(super) fn encode_and_send_via<T: ?Sized, C: Encode<T>>(
     envelope: &Envelope,
     wait: Wait,
 ) -> Result<()> {
-    check_routable(socket, envelope)?;
+    send::check_routable(socket, envelope)?;
     encode_and_send(socket, codec, value, &envelope.frames(), wait)
 }
 
 /// As [`encode_and_send_via`], for a message.
 pub(super) fn send_via(socket: &zmq::Socket, message: Multipart, envelope: &Envelope, wait: Wait) -> Result<()> {
-    match check_routable(socket, envelope) {
+    match send::check_routable(socket, envelope) {
         Ok(()) => send_owned(socket, message, &envelope.frames(), wait),
         Err(error) => Err(error.with_payload(Box::new(message))),
     }
-}
-
-fn check_routable(socket: &zmq::Socket, envelope: &Envelope) -> Result<()> {
-    if envelope.has_peer() { send::check_routes(socket) } else { Ok(()) }
 }
 
 pub(super) fn send_owned(socket: &zmq::Socket, message: Multipart, envelope: &[&[u8]], wait: Wait) -> Result<()> {

@@ -617,6 +617,22 @@ fn the_requests_of_a_rep_go_on_after_one_that_is_refused() {
     });
 }
 
+/// Where nobody takes it off, a delimiter is metadata without a byte.
+#[test]
+fn a_delimiter_is_refused_where_nobody_takes_it_off() {
+    let place = Place::new("inproc");
+    let (rx, tx) = place.connected(zmq::PULL, zmq::PUSH);
+    one_thread().block_on(async {
+        let tx = AsyncSocket::new(tx).unwrap();
+        assert_eq!(tx.send_obj_via(&Envelope::delimiter(), &1).await.unwrap_err().kind(), ErrorKind::Caller);
+        assert_eq!(tx.try_send_obj_via(&Envelope::delimiter(), &1).unwrap_err().kind(), ErrorKind::Caller);
+        let error = tx.send_message_via(&Envelope::delimiter(), numbered(1)).await.unwrap_err();
+        assert_eq!(error.into_message().unwrap(), numbered(1));
+        tx.send_obj(&2).await.unwrap();
+        assert_eq!(rx.recv_obj::<u8>().unwrap(), 2);
+    });
+}
+
 #[test]
 fn outside_of_a_runtime_there_is_none_to_be_had() {
     let socket = zmq::Context::new().socket(zmq::PULL).unwrap();

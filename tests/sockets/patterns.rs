@@ -365,6 +365,22 @@ fn routing_ids_are_refused_where_there_are_none() {
     assert_eq!(pull.recv_obj::<u8>().unwrap(), 5);
 }
 
+/// Where nobody takes it off, a delimiter is metadata without a byte.
+#[test]
+fn a_delimiter_is_refused_where_nobody_takes_it_off() {
+    let place = Place::new("inproc");
+    let message = || to_multipart(&objects()[4]).unwrap();
+    for (tx, rx) in [(zmq::PUSH, zmq::PULL), (zmq::PAIR, zmq::PAIR), (zmq::REQ, zmq::REP)] {
+        let (rx, tx) = place.connected(rx, tx);
+        is_the_callers(tx.send_obj_via(&Envelope::delimiter(), &1), &format!("{:?}", tx.get_socket_type().unwrap()));
+        is_the_callers(tx.try_send_obj_via(&Envelope::delimiter(), &1), "delimiter");
+        let error = tx.send_message_via(&Envelope::delimiter(), message()).unwrap_err();
+        assert_eq!((error.kind(), error.into_message().unwrap()), (ErrorKind::Caller, message()));
+        tx.send_obj(&2).unwrap();
+        assert_eq!(rx.recv_obj::<u8>().unwrap(), 2);
+    }
+}
+
 #[test]
 fn a_conflating_socket_is_refused() {
     let place = Place::new("inproc");

@@ -216,6 +216,6 @@ impl AsyncSocket {
     }
 
     fn check_routable(&self, envelope: &Envelope) -> Result<()> {
-        if envelope.has_peer() { send::check_routes(&self.lock().socket) } else { Ok(()) }
+        send::check_routable(&self.lock().socket, envelope)
     }
 }
