@@ -24,7 +24,9 @@ def pack(raw: memoryview, encoding: str, item: int) -> bytes | None:
         packed = package("zstandard").ZstdCompressor(write_content_size=True).compress(raw)
     elif encoding == "blosc2":
         blosc2 = package("blosc2")
-        packed = blosc2.SChunk(data=bytes(raw), cparams={"typesize": min(item, 255)}).to_cframe()
+        # the format has one byte for it, and readers want whole elements
+        item = item if 0 < item <= 255 and len(raw) % item == 0 else 1
+        packed = blosc2.SChunk(data=bytes(raw), cparams={"typesize": item}).to_cframe()
     else:
         raise CallerError(f"{encoding!r} is no compression: zlib, lz4, zstd or blosc2")
     return packed if len(packed) < len(raw) else None
@@ -98,5 +100,11 @@ def _unblosc(stored: memoryview, length: int) -> bytes:
     chunks = package("blosc2").schunk_from_cframe(stored, copy=True)
     if chunks.nbytes != length:
         raise ValueError(f"it holds {chunks.nbytes} bytes")
-    raw: bytes = chunks[:]
-    return raw
+    # chunk by chunk: a slice of all of them is one of whole elements
+    parts, left = [], length
+    for index in range(chunks.nchunks):
+        parts.append(chunks.decompress_chunk(index))
+        left -= len(parts[-1])
+        if left < 0:
+            raise ValueError("its chunks hold more than it says")
+    return b"".join(parts)

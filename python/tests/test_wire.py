@@ -135,6 +135,22 @@ def test_compressed_buffers_round_trip(encoding: str) -> None:
         outband.loads(packed(reference, frames[1]), encodings=[encoding])
 
 
+@pytest.mark.parametrize("dtype", ["<U64", "V300", "V255"])
+@pytest.mark.parametrize("value", [0, 7])
+def test_items_of_any_length_are_compressed_by_blosc2(dtype: str, value: int) -> None:
+    counted = (np.arange(2000 * np.dtype(dtype).itemsize) // 97 % 100 * value).astype("u1")
+    array = counted.view(dtype) if dtype[0] != "<" else counted.astype("<u4")[: 2000 * 64].view(dtype)
+    frames = outband.dumps(array, compression="blosc2")
+    assert len(frames) == 2 and len(frames[1]) < array.nbytes
+    np.testing.assert_array_equal(outband.loads(frames, encodings=["blosc2"]), array)
+    # as others write it: the buffer is no whole number of what the frame says is an item
+    blosc2, raw = pytest.importorskip("blosc2"), array.tobytes()
+    for typesize in (1, 7, 255) if value else ():
+        frame = blosc2.SChunk(data=raw, cparams={"typesize": typesize}).to_cframe()
+        reference = [0, len(frame), None, "blosc2", len(raw)]
+        assert outband.loads(packed(reference, frame), encodings=["blosc2"]) == raw
+
+
 def test_a_compression_that_is_not_accepted_is_not_opened() -> None:
     frames = outband.dumps(bytes(20_000), compression="blosc2")
     with pytest.raises(outband.CallerError) as raised:
