@@ -347,6 +347,34 @@ fn zstd_bomb(blocks: u32) -> Vec<u8> {
     frame
 }
 
+/// Elements of more than 255 bytes are longer than their chunk can say, and what is stored of one value is as long as it is.
+/// `one_value.b2frame` is of python-blosc2 4.14.1: `blosc2.full((1000,), value, dtype="S300").schunk.to_cframe()`.
+#[test]
+fn a_chunk_of_one_value_repeats_all_of_it_and_others_store_none() {
+    on_a_small_stack(|| {
+        let frame = include_bytes!("one_value.b2frame");
+        let value: Vec<u8> = (1..=250).chain([b'z'; 50]).collect();
+        let mut attack = Attack::default();
+        assert_eq!(attack.decode(&message("blosc2", frame, 300_000)).unwrap()[..], value.repeat(1000));
+        let chunk = u32::from_be_bytes(*frame[11..].first_chunk().unwrap()) as usize;
+        assert_eq!((frame[chunk + 3], frame[chunk + 12], frame[chunk + 31]), (1, 76, 3 << 4), "the length is 332");
+        // zeros, not-a-number, memory that nobody wrote to: with 300 bytes that are none of theirs
+        for kind in [1, 2, 4] {
+            let mut other = frame.to_vec();
+            other[chunk + 31] = kind << 4;
+            let error = attack.refused(&message("blosc2", &other, 300_000), "a special value and bytes");
+            assert!(error.is_peer() && error.to_string().contains("of which 300 are stored"), "{error}");
+        }
+        // no value at all, and one of which there is no whole number
+        for (len, stored) in [(32, 0), (32 + 299, 299)] {
+            let mut other = frame.to_vec();
+            other[chunk + 12..chunk + 16].copy_from_slice(&u32::to_le_bytes(len));
+            let error = attack.refused(&message("blosc2", &other, 300_000), "a value that does not fit");
+            assert!(error.is_peer() && error.to_string().contains(&format!("of which {stored} are stored")), "{error}");
+        }
+    });
+}
+
 /// A Blosc2 frame of nothing but offsets that stand for zeros: 8 bytes for each chunk of up to 2 GB.
 fn blosc2_bomb(raw_len: u64, chunk_len: u32) -> Vec<u8> {
     // the headers of a real one, and its trailer

@@ -65,14 +65,14 @@ impl Special {
         })
     }
 
-    /// Appends `len` bytes of it.
+    /// Appends `len` bytes of it. `value` is what is stored of it: of elements of more than 255 bytes, only that says how long they are.
     pub(super) fn write(self, item: usize, value: &[u8], len: usize, output: &mut Output) -> Result<(), Refusal> {
-        match (self, item) {
-            (Self::Zeros, _) => output.repeat(&[0], len),
-            (Self::Value, _) if value.len() == item => output.repeat(value, len),
-            (Self::NotANumber, 4) => output.repeat(&f32::NAN.to_le_bytes(), len),
-            (Self::NotANumber, 8) => output.repeat(&f64::NAN.to_le_bytes(), len),
-            _ => Err(format!("special values of {item} bytes").into()),
+        match (self, item, value.len()) {
+            (Self::Zeros, _, 0) => output.repeat(&[0], len),
+            (Self::Value, _, 1..) if len.is_multiple_of(value.len()) => output.repeat(value, len),
+            (Self::NotANumber, 4, 0) => output.repeat(&f32::NAN.to_le_bytes(), len),
+            (Self::NotANumber, 8, 0) => output.repeat(&f64::NAN.to_le_bytes(), len),
+            _ => Err(format!("special values of {item} bytes, of which {} are stored", value.len()).into()),
         }
     }
 }
@@ -225,7 +225,7 @@ pub(super) fn read(stored: &[u8], len: usize, output: &mut Output, scratch: &mut
             let splits = flags & UNSPLIT == 0;
             Blocks { chunk, item, block, filter, splits, format: flags >> 5 }.read(len, output, scratch)?;
         }
-        special => Special::of_number(special)?.write(item, body.get(..item).unwrap_or_default(), len, output)?,
+        special => Special::of_number(special)?.write(item, body, len, output)?,
     }
     Ok(whole)
 }
