@@ -40,7 +40,7 @@ use write::Writer;
 /// **On the wire** the metadata frame is exactly one MessagePack value that any MessagePack reader reads: structs are maps
 /// with field names, enum variants are a name or a map of one entry. An out-of-band buffer stands in it as an extension
 /// value of type 0x42; an in-band buffer is plain `bin`. The whole format is in
-/// [`docs::wire`](crate::docs::wire).
+/// [`docs::wire`](crate::docs::wire), and what some types cannot be within flattened, untagged and internally tagged ones.
 ///
 /// **Buffers are found at any depth**: in options, vectors, maps, enums, tuples, generics, and in flattened, untagged and
 /// internally tagged types. One buffer used n times is one frame. (One combination copies: a struct or tuple variant of a
