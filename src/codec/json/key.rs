@@ -222,7 +222,7 @@ impl<'de> Deserializer<'de> for Name<'_, 'de> {
         deserialize_u32 visit_u64,
         deserialize_u64 visit_u64,
         deserialize_u128 visit_u128,
-        deserialize_f32 visit_f64,
+        deserialize_f32 visit_f32,
         deserialize_f64 visit_f64,
     }
 

@@ -3,6 +3,8 @@
 //! So every token is well-formed and nesting is within the limit: recursion is bounded. Text without escapes is borrowed
 //! for `'de`.
 
+use std::str::FromStr;
+
 use serde::de::{Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
@@ -105,11 +107,11 @@ impl<'de> Reader<'de> {
     }
 
     /// The number that comes next as a float, whatever its form; `None` where no number comes.
-    fn float(&mut self) -> Result<Option<f64>> {
+    fn float<F: FromStr + From<f32>>(&mut self) -> Result<Option<F>> {
         match self.peek() {
-            Some(b'N') => self.word("NaN", Some(f64::NAN)),
-            Some(b'I') => self.word("Infinity", Some(f64::INFINITY)),
-            Some(b'-') if self.text[self.at..].starts_with("-I") => self.word("-Infinity", Some(f64::NEG_INFINITY)),
+            Some(b'N') => self.word("NaN", Some(f32::NAN.into())),
+            Some(b'I') => self.word("Infinity", Some(f32::INFINITY.into())),
+            Some(b'-') if self.text[self.at..].starts_with("-I") => self.word("-Infinity", Some(f32::NEG_INFINITY.into())),
             Some(b'-' | b'0'..=b'9') => self.number()?.0.parse().map(Some).map_err(|_| malformed()),
             _ => Ok(None),
         }
@@ -259,7 +261,11 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.deserialize_f64(visitor)
+        // not by way of 64 bits: what was rounded to those may round to another number
+        match self.float()? {
+            Some(value) => visitor.visit_f32(value),
+            None => self.value(visitor),
+        }
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
