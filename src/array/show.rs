@@ -92,11 +92,7 @@ fn element(f: &mut fmt::Formatter<'_>, dtype: &DType, bytes: &[u8]) -> fmt::Resu
         Kind::Complex64 | Kind::Complex128 => {
             let (real, imaginary) = bytes.split_at(bytes.len() / 2);
             part(f, real, order)?;
-            let sign = match order {
-                ByteOrder::Little => imaginary[imaginary.len() - 1],
-                ByteOrder::Big => imaginary[0],
-            };
-            f.write_str(if sign < 0x80 { "+" } else { "" })?;
+            f.write_str(if has_minus(imaginary, order) { "" } else { "+" })?;
             part(f, imaginary, order)?;
             f.write_str("j")
         }
@@ -145,6 +141,15 @@ fn part(f: &mut fmt::Formatter<'_>, bytes: &[u8], order: ByteOrder) -> fmt::Resu
         4 => float(f, f32::from_bits(number(bytes, order) as u32)),
         _ => float(f, f64::from_bits(number(bytes, order))),
     }
+}
+
+/// Whether a float is printed with a minus, which what is not a number has none of.
+fn has_minus(bytes: &[u8], order: ByteOrder) -> bool {
+    let value = match bytes.len() {
+        4 => f32::from_bits(number(bytes, order) as u32).into(),
+        _ => f64::from_bits(number(bytes, order)),
+    };
+    value.is_sign_negative() && !value.is_nan()
 }
 
 /// A float with the digits that its own precision has; `nan` and `inf` as NumPy says them.

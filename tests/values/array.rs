@@ -740,6 +740,13 @@ fn arrays_print_what_they_are_and_a_few_elements() {
         show("<f2", &[4], vec![0, 0x3c, 1, 0, 0, 0xfc, 0xff, 0x7b]),
         "array(f2, (4,), C) [1.0, 5.9604645e-8, -inf, 65504.0]"
     );
+    // what is not a number has no sign
+    let negative = [1.0, -f64::NAN, -0.0, f64::NEG_INFINITY].map(f64::to_le_bytes).concat();
+    assert_eq!(show("<c16", &[2], negative), "array(c16, (2,), C) [1.0+nanj, -0.0-infj]");
+    assert_eq!(
+        show(">c8", &[1], [1_f32.to_be_bytes(), (-f32::NAN).to_be_bytes()].concat()),
+        "array(>c8, (1,), C) [1.0+nanj]"
+    );
     assert_eq!(show("bfloat16", &[1], vec![0x80, 0xbf]), "array(bfloat16, (1,), C) [-1.0]");
     assert_eq!(
         show("<c8", &[1], [1_f32.to_le_bytes(), (-2_f32).to_le_bytes()].concat()),
