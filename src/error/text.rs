@@ -11,7 +11,7 @@ impl fmt::Display for Detail {
             Unserializable { reason } => write!(f, "the value does not serialize: {reason}"),
             Conflated => f.write_str("the socket has ZMQ_CONFLATE set, which keeps only the last frame of a message"),
             RawSocket => f.write_str("a STREAM socket moves raw bytes, not messages"),
-            NoRuntime => f.write_str("an AsyncSocket is made within a tokio runtime, and there is none here"),
+            NoRuntime => f.write_str("this takes a tokio runtime, and there is none here"),
             NoSuchDirection { socket, operation, use_instead } => {
                 write!(f, "a {socket:?} socket cannot {operation}: {use_instead}")
             }
