@@ -34,7 +34,12 @@ impl Likeness {
             Self::Pickle => "it begins as a pickle does, which recv_with(&Pickle::new()) reads",
             Self::Json => "it looks like JSON, which recv_json reads",
             Self::Header => "it looks like the header of an array, which recv_array reads",
-            Self::Zlib => "it begins as zlib data does, which recv_zipped reads, or recv_with a codec that is Zipped",
+            Self::Zlib if cfg!(feature = "zlib") => {
+                "it begins as zlib data does, which recv_zipped reads, or recv_with a codec that is Zipped"
+            }
+            Self::Zlib => {
+                "it begins as zlib data does, which recv_zipped reads, or recv_with a codec that is Zipped (feature outband/zlib)"
+            }
             Self::Text => "it is text, as a topic is, which recv_topic_obj takes off",
         }
     }

@@ -117,7 +117,11 @@ impl fmt::Display for Detail {
             }
             PickleCycle => f.write_str("the pickle holds something that contains itself, which no tree can hold"),
             PickleCompressed { packing } => {
-                let advice = if *packing == "zlib" { "Zipped::new(Pickle::new()) reads such" } else { "decompress it first" };
+                let advice = match *packing {
+                    "zlib" if cfg!(feature = "zlib") => "Zipped::new(Pickle::new()) reads such",
+                    "zlib" => "Zipped::new(Pickle::new()) reads such (feature outband/zlib)",
+                    _ => "decompress it first",
+                };
                 write!(f, "the message is no pickle and begins as {packing} data does: {advice}")
             }
             BadArrayHeader { reason } => write!(f, "the message is no array with a header before it: {reason}"),
