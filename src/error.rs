@@ -50,7 +50,7 @@ pub enum ErrorKind {
     /// The other side, or whoever forwarded its message: what arrived is not a well-formed message of this type.
     Peer,
     /// A limit was met: of [`Limits`](crate::Limits), of the options of a feed or a pipeline, or what a format's reader can bear. The
-    /// text names the limit and its value.
+    /// text says its value, and the name of the option that sets it, where one does.
     Limits,
     /// libzmq or the operating system: the context is gone, the peer is not connected, the disk is full.
     Transport,
@@ -74,7 +74,7 @@ impl Error {
         self.kind() == ErrorKind::Peer
     }
 
-    /// Whether a limit of [`Limits`](crate::Limits) was met.
+    /// Whether a limit was met, of [`Limits`](crate::Limits) or another: see [`ErrorKind::Limits`].
     pub fn is_limit(&self) -> bool {
         self.kind() == ErrorKind::Limits
     }

@@ -59,10 +59,12 @@ impl fmt::Display for Detail {
             PipelineOptions { reason } => write!(f, "the options do not fit each other: {reason}"),
             DispatcherClosed => f.write_str("the dispatcher is closed and takes no further tasks"),
             WorkerRefused { endpoint, reason } => write!(f, "the dispatcher at {endpoint} refuses this worker: {reason}"),
-            TaskTooLong { len, limit } => write!(f, "the task has {len} bytes, and the dispatcher takes up to {limit}"),
+            TaskTooLong { len, limit } => {
+                write!(f, "the task has {len} bytes, and the dispatcher takes up to {limit} (task_bytes)")
+            }
             DispatcherFailed { reason } => write!(f, "the dispatcher's thread has ended: {reason}"),
             BadStreamName { reason } => write!(f, "the name of the stream {reason}"),
-            TooManyStreams { limit } => write!(f, "there are more streams than the limit of {limit}"),
+            TooManyStreams { limit } => write!(f, "there are more streams than the limit of {limit} (max_streams)"),
             BadFeedHeader { reason } => write!(f, "the header of the feed's message {reason}"),
             BadFeedVersion { version, known } => write!(
                 f,
