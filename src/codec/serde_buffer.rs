@@ -3,10 +3,14 @@
 //! For structs that are given and cannot hold a [`Buffer`]. Works on `bytes::Bytes`, `Vec<T>` and `Box<[T]>` of any
 //! [`Element`], and `Option` of these.
 //!
+//! Of more than 8 KiB, so that it has a frame of its own:
+//!
 //! | field | leaves | arrives |
 //! |---|---|---|
 //! | `bytes::Bytes` | **without copying** | **without copying** |
 //! | `Vec<T>`, `Box<[T]>` | one counted copy: serde lends the field and a frame needs an owner | one counted copy |
+//!
+//! A shorter one is written into the metadata and taken out of it again, which is one more counted copy at each end.
 //!
 //! A field of type [`Buffer`] needs no attribute. In any other serializer such a field is plain bytes, elements
 //! little-endian.
@@ -41,8 +45,7 @@ use crate::element::{self, Element};
 use crate::error::{Detail, Error};
 use crate::handoff;
 
-/// A field that can travel as a buffer. Sealed by what it promises: implemented for the types that the
-/// [module](self) lists.
+/// A field that can travel as a buffer: implemented for the types that the [module](self) lists.
 pub trait Field: Sized {
     /// The field as a buffer; `None` where there is none to send.
     fn to_buffer(&self) -> Option<Buffer>;
