@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::mpsc;
 use std::thread;
 
-use outband::{Array, Buffer, Decode, Encode, ErrorKind, MsgPack, Multipart, Value, from_multipart, memory, to_multipart};
+use outband::{
+    Array, Buffer, Decode, Encode, ErrorKind, MsgPack, Multipart, Value, from_multipart, memory, to_multipart,
+};
 use serde::{Deserialize, Serialize};
 
 fn big(byte: u8) -> Buffer {

@@ -28,6 +28,7 @@ mod values;
 
 mod array;
 mod borrowing;
+mod by_hand;
 mod compression;
 mod compression_cost;
 mod compression_golden;

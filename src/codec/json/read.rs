@@ -111,7 +111,9 @@ impl<'de> Reader<'de> {
         match self.peek() {
             Some(b'N') => self.word("NaN", Some(f32::NAN.into())),
             Some(b'I') => self.word("Infinity", Some(f32::INFINITY.into())),
-            Some(b'-') if self.text[self.at..].starts_with("-I") => self.word("-Infinity", Some(f32::NEG_INFINITY.into())),
+            Some(b'-') if self.text[self.at..].starts_with("-I") => {
+                self.word("-Infinity", Some(f32::NEG_INFINITY.into()))
+            }
             Some(b'-' | b'0'..=b'9') => self.number()?.0.parse().map(Some).map_err(|_| malformed()),
             _ => Ok(None),
         }

@@ -1,6 +1,7 @@
 //! `MsgPack`: the default codec.
 
 mod access;
+mod again;
 mod bytes;
 mod compound;
 mod frames;
@@ -23,7 +24,7 @@ use super::place::{BufferInfo, Placement, Policy};
 use super::{Decode, Encode, check_sizes};
 use crate::buffer::{Buffer, spare};
 use crate::compress::Compression;
-use crate::error::{Detail, Error, Result, excerpt};
+use crate::error::{Detail, Result};
 use crate::frame::RECEIVE_ARENA;
 use crate::handoff::{self, Owners, Places};
 use crate::limits::Limits;
@@ -228,13 +229,11 @@ impl MsgPack {
     fn build<'de, T: Deserialize<'de>>(&self, metadata: &'de [u8], frames: &'de [Buffer], state: Frames) -> Result<T> {
         let mut reader = Reader::new(metadata, frames, self.limits.max_depth());
         reader.as_sent = state == Frames::AsSent;
-        T::deserialize(&mut reader).map_err(|mismatch| {
-            if let Some((limit, name)) = handoff::overdrawn() {
-                return Detail::RepeatedTooLong { limit, name }.into();
-            }
+        T::deserialize(&mut reader).or_else(|mismatch| {
+            again::check_overdrawn()?;
             // what the first value had is gone
             handoff::start_over();
-            mistyped::<T>(metadata, frames, state, excerpt(mismatch))
+            again::build(metadata, frames, state, self.limits.max_depth(), mismatch)
         })
     }
 }
@@ -247,31 +246,6 @@ enum Frames {
     /// The buffers.
     Unpacked,
 }
-
-/// Decodes once more, now noting the path, to say where the value does not fit.
-#[cold]
-fn mistyped<'de, T: Deserialize<'de>>(
-    metadata: &'de [u8],
-    frames: &'de [Buffer],
-    state: Frames,
-    reason: String,
-) -> Error {
-    if scan(metadata, PATH_DEPTH, |_, _| Ok(())).is_err() {
-        return Detail::Mistyped { path: String::new(), reason }.into();
-    }
-    let mut reader = Reader::naming(metadata, frames, PATH_DEPTH);
-    reader.as_sent = state == Frames::AsSent;
-    let again: Result<T, _> = serde_path_to_error::deserialize(&mut reader);
-    let (path, reason) = match again {
-        // a `Deserialize` with a memory of its own
-        Ok(_) => (String::new(), reason),
-        Err(error) => (excerpt(error.path()), excerpt(error.inner())),
-    };
-    Detail::Mistyped { path, reason }.into()
-}
-
-/// The deepest metadata whose errors name a path: noting it takes as much stack again per level as decoding.
-const PATH_DEPTH: usize = 32;
 
 impl<T: Serialize + ?Sized> Encode<T> for MsgPack {
     fn encode(&self, value: &T) -> Result<Multipart> {
@@ -332,7 +306,8 @@ impl<T: DeserializeOwned> Decode<T> for MsgPack {
                 // what is wrong with the message comes before what is wrong with its type
                 built => {
                     verify(metadata, &[], &self.limits)?;
-                    built.map_err(|mismatch| mistyped::<T>(metadata, &[], Frames::Unpacked, excerpt(mismatch)))
+                    let depth = self.limits.max_depth();
+                    built.or_else(|mismatch| again::build(metadata, &[], Frames::Unpacked, depth, mismatch))
                 }
             }
         })

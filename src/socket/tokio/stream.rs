@@ -82,9 +82,9 @@ impl Messages<'_> {
             return Poll::Ready(None);
         }
         let received = ready!(self.waiter.poll(context, receive));
-        self.is_over = received.as_ref().is_err_and(|error| {
-            !(error.is_timeout() || error.is_peer() || error.is_limit() || error.is_out_of_turn())
-        });
+        self.is_over = received
+            .as_ref()
+            .is_err_and(|error| !(error.is_timeout() || error.is_peer() || error.is_limit() || error.is_out_of_turn()));
         Poll::Ready(Some(received))
     }
 }
