@@ -36,6 +36,8 @@ def opened(context: zmq.Context[Any], endpoint: str, prepare: Optional[Prepare])
     dealer.setsockopt(zmq.SNDHWM, 0)
     dealer.setsockopt(zmq.RCVHWM, 0)
     dealer.setsockopt(zmq.CONNECT_TIMEOUT, 2000)
+    for option, value in ((zmq.TCP_KEEPALIVE, 1), (zmq.TCP_KEEPALIVE_IDLE, 1), (zmq.TCP_KEEPALIVE_INTVL, 1), (zmq.TCP_KEEPALIVE_CNT, 14)):
+        dealer.setsockopt(option, value)
     _parts.allow_ipv6(dealer, endpoint)
     place = f"inproc://outband.pipeline.{secrets.token_hex(8)}"
     monitor = dealer.get_monitor_socket(zmq.EVENT_DISCONNECTED, place)

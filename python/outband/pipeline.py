@@ -98,7 +98,7 @@ class Worker:
         self._held_bytes = 0  # of all that is held
         self._waiting: Deque[Job] = collections.deque()
         # each with the dispatcher it is for, and the task that it answers for
-        self._outbox: Deque[Tuple[Optional[int], Optional[int], Frames]] = collections.deque()
+        self._outbox: Deque[Tuple[Optional[int], Optional[int], Frames, Optional[Frames]]] = collections.deque()
         self._condition = threading.Condition()
         self._hears, self._rings = socket.socketpair()
         self._hears.setblocking(False)
@@ -197,20 +197,18 @@ class Worker:
     # the rest runs in the thread of `run`, and whatever touches the state holds the condition
 
     def _answer(self, job: Job, answer: Any) -> None:
-        if self._is_joined and job.epoch != self._epoch:
+        if job.epoch != self._epoch:
             return  # of a dispatcher that is gone
         if isinstance(answer, Failure):
             delay = None if answer.retry_after is None else int(answer.retry_after * 1000)
             reason = str(answer).encode(errors="replace")[:_MAX_TEXT].decode(errors="ignore")
             nak = _pack("nak", job.epoch, job.task, job.delivery, answer.fault, delay, reason)
-            self._outbox.append((job.epoch, job.task, [nak]))
+            self._outbox.append((job.epoch, job.task, [nak], None))
         else:
             size = sum(memoryview(frame).nbytes for frame in answer)
-            if size >= _LARGE:
-                coming = _pack("progress", job.epoch, job.task, job.delivery, size)
-                self._outbox.append((job.epoch, job.task, [coming]))
+            coming = [_pack("progress", job.epoch, job.task, job.delivery, size)] if size >= _LARGE else None
             header = _pack("result", job.epoch, [job.task, job.delivery, len(answer)])
-            self._outbox.append((job.epoch, job.task, [header, *answer]))
+            self._outbox.append((job.epoch, job.task, [header, *answer], coming))
 
     def _hand_back(self, job: Job, reason: str) -> None:
         job.is_void = True
@@ -313,7 +311,8 @@ class Worker:
                     if self._getting_on and now >= self._next_progress:
                         self._next_progress = now + interval / 4
                         for job in self._getting_on.values():
-                            self._outbox.append((job.epoch, None, [_pack("progress", job.epoch, job.task, job.delivery)]))
+                            sign = _pack("progress", job.epoch, job.task, job.delivery)
+                            self._outbox.append((job.epoch, None, [sign], None))
                         self._getting_on.clear()
                     self._leave_if_due(now, dealer)
                     self._send(dealer)
@@ -327,7 +326,7 @@ class Worker:
             waiting = [job.task for job in self._waiting]
             # one of a dispatcher that is gone is not the task that has its number now
             busy = [job.task for job in self._held.values() if job.is_running and job.epoch == self._epoch]
-            busy += {task for _, task, _ in self._outbox if task is not None}  # this overtakes those
+            busy += [task for _, task, *_ in self._outbox if task is not None]  # this overtakes those
             # an account that leaves something out would make that missing
             account = (self._clock, busy) if len(waiting) + len(busy) <= _MAX_NAMED else ()
             sign = _pack("beat", self._session, *self._room(), waiting[:_MAX_NAMED], *account)
@@ -336,7 +335,10 @@ class Worker:
         self._has_said_hello = _link.try_send(dealer, [sign])
 
     def _send(self, dealer: zmq.Socket[Any]) -> None:
-        while self._is_joined and self._outbox and _link.try_send(dealer, self._outbox[0][2]):
+        while self._is_joined and self._outbox:
+            *_, frames, coming = self._outbox[0]
+            if not (coming is None or _link.try_send(dealer, coming)) or not _link.try_send(dealer, frames):
+                return
             self._outbox.popleft()
 
     def _seek(self) -> None:
@@ -361,7 +363,7 @@ class Worker:
             if self._is_joined:
                 # what was answered last may be large, and is on its way before this
                 self._has_said_bye, self._leaving = True, max(self._leaving, now + _FAREWELL)
-                self._outbox.append((None, None, [_pack("bye")]))
+                self._outbox.append((None, None, [_pack("bye")], None))
             elif now >= self._leaving or not self._outbox:
                 # it may be welcome, and have been given tasks, before it has read so
                 self._has_said_bye = self._has_said_hello and _link.try_send(dealer, [_pack("bye")])
@@ -411,7 +413,8 @@ class Worker:
             elif self._is_joined or self._has_said_hello:
                 self._void()
                 self._seek()
-                self._owes_bye = True
+                self._outbox.clear()
+                self._epoch, self._owes_bye = -1, True  # nobody wants to know what becomes of its tasks
         return False
 
     def _take(self, job: Job) -> None:

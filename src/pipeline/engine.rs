@@ -294,7 +294,7 @@ impl Engine {
             Ok(()) => Ok(()),
             Err(error) if error.is_unreachable() || error.is_timeout() => {
                 // its credit should have prevented that it is sent more than it reads
-                let loss = if error.is_unreachable() { Loss::Disconnected } else { Loss::Deaf };
+                let loss = if error.is_unreachable() { Loss::Unreachable } else { Loss::Deaf };
                 self.ledger.lose(self.now(), peer, loss);
                 self.lost += 1;
                 Ok(())
@@ -326,9 +326,9 @@ fn router(context: &zmq::Context, endpoint: &str, options: &DispatcherOptions) -
     let socket = context.socket(zmq::ROUTER)?;
     socket.set_linger(LINGER)?;
     socket.set_sndtimeo(0)?;
-    // as many tasks as a worker may have, each alone, and what else is to be said meanwhile
+    // as many tasks as a worker may have, each alone, announced and taken back, and what else is to be said meanwhile
     let tasks = i32::try_from(options.in_flight).unwrap_or(i32::MAX / 4);
-    socket.set_sndhwm(tasks.saturating_mul(2).saturating_add(1000))?;
+    socket.set_sndhwm(tasks.saturating_mul(3).saturating_add(1000))?;
     keep_alive(&socket, options.liveness)?;
     allow_ipv6(&socket, endpoint)?;
     socket.set_handshake_ivl(HANDSHAKE)?;

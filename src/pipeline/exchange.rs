@@ -235,7 +235,8 @@ impl Exchange {
         let has_outcomes = !outcomes.is_empty();
         state.outcomes.append(outcomes);
         drop(state);
-        if done.count > 0 {
+        // what was cancelled gives back its bytes before its place
+        if done.count > 0 || done.bytes > 0 {
             self.room.notify_all();
         }
         if has_outcomes || done.count > 0 {
@@ -354,6 +355,21 @@ mod tests {
         exchange.bring(&mut [cancelled(2), cancelled(3)].into(), Load::default(), false, Stats::default());
         assert!((0..2).all(|_| exchange.recv(Patience::None).unwrap().is_some()));
         assert!(exchange.recv(Patience::None).unwrap().is_none(), "that was all");
+    }
+
+    #[test]
+    fn who_waits_for_room_hears_of_the_bytes_that_a_cancelled_task_gives_back() {
+        let exchange = Exchange::new(Quota { messages: 10, bytes: 2 }, 10, 1).unwrap();
+        let submit = |patience| exchange.submit(Multipart::new(vec![1], vec![]), patience, |_, _| {});
+        assert!(submit(Patience::None).is_ok() && submit(Patience::None).is_ok());
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| submit(Patience::For(Duration::from_secs(60))));
+            // if it does not wait by then, there is nothing that it could miss
+            std::thread::sleep(Duration::from_millis(100));
+            let cancelled = Outcome { task: TaskId(1), attempts: 0, ending: Ending::Cancelled, receipt: None };
+            exchange.bring(&mut [cancelled].into(), Load { count: 0, bytes: 1 }, false, Stats::default());
+            assert_eq!(waits.join().unwrap().unwrap(), 3);
+        });
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! A task that is held is waiting for a thread or running in one. One that is dropped (cancelled, or handed out again by the
 //! dispatcher) and waiting is gone at once; one that is running runs on, and is told.
 
+mod outbox;
 mod progress;
 mod session;
 
@@ -19,8 +20,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use self::outbox::{answered_by, epoch_of};
 use self::progress::Progress;
-use super::message::{Down, Fault, LARGE, Nak, Stands, Ticket, Time, Up, Welcome, Window, transfer_time};
+use super::message::{Down, Fault, Stands, Ticket, Time, Up, Welcome, Window, transfer_time};
 use crate::multipart::Multipart;
 
 /// How long a worker waits for an answer to its hello before it says it again.
@@ -73,6 +75,10 @@ pub(super) struct Hand {
     waiting: VecDeque<u64>,
     running: usize,
     outbox: VecDeque<(Up, Option<Multipart>)>,
+    /// Whether that the first of these is large was the last that was said.
+    is_announced: bool,
+    /// The epoch of the dispatcher that said goodbye last: nobody wants to know what became of its tasks.
+    over: Option<u64>,
     progress: Progress,
     heard: Time,
     /// The latest of the dispatcher's clocks in this session.
@@ -146,6 +152,8 @@ impl Hand {
             waiting: VecDeque::new(),
             running: 0,
             outbox: VecDeque::new(),
+            is_announced: false,
+            over: None,
             progress: Progress::default(),
             heard: now,
             clock: 0,
@@ -195,45 +203,6 @@ impl Hand {
         if *session == self.session {
             let reason = format!("it is over the limits of this worker: {reason}");
             self.answer(*ticket, epoch, Answer::Undone { fault: Fault::Failed, delay: None, reason });
-        }
-    }
-
-    /// The next thing to say. What could not be said is given back with [`unsaid`](Self::unsaid).
-    pub(super) fn pop_message(&mut self) -> Option<(Up, Option<Multipart>)> {
-        let is_joined = self.is_joined();
-        // without a session there is nobody to tell of tasks
-        let is_sayable = |message: &Up| is_joined || matches!(message, Up::Hello(_) | Up::Bye);
-        let popped = self.outbox.pop_front_if(|(message, _)| is_sayable(message));
-        // not before: where nobody is there it waits in the outbox
-        self.has_said_hello |= matches!(popped, Some((Up::Hello(_), _)));
-        popped.or_else(|| {
-            let held = self.held.get(&self.progress.pop()?)?;
-            Some((Up::Progress { epoch: held.job.epoch, ticket: held.job.ticket, coming: 0 }, None))
-        })
-    }
-
-    /// There was nobody to say this to.
-    pub(super) fn unsaid(&mut self, message: Up, object: Option<Multipart>) {
-        // a sign of life that comes late is none, and a goodbye to somebody who has gone neither
-        let is_stale = match message {
-            Up::Hello(_) => {
-                self.has_said_hello = false;
-                true
-            }
-            Up::Beat(_) => true,
-            Up::Bye => !self.is_joined(),
-            Up::Progress { epoch, ticket, coming: 0 } => {
-                if self.tells_progress(ticket.task, epoch) {
-                    self.progress.note_unsaid(ticket.task);
-                }
-                return;
-            }
-            Up::Progress { .. } | Up::Result { .. } | Up::Nak(_) => false,
-        };
-        if !is_stale {
-            self.outbox.push_front((message, object));
-        } else if message == Up::Bye && self.has_said_bye {
-            self.leaving = Some(Time::ZERO); // there is nobody to wait for
         }
     }
 
@@ -368,23 +337,6 @@ impl Hand {
         }
     }
 
-    fn answer(&mut self, ticket: Ticket, epoch: u64, answer: Answer) {
-        if matches!(self.phase, Phase::Joined(welcome) if welcome.epoch != epoch) || self.is_ended() {
-            return;
-        }
-        let message = match answer {
-            Answer::Done(object) => {
-                let coming = object.total_len() as u64;
-                if coming >= LARGE {
-                    self.outbox.push_back((Up::Progress { epoch, ticket, coming }, None));
-                }
-                (Up::Result { epoch, ticket }, Some(object))
-            }
-            Answer::Undone { fault, delay, reason } => (Up::Nak(Nak { epoch, ticket, fault, delay, reason }), None),
-        };
-        self.outbox.push_back(message);
-    }
-
     /// The dispatcher has said something.
     fn hear(&mut self, now: Time) {
         (self.heard, self.coming) = (now, Time::ZERO);
@@ -395,24 +347,13 @@ impl Hand {
     }
 }
 
-/// Which task this is an answer for.
-fn answered_by(message: &Up) -> Option<u64> {
-    match message {
-        Up::Result { ticket, .. } | Up::Nak(Nak { ticket, .. }) => Some(ticket.task),
-        _ => None,
-    }
-}
-
-fn epoch_of(message: &Up) -> Option<u64> {
-    match message {
-        Up::Result { epoch, .. } | Up::Progress { epoch, .. } => Some(*epoch),
-        Up::Nak(nak) => Some(nak.epoch),
-        Up::Hello(_) | Up::Beat(_) | Up::Bye => None,
-    }
-}
-
 #[cfg(test)]
 impl Hand {
+    /// As if the dispatcher had been heard.
+    pub(super) fn heard_at(&mut self, now: Time) {
+        self.heard = now;
+    }
+
     /// How many tasks are in threads.
     pub(super) fn running(&self) -> usize {
         self.running

@@ -10,11 +10,13 @@
 //! ```
 
 mod lapse;
+mod loss;
 mod session;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+pub(super) use self::loss::Loss;
 use super::entry::{Answered, Entry, Place};
 use super::finished::{Finished, Load};
 use super::lease::Leases;
@@ -46,41 +48,13 @@ pub(super) struct Ledger {
     /// Tasks that got their outcome since that was last asked, and their bytes.
     done: Load,
     next_round: Time,
+    /// When tasks were last handed out.
+    ticked: Time,
     /// Whether there are workers with room and tasks for them, and no room for outcomes.
     is_stalled: bool,
     /// Whether goodbye has been said.
     is_closing: bool,
     stats: Stats,
-}
-
-/// Why a worker is given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Loss {
-    /// Its connection ended.
-    Disconnected,
-    /// It has not been heard of for too long.
-    Silent,
-    /// It does not read what it is sent.
-    Deaf,
-    /// It has begun a new session.
-    Renewed,
-    /// What it sent is none of the protocol.
-    Unruly,
-    /// It said goodbye.
-    Left,
-}
-
-impl Loss {
-    fn reason(self) -> &'static str {
-        match self {
-            Self::Disconnected => "its connection ended",
-            Self::Silent => "it was silent for too long",
-            Self::Deaf => "it did not read what it was sent",
-            Self::Renewed => "it began anew",
-            Self::Unruly => "it sent what is no message of the protocol",
-            Self::Left => "it left",
-        }
-    }
 }
 
 impl Ledger {
@@ -97,6 +71,7 @@ impl Ledger {
             exposed: 0,
             done: Load::default(),
             next_round: Time::ZERO,
+            ticked: Time::ZERO,
             is_stalled: false,
             is_closing: false,
             stats: Stats::default(),
@@ -141,7 +116,7 @@ impl Ledger {
             (Up::Progress { epoch, ticket, coming }, _) if epoch == self.epoch => {
                 self.renew(now, ticket);
                 self.sweep_leases();
-                self.roster.await_result(peer, ticket, coming.min(self.terms.limits.max_total()));
+                self.roster.await_result(peer, coming.min(self.terms.limits.max_total()));
             }
             (Up::Bye, _) => {
                 self.lose(now, peer, Loss::Left);
@@ -170,6 +145,7 @@ impl Ledger {
 
     /// What is due by now, and tasks for whoever has room.
     pub(super) fn tick(&mut self, now: Time) {
+        self.ticked = now;
         while let Some(ticket) = self.leases.pop(now) {
             self.expire(now, ticket);
         }
@@ -234,6 +210,7 @@ impl Ledger {
     /// The first result of a task counts, from whoever was ever given it by this dispatcher.
     fn result(&mut self, peer: &Peer, ticket: Ticket, object: Multipart) {
         self.roster.release(peer, ticket);
+        self.roster.note_moving(peer);
         if !self.tasks.get(&ticket.task).is_some_and(|entry| entry.awaits(ticket.delivery)) {
             self.stats.late += 1;
             return;
@@ -247,6 +224,9 @@ impl Ledger {
 
     fn nak(&mut self, now: Time, peer: &Peer, nak: Nak) {
         self.roster.release(peer, nak.ticket);
+        if nak.fault != Fault::Returned {
+            self.roster.note_moving(peer);
+        }
         let Some(holder) = self.holder(nak.ticket) else { return self.forget_stray(nak.ticket) };
         self.roster.release(&holder, nak.ticket);
         let failure = Failed { worker: self.name(&holder), reason: nak.reason };
@@ -350,6 +330,8 @@ impl Ledger {
         let was_exposed = entry.is_exposed();
         entry.forget(ticket.delivery);
         if was_exposed && !entry.is_exposed() {
+            // nobody has it, so that anybody may take it
+            entry.unclaimed = None;
             self.exposed -= 1;
             self.queue.shelter(ticket.task);
         }
@@ -383,6 +365,7 @@ impl Ledger {
                 self.held -= 1;
                 let ticket = Ticket { task, delivery: entry.deliveries };
                 if delivery != Some(ticket.delivery) {
+                    self.roster.void(by, ticket);
                     self.outbox.push_back((by.clone(), Down::Cancel { ticket }, None));
                 }
             }
@@ -416,7 +399,8 @@ impl Ledger {
                 Place::Delayed(time) => assert!(self.queue.has_delayed(*time, *task)),
                 Place::Held { by, .. } => {
                     let ticket = Ticket { task: *task, delivery: entry.deliveries };
-                    let has = self.roster.member(by).is_some_and(|member| member.tickets().any(|held| held == ticket));
+                    let has =
+                        self.roster.member(by).is_some_and(|member| member.tickets().any(|(held, _)| held == ticket));
                     assert!(has, "task {task} is held by nobody");
                 }
             }

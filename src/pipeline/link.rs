@@ -19,7 +19,7 @@ use crate::complaints::Complaints;
 use crate::error::{Detail, ErrorKind, Result, excerpt};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
-use crate::socket::{SocketExt, allow_ipv6};
+use crate::socket::{SocketExt, allow_ipv6, keep_alive};
 
 /// How many messages are received before anything else is done.
 const BATCH: usize = 256;
@@ -48,6 +48,8 @@ pub(super) struct Link {
 
 /// How long a connection may take to be made before another is begun, in milliseconds.
 const CONNECT: i32 = 2000;
+/// How long the other end's system may be silent, where the system is asked to look for it.
+const SILENCE: Duration = Duration::from_secs(15);
 /// The least time from one connection to the next: who answers each with what makes no sense is not asked as fast as it answers.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -345,8 +347,8 @@ fn dealer(context: &zmq::Context, endpoint: &str, prepare: Option<&Prepare>) -> 
         socket.set_immediate(true)?;
         socket.set_sndhwm(0)?;
         socket.set_rcvhwm(0)?;
-        // no heartbeats of libzmq's: those of the protocol find what they would, and they end a connection in the middle of a frame that
-        // takes longer than they wait
+        // no heartbeats of libzmq's: they end a connection in the middle of a frame that takes longer than they wait
+        keep_alive(&socket, SILENCE)?;
         socket.set_handshake_ivl(HANDSHAKE)?;
         // where packets are lost the system asks again ever more rarely, and would miss the end of that by seconds
         socket.set_connect_timeout(CONNECT)?;

@@ -103,7 +103,8 @@ impl DispatcherOptions {
         }
     }
 
-    /// The most tasks without an outcome, and the most bytes in all of them together.
+    /// The most tasks without an outcome, and the most bytes in all of them together. One that was cancelled is of their number until that
+    /// outcome was read.
     pub const fn backlog(mut self, messages: usize, bytes: u64) -> Self {
         self.backlog = Quota { messages, bytes };
         self
@@ -190,7 +191,7 @@ impl DispatcherOptions {
     }
 
     /// Prepares the ROUTER before it is bound: for CURVE, `ZMQ_MAXMSGSIZE`, `ZMQ_IPV6` and the like. What the pipeline needs has been
-    /// set by then (timeouts, high-water marks, heartbeats, linger) and is to stay so. What `prepare` fails with, `bind` does.
+    /// set by then (timeouts, high-water marks, keep-alive, linger) and is to stay so. What `prepare` fails with, `bind` does.
     ///
     /// A message of a worker is in memory before its limits are looked at, and without a `ZMQ_MAXMSGSIZE` there is no bound to that.
     /// A worker that sends a longer frame loses its connection, and its tasks an attempt.

@@ -19,8 +19,14 @@ pub(super) struct Member {
     /// What was sent to it and not answered, whether or not the answer is still wanted: it takes up room there.
     holds: BTreeMap<u64, Hold>,
     held_bytes: u64,
-    /// Whose result comes next, by its last word, and how long that may take beyond what it may be silent.
-    brings: Option<(Ticket, Time)>,
+    /// A large result comes next, by its last word: how long that may take beyond what it may be silent.
+    brings: Option<Time>,
+    /// The latest of the dispatcher's clocks that it had read when it last gave an account.
+    read: Option<Time>,
+    /// How many of these nobody waits for any more: their leases ended, or they have an outcome.
+    void: usize,
+    /// A task that waited there for a thread did so for as long as a lease, behind one that nobody waits for.
+    is_clogged: bool,
     is_in_ring: bool,
 }
 
@@ -34,6 +40,7 @@ struct Hold {
     doubted: Option<Time>,
     /// Whether it waited for a thread when the worker last told.
     waits: bool,
+    is_void: bool,
 }
 
 impl Member {
@@ -45,23 +52,45 @@ impl Member {
         self.holds.contains_key(&task)
     }
 
+    /// Whether it is busy with something that nobody waits for any more.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.void > 0
+    }
+
+    /// Whether what it is given waits there for something that nobody waits for.
+    fn takes_nothing(&self) -> bool {
+        self.is_clogged && self.is_stuck()
+    }
+
+    /// Whether it can take a task now, or once it has done others.
+    pub(super) fn can_take(&self, bytes: u64) -> bool {
+        let is_at_work = self.holds.len() > self.void;
+        self.window.messages > 0 && !self.takes_nothing() && (is_at_work || self.has_room(bytes))
+    }
+
+    /// Whether this was handed out after the last that it is known to have read.
+    pub(super) fn is_on_its_way(&self, task: u64) -> bool {
+        self.read.is_some_and(|read| self.holds.get(&task).is_some_and(|hold| read <= hold.since))
+    }
+
     /// Whether it has this task and had not begun with it when it last told.
     pub(super) fn lets_wait(&self, task: u64) -> bool {
         self.holds.get(&task).is_some_and(|hold| hold.waits)
     }
 
-    /// Whether the result of this is what comes next.
-    pub(super) fn brings(&self, ticket: Ticket) -> bool {
-        self.brings.is_some_and(|(brought, _)| brought == ticket)
+    /// Whether a large result comes next.
+    pub(super) fn is_bringing(&self) -> bool {
+        self.brings.is_some()
     }
 
     /// How long what comes next may take.
     pub(super) fn brings_for(&self) -> Time {
-        self.brings.map_or(Time::ZERO, |(_, time)| time)
+        self.brings.unwrap_or_default()
     }
 
-    pub(super) fn tickets(&self) -> impl Iterator<Item = Ticket> {
-        self.holds.iter().map(|(&task, hold)| Ticket { task, delivery: hold.delivery })
+    /// What it has, and when that was handed out.
+    pub(super) fn tickets(&self) -> impl Iterator<Item = (Ticket, Time)> {
+        self.holds.iter().map(|(&task, hold)| (Ticket { task, delivery: hold.delivery }, hold.since))
     }
 
     /// What it should have by its own account and does not. `clock` is when the dispatcher said what the worker has read
@@ -70,6 +99,7 @@ impl Member {
     /// Without losses the account of a worker that has read a later message than the task names the task, unless it comes
     /// behind the answer. Where messages overtake each other it may not; so a second account is asked.
     fn missing(&mut self, clock: Time, named: &HashSet<u64>) -> Vec<Ticket> {
+        self.read = self.read.max(Some(clock));
         let mut missing = Vec::new();
         for (&task, hold) in &mut self.holds {
             if named.contains(&task) {
@@ -155,6 +185,9 @@ impl Roster {
             holds: BTreeMap::new(),
             held_bytes: 0,
             brings: None,
+            read: None,
+            void: 0,
+            is_clogged: false,
             is_in_ring: false,
         };
         self.members.insert(peer.clone(), member);
@@ -202,9 +235,32 @@ impl Roster {
     }
 
     /// So many bytes come next from this worker.
-    pub(super) fn await_result(&mut self, peer: &Peer, ticket: Ticket, bytes: u64) {
+    pub(super) fn await_result(&mut self, peer: &Peer, bytes: u64) {
         if let Some(member) = self.members.get_mut(peer).filter(|_| bytes > 0) {
-            member.brings = Some((ticket, transfer_time(bytes)));
+            member.brings = Some(transfer_time(bytes));
+        }
+    }
+
+    /// Nobody waits any more for what this worker makes of a task.
+    pub(super) fn void(&mut self, peer: &Peer, ticket: Ticket) {
+        let Some(member) = self.members.get_mut(peer) else { return };
+        if let Some(hold) = member.holds.get_mut(&ticket.task).filter(|hold| hold.delivery == ticket.delivery) {
+            member.void += usize::from(!hold.is_void);
+            hold.is_void = true;
+        }
+    }
+
+    /// What waits at this worker does not get to a thread.
+    pub(super) fn note_clogged(&mut self, peer: &Peer) {
+        if let Some(member) = self.members.get_mut(peer) {
+            member.is_clogged = true;
+        }
+    }
+
+    /// A handler of this worker's has ended.
+    pub(super) fn note_moving(&mut self, peer: &Peer) {
+        if self.members.get_mut(peer).is_some_and(|member| std::mem::take(&mut member.is_clogged)) {
+            self.line_up(peer);
         }
     }
 
@@ -249,7 +305,7 @@ impl Roster {
         for _ in 0..self.ring.len() {
             let peer = self.ring.pop_front()?;
             let Some(member) = self.members.get_mut(&peer) else { continue };
-            if !member.has_room(bytes) {
+            if !member.has_room(bytes) || member.takes_nothing() {
                 member.is_in_ring = false;
                 continue;
             }
@@ -269,7 +325,8 @@ impl Roster {
 
     pub(super) fn hold(&mut self, now: Time, peer: &Peer, ticket: Ticket, bytes: u64) {
         if let Some(member) = self.members.get_mut(peer) {
-            let hold = Hold { delivery: ticket.delivery, bytes, since: now, doubted: None, waits: false };
+            let hold =
+                Hold { delivery: ticket.delivery, bytes, since: now, doubted: None, waits: false, is_void: false };
             member.holds.insert(ticket.task, hold);
             member.held_bytes += bytes;
         }
@@ -280,6 +337,7 @@ impl Roster {
         let Some(member) = self.members.get_mut(peer) else { return };
         let Some(hold) = member.holds.get(&ticket.task).filter(|hold| hold.delivery == ticket.delivery) else { return };
         member.held_bytes -= hold.bytes;
+        member.void -= usize::from(hold.is_void);
         member.holds.remove(&ticket.task);
         self.line_up(peer);
     }
@@ -293,7 +351,7 @@ impl Roster {
 
     fn line_up(&mut self, peer: &Peer) {
         let Some(member) = self.members.get_mut(peer) else { return };
-        if !member.is_in_ring && member.has_room(0) {
+        if !member.is_in_ring && member.has_room(0) && !member.takes_nothing() {
             member.is_in_ring = true;
             self.ring.push_back(peer.clone());
         }

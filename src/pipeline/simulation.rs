@@ -692,7 +692,7 @@ impl World {
                 self.send(0, connection, |connection| Event::Down(connection, message.clone(), object.clone()));
             } else if self.random.one_in(2) {
                 // the socket knows, and says so
-                self.ledger.lose(self.now, &to, Loss::Disconnected);
+                self.ledger.lose(self.now, &to, Loss::Unreachable);
             }
         }
         // a loss may have freed tasks

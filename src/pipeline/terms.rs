@@ -15,7 +15,7 @@ use crate::limits::Limits;
 /// | [`in_flight`](Self::in_flight) | two for each thread | tasks that it holds: those that run, and those that wait for a thread |
 /// | [`bytes`](Self::bytes) | 256 MiB | in all of these together; no less than the dispatcher's largest task, else `run` fails |
 /// | [`name`](Self::name) | `pid` and the process's number | in dead letters and logs |
-/// | [`grace`](Self::grace) | 30 s | how long running handlers may take to end when it leaves |
+/// | [`grace`](Self::grace) | 30 s | how long running handlers, and the dispatcher's answer, may take when it leaves |
 /// | [`limits`](Self::limits) | `Limits::default()` | what a task may cost |
 /// | [`ends_with_dispatcher`](Self::ends_with_dispatcher) | no: it waits for the next one | whether `run` returns when the dispatcher is gone |
 /// | `leaves_on_signals` (feature `signals`) | no | whether SIGTERM and SIGINT drain it |
@@ -91,7 +91,8 @@ impl WorkerOptions {
         self
     }
 
-    /// How long running handlers may take to end when it leaves. Then their tasks are handed back unfinished.
+    /// How long running handlers may take to end when it leaves; then their tasks are handed back unfinished. And how long the dispatcher may take
+    /// to answer its goodbye, a second at least: the last results are on their way before that.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self

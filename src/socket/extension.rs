@@ -39,9 +39,8 @@ use crate::tracker::Tracker;
 /// **A failed receive loses nothing else.** A message that is malformed or over a limit is taken off the socket whole,
 /// and the next one is untouched. A REP that refuses a request still owes an answer: it is its turn to send.
 ///
-/// **Waiting.** All functions but the `try_` ones wait as long as `ZMQ_SNDTIMEO` and `ZMQ_RCVTIMEO` say (libzmq's default
-/// is for ever), and signals do not cut that short. A `try_` function never waits; for a routing id and another codec take
-/// [`try_send_with_via`](Self::try_send_with_via).
+/// **Waiting.** All functions but the `try_` ones wait as long as `ZMQ_SNDTIMEO` and `ZMQ_RCVTIMEO` say (libzmq's default is for ever), and signals
+/// do not cut that short. A `try_` function never waits; for a routing id and another codec take [`try_send_with_via`](Self::try_send_with_via).
 ///
 /// **Errors** of every function here: kind `Transport` for libzmq's own; kind `Timeout`; kind `Caller` for a socket that
 /// cannot do this (its type, `ZMQ_CONFLATE`, a fork). Sending adds what [`Encode::encode`] returns, receiving what

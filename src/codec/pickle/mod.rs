@@ -66,8 +66,7 @@ use write::{Classes, Writer};
 ///
 /// It decodes into any serde type and into [`Value`](crate::Value). NumPy arrays are [`Array`](crate::Array)s; those that
 /// came out of band are the received frames, **without copying**, and so are other out-of-band buffers as
-/// [`Buffer`]s. Bytes in the pickle itself share its frame where that keeps little else alive, and
-/// else are copied once.
+/// [`Buffer`]s. Bytes in the pickle itself share its frame where that keeps little else alive, and else are copied once.
 ///
 /// pandas and pyarrow objects are `Table`s where the feature `arrow` is on, their columns parts of the frames.
 ///
@@ -119,8 +118,7 @@ use write::{Classes, Writer};
 /// assert!(error.is_peer() && error.to_string().contains("system of os"));
 /// # Ok::<(), outband::Error>(())
 /// ```
-#[doc(alias = "send_pyobj")]
-#[doc(alias = "recv_pyobj")]
+#[doc(alias("send_pyobj", "recv_pyobj"))]
 #[derive(Clone)]
 pub struct Pickle {
     classes: Classes,

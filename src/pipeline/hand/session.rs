@@ -119,9 +119,13 @@ impl Hand {
             self.end(End::Dismissed);
             self.outbox.push_back((Up::Bye, None));
         } else if self.is_joined() || self.has_said_hello {
+            if let Phase::Joined(welcome) = self.phase {
+                self.over = Some(welcome.epoch);
+            }
             self.seek(now);
             // nobody will ever want what these come to
             self.held.values().for_each(|held| held.job.is_void.store(true, Ordering::Relaxed));
+            self.outbox.retain(|(message, _)| epoch_of(message).is_none());
             // it stays for this answer, and then there is nobody for a while
             self.outbox.push_front((Up::Bye, None));
             self.next_beat = now + RETRY;
@@ -139,6 +143,7 @@ impl Hand {
             ..welcome
         });
         self.next_beat = now.saturating_add(welcome.heartbeat);
+        self.over = None;
         // what belongs to another dispatcher's time interests nobody
         let foreign: Vec<u64> =
             self.held.iter().filter(|(_, held)| held.job.epoch != welcome.epoch).map(|(&task, _)| task).collect();

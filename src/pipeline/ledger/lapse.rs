@@ -30,7 +30,7 @@ impl Ledger {
             return;
         }
         self.roster.note_waiting(peer, waiting);
-        if self.is_stuck(peer) {
+        if self.roster.member(peer).is_none_or(|member| member.is_stuck()) {
             return;
         }
         for &task in waiting {
@@ -70,14 +70,18 @@ impl Ledger {
 
     fn end_lease(&mut self, now: Time, ticket: Ticket, by: &Peer) {
         let Some(member) = self.roster.member(by) else { return };
-        if member.brings(ticket) {
-            // the handler is done
+        // nothing else comes through a connection that carries something large, whichever way
+        if member.is_bringing() || member.is_on_its_way(ticket.task) {
             return self.renew(now, ticket);
         }
         // what has not begun has not failed
-        let failure = (!member.lets_wait(ticket.task))
-            .then(|| Failed { worker: member.name.clone(), reason: "its lease ended".to_owned() });
+        let waited = member.lets_wait(ticket.task);
+        let failure = (!waited).then(|| Failed { worker: member.name.clone(), reason: "its lease ended".to_owned() });
         self.stats.expired += 1;
+        self.roster.void(by, ticket);
+        if waited {
+            self.roster.note_clogged(by);
+        }
         self.take_back(now, ticket.task, Answered::No, failure, Time::ZERO);
         if let Some(entry) = self.tasks.get_mut(&ticket.task) {
             entry.unclaimed = self.leases.begin(now, ticket);
@@ -103,21 +107,15 @@ impl Ledger {
 
     /// Whether some workers have this task, and none of the others can ever take it as things are.
     fn is_in_vain(&self, task: u64, bytes: u64) -> bool {
-        let can_take = |peer: &Peer| {
-            let may = self.roster.member(peer).is_some_and(|member| member.has_room(bytes));
-            self.roster.takes_tasks(peer) && (may || self.is_at_work(peer))
-        };
-        let (having, others): (Vec<_>, Vec<_>) = self.roster.iter().partition(|(_, member)| member.has(task));
-        !having.is_empty() && !others.into_iter().any(|(peer, _)| can_take(peer))
-    }
-
-    /// Whether a worker has something that it is expected to answer.
-    fn is_at_work(&self, peer: &Peer) -> bool {
-        self.roster.member(peer).is_some_and(|member| member.tickets().any(|ticket| self.is_current(peer, ticket)))
-    }
-
-    /// Whether a worker is busy with something whose result nobody waits for any more.
-    fn is_stuck(&self, peer: &Peer) -> bool {
-        self.roster.member(peer).is_some_and(|member| member.tickets().any(|ticket| !self.is_current(peer, ticket)))
+        let mut had = false;
+        for (_, member) in self.roster.iter() {
+            let has = member.has(task);
+            had |= has;
+            // one that brings something may bring this
+            if if has { member.is_bringing() } else { member.can_take(bytes) } {
+                return false;
+            }
+        }
+        had
     }
 }

@@ -13,18 +13,24 @@ const OVERDUE: Time = Time::from_millis(100);
 impl Ledger {
     /// Gives up a worker and takes its tasks back.
     pub(in crate::pipeline) fn lose(&mut self, now: Time, peer: &Peer, loss: Loss) {
-        if loss == Loss::Disconnected {
+        let is_cut = matches!(loss, Loss::Disconnected | Loss::Unreachable);
+        if is_cut {
             self.roster.forget(peer);
         }
         let Some(member) = self.roster.leave(peer) else { return };
-        if loss != Loss::Disconnected {
+        if !is_cut {
             self.roster.bury(peer, &member, self.terms.workers);
         }
         self.stats.lost += u64::from(loss != Loss::Left);
-        for ticket in member.tickets() {
+        for (ticket, since) in member.tickets() {
             if self.is_current(peer, ticket) {
                 let failure = Failed { worker: member.name.clone(), reason: loss.reason().to_owned() };
-                let used_up = matches!(loss, Loss::Disconnected | Loss::Silent | Loss::Deaf | Loss::Unruly);
+                let used_up = match loss {
+                    // what it was to get just now it never had
+                    Loss::Unreachable => since < self.ticked,
+                    Loss::Renewed | Loss::Left => false,
+                    Loss::Disconnected | Loss::Silent | Loss::Deaf | Loss::Unruly => true,
+                };
                 let answered = if loss == Loss::Left { Answered::Yes } else { Answered::No };
                 self.take_back(now, ticket.task, answered, used_up.then_some(failure), Time::ZERO);
             }
@@ -417,6 +423,198 @@ mod tests {
         crew.ledger.read(super::super::Load { count: 1, bytes: 1 });
         crew.talk();
         assert!(crew.hands[0].pop_job().is_some() && !crew.ledger.is_stalled());
+    }
+
+    #[test]
+    fn tasks_that_hang_are_dead_letters_though_each_finds_room_behind_the_other() {
+        let mut crew = Crew::new(DispatcherOptions::new().lease(10 * BEAT).attempts(5));
+        (0..2).for_each(|_| crew.join(2));
+        crew.submit(1..=2);
+        assert!(crew.hands.iter_mut().all(|hand| hand.pop_job().is_some()), "one each, and neither ends");
+        crew.pass(100, |_, _| {});
+        for _ in 1..=2 {
+            let outcome = crew.ledger.pop_outcome().expect("an end");
+            assert!(outcome.dead_letter().is_some() && outcome.attempts() == 5, "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn what_waited_behind_a_handler_that_hangs_does_not_wait_there_again_while_others_are_full() {
+        let mut crew = Crew::new(DispatcherOptions::new().lease(10 * BEAT));
+        crew.join(2);
+        crew.submit(1..=2);
+        assert!(crew.hands[0].pop_job().is_some(), "it never ends");
+        crew.join(1);
+        crew.submit(3..=200);
+        let (mut ends, mut done_at) = (Time::ZERO, None);
+        let mut job = crew.hands[1].pop_job();
+        crew.pass(40, |hands, now| {
+            // each takes three heartbeats
+            if now >= ends {
+                if let Some(job) = job.take() {
+                    hands[1].finish(now, &job, done(&job));
+                    done_at = done_at.or((job.ticket.task == 2).then_some(now));
+                }
+                ends = now + 3 * BEAT;
+            }
+            job = job.take().or_else(|| hands[1].pop_job());
+        });
+        // the lease of the first, its own, and a turn of the other worker
+        assert!(done_at.is_some_and(|at| at < 27 * BEAT), "{done_at:?}");
+        assert_eq!(crew.hands[0].held().messages, 1, "there it is of no use to anything");
+    }
+
+    #[test]
+    fn a_worker_whose_handler_ends_after_all_is_given_tasks_again() {
+        let mut crew = Crew::new(DispatcherOptions::new().lease(10 * BEAT));
+        crew.join(2);
+        crew.submit(1..=2);
+        let job = crew.hands[0].pop_job().expect("a task");
+        crew.pass(25, |_, _| {});
+        assert_eq!(crew.ledger.stats().in_flight, 0);
+        crew.hands[0].finish(crew.now, &job, done(&job));
+        crew.talk();
+        let job = crew.hands[0].pop_job().expect("the second");
+        crew.hands[0].finish(crew.now, &job, done(&job));
+        crew.talk();
+        assert_eq!(crew.ledger.stats().done, 2);
+    }
+
+    #[test]
+    fn a_lease_does_not_end_while_its_task_is_on_its_way() {
+        let mut pair = Pair::new();
+        pair.ledger = Ledger::new(pair.ledger.terms.clone().lease(2 * BEAT), 7);
+        pair.talk_until(Time::ZERO, BEAT);
+        pair.submit(BEAT, 1..=1);
+        let held_up = pair.downs(BEAT);
+        for quarter in 5..=28 {
+            // behind it there are the dispatcher's signs of life
+            let now = quarter * BEAT / 4;
+            drop(pair.downs(now));
+            pair.hand.heard_at(now);
+            let ups = pair.ups(now);
+            pair.hear(now, ups);
+            assert_eq!(pair.ledger.stats().expired, 0, "at {now:?}");
+        }
+        held_up.into_iter().for_each(|(message, object)| pair.hand.handle(7 * BEAT, message, object));
+        let job = pair.hand.pop_job().expect("the task");
+        pair.talk_until(7 * BEAT, 12 * BEAT);
+        assert_eq!(pair.ledger.stats().expired, 1, "now it does");
+        drop(job);
+    }
+
+    #[test]
+    fn no_lease_ends_while_a_large_result_is_on_its_way() {
+        let mut pair = Pair::new();
+        pair.ledger = Ledger::new(pair.ledger.terms.clone().lease(2 * BEAT), 7);
+        pair.talk_until(Time::ZERO, BEAT);
+        pair.submit(BEAT, 1..=2);
+        pair.talk_until(BEAT, 2 * BEAT);
+        for _ in 1..=2 {
+            let job = pair.hand.pop_job().expect("a task");
+            pair.hand.finish(2 * BEAT, &job, Answer::Done(large()));
+        }
+        let mut ups = pair.ups(2 * BEAT);
+        let later = ups.split_off(1);
+        assert!(matches!(ups[0].0, Up::Progress { coming: 1.., .. }), "{ups:?}");
+        pair.hear(2 * BEAT, ups);
+        (9..=27).for_each(|quarter| pair.ledger.tick(quarter * BEAT / 4));
+        pair.hear(7 * BEAT, later);
+        assert_eq!((pair.ledger.stats().expired, pair.ledger.stats().done), (0, 2));
+    }
+
+    #[test]
+    fn what_is_arriving_is_not_in_vain() {
+        let mut crew = Crew::new(DispatcherOptions::new().lease(10 * BEAT).attempts(2));
+        crew.join(1);
+        crew.submit(1..=1);
+        let job = crew.hands[0].pop_job().expect("the task");
+        crew.pass(12, |_, _| {});
+        crew.hands[0].finish(crew.now, &job, Answer::Done(large()));
+        let (announcement, _) = crew.hands[0].pop_message().expect("an announcement");
+        crew.ledger.handle(crew.now, &Peer::from_static(&[0]), announcement, None);
+        crew.ledger.terms.liveness = 100 * BEAT;
+        for _ in 0..4 * 60 {
+            crew.now += BEAT / 4;
+            crew.ledger.tick(crew.now);
+        }
+        crew.talk();
+        let outcome = crew.ledger.pop_outcome().expect("an end");
+        assert!(outcome.result().is_some(), "{outcome:?}");
+    }
+
+    #[test]
+    fn a_task_that_could_not_be_sent_has_not_failed() {
+        let mut crew = Crew::new(DispatcherOptions::new().attempts(1));
+        (0..5).for_each(|_| crew.join(1));
+        crew.ledger.submit(1, Multipart::new(vec![1], vec![]));
+        for peer in 0..4_u8 {
+            crew.now += MILLI;
+            crew.ledger.tick(crew.now);
+            crew.ledger.lose(crew.now, &Peer::copy_from_slice(&[peer]), Loss::Unreachable);
+        }
+        crew.ledger.tick(crew.now);
+        let stats = crew.ledger.stats();
+        assert_eq!((stats.in_flight, stats.dead, stats.workers), (1, 0, 1), "{stats:?}");
+        // one that it was given before may have it
+        crew.ledger.tick(crew.now + BEAT);
+        crew.ledger.lose(crew.now + BEAT, &Peer::from_static(&[4]), Loss::Unreachable);
+        assert_eq!(crew.ledger.stats().dead, 1);
+    }
+
+    #[test]
+    fn leases_of_tasks_that_nobody_has_any_more_are_forgotten() {
+        let mut crew = Crew::new(DispatcherOptions::new().lease(10 * BEAT));
+        crew.join(200);
+        crew.submit(1..=200);
+        assert!(crew.hands[0].pop_job().is_some(), "it never ends");
+        crew.pass(25, |_, _| {});
+        assert_eq!(crew.ledger.stats().waiting, 200);
+        crew.ledger.lose(crew.now, &Peer::from_static(&[0]), Loss::Disconnected);
+        crew.hands.clear();
+        crew.pass(25, |_, _| {});
+    }
+
+    #[test]
+    fn an_announcement_stands_before_its_result_whatever_comes_between() {
+        let mut pair = Pair::joined();
+        pair.submit(Time::ZERO, 1..=1);
+        pair.talk(Time::ZERO);
+        let job = pair.hand.pop_job().expect("the task");
+        pair.hand.finish(Time::ZERO, &job, Answer::Done(large()));
+        assert!(matches!(pair.hand.pop_message(), Some((Up::Progress { coming: 1.., .. }, None))));
+        let said: Vec<_> = pair.ups(BEAT).into_iter().map(|(message, _)| message).collect();
+        assert!(matches!(said[..], [Up::Beat(_), Up::Progress { coming: 1.., .. }, Up::Result { .. }]), "{said:?}");
+    }
+
+    #[test]
+    fn a_result_that_was_not_sent_is_announced_again_in_the_next_session() {
+        let mut pair = Pair::joined();
+        pair.submit(Time::ZERO, 1..=1);
+        pair.talk(Time::ZERO);
+        let job = pair.hand.pop_job().expect("the task");
+        pair.hand.finish(Time::ZERO, &job, Answer::Done(large()));
+        let (result, object) = pair.ups(Time::ZERO).pop().expect("the result");
+        pair.hand.unsaid(result, object);
+        pair.hand.cut(Time::ZERO);
+        let hello = pair.ups(Time::ZERO);
+        pair.hear(Time::ZERO, hello);
+        pair.downs(Time::ZERO).into_iter().for_each(|(message, object)| pair.hand.handle(Time::ZERO, message, object));
+        let said: Vec<_> = pair.ups(Time::ZERO).into_iter().map(|(message, _)| message).collect();
+        assert!(matches!(said[..], [Up::Progress { coming: 1.., .. }, Up::Result { .. }]), "{said:?}");
+    }
+
+    #[test]
+    fn a_worker_that_leaves_after_a_goodbye_waits_for_nobody_to_take_its_last_result() {
+        let mut pair = Pair::joined();
+        pair.submit(Time::ZERO, 1..=1);
+        pair.talk(Time::ZERO);
+        let job = pair.hand.pop_job().expect("the task");
+        pair.hand.drain(Time::ZERO);
+        pair.hand.handle(Time::ZERO, Down::Bye, None);
+        assert_eq!(pair.ups(Time::ZERO).first(), Some(&(Up::Bye, None)));
+        pair.hand.finish(MILLI, &job, Answer::Done(job.object.clone()));
+        assert_eq!(pair.hand.ended(), Some(End::Left));
     }
 
     /// A large task, or a large result.
