@@ -357,19 +357,19 @@ mod tests {
         assert!(exchange.recv(Patience::None).unwrap().is_none(), "that was all");
     }
 
+    #[cfg(feature = "tokio")]
     #[test]
     fn who_waits_for_room_hears_of_the_bytes_that_a_cancelled_task_gives_back() {
         let exchange = Exchange::new(Quota { messages: 10, bytes: 2 }, 10, 1).unwrap();
         let submit = |patience| exchange.submit(Multipart::new(vec![1], vec![]), patience, |_, _| {});
         assert!(submit(Patience::None).is_ok() && submit(Patience::None).is_ok());
-        std::thread::scope(|scope| {
-            let waits = scope.spawn(|| submit(Patience::For(Duration::from_secs(60))));
-            // if it does not wait by then, there is nothing that it could miss
-            std::thread::sleep(Duration::from_millis(100));
-            let cancelled = Outcome { task: TaskId(1), attempts: 0, ending: Ending::Cancelled, receipt: None };
-            exchange.bring(&mut [cancelled].into(), Load { count: 0, bytes: 1 }, false, Stats::default());
-            assert_eq!(waits.join().unwrap().unwrap(), 3);
-        });
+        assert!(submit(Patience::None).unwrap_err().is_timeout());
+        let mut given = std::pin::pin!(exchange.room.given());
+        assert!(!given.as_mut().enable());
+        let cancelled = Outcome { task: TaskId(1), attempts: 0, ending: Ending::Cancelled, receipt: None };
+        exchange.bring(&mut [cancelled].into(), Load { count: 0, bytes: 1 }, false, Stats::default());
+        assert!(given.as_mut().enable(), "nobody is told");
+        assert_eq!(submit(Patience::None).unwrap(), 3);
     }
 
     #[test]
