@@ -206,6 +206,16 @@ mod tests {
             pair
         }
 
+        /// One whose worker has a large result to say.
+        fn with_a_large_result() -> Self {
+            let mut pair = Self::joined();
+            pair.submit(Time::ZERO, 1..=1);
+            pair.talk(Time::ZERO);
+            let job = pair.hand.pop_job().expect("the task");
+            pair.hand.finish(Time::ZERO, &job, Answer::Done(large()));
+            pair
+        }
+
         fn submit(&mut self, now: Time, tasks: std::ops::RangeInclusive<u64>) {
             tasks.for_each(|task| self.ledger.submit(task, Multipart::new(vec![1], vec![])));
             self.ledger.tick(now);
@@ -577,11 +587,7 @@ mod tests {
 
     #[test]
     fn an_announcement_stands_before_its_result_whatever_comes_between() {
-        let mut pair = Pair::joined();
-        pair.submit(Time::ZERO, 1..=1);
-        pair.talk(Time::ZERO);
-        let job = pair.hand.pop_job().expect("the task");
-        pair.hand.finish(Time::ZERO, &job, Answer::Done(large()));
+        let mut pair = Pair::with_a_large_result();
         assert!(matches!(pair.hand.pop_message(), Some((Up::Progress { coming: 1.., .. }, None))));
         let said: Vec<_> = pair.ups(BEAT).into_iter().map(|(message, _)| message).collect();
         assert!(matches!(said[..], [Up::Beat(_), Up::Progress { coming: 1.., .. }, Up::Result { .. }]), "{said:?}");
@@ -589,11 +595,7 @@ mod tests {
 
     #[test]
     fn a_result_that_was_not_sent_is_announced_again_in_the_next_session() {
-        let mut pair = Pair::joined();
-        pair.submit(Time::ZERO, 1..=1);
-        pair.talk(Time::ZERO);
-        let job = pair.hand.pop_job().expect("the task");
-        pair.hand.finish(Time::ZERO, &job, Answer::Done(large()));
+        let mut pair = Pair::with_a_large_result();
         let (result, object) = pair.ups(Time::ZERO).pop().expect("the result");
         pair.hand.unsaid(result, object);
         pair.hand.cut(Time::ZERO);
@@ -694,11 +696,7 @@ mod tests {
 
     #[test]
     fn an_announcement_that_could_not_be_sent_goes_out_before_its_result() {
-        let mut pair = Pair::joined();
-        pair.submit(Time::ZERO, 1..=1);
-        pair.talk(Time::ZERO);
-        let job = pair.hand.pop_job().expect("the task");
-        pair.hand.finish(Time::ZERO, &job, Answer::Done(large()));
+        let mut pair = Pair::with_a_large_result();
         pair.ups(Time::ZERO).into_iter().rev().for_each(|(message, object)| pair.hand.unsaid(message, object));
         let said: Vec<_> = pair.ups(Time::ZERO).into_iter().map(|(message, _)| message).collect();
         assert!(matches!(said[..], [Up::Progress { coming: 1.., .. }, Up::Result { .. }]), "{said:?}");
