@@ -8,7 +8,7 @@ use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-pub(crate) use escaped::{Escaped, is_acting};
+pub(crate) use escaped::{Escaped, is_acting, is_plain};
 
 /// What every fallible function of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -169,6 +169,10 @@ pub(crate) fn excerpt(text: impl fmt::Display) -> String {
     struct Cut(String);
     impl fmt::Write for Cut {
         fn write_str(&mut self, part: &str) -> fmt::Result {
+            if is_plain(part) && self.0.len() + part.len() <= LONGEST {
+                self.0.push_str(part);
+                return Ok(());
+            }
             for char in part.chars() {
                 let len = self.0.len();
                 match is_acting(char) {

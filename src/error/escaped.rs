@@ -8,6 +8,9 @@ pub(crate) struct Escaped<W>(pub(crate) W);
 
 impl<W: Write> Write for Escaped<W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        if is_plain(text) {
+            return self.0.write_str(text);
+        }
         let mut rest = text;
         while let Some((at, char)) = rest.char_indices().find(|&(_, char)| is_acting(char)) {
             write!(self.0, "{}{}", &rest[..at], char.escape_default())?;
@@ -15,6 +18,11 @@ impl<W: Write> Write for Escaped<W> {
         }
         self.0.write_str(rest)
     }
+}
+
+/// Whether it is of printable ASCII alone, as nearly every text is.
+pub(crate) fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// Controls, marks and overrides of direction, separators of lines, what has no width, and the tags that spell a second text.
