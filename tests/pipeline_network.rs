@@ -1,7 +1,7 @@
 //! Pipelines between hosts: a dispatcher on one, workers on two others, and cables that lose, delay, and are pulled out.
 //!
 //! A program of its own (`harness = false`), because it starts itself on every host: as a worker, and as the dispatcher that a
-//! test is about. It takes root, `ip`, `tc` and `nft`; without these it says so and ends.
+//! test is about. It takes root, `ip`, `tc`, and `nft` where the kernel has no netem; without these it says so and ends.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -61,7 +61,9 @@ fn main() -> ExitCode {
             Ok(hosts) => hosts,
             Err(reason) => {
                 println!("test {name} ... NOT RUN");
-                eprintln!("\nNOT RUN: a pipeline between hosts: {name}. It takes root, ip, tc and nft: {reason}\n");
+                eprintln!(
+                    "\nNOT RUN: a pipeline between hosts: {name}. It takes root, ip, tc, and netem or nft: {reason}\n"
+                );
                 assert!(env::var_os("CI").is_none(), "what this takes is there where CI is set");
                 ignored += 1;
                 continue;
@@ -69,7 +71,7 @@ fn main() -> ExitCode {
         };
         let mut command = hosts.on(0, env::current_exe().unwrap());
         let is_ok = command.env(RUNS, format!("{name} {}", hosts.names())).status().unwrap().success();
-        println!("test {name} ... {} (delay: {:?})", if is_ok { "ok" } else { "FAILED" }, hosts.delay());
+        println!("test {name} ... {} ({})", if is_ok { "ok" } else { "FAILED" }, hosts.means().words());
         *(if is_ok { &mut passed } else { &mut failed }) += 1;
     }
     let said = if failed == 0 { "ok" } else { "FAILED" };

@@ -1,10 +1,12 @@
 //! Hosts in network namespaces, each joined to the first by a cable that loses, delays, and is pulled out.
 //!
-//! Takes root, `ip`, `tc` and `nft`. Loss is nftables' `numgen random`: packets are really dropped as they arrive. Delay is netem's
-//! where the kernel has that module, and else that of the queue before a narrow cable (tbf), which drops what does not fit.
+//! Takes root, `ip` and `tc`. Where the kernel has netem, that loses and delays. Elsewhere it takes `nft`, too: loss is nftables'
+//! `numgen random`, which drops packets as they arrive, and delay is that of the queue before a narrow cable (tbf), which drops what does
+//! not fit.
 
 #![allow(dead_code, reason = "each test uses a part")]
 
+use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 use std::process::{self, Command, Stdio};
 
@@ -12,24 +14,34 @@ use std::process::{self, Command, Stdio};
 pub(crate) struct Hosts {
     /// That of the first host, and then of those around it.
     names: Vec<String>,
-    delay: Delay,
+    means: Means,
+    /// Those of the hosts around.
+    cables: RefCell<Vec<Cable>>,
 }
 
-/// What delays packets.
+/// What loses and delays packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Delay {
+pub(crate) enum Means {
     Netem,
-    /// The queue before a narrow cable.
-    Tbf,
+    Others,
 }
 
-impl Delay {
-    fn words(self) -> &'static str {
+impl Means {
+    /// For the line that a test prints.
+    pub(crate) fn words(self) -> &'static str {
         match self {
-            Self::Netem => "root netem delay 20ms 10ms",
-            Self::Tbf => "root tbf rate 40mbit burst 16kb latency 50ms",
+            Self::Netem => "loss: netem, delay: netem",
+            Self::Others => "loss: nftables, delay: tbf",
         }
     }
+}
+
+/// What one does to its packets.
+#[derive(Clone, Copy, Default)]
+struct Cable {
+    /// Of a hundred that leave the first host, and of those that come to it.
+    lost: [u32; 2],
+    is_slow: bool,
 }
 
 /// Which packets of a cable.
@@ -45,7 +57,8 @@ pub(crate) enum Way {
 impl Hosts {
     /// A host in the middle and `around` others; or why there can be none.
     pub(crate) fn new(around: usize) -> Result<Self, String> {
-        let mut hosts = Self { names: Vec::new(), delay: Delay::Netem };
+        let cables = RefCell::new(vec![Cable::default(); around]);
+        let mut hosts = Self { names: Vec::new(), means: Means::Netem, cables };
         for host in 0..=around {
             let name = format!("outband-{}-{host}", process::id());
             ip(&["netns", "add", &name])?;
@@ -62,31 +75,33 @@ impl Hosts {
         }
         // so that what is missing is found out before anything is tested
         for host in 1..=around {
-            hosts.try_lose(host, Way::Both, 0)?;
-            if hosts.try_slow(host).is_err() {
-                hosts.delay = Delay::Tbf;
-                hosts.try_slow(host)?;
+            if hosts.try_slow(host, true).is_err() {
+                hosts.means = Means::Others;
+                hosts.try_slow(host, true)?;
             }
-            hosts.try_unslow(host)?;
+            hosts.try_slow(host, false)?;
+            hosts.try_lose(host, Way::Both, 0)?;
         }
         Ok(hosts)
     }
 
-    /// Those that another process has made.
+    /// Those that another process has made, and to whose cables it has done nothing.
     pub(crate) fn of(names: &str) -> Borrowed {
-        let (delay, names) = names.split_once(' ').unwrap();
-        let delay = if delay == "Netem" { Delay::Netem } else { Delay::Tbf };
-        Borrowed(ManuallyDrop::new(Self { names: names.split(' ').map(str::to_owned).collect(), delay }))
+        let (means, names) = names.split_once(' ').unwrap();
+        let means = if means == "Netem" { Means::Netem } else { Means::Others };
+        let names: Vec<String> = names.split(' ').map(str::to_owned).collect();
+        let cables = RefCell::new(vec![Cable::default(); names.len() - 1]);
+        Borrowed(ManuallyDrop::new(Self { names, means, cables }))
     }
 
     /// For [`of`](Self::of).
     pub(crate) fn names(&self) -> String {
-        format!("{:?} {}", self.delay, self.names.join(" "))
+        format!("{:?} {}", self.means, self.names.join(" "))
     }
 
-    /// How packets are delayed here.
-    pub(crate) fn delay(&self) -> Delay {
-        self.delay
+    /// How packets are lost and delayed here.
+    pub(crate) fn means(&self) -> Means {
+        self.means
     }
 
     /// The address of the first host, as another one sees it.
@@ -94,10 +109,16 @@ impl Hosts {
         format!("10.92.{host}.1")
     }
 
+    /// The words before a command that runs on a host.
+    pub(crate) fn within(&self, host: usize) -> [&str; 4] {
+        ["ip", "netns", "exec", &self.names[host]]
+    }
+
     /// A command that runs on a host.
     pub(crate) fn on(&self, host: usize, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.names[host]]).arg(program);
+        let [first, rest @ ..] = self.within(host);
+        let mut command = Command::new(first);
+        command.args(rest).arg(program);
         command
     }
 
@@ -107,13 +128,53 @@ impl Hosts {
     }
 
     fn try_lose(&self, host: usize, way: Way, percent: u32) -> Result<(), String> {
-        let (near, far) = (format!("cable{host}"), "cable".to_owned());
-        for (at, end, device) in [(0, Way::In, near), (host, Way::Out, far)] {
+        let lost = [Way::Out, Way::In].map(|each| if way == each || way == Way::Both { percent } else { 0 });
+        self.cables.borrow_mut()[host - 1].lost = lost;
+        match self.means {
+            Means::Netem => self.netem(host),
+            Means::Others => self.nftables(host),
+        }
+    }
+
+    /// Delays packets on the cable of a host, both ways.
+    pub(crate) fn slow(&self, host: usize) {
+        self.try_slow(host, true).unwrap();
+    }
+
+    fn try_slow(&self, host: usize, is_slow: bool) -> Result<(), String> {
+        self.cables.borrow_mut()[host - 1].is_slow = is_slow;
+        match self.means {
+            Means::Netem => self.netem(host),
+            Means::Others if is_slow => {
+                self.at_both_ends(host, "replace", "root tbf rate 40mbit burst 16kb latency 50ms")
+            }
+            Means::Others => self.at_both_ends(host, "del", "root"),
+        }
+    }
+
+    /// Carries five megabytes in a second on the cable of a host, each way, instead of whatever else it did to packets.
+    pub(crate) fn narrow(&self, host: usize) {
+        self.at_both_ends(host, "replace", "root tbf rate 40mbit burst 64kb limit 512kb").unwrap();
+    }
+
+    /// Those that leave an end; what is not said here is no more.
+    fn netem(&self, host: usize) -> Result<(), String> {
+        let Cable { lost, is_slow } = self.cables.borrow()[host - 1];
+        let delay = if is_slow { " delay 20ms 10ms" } else { "" };
+        for ((at, device), percent) in self.ends(host).into_iter().zip(lost) {
+            self.tc(at, "replace", &device, &format!("root netem loss {percent}%{delay}"))?;
+        }
+        Ok(())
+    }
+
+    /// Those that arrive at the other end.
+    fn nftables(&self, host: usize) -> Result<(), String> {
+        let [out, back] = self.cables.borrow()[host - 1].lost;
+        for ((at, device), percent) in self.ends(host).into_iter().zip([back, out]) {
             let nft = |words: &str| {
                 let within = ["netns", "exec", &self.names[at], "nft"];
                 ip(&within.into_iter().chain(words.split_whitespace()).collect::<Vec<_>>())
             };
-            let percent = if way == end || way == Way::Both { percent } else { 0 };
             nft(&format!("add table inet {device}"))?;
             nft(&format!("flush table inet {device}"))?;
             nft(&format!("add chain inet {device} arriving {{ type filter hook input priority 0 ; }}"))?;
@@ -123,42 +184,18 @@ impl Hosts {
         Ok(())
     }
 
-    /// Delays packets on the cable of a host, both ways.
-    pub(crate) fn slow(&self, host: usize) {
-        self.try_slow(host).unwrap();
+    fn at_both_ends(&self, host: usize, verb: &str, words: &str) -> Result<(), String> {
+        self.ends(host).iter().try_for_each(|(at, device)| self.tc(*at, verb, device, words))
     }
 
-    fn try_slow(&self, host: usize) -> Result<(), String> {
-        self.each_end(host, |tc| tc("replace", self.delay.words()))
+    /// The hosts at the ends of a cable, and what it is called there.
+    fn ends(&self, host: usize) -> [(usize, String); 2] {
+        [(0, format!("cable{host}")), (host, "cable".to_owned())]
     }
 
-    /// Delays them no more.
-    pub(crate) fn unslow(&self, host: usize) {
-        self.try_unslow(host).unwrap();
-    }
-
-    fn try_unslow(&self, host: usize) -> Result<(), String> {
-        self.each_end(host, |tc| tc("del", "root"))
-    }
-
-    /// Carries five megabytes in a second on the cable of a host, each way.
-    #[allow(dead_code, reason = "not every test has large messages")]
-    pub(crate) fn narrow(&self, host: usize) {
-        self.each_end(host, |tc| tc("replace", "root tbf rate 40mbit burst 64kb limit 512kb")).unwrap();
-    }
-
-    fn each_end(
-        &self,
-        host: usize,
-        act: impl Fn(&dyn Fn(&str, &str) -> Result<(), String>) -> Result<(), String>,
-    ) -> Result<(), String> {
-        for (at, device) in [(0, format!("cable{host}")), (host, "cable".to_owned())] {
-            act(&|verb, words| {
-                let within = ["-n", &self.names[at], "qdisc", verb, "dev", &device];
-                run("tc", &within.into_iter().chain(words.split(' ')).collect::<Vec<_>>())
-            })?;
-        }
-        Ok(())
+    fn tc(&self, at: usize, verb: &str, device: &str, words: &str) -> Result<(), String> {
+        let within = ["-n", &self.names[at], "qdisc", verb, "dev", device];
+        run("tc", &within.into_iter().chain(words.split(' ')).collect::<Vec<_>>())
     }
 
     /// Pulls a host's cable out.
