@@ -132,21 +132,33 @@ impl<'de> Reader<'de> {
         Ok(())
     }
 
+    /// The number in the so many bytes that come next: 1, 2, 4 or 8.
     #[inline]
-    fn u8(&mut self) -> Result<usize> {
-        Ok(self.array::<1>()?[0].into())
+    fn unsigned(&mut self, width: u8) -> Result<u64> {
+        Ok(match width {
+            1 => self.array::<1>()?[0].into(),
+            2 => u16::from_be_bytes(self.array()?).into(),
+            4 => u32::from_be_bytes(self.array()?).into(),
+            _ => u64::from_be_bytes(self.array()?),
+        })
     }
 
     #[inline]
-    fn u16(&mut self) -> Result<usize> {
-        Ok(u16::from_be_bytes(self.array()?).into())
+    fn signed(&mut self, width: u8) -> Result<i64> {
+        Ok(match width {
+            1 => i8::from_be_bytes(self.array()?).into(),
+            2 => i16::from_be_bytes(self.array()?).into(),
+            4 => i32::from_be_bytes(self.array()?).into(),
+            _ => i64::from_be_bytes(self.array()?),
+        })
     }
 
     #[inline]
-    fn u32(&mut self) -> Result<usize> {
-        Ok(u32::from_be_bytes(self.array()?) as usize)
+    fn len(&mut self, width: u8) -> Result<usize> {
+        self.unsigned(width).map(|len| len as usize)
     }
 
+    // A copy of this is compiled for every type that anybody decodes: what needs no visitor is in functions without one.
     pub(super) fn value<V: Visitor<'de>>(&mut self, visitor: V, bytes: Bytes) -> Result<V::Value> {
         let marker = self.marker()?;
         match marker {
@@ -156,28 +168,24 @@ impl<'de> Reader<'de> {
             0xa0..=0xbf => self.text(usize::from(marker & 0x1f), visitor),
             0xc0 => visitor.visit_unit(),
             0xc1 => Err(self.spoil("expected a value and found the reserved byte")),
-            0xc2 => visitor.visit_bool(false),
-            0xc3 => visitor.visit_bool(true),
-            0xc4 => self.u8().and_then(|len| self.take(len)).and_then(|all| show(all, visitor, bytes)),
-            0xc5 => self.u16().and_then(|len| self.take(len)).and_then(|all| show(all, visitor, bytes)),
-            0xc6 => self.u32().and_then(|len| self.take(len)).and_then(|all| show(all, visitor, bytes)),
+            0xc2 | 0xc3 => visitor.visit_bool(marker == 0xc3),
+            0xc4..=0xc6 => show(self.in_band(1 << (marker - 0xc4))?, visitor, bytes),
             0xca => visitor.visit_f32(f32::from_be_bytes(self.array()?)),
             0xcb => visitor.visit_f64(f64::from_be_bytes(self.array()?)),
-            0xcc => visitor.visit_u64(self.array::<1>()?[0].into()),
-            0xcd => visitor.visit_u64(u16::from_be_bytes(self.array()?).into()),
-            0xce => visitor.visit_u64(u32::from_be_bytes(self.array()?).into()),
-            0xcf => visitor.visit_u64(u64::from_be_bytes(self.array()?)),
-            0xd0 => visitor.visit_i64(i8::from_be_bytes(self.array()?).into()),
-            0xd1 => visitor.visit_i64(i16::from_be_bytes(self.array()?).into()),
-            0xd2 => visitor.visit_i64(i32::from_be_bytes(self.array()?).into()),
-            0xd3 => visitor.visit_i64(i64::from_be_bytes(self.array()?)),
-            0xd9 => self.u8().and_then(|len| self.text(len, visitor)),
-            0xda => self.u16().and_then(|len| self.text(len, visitor)),
-            0xdb => self.u32().and_then(|len| self.text(len, visitor)),
-            0xdc => self.u16().and_then(|len| self.sequence(len, visitor)),
-            0xdd => self.u32().and_then(|len| self.sequence(len, visitor)),
-            0xde => self.u16().and_then(|len| self.map(len, visitor, bytes)),
-            0xdf => self.u32().and_then(|len| self.map(len, visitor, bytes)),
+            0xcc..=0xcf => visitor.visit_u64(self.unsigned(1 << (marker - 0xcc))?),
+            0xd0..=0xd3 => visitor.visit_i64(self.signed(1 << (marker - 0xd0))?),
+            0xd9..=0xdb => {
+                let len = self.len(1 << (marker - 0xd9))?;
+                self.text(len, visitor)
+            }
+            0xdc | 0xdd => {
+                let len = self.len(2 << (marker - 0xdc))?;
+                self.sequence(len, visitor)
+            }
+            0xde | 0xdf => {
+                let len = self.len(2 << (marker - 0xde))?;
+                self.map(len, visitor, bytes)
+            }
             0xe0..=0xff => visitor.visit_i64((marker as i8).into()),
             0xc7..=0xc9 | 0xd4..=0xd8 => {
                 let (kind, payload) = self.extension(marker)?;
@@ -193,6 +201,12 @@ impl<'de> Reader<'de> {
                 self.show_frame(payload, visitor, bytes)
             }
         }
+    }
+
+    #[inline]
+    fn in_band(&mut self, width: u8) -> Result<&'de [u8]> {
+        let len = self.len(width)?;
+        self.take(len)
     }
 
     fn text<V: Visitor<'de>>(&mut self, len: usize, visitor: V) -> Result<V::Value> {
@@ -227,9 +241,7 @@ impl<'de> Reader<'de> {
     fn extension(&mut self, marker: u8) -> Result<(i8, &'de [u8])> {
         let len = match marker {
             0xd4..=0xd8 => 1 << (marker - 0xd4),
-            0xc7 => self.u8()?,
-            0xc8 => self.u16()?,
-            0xc9 => self.u32()?,
+            0xc7..=0xc9 => self.len(1 << (marker - 0xc7))?,
             other => {
                 let other = Marker::from_u8(other);
                 return Err(Mismatch::custom(format_args!("expected an extension value and found {other:?}")));
@@ -381,8 +393,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
             return Err(Mismatch::invalid_length(entries, &"a map of one entry for an enum variant"));
         }
         match self.marker()? {
-            0xde => self.u16()?,
-            0xdf => self.u32()?,
+            marker @ (0xde | 0xdf) => self.len(2 << (marker - 0xde))?,
             _ => 1,
         };
         self.enter(0)?;
