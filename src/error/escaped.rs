@@ -22,7 +22,10 @@ impl<W: Write> Write for Escaped<W> {
 
 /// Whether it is of printable ASCII alone, as nearly every text is.
 pub(crate) fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+    for byte in text.as_bytes() {
+        let (b' '..=b'~') = byte else { return false };
+    }
+    true
 }
 
 /// Controls, marks and overrides of direction, separators of lines, what has no width, and the tags that spell a second text.
