@@ -132,7 +132,7 @@ impl<'de> Reader<'de> {
         Ok(())
     }
 
-    /// The number in the so many bytes that come next: 1, 2, 4 or 8.
+    /// The number in the 1, 2, 4 or 8 bytes that come next.
     #[inline]
     fn unsigned(&mut self, width: u8) -> Result<u64> {
         Ok(match width {
@@ -145,12 +145,8 @@ impl<'de> Reader<'de> {
 
     #[inline]
     fn signed(&mut self, width: u8) -> Result<i64> {
-        Ok(match width {
-            1 => i8::from_be_bytes(self.array()?).into(),
-            2 => i16::from_be_bytes(self.array()?).into(),
-            4 => i32::from_be_bytes(self.array()?).into(),
-            _ => i64::from_be_bytes(self.array()?),
-        })
+        let unused = u64::BITS - 8 * u32::from(width);
+        self.unsigned(width).map(|value| (value << unused) as i64 >> unused)
     }
 
     #[inline]
@@ -169,7 +165,10 @@ impl<'de> Reader<'de> {
             0xc0 => visitor.visit_unit(),
             0xc1 => Err(self.spoil("expected a value and found the reserved byte")),
             0xc2 | 0xc3 => visitor.visit_bool(marker == 0xc3),
-            0xc4..=0xc6 => show(self.in_band(1 << (marker - 0xc4))?, visitor, bytes),
+            0xc4..=0xc6 => {
+                let len = self.len(1 << (marker - 0xc4))?;
+                show(self.take(len)?, visitor, bytes)
+            }
             0xca => visitor.visit_f32(f32::from_be_bytes(self.array()?)),
             0xcb => visitor.visit_f64(f64::from_be_bytes(self.array()?)),
             0xcc..=0xcf => visitor.visit_u64(self.unsigned(1 << (marker - 0xcc))?),
@@ -201,12 +200,6 @@ impl<'de> Reader<'de> {
                 self.show_frame(payload, visitor, bytes)
             }
         }
-    }
-
-    #[inline]
-    fn in_band(&mut self, width: u8) -> Result<&'de [u8]> {
-        let len = self.len(width)?;
-        self.take(len)
     }
 
     fn text<V: Visitor<'de>>(&mut self, len: usize, visitor: V) -> Result<V::Value> {
@@ -392,10 +385,9 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         if entries != 1 {
             return Err(Mismatch::invalid_length(entries, &"a map of one entry for an enum variant"));
         }
-        match self.marker()? {
-            marker @ (0xde | 0xdf) => self.len(2 << (marker - 0xde))?,
-            _ => 1,
-        };
+        if let marker @ (0xde | 0xdf) = self.marker()? {
+            self.len(2 << (marker - 0xde))?;
+        }
         self.enter(0)?;
         let value = visitor.visit_enum(Variant(&mut *self))?;
         self.depth += 1;
