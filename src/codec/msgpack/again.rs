@@ -5,7 +5,7 @@ use serde::de::Deserialize;
 use super::Frames;
 use super::mismatch::Mismatch;
 use super::read::Reader;
-use super::scan::scan;
+use super::scan;
 use crate::buffer::Buffer;
 use crate::error::{Detail, Error, Result, excerpt};
 use crate::handoff;
@@ -46,7 +46,7 @@ fn mistyped<'de, T: Deserialize<'de>>(
     state: Frames,
     reason: String,
 ) -> Error {
-    if scan(metadata, PATH_DEPTH, |_, _| Ok(())).is_err() {
+    if scan::check(metadata, PATH_DEPTH).is_err() {
         return Detail::Mistyped { path: String::new(), reason }.into();
     }
     let mut reader = Reader::naming(metadata, frames, PATH_DEPTH);

@@ -31,7 +31,6 @@ use crate::limits::Limits;
 use crate::multipart::Multipart;
 use crate::scratch;
 use read::{MOST_UNCHECKED, Reader};
-use scan::scan;
 pub(super) use verify::references;
 use verify::verify;
 use write::Writer;
@@ -183,7 +182,7 @@ impl MsgPack {
     /// ```
     pub fn peek<'de, T: Deserialize<'de>>(&self, message: &'de Multipart) -> Result<T> {
         self.limits.check_metadata(message.metadata().len() as u64)?;
-        scan(message.metadata(), self.limits.max_depth(), |_, _| Ok(()))?;
+        scan::check(message.metadata(), self.limits.max_depth())?;
         self.build_shared(message)
     }
 

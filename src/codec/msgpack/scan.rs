@@ -30,6 +30,11 @@ pub(crate) fn scan(
     }
 }
 
+/// `scan` for who has no use for the references, which is compiled once and not for every type of who asks.
+pub(crate) fn check(metadata: &[u8], max_depth: usize) -> Result<()> {
+    scan(metadata, max_depth, |_, _| Ok(()))
+}
+
 const SHALLOW: usize = 8;
 
 /// `scan` with room for `DEPTH` levels, which is `max_depth` or more.
