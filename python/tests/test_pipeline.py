@@ -675,7 +675,7 @@ with zmq.Context() as context:
 def test_threads_that_cannot_be_started_leave_nothing_behind(context: zmq.Context[Any]) -> None:
     handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     worker = Worker(context, "inproc://nobody", threads=64)
-    threads = threading.active_count()
+    threads = threading.enumerate()
     former = threading.stack_size(1 << 44)  # of which no address space has many
     try:
         with pytest.raises(RuntimeError, match="can't start new thread"):
@@ -683,11 +683,9 @@ def test_threads_that_cannot_be_started_leave_nothing_behind(context: zmq.Contex
     finally:
         threading.stack_size(former)
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == handlers
-    for _ in range(2000):
-        if threading.active_count() == threads:
-            break
-        time.sleep(0.01)  # those that were started end by themselves
-    assert threading.active_count() == threads
+    for thread in set(threading.enumerate()) - set(threads):
+        thread.join(LONG)  # those that were started end by themselves
+    assert threading.active_count() == len(threads)
 
 
 @pytest.mark.parametrize("options", [{"in_flight": -5}, {"in_flight": 0}, {"bytes": -1}, {"bytes": 0}], ids=str)
