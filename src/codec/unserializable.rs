@@ -7,9 +7,12 @@ use serde::ser;
 use crate::error::{Detail, Error};
 use crate::limits::Limits;
 
-/// Why a value does not serialize.
+/// Why a value does not serialize. One pointer, so that what serializes returns in a register whether it did.
 #[derive(Debug)]
-pub(crate) enum Unserializable {
+pub(crate) struct Unserializable(Box<Why>);
+
+#[derive(Debug)]
+enum Why {
     TooDeep,
     Because(Box<str>),
 }
@@ -18,19 +21,28 @@ pub(crate) type Result<T> = std::result::Result<T, Unserializable>;
 
 impl Unserializable {
     #[cold]
+    pub(crate) fn too_deep() -> Self {
+        Self(Box::new(Why::TooDeep))
+    }
+
+    pub(crate) fn is_too_deep(&self) -> bool {
+        matches!(*self.0, Why::TooDeep)
+    }
+
+    #[cold]
     pub(super) fn into_error(self, limits: &Limits) -> Error {
-        match self {
-            Self::TooDeep => Detail::ValueTooDeep { limit: limits.max_depth() }.into(),
-            Self::Because(reason) => Detail::Unserializable { reason: reason.into() }.into(),
+        match *self.0 {
+            Why::TooDeep => Detail::ValueTooDeep { limit: limits.max_depth() }.into(),
+            Why::Because(reason) => Detail::Unserializable { reason: reason.into() }.into(),
         }
     }
 }
 
 impl Display for Unserializable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooDeep => f.write_str("it is nested deeper than the limit allows"),
-            Self::Because(reason) => f.write_str(reason),
+        match &*self.0 {
+            Why::TooDeep => f.write_str("it is nested deeper than the limit allows"),
+            Why::Because(reason) => f.write_str(reason),
         }
     }
 }
@@ -40,6 +52,6 @@ impl std::error::Error for Unserializable {}
 impl ser::Error for Unserializable {
     #[cold]
     fn custom<T: Display>(reason: T) -> Self {
-        Self::Because(reason.to_string().into())
+        Self(Box::new(Why::Because(reason.to_string().into())))
     }
 }

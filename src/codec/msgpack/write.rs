@@ -269,7 +269,7 @@ impl<'w> Writer<'w> {
 
     #[inline]
     pub(super) fn deeper(&self, levels: usize) -> Result<usize> {
-        self.depth.checked_sub(levels).ok_or(Unserializable::TooDeep)
+        self.depth.checked_sub(levels).ok_or_else(Unserializable::too_deep)
     }
 
     /// Opens an array or map within `levels - 1` others of one element.

@@ -278,7 +278,7 @@ impl<'w> Writer<'w> {
     /// Goes so many containers deeper.
     #[inline]
     fn enter(&mut self, levels: usize) -> Result<()> {
-        self.depth = self.depth.checked_sub(levels).ok_or(Unserializable::TooDeep)?;
+        self.depth = self.depth.checked_sub(levels).ok_or_else(Unserializable::too_deep)?;
         self.least_depth = self.least_depth.min(self.depth);
         Ok(())
     }

@@ -39,7 +39,7 @@ impl Writer<'_> {
         let written = (Arc::as_ptr(&owner).addr(), self.in_key, kind);
         if let Some(&Object { entry, height, is_same, .. }) = self.shared.0.get(&written) {
             self.unhashed += u64::from(!is_same);
-            let left = self.depth.checked_sub(height).ok_or(Unserializable::TooDeep)?;
+            let left = self.depth.checked_sub(height).ok_or_else(Unserializable::too_deep)?;
             self.least_depth = self.least_depth.min(left);
             self.next = Next::Value;
             self.out.again(entry);

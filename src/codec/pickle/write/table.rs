@@ -268,7 +268,7 @@ impl Writer<'_> {
             part: described.part(at),
         };
         self.form(&form).map_err(|why| match why {
-            Unserializable::TooDeep => why,
+            why if why.is_too_deep() => why,
             why => Unserializable::custom(format_args!("column {:?}: {why}", excerpt(field.name()))),
         })
     }
