@@ -33,6 +33,7 @@ pub fn copied_bytes() -> u64 {
     COPIED.get()
 }
 
+#[inline]
 pub(crate) fn count_copy(bytes: usize) {
     COPIED.set(COPIED.get().wrapping_add(bytes as u64));
 }

@@ -27,9 +27,16 @@ pub(crate) fn make_room(buffers: &mut Vec<Buffer>, more: usize) {
 }
 
 /// Lets go of the buffers of a message that was sent, and keeps the memory of the list.
-pub(crate) fn let_go(mut buffers: Vec<Buffer>) {
+#[inline]
+pub(crate) fn let_go(buffers: Vec<Buffer>) {
+    if buffers.capacity() >= 2 {
+        keep(buffers);
+    }
+}
+
+fn keep(mut buffers: Vec<Buffer>) {
     buffers.clear();
-    if (2..=KEEP).contains(&buffers.capacity()) {
+    if buffers.capacity() <= KEEP {
         let _ = SPARE.try_with(|spare| spare.set(buffers));
     }
 }

@@ -77,6 +77,12 @@ pub(super) fn turn_to(state: State) -> State {
     STATE.replace(state)
 }
 
+/// Whether the message that is being decoded has frames that may be shared.
+#[inline]
+pub(super) fn has_owners() -> bool {
+    STATE.get() == State::Framed
+}
+
 /// Whether it matters where in a message without frames a buffer was.
 #[inline]
 pub(super) fn has_places() -> bool {

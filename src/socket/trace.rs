@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use tracing::Level;
+use tracing::level_filters::LevelFilter;
 
 use super::Envelope;
 use super::outgoing::Outgoing;
@@ -26,7 +27,13 @@ impl Noted {
 }
 
 impl Watch {
+    #[inline]
     pub(super) fn start() -> Self {
+        if LevelFilter::current() < Level::DEBUG { Self(None) } else { Self::for_who_listens() }
+    }
+
+    #[inline(never)]
+    fn for_who_listens() -> Self {
         let listens = tracing::enabled!(target: "outband", Level::DEBUG);
         Self(listens.then(|| Noted { started: Instant::now(), copied: 0, from: memory::copied_bytes() }))
     }
