@@ -10,10 +10,12 @@
 #![allow(unsafe_code, reason = "building a zmq::Message around memory of any owner needs zmq_msg_init_data")]
 
 mod berths;
+mod in_place;
 mod named;
 mod page;
 mod shared;
 mod shelf;
+mod short;
 
 use std::any::Any;
 use std::cell::Cell;
@@ -26,6 +28,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use zmq_sys::{zmq_msg_t, zmq_pollitem_t};
 
+pub(crate) use in_place::InPlace;
 use named::error_of;
 pub(crate) use named::uninterrupted;
 pub(crate) use page::Page;
@@ -104,50 +107,32 @@ pub(crate) fn carry(bytes: &Bytes) -> zmq::Message {
     if bytes.len() <= COPY_UP_TO { copied(bytes) } else { lend(bytes.clone().into(), None) }
 }
 
-/// The lengths of frames that are copied into a block of their own, for glibc's sake. It keeps freed blocks of up to 120
-/// bytes in lists that need no lock. libzmq puts a header of 40 bytes before what it copies, and from 81 bytes on that
-/// block is too long for those lists: the thread that frees it and the one that makes the next meet at the arena's lock.
-const OWN_BLOCK: std::ops::RangeInclusive<usize> = 81..=120;
-
 /// Copies `bytes` into a new message.
 pub(crate) fn copied(bytes: &[u8]) -> zmq::Message {
-    if OWN_BLOCK.contains(&bytes.len()) { in_own_block(bytes) } else { in_libzmqs(bytes) }
-}
-
-/// Copies `bytes` into a block that the message owns.
-fn in_own_block(bytes: &[u8]) -> zmq::Message {
-    let len = bytes.len();
-    let data = Box::into_raw(Box::<[u8]>::from(bytes)).cast::<c_void>();
     let mut raw = zmq_msg_t::default();
-    let hint = ptr::without_provenance_mut(len);
-    // SAFETY: as in `lend_held`: `raw` is no message yet, and `data` is valid for `len` bytes until `release_block`, which
-    // libzmq calls once, frees it.
-    let status = unsafe { zmq_sys::zmq_msg_init_data(&raw mut raw, data, len, Some(release_block), hint) };
-    assert_eq!(status, 0, "invariant: libzmq has memory for a message header");
+    init_copied(&mut raw, bytes);
     // SAFETY: just initialised, and not used again.
     unsafe { wrap(raw) }
 }
 
-/// The free function of a block of `hint` bytes. Runs on any thread.
-unsafe extern "C" fn release_block(data: *mut c_void, hint: *mut c_void) {
-    let block = ptr::slice_from_raw_parts_mut(data.cast::<u8>(), hint.addr());
-    // SAFETY: `in_own_block` made `data` with `Box::into_raw` of as many bytes as `hint` says, and libzmq calls a free
-    // function once.
-    drop(unsafe { Box::from_raw(block) });
-}
-
-/// Copies `bytes` into memory of libzmq's, as `zmq::Message::from` does, with half its calls into libzmq.
-fn in_libzmqs(bytes: &[u8]) -> zmq::Message {
-    let mut raw = zmq_msg_t::default();
+/// Makes a message, where none is yet, of a copy of `bytes`: on a page, or in memory of libzmq's, with half the calls into it that
+/// `zmq::Message::from` takes.
+#[inline]
+fn init_copied(raw: &mut zmq_msg_t, bytes: &[u8]) {
+    if let Some(bytes) = short::on_page(bytes) {
+        let (data, len) = (bytes.as_ptr().cast_mut().cast(), bytes.len());
+        // SAFETY: `raw` is no message yet; nobody else looks at these bytes of the page, which are valid until `let_go`, called once.
+        let status = unsafe { zmq_sys::zmq_msg_init_data(raw, data, len, Some(let_go), bytes.into_raw()) };
+        assert_eq!(status, 0, "invariant: libzmq has memory for a message header");
+        return;
+    }
     // SAFETY: `raw` is no message yet.
-    let status = unsafe { zmq_sys::zmq_msg_init_size(&raw mut raw, bytes.len()) };
+    let status = unsafe { zmq_sys::zmq_msg_init_size(raw, bytes.len()) };
     assert_eq!(status, 0, "libzmq has no memory for a message of {} bytes", bytes.len());
     // SAFETY: the message was just initialised.
-    let data = unsafe { zmq_sys::zmq_msg_data(&raw mut raw) };
+    let data = unsafe { zmq_sys::zmq_msg_data(raw) };
     // SAFETY: the message has room for exactly `bytes.len()` bytes, in memory that nothing else refers to.
     unsafe { data.cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
-    // SAFETY: initialised above, and not used again.
-    unsafe { wrap(raw) }
 }
 
 /// The `zmq::Message` that owns a message of libzmq's. libzmq moves messages as bytes itself (`msg_t::move`).
@@ -196,20 +181,33 @@ impl<'s> Handle<'s> {
         Err(error_of(errno))
     }
 
-    /// Lends bytes to a new message as [`lend`] does, and sends it; with `ZMQ_DONTWAIT`, also where signals interrupt that. (A message that
-    /// was made in small steps is not moved at once: the move waits for all of them.)
+    /// Lends bytes to a new message as [`lend`] does, and sends it; with `ZMQ_DONTWAIT`, also where signals interrupt that.
     #[inline]
     pub(crate) fn lend(self, bytes: Shared, flags: i32) -> Result<(), zmq::Error> {
+        self.send_made(flags, |raw| {
+            // SAFETY: as in the function `lend`; and `raw` is no message yet.
+            unsafe { init_lent(raw, bytes.as_ptr(), bytes.len(), let_go, bytes.into_raw()) };
+        })
+    }
+
+    /// Copies bytes into a new message, and sends it; with `ZMQ_DONTWAIT`, also where signals interrupt that.
+    #[inline]
+    pub(crate) fn copy(self, bytes: &[u8], flags: i32) -> Result<(), zmq::Error> {
+        self.send_made(flags, |raw| init_copied(raw, bytes))
+    }
+
+    /// Sends a message from where it is made. (One that was made in small steps is not moved at once: the move waits for all of them.)
+    #[inline]
+    fn send_made(self, flags: i32, make: impl FnOnce(&mut zmq_msg_t)) -> Result<(), zmq::Error> {
         let mut raw = zmq_msg_t::default();
-        // SAFETY: as in the function `lend`; and `raw` is no message yet.
-        unsafe { init_lent(&mut raw, bytes.as_ptr(), bytes.len(), let_go, bytes.into_raw()) };
+        make(&mut raw);
         let sent = uninterrupted(|| {
             // SAFETY: message and socket are valid, and the message is used by nobody else. It is as it was where it was not sent.
             let len = unsafe { zmq_sys::zmq_msg_send(&raw mut raw, self.raw, flags) };
             if len >= 0 { Ok(()) } else { Err(error_of(errno())) }
         });
         if sent.is_err() {
-            // SAFETY: initialised above, and not used again: it was not sent.
+            // SAFETY: it is a message, as `make` makes one, and not used again: it was not sent.
             drop(unsafe { wrap(raw) });
         }
         sent

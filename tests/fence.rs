@@ -66,6 +66,7 @@ const DOORS: &[(&str, &str)] = &[
     ("src/fork.rs", "pthread_atfork and getsockopt are C's"),
     ("src/frame.rs", "a zmq::Message is built around memory of any owner"),
     ("src/frame/berths.rs", "a block that its last tenant frees, found by a pointer through C"),
+    ("src/frame/in_place.rs", "a message of libzmq's is made where it stays, and dropped there"),
     ("src/frame/page.rs", "memory is written beside what was lent of it, and freed by the last who reads it"),
     ("src/frame/shared.rs", "owners of any type stand behind their counts, and the last of their users drops them"),
     ("src/frame/shelf.rs", "values that are shared one by one, in a block that the last of them frees"),

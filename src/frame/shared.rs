@@ -272,7 +272,8 @@ impl Drop for Shared {
         let Some(count) = self.count else { return };
         // SAFETY: this is one of its users, and it stays until all of them are gone.
         let users = unsafe { &(*count.as_ptr()).users };
-        if users.fetch_sub(1, Ordering::Release) == 1 {
+        // who is the only user stays so: another one could come from no other. That is a look, and no turn with the lock of a line of memory
+        if users.load(Ordering::Acquire) == 1 || users.fetch_sub(1, Ordering::Release) == 1 {
             fence(Ordering::Acquire);
             // SAFETY: as above: no user is left but this one, which ends here.
             let kind = unsafe { (*count.as_ptr()).kind };

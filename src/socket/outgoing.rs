@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::buffer::Buffer;
 #[cfg(feature = "tokio")]
 use crate::frame::RECEIVE_ARENA;
-use crate::frame::{self, Hold, Shared};
+use crate::frame::{self, Handle, Hold, Shared};
 use crate::multipart::Multipart;
 
 /// The frames of a message on its way out.
@@ -120,6 +120,15 @@ impl<'m> Outgoing<'m> {
             Metadata::Scratch(bytes) => frame::copied(bytes),
             Metadata::Shared(bytes) if self.hold.is_none() => frame::carry(bytes),
             Metadata::Shared(bytes) => frame::lend(bytes.clone().into(), self.hold()),
+        }
+    }
+
+    /// Sends the first frame, as the only one, without waiting.
+    #[inline]
+    pub(super) fn send_front(&self, handle: Handle<'_>) -> Result<(), zmq::Error> {
+        match self.metadata {
+            Metadata::Scratch(bytes) if self.envelope.is_empty() => handle.copy(bytes, zmq::DONTWAIT),
+            _ => handle.send(self.front(0), zmq::DONTWAIT),
         }
     }
 

@@ -5,7 +5,7 @@ use super::outgoing::Outgoing;
 use super::receive::Incoming;
 use super::send::{Sending, Try};
 use crate::error::Result;
-use crate::frame::{self, Handle, Shared};
+use crate::frame::{Handle, Shared};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
 
@@ -58,7 +58,7 @@ fn publish(
 
 #[inline]
 fn send_copied(handle: Handle<'_>, bytes: &[u8], flags: i32) -> std::result::Result<(), zmq::Error> {
-    frame::uninterrupted(|| handle.send(frame::copied(bytes), flags | zmq::DONTWAIT))
+    handle.copy(bytes, flags | zmq::DONTWAIT)
 }
 
 /// A message that has arrived and is taken off the socket frame by frame; what is left of it goes when this is dropped.

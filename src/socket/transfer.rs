@@ -12,7 +12,7 @@ use super::trace::Watch;
 use crate::buffer::{Buffer, spare};
 use crate::codec::{Decode, Encode};
 use crate::error::Result;
-use crate::frame::{self, RECEIVE_ARENA};
+use crate::frame::{self, InPlace, RECEIVE_ARENA};
 use crate::limits::Limits;
 use crate::multipart::Multipart;
 use crate::scratch;
@@ -114,13 +114,21 @@ impl Taken {
 }
 
 /// Takes all frames off the socket, whose first one is in hand. A message that is refused is taken off all the same.
-pub(super) fn take_whole(mut incoming: Incoming<'_>, limits: &Limits, open: Open) -> Result<(Envelope, Multipart)> {
+pub(super) fn take_whole<F: BorrowMut<zmq::Message>>(
+    mut incoming: Incoming<'_, F>,
+    limits: &Limits,
+    open: Open,
+) -> Result<(Envelope, Multipart)> {
     let envelope = open.envelope(&mut incoming)?;
     Ok((envelope, incoming.message(limits)?))
 }
 
 /// The frames before the metadata; and the metadata, where nothing follows it and it is short.
-fn lone<'i>(incoming: &'i mut Incoming<'_>, open: Open, limits: &Limits) -> Result<(Envelope, Option<&'i [u8]>)> {
+fn lone<'i>(
+    incoming: &'i mut Incoming<'_, &mut zmq::Message>,
+    open: Open,
+    limits: &Limits,
+) -> Result<(Envelope, Option<&'i [u8]>)> {
     let envelope = open.envelope(incoming)?;
     incoming.check_with_envelope(limits)?;
     Ok((envelope, incoming.lone_frame()))
@@ -129,7 +137,8 @@ fn lone<'i>(incoming: &'i mut Incoming<'_>, open: Open, limits: &Limits) -> Resu
 /// Receives and decodes a value that nothing stands before, or a delimiter: what [`Open::None`] opens.
 pub(super) fn receive_value<T, C: Decode<T>>(socket: &zmq::Socket, codec: &C, wait: Wait) -> Result<T> {
     let watch = Watch::start();
-    let mut incoming = Incoming::on(socket);
+    let mut place = InPlace::new();
+    let mut incoming = Incoming::into(place.empty(), socket);
     incoming.first(wait)?;
     // a lone frame has nothing before it, and the empty envelope is one move less of what was just written
     if let Some(frame) = incoming.lone_frame() {
@@ -144,7 +153,8 @@ pub(super) fn receive_value<T, C: Decode<T>>(socket: &zmq::Socket, codec: &C, wa
 
 pub(super) fn receive(socket: &zmq::Socket, limits: &Limits, wait: Wait, open: Open) -> Result<(Envelope, Multipart)> {
     let watch = Watch::start();
-    let mut incoming = Incoming::on(socket);
+    let mut place = InPlace::new();
+    let mut incoming = Incoming::into(place.empty(), socket);
     incoming.first(wait)?;
     let (envelope, message) = take_whole(incoming, limits, open)?;
     let size = (1 + message.buffers().len(), message.total_len());
@@ -159,14 +169,15 @@ pub(super) fn receive_and_decode<T, C: Decode<T>>(
     open: Open,
 ) -> Result<(Envelope, T)> {
     let watch = Watch::start();
-    let mut incoming = Incoming::on(socket);
+    let mut place = InPlace::new();
+    let mut incoming = Incoming::into(place.empty(), socket);
     incoming.first(wait)?;
     open_and_decode(socket, incoming, codec, open, &watch)
 }
 
 fn open_and_decode<T, C: Decode<T>>(
     socket: &zmq::Socket,
-    mut incoming: Incoming<'_>,
+    mut incoming: Incoming<'_, &mut zmq::Message>,
     codec: &C,
     open: Open,
     watch: &Watch,
