@@ -68,12 +68,14 @@ mod tests {
     use super::{ON_PAGE, PAGES, ROOM, on_page};
 
     fn frame(nth: usize, len: usize) -> Vec<u8> {
-        (0..len).map(|at| (nth * 31 + at) as u8).collect()
+        let mut bytes = vec![nth as u8; len];
+        bytes.iter_mut().step_by(7).for_each(|byte| *byte ^= 0x55);
+        bytes
     }
 
     #[test]
     fn frames_that_are_neither_short_nor_very_short_are_on_pages() {
-        for len in 0..=ROOM + 1 {
+        for len in (0..=ROOM + 1).filter(|len| !cfg!(miri) || (75..90).contains(len) || len % 60 == 0) {
             let bytes = frame(len, len);
             let copy = on_page(&bytes);
             assert_eq!(copy.is_some(), ON_PAGE.contains(&len), "{len}");
@@ -84,16 +86,17 @@ mod tests {
     #[test]
     fn a_page_is_written_again_only_when_all_that_was_on_it_is_gone() {
         // one of every few frames waits for long, the others are gone at once
-        for every in 1..20 {
+        let (up_to, times) = if cfg!(miri) { (3, 12) } else { (20, 50) };
+        for every in 1..up_to {
             let mut waiting = Vec::new();
-            for nth in 0..50 * every {
+            for nth in 0..times * every {
                 let bytes = frame(nth, 81 + nth % 160);
                 let copy = on_page(&bytes).unwrap();
                 if nth % every == 0 {
                     waiting.push((copy, bytes));
                 }
             }
-            assert!(waiting.len() >= 50);
+            assert!(waiting.len() >= times);
             // and goes on another thread
             let check =
                 move || waiting.iter().for_each(|(copy, bytes)| assert_eq!(copy[..], bytes[..], "every {every}"));
@@ -108,7 +111,7 @@ mod tests {
         // of a page that is free again the beginning comes once in each round
         assert!((1..=PAGES * ROOM / 240).any(|nth| at(nth) == first), "no page came back");
         let kept = on_page(&frame(0, 240)).unwrap();
-        assert!((1..=10 * PAGES * ROOM / 240).all(|nth| at(nth) != kept.as_ptr()), "a page came back too early");
+        assert!((1..=2 * PAGES * ROOM / 240).all(|nth| at(nth) != kept.as_ptr()), "a page came back too early");
     }
 
     #[test]
