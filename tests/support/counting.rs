@@ -32,21 +32,35 @@ impl Usage {
 
 /// Runs `run` and tells what it allocated on this thread.
 pub(crate) fn measure<R>(run: impl FnOnce() -> R) -> (R, Usage) {
-    let live = LIVE.get();
-    PEAK.set(live);
-    LARGEST.set(0);
-    ALLOCATED.set(0);
+    let live = ACCOUNT.with(|account| {
+        account.peak.set(account.live.get());
+        account.largest.set(0);
+        account.allocated.set(0);
+        account.live.get()
+    });
     let result = run();
     let over = |now: isize| (now - live).max(0) as usize;
-    let (peak, kept) = (over(PEAK.get()), over(LIVE.get()));
-    (result, Usage { peak, kept, largest: LARGEST.get(), allocated: ALLOCATED.get() })
+    let usage = ACCOUNT.with(|account| Usage {
+        peak: over(account.peak.get()),
+        kept: over(account.live.get()),
+        largest: account.largest.get(),
+        allocated: account.allocated.get(),
+    });
+    (result, usage)
+}
+
+/// In one place: unoptimized, to reach a thread's place takes longer than to count.
+struct Account {
+    live: Cell<isize>,
+    peak: Cell<isize>,
+    largest: Cell<usize>,
+    allocated: Cell<usize>,
 }
 
 thread_local! {
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-    static LARGEST: Cell<usize> = const { Cell::new(0) };
-    static ALLOCATED: Cell<usize> = const { Cell::new(0) };
+    static ACCOUNT: Account = const {
+        Account { live: Cell::new(0), peak: Cell::new(0), largest: Cell::new(0), allocated: Cell::new(0) }
+    };
 }
 
 struct Counting;
@@ -55,12 +69,20 @@ struct Counting;
 static COUNTING: Counting = Counting;
 
 fn changed(by: isize, allocated: usize) {
-    // a thread that is ending has no accounts any more
-    let _ = LIVE.try_with(|live| {
-        live.set(live.get() + by);
-        PEAK.set(PEAK.get().max(live.get()));
-        LARGEST.set(LARGEST.get().max(allocated));
-        ALLOCATED.set(ALLOCATED.get() + allocated);
+    // a thread that is ending has no account any more
+    let _ = ACCOUNT.try_with(|account| {
+        let live = account.live.get() + by;
+        account.live.set(live);
+        if allocated == 0 {
+            return;
+        }
+        if live > account.peak.get() {
+            account.peak.set(live);
+        }
+        if allocated > account.largest.get() {
+            account.largest.set(allocated);
+        }
+        account.allocated.set(account.allocated.get() + allocated);
     });
 }
 
