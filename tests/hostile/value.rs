@@ -18,7 +18,9 @@ fn any_byte_may_change_and_nothing_panics_on_a_small_stack() {
         for (_, message) in messages.filter(|(_, message)| message.metadata().len() < 2000) {
             let (metadata, buffers) = message.into_parts();
             for at in 0..metadata.len().min(600) {
-                for flip in [1, 0x10, 0x80, 0xff] {
+                // a debug build takes ten times as long for each
+                let flips = if cfg!(debug_assertions) { &[1, 0xff][..] } else { &[1, 2, 0x10, 0x40, 0x80, 0xff] };
+                for flip in flips {
                     let mut changed = metadata.to_vec();
                     changed[at] ^= flip;
                     match codec.decode(Multipart::new(changed, buffers.clone())) {
