@@ -189,18 +189,20 @@ fn any_size_over_inproc(starts: usize, seconds: f64, time: Duration) {
 fn the_least_over_inproc(starts: usize, seconds: f64, time: Duration) {
     println!();
     println!(
-        "| threads, inproc | raw | and owners | and rmp-serde | outband | rmp-serde ÷ raw | outband ÷ raw | outband ÷ rmp-serde |"
+        "| threads, inproc | raw | and owners | and rmp-serde | and checks | outband | rmp-serde ÷ raw | checks ÷ raw | outband ÷ raw | outband ÷ checks |"
     );
-    println!("|---|---:|---:|---:|---:|---:|---:|---:|");
+    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
     for bytes in [64 << 10, 1 << 20, 64 << 20] {
         let size = Size { buffers: 1, bytes };
-        let means = [Means::Raw, Means::Owned, Means::Least, Means::Outband];
+        let means = [Means::Raw, Means::Owned, Means::Least, Means::Checked, Means::Outband];
         let (result, _) = measured(|| Pair::sharing(&means, Sides::Threads, "inproc", size), starts, seconds, time);
-        let [raw, owned, least, ours] = [0, 1, 2, 3].map(|index| time_of(result.median(index)));
-        let [possible, of_raw, of_possible] =
-            [(2, 0), (3, 0), (3, 2)].map(|(index, other)| result.interval(index, other));
+        let [raw, owned, least, checked, ours] = [0, 1, 2, 3, 4].map(|index| time_of(result.median(index)));
+        let [possible, of_checked, of_raw, of_possible] =
+            [(2, 0), (3, 0), (4, 0), (4, 3)].map(|(index, other)| result.interval(index, other));
         let bytes = human(bytes);
-        println!("| {bytes} | {raw} | {owned} | {least} | {ours} | {possible:.2} | {of_raw:.2} | {of_possible:.2} |");
+        println!(
+            "| {bytes} | {raw} | {owned} | {least} | {checked} | {ours} | {possible:.2} | {of_checked:.2} | {of_raw:.2} | {of_possible:.2} |"
+        );
     }
 }
 
@@ -208,19 +210,19 @@ fn the_least_over_inproc(starts: usize, seconds: f64, time: Duration) {
 fn the_least_of_many_buffers(starts: usize, seconds: f64, time: Duration) {
     println!();
     println!(
-        "| processes, ipc | raw | and owners | and rmp-serde | outband | raw ÷ raw | owners ÷ raw | rmp-serde ÷ raw | outband ÷ raw | outband ÷ rmp-serde |"
+        "| processes, ipc | raw | and owners | and rmp-serde | and checks | outband | raw ÷ raw | owners ÷ raw | rmp-serde ÷ raw | checks ÷ raw | outband ÷ raw | outband ÷ checks |"
     );
-    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
+    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
     let size = Size { buffers: 64, bytes: 16 << 10 };
-    let means = [Means::Raw, Means::Owned, Means::Least, Means::Outband, Means::RawAgain];
+    let means = [Means::Raw, Means::Owned, Means::Least, Means::Checked, Means::Outband, Means::RawAgain];
     // the differences are small: as long again, and more starts
     let (result, _) =
         measured(|| Pair::sharing(&means, Sides::Processes, "ipc", size), 2 * starts, 2.0 * seconds, time);
-    let [raw, owned, least, ours] = [0, 1, 2, 3].map(|index| speed(result.median(index), size));
-    let [again, of_owned, possible, of_raw, of_possible] =
-        [(4, 0), (1, 0), (2, 0), (3, 0), (3, 2)].map(|(index, other)| result.interval(index, other));
+    let [raw, owned, least, checked, ours] = [0, 1, 2, 3, 4].map(|index| speed(result.median(index), size));
+    let [again, of_owned, possible, of_checked, of_raw, of_possible] =
+        [(5, 0), (1, 0), (2, 0), (3, 0), (4, 0), (4, 3)].map(|(index, other)| result.interval(index, other));
     println!(
-        "| {} | {raw} | {owned} | {least} | {ours} | {again:.2} | {of_owned:.2} | {possible:.2} | {of_raw:.2} | {of_possible:.2} |",
+        "| {} | {raw} | {owned} | {least} | {checked} | {ours} | {again:.2} | {of_owned:.2} | {possible:.2} | {of_checked:.2} | {of_raw:.2} | {of_possible:.2} |",
         size.human()
     );
 }

@@ -57,6 +57,8 @@ pub(crate) enum Means {
     Owned,
     /// As `Owned`, and rmp-serde encodes and decodes the metadata: see [`least`].
     Least,
+    /// As `Least`, and the check of each buffer is made at both ends.
+    Checked,
     /// `send_obj` and `recv_obj`.
     Outband,
     /// As `Outband`, and the receiving process keeps freed pages.
@@ -72,11 +74,12 @@ pub(crate) enum Means {
 
 impl Means {
     /// In the order of their numbers.
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Raw,
         Self::RawAgain,
         Self::Owned,
         Self::Least,
+        Self::Checked,
         Self::Outband,
         Self::OutbandKept,
         Self::RawKept,
@@ -216,7 +219,7 @@ impl Line {
         .unwrap();
         let mut frames = vec![message.metadata().to_vec()];
         frames.extend(message.buffers().iter().map(|buffer| buffer.to_vec()));
-        let is_least = all.iter().any(|means| matches!(means, Means::Owned | Means::Least));
+        let is_least = all.iter().any(|means| matches!(means, Means::Owned | Means::Least | Means::Checked));
         let least = is_least.then(|| RefCell::new(least::Sender::new(&frames)));
         Self { socket, sample, frames, least, count: Cell::new(None), receiver, _directory: directory }
     }
@@ -226,6 +229,7 @@ impl Line {
             (means, _) if means.is_raw() => (0..count).for_each(|_| raw::send(&self.socket, &self.frames)),
             (Means::Owned, _) => self.send_least(Metadata::ReadyMade, count),
             (Means::Least, _) => self.send_least(Metadata::RmpSerde, count),
+            (Means::Checked, _) => self.send_least(Metadata::Checked, count),
             (Means::Naive, Sample::One(_, naive)) => (0..count).for_each(|_| send_naive(&self.socket, naive)),
             (Means::Naive, Sample::Many(_, naive)) => (0..count).for_each(|_| send_naive(&self.socket, naive)),
             (means, Sample::One(object, _)) => self.send_objects(means, object, count),
@@ -329,6 +333,7 @@ fn receive_one(socket: &zmq::Socket, means: Means, size: Size) {
         (means, _) if means.is_raw() => raw::receive(socket),
         (Means::Owned, _) => least::receive(socket, Metadata::ReadyMade, size.buffers),
         (Means::Least, _) => least::receive(socket, Metadata::RmpSerde, size.buffers),
+        (Means::Checked, _) => least::receive(socket, Metadata::Checked, size.buffers),
         (Means::Naive, 1) => receive_naive::<Object<ByteBuf>>(socket).payload.len(),
         (Means::Naive, _) => {
             receive_naive::<Object<Vec<ByteBuf>>>(socket).payload.iter().map(|buffer| buffer.len()).sum()
