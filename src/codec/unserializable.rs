@@ -25,6 +25,7 @@ impl Unserializable {
         Self(Box::new(Why::TooDeep))
     }
 
+    #[cfg(feature = "arrow")]
     pub(crate) fn is_too_deep(&self) -> bool {
         matches!(*self.0, Why::TooDeep)
     }
