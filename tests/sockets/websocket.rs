@@ -41,3 +41,17 @@ fn what_was_lent_is_as_it_was_when_it_has_arrived() {
         assert!(buffer[..] == made, "the buffer was written to");
     }
 }
+
+/// Short frames lie side by side where they were copied to, and each is masked there.
+#[test]
+fn what_was_copied_side_by_side_arrives_as_it_was() {
+    let place = Place::new("tcp");
+    let Some((rx, tx)) = connected(&place) else { return };
+    let made: Vec<Buffer> = (0..200_u8).map(|nth| Buffer::from(vec![nth; 85 + nth as usize % 150])).collect();
+    for buffer in &made {
+        tx.send_obj(buffer).unwrap();
+    }
+    for (nth, buffer) in made.iter().enumerate() {
+        assert!(rx.recv_obj::<Buffer>().unwrap() == *buffer, "{nth}");
+    }
+}
