@@ -41,6 +41,7 @@ fn main() {
         Size { buffers: 1, bytes: 16 << 20 },
         Size { buffers: 1, bytes: 64 << 20 },
         Size { buffers: 64, bytes: 16 << 10 },
+        Size { buffers: 64, bytes: 64 << 10 },
     ];
     if only("alone") {
         let number = |index: usize| words.get(index).and_then(|word| word.parse().ok());
