@@ -199,7 +199,8 @@ def objects(count, more=()):
     def collect(value):
         made.append(value)
 
-    # hypothesis knows what is often wrong and looks at what is like it; of plain randomness there is twice as much in the same time
+    # hypothesis knows what is often wrong and looks at what is like it; of plain randomness there is nearly twice as much in the
+    # same time
     collect()
     assert len(made) >= count // 5, len(made)
     generator = random.Random(count)
