@@ -123,9 +123,9 @@ impl<'m> Outgoing<'m> {
         }
     }
 
-    /// Sends the first frame, as the only one, without waiting.
+    /// Sends a message that is one frame, without waiting.
     #[inline]
-    pub(super) fn send_front(&self, handle: Handle<'_>) -> Result<(), zmq::Error> {
+    pub(super) fn send_alone(&self, handle: Handle<'_>) -> Result<(), zmq::Error> {
         match self.metadata {
             Metadata::Scratch(bytes) if self.envelope.is_empty() => handle.copy(bytes, zmq::DONTWAIT),
             _ => handle.send(self.front(0), zmq::DONTWAIT),

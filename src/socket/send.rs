@@ -113,7 +113,7 @@ pub(super) fn may_conflate(kind: zmq::SocketType) -> bool {
 
 /// Sends a message of one frame, if it takes no more than that: by far the most of all small messages.
 pub(super) fn send_lone(socket: &zmq::Socket, kind: zmq::SocketType, outgoing: &Outgoing<'_>) -> bool {
-    outgoing.len() == 1 && kind != zmq::REQ && outgoing.send_front(Handle::of(socket)).is_ok()
+    outgoing.len() == 1 && kind != zmq::REQ && outgoing.send_alone(Handle::of(socket)).is_ok()
 }
 
 /// Makes a ROUTER say when a peer is not there, instead of dropping what is for it.
