@@ -253,7 +253,7 @@ fn changed_messages_are_refused_or_valid() {
     for array in arrays {
         let message = MsgPack::new().out_of_band_from(usize::MAX).encode(&array).unwrap();
         // a debug build takes ten times as long for each
-        for _ in 0..if cfg!(debug_assertions) { 8000 } else { 40_000 } {
+        for _ in 0..if cfg!(debug_assertions) { 20_000 } else { 40_000 } {
             let mut metadata = message.metadata().to_vec();
             for _ in 0..1 + random.below(3) {
                 let at = random.below(metadata.len());

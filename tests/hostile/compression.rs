@@ -227,7 +227,7 @@ fn mutated_frames_are_refused_or_a_value_of_the_announced_length() {
     on_a_small_stack(|| {
         let mut random = Random::seeded(12);
         // a debug build takes ten times as long for each
-        let (scattered, displaced) = if cfg!(debug_assertions) { (800, 200) } else { (4000, 1000) };
+        let (scattered, displaced) = if cfg!(debug_assertions) { (2000, 500) } else { (4000, 1000) };
         for Sample { name, encoding, stored, raw } in samples() {
             let mut attack = Attack::default();
             let mut try_with = |at: usize, bytes: &[u8]| {

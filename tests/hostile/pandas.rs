@@ -878,7 +878,7 @@ fn mutations_end_in_a_typed_error_or_a_table() {
     ];
     let mut outcomes = [0, 0];
     // a debug build takes ten times as long for each
-    for round in 0..if cfg!(debug_assertions) { 6000 } else { 30_000 } {
+    for round in 0..if cfg!(debug_assertions) { 15_000 } else { 30_000 } {
         let seed = &seeds[round % seeds.len()];
         let (mut data, mut frames) = (seed.metadata().to_vec(), seed.buffers().to_vec());
         if random.below(2) == 0 {
